@@ -1,0 +1,48 @@
+# Everything sets itself up in a local virtual environment; needed: Python >= 3.10, pip, make.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+
+# The versions that CI uses, for the Pythons that they are known to have wheels for.
+PINS := $(shell $(PYTHON) -c "import sys; print('-c .ci/constraints.txt' if (3, 10) <= sys.version_info < (3, 14) else '')")
+
+.PHONY: demo test slow lint format wheel clean
+
+demo: $(VENV)/.installed ## Place a small fleet, with its certificate, and check the certificate.
+	$(BIN)/kvpr-opt solve examples/small_fleet.yaml --certificate $(VENV)/demo-certificate.json
+	$(BIN)/kvpr-opt verify examples/small_fleet.yaml $(VENV)/demo-certificate.json
+
+test: $(VENV)/.installed-dev lint ## Format, lint, types, and the whole fast suite.
+	$(BIN)/python -m pytest -n auto
+
+slow: $(VENV)/.installed-dev ## The long cross-checks as well; hours.
+	$(BIN)/python -m pytest -n auto -m "slow or not slow"
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: $(VENV)/.installed-dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+wheel: $(VENV)/.installed-dev ## Build the wheel into dist/.
+	$(BIN)/python -m build --wheel
+
+clean:
+	rm -rf $(VENV) dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+# Some systems split the bundled pip off Python; then the pip at hand fills the environment.
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV) || \
+	  ($(PYTHON) -m venv --clear --without-pip $(VENV) && \
+	   $(PYTHON) -m pip --python $(BIN)/python install pip)
+
+$(VENV)/.installed: $(BIN)/python pyproject.toml .ci/constraints.txt
+	$(BIN)/python -m pip install --quiet $(PINS) -e .
+	touch $@
+
+$(VENV)/.installed-dev: $(BIN)/python pyproject.toml .ci/constraints.txt
+	$(BIN)/python -m pip install --quiet $(PINS) -e ".[dev]"
+	touch $@ $(VENV)/.installed

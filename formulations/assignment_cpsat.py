@@ -1,0 +1,241 @@
+"""Assignment formulation of a threshold, in OR-Tools CP-SAT. The default oracle.
+
+Data
+    Models i in I with item sizes w_i and GPUs g in G with capacities c_g: the
+    integers ``w_i = f a_i + a m_i``, ``c_g = a C_g`` of the threshold t = a / f
+    (see :mod:`kvpr_opt.scaled`).
+
+Variables
+    x_ig in {0, 1}: model i runs on GPU g. Only where w_i <= c_g.
+
+Constraints
+    (1)  sum_g x_ig = 1                      for all i in I       one GPU each
+    (2)  sum_i w_i x_ig <= c_g               for all g in G       threshold (and memory)
+    (3)  x_ig = 0  for index of g among the GPUs of its memory > rank of i
+    (4)  sum_g g x_ig <= sum_g g x_jg        i, j neighbours in rank, identical
+
+Size
+    |I| |G| variables, |I| + |G| constraints, and one (4) per duplicate.
+
+Validity
+    (1) and (2) are exactly "max KVPR <= t". (3) and (4) remove symmetric
+    copies only. Let models be ranked by falling w_i, identical ones next to
+    each other. Among all copies of a placement under exchanging GPUs of equal
+    memory and identical models, take the one whose vector of GPU indices, in
+    rank order, is lexicographically smallest. Exchanging two identical models
+    or the labels of two equal GPUs cannot make it smaller, which is (4), and
+    that GPUs of one memory are taken into use in their order, which implies (3).
+
+Strength
+    The LP relaxation is the volume bound. See Martello and Toth (1990),
+    *Knapsack Problems*, ch. 8.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from importlib.metadata import version
+
+from ortools.sat.python import cp_model
+
+from kvpr_opt.errors import SolverError
+from kvpr_opt.evidence import Counting, SolverWord
+from kvpr_opt.instance import Instance
+from kvpr_opt.limits import Limits
+from kvpr_opt.oracle import Feasible, Infeasible, Unknown, Verdict
+from kvpr_opt.placement import Placement
+from kvpr_opt.scaled import PackingProblem, Threshold, fit_range
+
+#: Variables above which the model is not built: it would take minutes and gigabytes.
+MOST_VARIABLES = 2_000_000
+
+#: How long a Ctrl-C may go unnoticed while the solver works, in seconds.
+_HEED_EVERY = 0.05
+
+
+class Formulation:
+    """The assignment model of one instance, rebuilt for each threshold.
+
+    Parameters
+    ----------
+    instance
+        The fleet.
+    seed
+        Random seed of the solver.
+    threads
+        Its workers. With one, the answer is reproducible unless a deadline cuts in.
+    """
+
+    name = "assignment_cpsat"
+
+    def __init__(self, instance: Instance, *, seed: int = 0, threads: int = 1) -> None:
+        self.instance = instance
+        self.parameters: dict[str, str | int | float | bool] = {
+            "random_seed": seed,
+            "num_workers": threads,
+        }
+
+    def decide(
+        self,
+        threshold: Threshold,
+        limits: Limits,
+        *,
+        budget: float | None = None,
+        hint: Placement | None = None,
+    ) -> Verdict:
+        """Answer one threshold; see :class:`kvpr_opt.oracle.Oracle`."""
+        if len(self.instance.models) * len(self.instance.gpus) > MOST_VARIABLES:
+            return Unknown(f"more than {MOST_VARIABLES} variables", final=True)
+        problem = fit_range(self.instance.scaled.packing(threshold))
+        model = _AssignmentModel(self.instance, problem)
+        if model.stranded is not None:
+            return Infeasible(Counting((model.stranded,)))
+        if hint is not None:
+            model.add_hint(hint.gpu_of)
+        solver = self._solver(limits, budget)
+        status = _solve(solver, model.model, limits)
+        if status in (cp_model.OPTIMAL, cp_model.FEASIBLE):
+            placement = model.placement(solver)
+            if placement is not None and placement.meets(threshold):
+                return Feasible(placement)
+            return Unknown("the solution of the rounded model exceeds the threshold", final=True)
+        if status == cp_model.INFEASIBLE:
+            return Infeasible(self._word(threshold))
+        if status == cp_model.UNKNOWN:
+            return Unknown("stopped by its budget or by a limit")
+        raise SolverError(f"CP-SAT answered {solver.status_name(status)}: {model.model.validate()}")
+
+    def _solver(self, limits: Limits, budget: float | None) -> cp_model.CpSolver:
+        solver = cp_model.CpSolver()
+        for name, value in self.parameters.items():
+            setattr(solver.parameters, name, value)
+        # Ctrl-C belongs to Limits, which stops the solver from outside.
+        solver.parameters.catch_sigint_signal = False
+        if limits.remaining < float("inf"):
+            solver.parameters.max_time_in_seconds = limits.remaining
+        if budget is not None:
+            solver.parameters.max_deterministic_time = budget
+        return solver
+
+    def _word(self, threshold: Threshold) -> SolverWord:
+        return SolverWord(
+            solver="OR-Tools CP-SAT, assignment model",
+            version=version("ortools"),
+            threshold=threshold.value,
+            parameters=dict(self.parameters),
+        )
+
+
+class _AssignmentModel:
+    """Variables and constraints for one packing problem, one method a family."""
+
+    def __init__(self, instance: Instance, problem: PackingProblem) -> None:
+        self.instance = instance
+        self.problem = problem
+        scaled = instance.scaled
+        key = list(zip(problem.sizes, scaled.sizes, scaled.pressures, strict=True))
+        self.ranked = sorted(range(len(key)), key=lambda i: ((-key[i][0], *key[i][1:]), i))
+        self.twins = [
+            (i, j) for i, j in zip(self.ranked, self.ranked[1:], strict=False) if key[i] == key[j]
+        ]
+        self.model = cp_model.CpModel()
+        self.x = self._variables()
+        empty = [i for i in self.ranked if not self.x[i]]
+        self.stranded = empty[0] if empty else None
+        if self.stranded is None:
+            self._one_gpu_each()
+            self._within_threshold()
+            self._twins_in_order()
+
+    def _variables(self) -> list[dict[int, cp_model.IntVar]]:
+        """x_ig where model i fits GPU g and (3) allows it: by model, then by GPU."""
+        x: list[dict[int, cp_model.IntVar]] = [{} for _ in self.ranked]
+        for rank, i in enumerate(self.ranked):
+            for kind in self.instance.scaled.types:
+                for g in kind.gpus[: rank + 1]:
+                    if self.problem.sizes[i] <= self.problem.capacities[g]:
+                        x[i][g] = self.model.new_bool_var(f"x_{i}_{g}")
+        return x
+
+    def _one_gpu_each(self) -> None:
+        """(1)."""
+        for choices in self.x:
+            self.model.add_exactly_one(choices.values())
+
+    def _within_threshold(self) -> None:
+        """(2)."""
+        on_gpu: list[list[int]] = [[] for _ in self.problem.capacities]
+        for i, choices in enumerate(self.x):
+            for g in choices:
+                on_gpu[g].append(i)
+        for g, (models, capacity) in enumerate(zip(on_gpu, self.problem.capacities, strict=True)):
+            load = cp_model.LinearExpr.weighted_sum(
+                [self.x[i][g] for i in models], [self.problem.sizes[i] for i in models]
+            )
+            self.model.add(load <= capacity)
+
+    def _twins_in_order(self) -> None:
+        """(4)."""
+        for i, j in self.twins:
+            first, second = (
+                cp_model.LinearExpr.weighted_sum(list(self.x[k].values()), list(self.x[k]))
+                for k in (i, j)
+            )
+            self.model.add(first <= second)
+
+    def add_hint(self, gpu_of: Sequence[int]) -> None:
+        """Suggest a placement, in the copy of it that (3) and (4) keep."""
+        for i, g in enumerate(self._in_kept_order(gpu_of)):
+            for h, variable in self.x[i].items():
+                self.model.add_hint(variable, h == g)
+
+    def _in_kept_order(self, gpu_of: Sequence[int]) -> list[int]:
+        """Relabel equal GPUs by first use, identical models by GPU.
+
+        One step can undo the other; each pass makes the vector of GPUs in rank
+        order lexicographically smaller, so a few passes settle all but odd cases.
+        """
+        chosen = list(gpu_of)
+        for _ in range(4):
+            before = list(chosen)
+            unused = {kind.capacity: list(kind.gpus) for kind in self.instance.scaled.types}
+            capacities = self.instance.scaled.capacities
+            label: dict[int, int] = {}
+            for i in self.ranked:
+                g = chosen[i]
+                if g not in label:
+                    label[g] = unused[capacities[g]].pop(0)
+                chosen[i] = label[g]
+            for twins in self.instance.scaled.classes:
+                order = [i for i in self.ranked if i in set(twins.models)]
+                for i, g in zip(order, sorted(chosen[i] for i in order), strict=True):
+                    chosen[i] = g
+            if chosen == before:
+                break
+        return chosen
+
+    def placement(self, solver: cp_model.CpSolver) -> Placement:
+        """The placement that the solver found."""
+        gpu_of = [
+            next(g for g, variable in choices.items() if solver.boolean_value(variable))
+            for choices in self.x
+        ]
+        return Placement(self.instance, gpu_of)
+
+
+def _solve(solver: cp_model.CpSolver, model: cp_model.CpModel, limits: Limits) -> int:
+    """Solve in a thread of its own, so that limits can stop it at any moment.
+
+    Python handles signals in its main thread, between two instructions; inside
+    the solver's call there are none.
+    """
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="cp-sat") as pool:
+        status = pool.submit(solver.solve, model)
+        try:
+            while not wait([status], timeout=_HEED_EVERY).done:
+                if limits.stopped:
+                    solver.stop_search()
+        finally:  # a second Ctrl-C ends the wait, not the solver
+            solver.stop_search()
+        return int(status.result())

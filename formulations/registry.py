@@ -1,0 +1,46 @@
+"""The formulations by name. A module is imported when its formulation is first asked for."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import cast
+
+from kvpr_opt.errors import InputError, nearest
+from kvpr_opt.instance import Instance
+from kvpr_opt.oracle import Oracle
+
+# Name -> module; each module has a class `Formulation(instance, *, seed, threads)`.
+_MODULES = {
+    "assignment_cpsat": "formulations.assignment_cpsat",
+    "assignment_pulp": "formulations.assignment_pulp",
+}
+
+#: Every name that :func:`create` accepts.
+NAMES: tuple[str, ...] = tuple(_MODULES)
+
+
+def create(name: str, instance: Instance, *, seed: int = 0, threads: int = 1) -> Oracle:
+    """An oracle for one instance, by the name of its formulation.
+
+    Parameters
+    ----------
+    name
+        One of :data:`NAMES`.
+    instance
+        The fleet whose thresholds it decides.
+    seed, threads
+        Passed on to the solver.
+
+    Raises
+    ------
+    InputError
+        For a name that is not known.
+    """
+    if name not in _MODULES:
+        known = ", ".join(NAMES)
+        raise InputError(
+            f"formulation {name!r} is not known{nearest(name, NAMES)}; known: {known}",
+            place="method",
+        )
+    module = import_module(_MODULES[name])
+    return cast(Oracle, module.Formulation(instance, seed=seed, threads=threads))

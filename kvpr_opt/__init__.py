@@ -1,0 +1,45 @@
+"""Certified placement of language models on shared GPUs.
+
+The highest KV-cache pressure ratio of a fleet, as low as it can be, and a proof.
+
+>>> import kvpr_opt as kv
+>>> fleet = kv.Instance(
+...     gpus=[kv.GPU("a", memory=80), kv.GPU("b", memory=80)],
+...     models=[kv.LLM("m", size=16, req_rate=9, slo=5), kv.LLM("n", size=24, pressure=1)],
+... )
+>>> kv.heuristic(fleet).max_kvpr
+Fraction(9, 320)
+"""
+
+from kvpr_opt.certificate import Certificate, verify
+from kvpr_opt.errors import KvprError
+from kvpr_opt.files import read_instance, read_result, write_instance, write_result
+from kvpr_opt.generate import random_instance
+from kvpr_opt.instance import GPU, LLM, Instance
+from kvpr_opt.placement import Placement
+from kvpr_opt.progress import Progress
+from kvpr_opt.result import Result, Status, StopReason
+from kvpr_opt.shortcuts import heuristic, lower_bound
+from kvpr_opt.solve import solve
+
+__all__ = [
+    "GPU",
+    "LLM",
+    "Certificate",
+    "Instance",
+    "KvprError",
+    "Placement",
+    "Progress",
+    "Result",
+    "Status",
+    "StopReason",
+    "heuristic",
+    "lower_bound",
+    "random_instance",
+    "read_instance",
+    "read_result",
+    "solve",
+    "verify",
+    "write_instance",
+    "write_result",
+]

@@ -1,0 +1,198 @@
+"""What a run claims about a fleet, with the evidence: written here, checked in ``verify``.
+
+The format and the arguments behind it are explained in ``docs/certificate.md``.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+from kvpr_opt.canonical import canonical_fleet, digest
+from kvpr_opt.errors import InputError, SolverError
+from kvpr_opt.evidence import Counting, Evidence, LowerBound, SolverWord, Volume
+from kvpr_opt.instance import Instance
+from kvpr_opt.placement import Placement
+from kvpr_opt.verify import CERTIFICATE_SCHEMA, Refused, Report, check, read_certificate
+
+
+@dataclass(frozen=True)
+class BoundClaim:
+    """No placement has a maximum KVPR below `value`, because of `proof`.
+
+    Attributes
+    ----------
+    value
+        ``math.inf`` where no placement has a finite KVPR.
+    proof
+        The evidence as in the file: plain data, models by name, numbers as text.
+    """
+
+    value: Fraction | float
+    proof: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """All that a run claims about one fleet, and why it should be believed.
+
+    Attributes
+    ----------
+    instance_sha256
+        Digest of the canonical fleet.
+    status
+        ``"optimal"``, ``"feasible"``, ``"infeasible"`` or ``"unknown"``.
+    max_kvpr, placement
+        The best placement, GPU name by model name, and its value; ``None`` without one.
+    bounds
+        The best bound that the checker can prove and, if a solver's word goes
+        further, that one too. Empty where nothing is known but that no KVPR is
+        negative.
+    """
+
+    instance_sha256: str
+    status: str
+    max_kvpr: Fraction | None
+    placement: Mapping[str, str] | None
+    bounds: tuple[BoundClaim, ...]
+
+    def to_json(self) -> str:
+        """Write the certificate as text, in the format described in ``docs/certificate.md``."""
+        data = {
+            "schema": CERTIFICATE_SCHEMA,
+            "instance_sha256": self.instance_sha256,
+            "status": self.status,
+            "max_kvpr": None if self.max_kvpr is None else _number_text(self.max_kvpr),
+            "placement": None if self.placement is None else dict(self.placement),
+            "bounds": [
+                {"value": _number_text(bound.value), "proof": dict(bound.proof)}
+                for bound in self.bounds
+            ],
+        }
+        return json.dumps(data, ensure_ascii=False, indent=2) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> Certificate:
+        """Read what :meth:`to_json` wrote. Whether it is true, :func:`verify` tells.
+
+        Raises
+        ------
+        InputError
+            If the text is no certificate of a version known here.
+        """
+        try:
+            data = read_certificate(text)
+        except Refused as refusal:
+            raise InputError(f"not a certificate: {refusal}") from None
+        return cls(
+            instance_sha256=data["instance_sha256"],
+            status=data["status"],
+            max_kvpr=data["max_kvpr"],
+            placement=data["placement"],
+            bounds=tuple(BoundClaim(**bound) for bound in data["bounds"]),
+        )
+
+
+def certify(
+    instance: Instance,
+    *,
+    status: str,
+    incumbent: Placement | None,
+    bounds: Iterable[LowerBound],
+) -> Certificate:
+    """Put together what is known about a fleet.
+
+    Parameters
+    ----------
+    instance
+        The fleet.
+    status
+        ``"optimal"``, ``"feasible"``, ``"infeasible"`` or ``"unknown"``.
+    incumbent
+        The best placement, of finite KVPR, if there is one.
+    bounds
+        All lower bounds known; the best ones are kept.
+
+    Raises
+    ------
+    SolverError
+        If the incumbent has a GPU that is full and under pressure.
+    """
+    value = None if incumbent is None else incumbent.max_kvpr
+    if isinstance(value, float):
+        raise SolverError("a placement of infinite KVPR was taken for an answer")
+    return Certificate(
+        instance_sha256=digest(instance),
+        status=status,
+        max_kvpr=value,
+        placement=None if incumbent is None else incumbent.assignment,
+        bounds=tuple(
+            BoundClaim(bound.value, _proof(instance, bound.evidence)) for bound in _best(bounds)
+        ),
+    )
+
+
+def verify(instance: Instance, certificate: Certificate) -> Report:
+    """Check every claim of a certificate about a fleet.
+
+    Nothing that produced the certificate is believed: the stand-alone checker
+    reads the canonical text of the fleet and the certificate as text.
+
+    Parameters
+    ----------
+    instance
+        The fleet.
+    certificate
+        What is claimed about it.
+
+    Returns
+    -------
+    Report
+        Each check by name, passed, failed, or resting on a solver's word.
+    """
+    return check(canonical_fleet(instance), certificate.to_json())
+
+
+def _best(bounds: Iterable[LowerBound]) -> list[LowerBound]:
+    """Pick the best certified bound, and a better one on a solver's word if there is one."""
+    # A bound of 0 says nothing: no KVPR is negative.
+    useful = [bound for bound in bounds if bound.value > 0]
+    best: list[LowerBound] = []
+    for certified in (True, False):
+        of_grade = [bound for bound in useful if bound.evidence.certified is certified]
+        strongest = max(of_grade, key=lambda bound: bound.value, default=None)
+        if strongest and all(strongest.value > bound.value for bound in best):
+            best.append(strongest)
+    return best
+
+
+def _proof(instance: Instance, evidence: Evidence) -> dict[str, Any]:
+    proof: dict[str, Any] = {"kind": evidence.kind}
+    if isinstance(evidence, Counting):
+        proof["models"] = [instance.models[model].name for model in evidence.models]
+    elif isinstance(evidence, SolverWord):
+        proof["solver"] = evidence.solver
+        proof["version"] = evidence.version
+        proof["threshold"] = _number_text(evidence.threshold)
+        proof["parameters"] = {
+            name: setting if isinstance(setting, str) else json.dumps(setting)
+            for name, setting in evidence.parameters.items()
+        }
+    elif not isinstance(evidence, Volume):
+        raise TypeError(f"{type(evidence).__name__} is not a kind of evidence that can be written")
+    return proof
+
+
+def _number_text(value: Fraction | float) -> str:
+    if isinstance(value, float):
+        if value != math.inf:
+            raise TypeError(f"{value} is neither a fraction nor infinite")
+        return "infinite"
+    # Through Decimal, since str() writes no integer of more than 4300 digits.
+    parts = [value.numerator] if value.denominator == 1 else [value.numerator, value.denominator]
+    return "/".join(f"{Decimal(part):f}" for part in parts)

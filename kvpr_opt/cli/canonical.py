@@ -1,0 +1,23 @@
+"""``kvpr-opt canonical``: write the canonical fleet, the form that digests and checks rest on."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from kvpr_opt.canonical import canonical_fleet
+from kvpr_opt.cli.options import Fleet, Gpus, Memory
+from kvpr_opt.files import read_instance, write_text
+
+
+def command(
+    fleet: Fleet,
+    gpus: Gpus = None,
+    memory: Memory = None,
+    output: Annotated[
+        str, typer.Option("--output", "-o", metavar="F", help="File to write; - for stdout.")
+    ] = "-",
+) -> None:
+    """Write the canonical fleet: what the stand-alone checker reads."""
+    write_text(output, canonical_fleet(read_instance(fleet, gpus=gpus, memory=memory)))

@@ -1,0 +1,87 @@
+"""``kvpr-opt solve``: place a fleet."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from kvpr_opt.cli.live import LiveStatus
+from kvpr_opt.cli.options import Fleet, Gpus, Memory, seconds
+from kvpr_opt.cli.picture import show
+from kvpr_opt.cli.screen import screen
+from kvpr_opt.files import check_writable, read_instance, write_result, write_text
+from kvpr_opt.result import Result, Status, StopReason
+from kvpr_opt.solve import solve
+
+
+def command(
+    fleet: Fleet,
+    output: Annotated[
+        str | None,
+        typer.Option("--output", "-o", metavar="F", help="Write the result as JSON; - for stdout."),
+    ] = None,
+    certificate: Annotated[
+        str | None, typer.Option("--certificate", metavar="F", help="Write the certificate.")
+    ] = None,
+    gpus: Gpus = None,
+    memory: Memory = None,
+    time_limit: Annotated[
+        str, typer.Option("--time-limit", metavar="S", help="Seconds, or none.")
+    ] = "60",
+    gap: Annotated[
+        str, typer.Option("--gap", metavar="G", help="Stop at this relative gap, such as 0.001.")
+    ] = "0",
+    method: Annotated[
+        str, typer.Option("--method", metavar="M", help="auto, heuristic, or a formulation.")
+    ] = "auto",
+    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Random seed.")] = 0,
+    threads: Annotated[
+        int | None, typer.Option("--threads", metavar="N", help="Cores to use; all by default.")
+    ] = None,
+    skip: Annotated[
+        list[str] | None,
+        typer.Option("--skip", metavar="STAGE", help="Leave a stage out; may be repeated."),
+    ] = None,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Nothing on the screen but errors.")
+    ] = False,
+) -> None:
+    """Place a fleet so that its highest KVPR is as low as it can be, and prove it.
+
+    Exit code: 0 proved to the gap asked for (with --method heuristic: placed),
+    2 bad input, 3 stopped before that, 4 no placement exists.
+    """
+    limit = seconds(time_limit)
+    for path in (output, certificate):
+        if path is not None:
+            check_writable(path)
+    instance = read_instance(fleet, gpus=gpus, memory=memory)
+    console = screen(to_stderr="-" in (output, certificate), quiet=quiet)
+    with LiveStatus(console, limit) as live:
+        result = solve(
+            instance,
+            time_limit=limit,
+            gap=gap,
+            method=method,
+            seed=seed,
+            threads=threads,
+            skip=skip or (),
+            on_progress=live.update,
+        )
+    if output is not None:
+        write_result(result, output)
+    if certificate is not None and result.certificate is not None:
+        write_text(certificate, result.certificate.to_json() + "\n")
+    show(console, result)
+    raise typer.Exit(exit_code(result))
+
+
+def exit_code(result: Result) -> int:
+    """0 proved to the gap asked for, 3 stopped early, 4 proved infeasible."""
+    if result.status is Status.INFEASIBLE:
+        return 4
+    done = {StopReason.PROVED, StopReason.GAP}
+    if result.parameters["method"] == "heuristic" and result.placement is not None:
+        done.add(StopReason.FINISHED)
+    return 0 if result.stop_reason in done else 3

@@ -1,0 +1,31 @@
+"""``kvpr-opt verify``: check every claim of a certificate."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from kvpr_opt.canonical import canonical_fleet
+from kvpr_opt.cli.options import Fleet, Gpus, Memory
+from kvpr_opt.cli.screen import screen
+from kvpr_opt.files import read_instance, read_text
+from kvpr_opt.verify import check
+
+
+def command(
+    fleet: Fleet,
+    certificate: Annotated[str, typer.Argument(metavar="CERTIFICATE", help="Certificate file.")],
+    gpus: Gpus = None,
+    memory: Memory = None,
+) -> None:
+    """Check every claim of a certificate, without any solver.
+
+    Exit code: 0 everything proved, 2 bad input, 3 nothing false but the bound
+    rests on a solver's word, 5 rejected.
+    """
+    canonical = canonical_fleet(read_instance(fleet, gpus=gpus, memory=memory))
+    report = check(canonical, read_text(certificate))
+    console = screen()
+    console.print(str(report), markup=False)
+    raise typer.Exit(report.exit_code)

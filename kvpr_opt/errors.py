@@ -1,0 +1,60 @@
+"""Every error that the package raises on purpose.
+
+All of them derive from :class:`KvprError`, so that one ``except`` catches what
+is a user's to mend and lets a bug through. The commands turn a ``KvprError``
+into one line on the screen and exit code 2.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class KvprError(Exception):
+    """Base class of all errors raised on purpose by ``kvpr_opt``."""
+
+
+class InputError(KvprError):
+    """A value from outside is not usable.
+
+    Parameters
+    ----------
+    message
+        What is wrong and what is allowed.
+    place
+        Where in the input, for example ``models[3].slo``.
+    source
+        The file, where there is one.
+    """
+
+    def __init__(self, message: str, *, place: str = "", source: str = "") -> None:
+        self.message = message
+        self.place = place
+        self.source = source
+        super().__init__(": ".join(part for part in (source, place, message) if part))
+
+    def within(self, *, place: str = "", source: str = "") -> InputError:
+        """The same error, placed deeper inside an input or a file."""
+        joined = ".".join(part for part in (place, self.place) if part)
+        return type(self)(self.message, place=joined, source=source or self.source)
+
+
+class InvalidPlacementError(KvprError):
+    """A placement leaves a model out, names a GPU that is not there or overfills one."""
+
+
+class SolverError(KvprError):
+    """A solver behaved in a way that its interface excludes."""
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """A hint that names the known word closest to `word`, or an empty string.
+
+    Examples
+    --------
+    >>> nearest("slo_ms", ["size", "slo"])
+    " (did you mean 'slo'?)"
+    """
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+    return f" (did you mean '{close[0]}'?)" if close else ""

@@ -1,0 +1,78 @@
+"""Why a threshold cannot be met: the arguments behind a lower bound.
+
+Every argument speaks about the bin-packing problem of one threshold (see
+:mod:`kvpr_opt.scaled`). An argument that the checker can repeat with integer
+arithmetic is *certified*; a solver's verdict is only its word. A new kind of
+proof is one class here, and its check in :mod:`kvpr_opt.verify`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import ClassVar
+
+
+@dataclass(frozen=True)
+class Volume:
+    """All models together are larger than all GPUs together."""
+
+    kind: ClassVar[str] = "volume"
+    certified: ClassVar[bool] = True
+
+
+@dataclass(frozen=True)
+class Counting:
+    """More of these models than the GPUs can hold, however they are chosen.
+
+    A GPU holds at most k of them if the k + 1 smallest exceed its capacity; the
+    k of all GPUs add up to less than their number. One model that no GPU can
+    hold is the simplest case.
+
+    Attributes
+    ----------
+    models
+        Indices, in input order.
+    """
+
+    models: tuple[int, ...]
+    kind: ClassVar[str] = "counting"
+    certified: ClassVar[bool] = True
+
+
+@dataclass(frozen=True)
+class SolverWord:
+    """A solver says so.
+
+    Attributes
+    ----------
+    solver, version
+        Who says it.
+    threshold
+        What it refutes: "there is a placement with max KVPR <= threshold".
+    parameters
+        The settings under which it was run.
+    """
+
+    solver: str
+    version: str
+    threshold: Fraction | float
+    parameters: Mapping[str, str | int | float | bool] = field(default_factory=dict)
+    kind: ClassVar[str] = "solver"
+    certified: ClassVar[bool] = False
+
+
+Evidence = Volume | Counting | SolverWord
+
+
+@dataclass(frozen=True)
+class LowerBound:
+    """No placement has a smaller maximum KVPR than `value`, because of `evidence`.
+
+    `value` is ``math.inf`` where no placement has a finite one: the fleet is
+    infeasible.
+    """
+
+    value: Fraction | float
+    evidence: Evidence

@@ -1,0 +1,112 @@
+"""Writing a file whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+import sys
+from pathlib import Path
+
+from kvpr_opt.files.source import STANDARD_STREAM, refusal
+
+
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Write a text file in UTF-8, so that its name never stands for half of it.
+
+    The text goes to a temporary file beside the target, which then takes the
+    target's name. A symbolic link stays, and what it points to is replaced; an
+    existing file keeps its mode. What is no regular file (a pipe, a terminal,
+    ``/dev/stdout``) is written directly.
+
+    Parameters
+    ----------
+    path
+        The file; ``-`` for standard output.
+    text
+        All of its new content.
+
+    Raises
+    ------
+    InputError
+        If it cannot be written; nothing is left behind then.
+    """
+    source = os.fspath(path)
+    try:
+        data = text.encode("utf-8")
+        if source == STANDARD_STREAM:
+            sys.stdout.write(text)
+            sys.stdout.flush()
+        elif _is_stream(source):
+            _write_through(source, data)
+        else:
+            _replace(Path(os.path.realpath(source)), data)
+    except (OSError, ValueError) as error:
+        raise refusal(source, "written", error) from None
+
+
+def check_writable(path: str | os.PathLike[str]) -> None:
+    """Say early that a file could not be written, before hours of work go into it.
+
+    Nothing is created. That it passes is no promise.
+
+    Raises
+    ------
+    InputError
+        If the folder is missing or read-only, the file is read-only, or the
+        path is a folder.
+    """
+    source = os.fspath(path)
+    if source == STANDARD_STREAM:
+        return
+    try:
+        if os.path.isdir(source):
+            raise IsADirectoryError("it is a folder")
+        if os.path.exists(source) and not os.access(source, os.W_OK):
+            raise PermissionError("the file is read-only")
+        if _is_stream(source):
+            return
+        folder = os.path.dirname(os.path.realpath(source))
+        if not os.path.isdir(folder):
+            raise FileNotFoundError(f"there is no folder {folder}")
+        if not os.access(folder, os.W_OK):
+            raise PermissionError(f"folder {folder} is read-only")
+    except (OSError, ValueError) as error:
+        raise refusal(source, "written", error) from None
+
+
+def _is_stream(path: str) -> bool:
+    # What /dev/stdout stands for may be a regular file, but the shell that
+    # redirected into it holds that very file open: it must not be replaced.
+    absolute = os.path.abspath(path)
+    if absolute in ("/dev/stdout", "/dev/stderr") or absolute.startswith(("/dev/fd/", "/proc/")):
+        return True
+    return os.path.exists(path) and not os.path.isfile(path)
+
+
+def _write_through(path: str, data: bytes) -> None:
+    # Unbuffered, and appending where it is a regular file after all.
+    with open(os.open(path, os.O_WRONLY | os.O_APPEND), "wb", buffering=0) as stream:
+        rest = memoryview(data)
+        while rest:
+            rest = rest[stream.write(rest) :]
+
+
+def _replace(target: Path, data: bytes) -> None:
+    mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else None
+    if mode is not None and not os.access(target, os.W_OK):
+        raise PermissionError("the file is read-only")
+    # A short name of its own: the target's name may be as long as a name can be.
+    temporary = target.with_name(f".kvpr-opt-{secrets.token_hex(8)}.tmp")
+    # Not `tempfile`, which would ignore the umask.
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    try:
+        with open(descriptor, "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        if mode is not None:
+            temporary.chmod(mode)
+        os.replace(temporary, target)
+    finally:
+        temporary.unlink(missing_ok=True)

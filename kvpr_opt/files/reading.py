@@ -1,0 +1,69 @@
+"""Reading a fleet, whatever its format."""
+
+from __future__ import annotations
+
+import os
+
+from kvpr_opt.errors import InputError
+from kvpr_opt.files.csv_table import csv_table
+from kvpr_opt.files.json_tree import json_tree
+from kvpr_opt.files.schema import check_model_keys, fleet, identical_gpus, models
+from kvpr_opt.files.source import Format, format_of, label, read_text
+from kvpr_opt.files.tree import Tree
+from kvpr_opt.files.yaml_tree import yaml_tree
+from kvpr_opt.instance import LLM, Instance, Number
+
+
+def read_instance(
+    path: str | os.PathLike[str], *, gpus: int | None = None, memory: Number | None = None
+) -> Instance:
+    """Read a fleet from a file.
+
+    Parameters
+    ----------
+    path
+        A ``.json``, ``.yaml``, ``.yml`` or ``.csv`` file; ``-`` for JSON or YAML
+        from standard input.
+    gpus, memory
+        Number and memory of the GPUs, for a file that has only models: CSV, or
+        JSON or YAML without ``gpus``.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read or is not a fleet; the error names the file,
+        the place in it, the value and what is allowed.
+    """
+    source = label(path)
+    if (gpus is None) != (memory is None):
+        raise InputError("number and memory of the GPUs go together, one alone is not enough")
+    given = None if gpus is None or memory is None else identical_gpus(gpus, memory)
+    file_format = format_of(path)
+    if file_format == "csv" and given is None:
+        raise InputError(
+            "a CSV file has models only; give number and memory of the GPUs", source=source
+        )
+    text = read_text(path)
+    try:
+        if file_format == "csv":
+            return Instance(given or [], _csv_models(text))
+        return fleet(_tree(text, file_format), given)
+    except InputError as error:
+        raise error.within(source=source) from None
+
+
+def _tree(text: str, file_format: Format) -> Tree:
+    if file_format == "json":
+        return json_tree(text)
+    if file_format == "stream" and text.lstrip().startswith(("{", "[")):
+        try:
+            return json_tree(text)
+        except InputError:
+            return yaml_tree(text)  # whose lists and mappings may open like that, too
+    return yaml_tree(text)
+
+
+def _csv_models(text: str) -> list[LLM]:
+    table = csv_table(text)
+    check_model_keys(table.columns, "header")
+    return models((f"row {number}", dict(values)) for number, values in table.rows)

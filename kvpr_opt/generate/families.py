@@ -1,0 +1,99 @@
+"""The families of random fleets by name, and the one function that draws from them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+
+from numpy.random import RandomState
+
+from kvpr_opt.errors import InputError, nearest
+from kvpr_opt.exact import to_fraction
+from kvpr_opt.generate.long_tail import fine, long_tail, paper
+from kvpr_opt.generate.uniform import mixed, precise, tight, uniform, zero_heavy
+from kvpr_opt.instance import Instance, Number
+
+_EVEN: dict[str, Callable[[RandomState, int, int], Instance]] = {
+    "uniform": uniform,
+    "zero-heavy": zero_heavy,
+    "precise": precise,
+    "mixed": mixed,
+    "tight": tight,
+}
+_SKEWED: dict[str, Callable[[RandomState, int, int, Fraction], Instance]] = {
+    "long-tail": long_tail,
+    "fine": fine,
+    "paper": paper,
+}
+
+#: Every family that :func:`random_instance` draws from, and the function that
+#: does, whose docstring says how.
+FAMILIES: dict[str, Callable[..., Instance]] = {**_EVEN, **_SKEWED}
+
+_DEFAULT_SKEW = Fraction(9, 10)
+_MOST = 100_000
+
+
+def random_instance(
+    family: str, *, gpus: int, models: int, seed: int, skew: Number | None = None
+) -> Instance:
+    """Draw a fleet of a family.
+
+    The same arguments give the same fleet, on every machine and in every version.
+
+    Parameters
+    ----------
+    family
+        A name in :data:`FAMILIES`.
+    gpus, models
+        How many of them. Some families restrict the two: see the family.
+    seed
+        0 to 2**32 - 1.
+    skew
+        How fast request rates fall with the rank of the model, for `long-tail`,
+        `fine` and `paper` only: from 0 to 2 with at most two decimals, 0.9 if
+        not given.
+
+    Raises
+    ------
+    InputError
+        For an unknown family, a number out of range, or a fleet that the family
+        cannot draw.
+    """
+    if family not in FAMILIES:
+        hint = nearest(family, FAMILIES)
+        if family == "prism":
+            hint = "; its 50 fleets are fixed, each has the number of its case"
+        raise InputError(
+            f"no family {family!r} to draw from{hint}; known: {', '.join(FAMILIES)}",
+            place="family",
+        )
+    _check("gpus", gpus, 1, _MOST)
+    _check("models", models, 0, _MOST)
+    _check("seed", seed, 0, 2**32 - 1)
+    random = RandomState(seed)
+    if family in _SKEWED:
+        return _SKEWED[family](random, gpus, models, _exponent(skew))
+    if skew is not None:
+        raise InputError(
+            f"family {family!r} has no skew; {', '.join(_SKEWED)} have one", place="skew"
+        )
+    return _EVEN[family](random, gpus, models)
+
+
+def _check(what: str, value: int, least: int, most: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        raise InputError(
+            f"{what} {value!r} is not a whole number from {least} to {most}", place=what
+        )
+
+
+def _exponent(skew: Number | None) -> Fraction:
+    if skew is None:
+        return _DEFAULT_SKEW
+    exponent = to_fraction(skew, "skew")
+    if not 0 <= exponent <= 2 or 100 % exponent.denominator:
+        raise InputError(
+            f"skew {skew} is not a number from 0 to 2 with at most two decimals", place="skew"
+        )
+    return exponent

@@ -1,0 +1,11 @@
+"""Construction, local search and the zero-pressure passes: a good placement fast.
+
+:func:`run` places a fleet; :func:`polish` and :func:`level` improve a placement
+that came from elsewhere. :data:`STAGES` are the names that `skip` accepts.
+"""
+
+from kvpr_opt.heuristics.finishing import level, polish
+from kvpr_opt.heuristics.pipeline import HeuristicOutcome, run
+from kvpr_opt.heuristics.plan import STAGES
+
+__all__ = ["STAGES", "HeuristicOutcome", "level", "polish", "run"]

@@ -1,0 +1,121 @@
+"""Many placements of one fleet side by side, so that one numpy call serves all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from kvpr_opt.heuristics.fleet import FleetArrays, FloatArray, IntArray, kvpr_of
+
+
+class Candidates:
+    """A batch of B complete placements with their loads.
+
+    Parameters
+    ----------
+    fleet
+        The fleet that all of them place.
+    assign
+        GPU of each model, shape (B, models).
+
+    Attributes
+    ----------
+    free, pressure, kvpr
+        By GPU, shape (B, GPUs); kept in step with `assign`.
+    """
+
+    def __init__(self, fleet: FleetArrays, assign: IntArray) -> None:
+        self.fleet = fleet
+        self.assign = np.ascontiguousarray(assign, dtype=np.intp)
+        rows = len(assign)
+        cells = (self.assign + np.arange(rows)[:, None] * fleet.gpus).ravel()
+        shape = (rows, fleet.gpus)
+
+        def by_gpu(amounts: FloatArray) -> FloatArray:
+            weights = np.broadcast_to(amounts, assign.shape).ravel()
+            sums = np.bincount(cells, weights, rows * fleet.gpus)
+            return sums.astype(np.float64, copy=False).reshape(shape)
+
+        self.free: FloatArray = fleet.capacities - by_gpu(fleet.sizes)
+        self.pressure = by_gpu(fleet.pressures)
+        self.kvpr = kvpr_of(self.pressure, self.free)
+
+    @classmethod
+    def joined(cls, fleet: FleetArrays, batches: Sequence[Candidates]) -> Candidates:
+        """One batch of the candidates of several, in their order."""
+        empty = np.empty((0, fleet.models), dtype=np.intp)
+        return cls(fleet, np.concatenate([empty, *(batch.assign for batch in batches)]))
+
+    def __len__(self) -> int:
+        return len(self.assign)
+
+    def take(self, rows: IntArray) -> Candidates:
+        """A copy of some of the candidates."""
+        return Candidates(self.fleet, self.assign[rows])
+
+    def replace(self, rows: IntArray, other: Candidates, taken: IntArray) -> None:
+        """Overwrite candidates `rows` by candidates `taken` of another batch."""
+        for name in ("assign", "free", "pressure", "kvpr"):
+            getattr(self, name)[rows] = getattr(other, name)[taken]
+
+    def maximum(self) -> FloatArray:
+        """The largest KVPR of each candidate, shape (B,)."""
+        largest: FloatArray = self.kvpr.max(axis=1)
+        return largest
+
+    def best(self, width: int) -> Candidates:
+        """At most `width` candidates, lowest maximum first, those of equal loads once.
+
+        Two candidates are taken for the same where a weighted sum over the
+        sorted KVPRs agrees to the last bit: on GPUs of equal memory they then
+        differ by names only, but for rare coincidences that cost one candidate.
+        """
+        profile = np.sort(self.kvpr, axis=1)
+        finite = np.where(np.isfinite(profile), profile, 0.0)
+        mark = (finite * np.sqrt(np.arange(2.0, 2.0 + self.fleet.gpus))).sum(axis=1)
+        order = np.lexsort((mark, self.maximum()))
+        largest, mark = self.maximum()[order], mark[order]
+        new = np.ones(len(order), dtype=bool)
+        new[1:] = (largest[1:] != largest[:-1]) | (mark[1:] != mark[:-1])
+        return self.take(order[new][:width])
+
+    def move(self, rows: IntArray, models: IntArray, targets: IntArray) -> None:
+        """Move one model in each of the candidates `rows`, which are all different."""
+        self._shift(
+            rows,
+            self.assign[rows, models],
+            targets,
+            self.fleet.sizes[models],
+            self.fleet.pressures[models],
+        )
+        self.assign[rows, models] = targets
+
+    def swap(self, rows: IntArray, first: IntArray, second: IntArray) -> None:
+        """Let two models change places in each of the candidates `rows`, all different."""
+        sizes, pressures = self.fleet.sizes, self.fleet.pressures
+        gpu_of_first, gpu_of_second = self.assign[rows, first], self.assign[rows, second]
+        self._shift(
+            rows,
+            gpu_of_first,
+            gpu_of_second,
+            sizes[first] - sizes[second],
+            pressures[first] - pressures[second],
+        )
+        self.assign[rows, first] = gpu_of_second
+        self.assign[rows, second] = gpu_of_first
+
+    def _shift(
+        self,
+        rows: IntArray,
+        source: IntArray,
+        target: IntArray,
+        size: FloatArray,
+        pressure: FloatArray,
+    ) -> None:
+        """Take memory and pressure off one GPU of each row and put them on another."""
+        for gpus, sign in ((source, 1.0), (target, -1.0)):
+            free = self.free[rows, gpus] + sign * size
+            load = self.pressure[rows, gpus] - sign * pressure
+            self.free[rows, gpus], self.pressure[rows, gpus] = free, load
+            self.kvpr[rows, gpus] = kvpr_of(load, free)

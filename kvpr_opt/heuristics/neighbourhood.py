@@ -1,0 +1,116 @@
+"""The two neighbourhoods of local search, evaluated for all candidates in one go.
+
+For a *source* GPU in each candidate: every model on it to every other GPU, and
+every model on it against every model elsewhere. The pairs of a candidate and a
+model on its source GPU form one flat list, so there is no Python loop over
+models, GPUs or candidates.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kvpr_opt.heuristics.candidates import Candidates
+from kvpr_opt.heuristics.fleet import BoolArray, FloatArray, IntArray, kvpr_of
+
+
+def make_best_move(candidates: Candidates, rows: IntArray, source: IntArray) -> BoolArray:
+    """Make the best improving move of one model out of the source GPU of each row, in place.
+
+    The best move leaves the lower of the larger KVPR of the two GPUs; it is
+    improving if that is below the KVPR of the source. Ties go to the first
+    model, then to the first GPU.
+
+    Parameters
+    ----------
+    candidates
+        The batch.
+    rows
+        Which of its candidates, all different.
+    source
+        By row: the GPU to relieve.
+
+    Returns
+    -------
+    array of bool
+        By row: whether there was one.
+    """
+    at, model = np.nonzero(candidates.assign[rows] == source[:, None])
+    value = move_values(candidates, rows[at], source[at], model)
+    target = value.argmin(axis=1)
+    pick, lowest = lowest_of_group(value[np.arange(len(at)), target], at, len(rows))
+    better = lowest < candidates.kvpr[rows, source]
+    chosen = pick[better]
+    candidates.move(rows[better], model[chosen], target[chosen])
+    return better
+
+
+def make_best_swap(
+    candidates: Candidates, rows: IntArray, source: IntArray, partner: IntArray | None = None
+) -> BoolArray:
+    """Make the best improving swap of two models in each row, in place.
+
+    One model is on the source GPU, the other on `partner`, or on any other GPU.
+    Best, improving, ties and the result are as for :func:`make_best_move`.
+    """
+    at, model = np.nonzero(candidates.assign[rows] == source[:, None])
+    value = _swap_values(candidates, rows[at], source[at], model)
+    if partner is not None:
+        value[candidates.assign[rows[at]] != partner[at][:, None]] = np.inf
+    other = value.argmin(axis=1)
+    pick, lowest = lowest_of_group(value[np.arange(len(at)), other], at, len(rows))
+    better = lowest < candidates.kvpr[rows, source]
+    chosen = pick[better]
+    candidates.swap(rows[better], model[chosen], other[chosen])
+    return better
+
+
+def move_values(
+    candidates: Candidates, row: IntArray, source: IntArray, model: IntArray
+) -> FloatArray:
+    """The larger KVPR of the two GPUs after a move, for each pair and target GPU.
+
+    A pair is a candidate `row` and a `model` on its GPU `source`. Shape (pairs,
+    GPUs); ``inf`` where the model does not fit, and for the source itself.
+    """
+    fleet = candidates.fleet
+    size, load = fleet.sizes[model], fleet.pressures[model]
+    left = kvpr_of(candidates.pressure[row, source] - load, candidates.free[row, source] + size)
+    free = candidates.free[row] - size[:, None]
+    value = kvpr_of(candidates.pressure[row] + load[:, None], free)
+    np.maximum(value, left[:, None], out=value)
+    value[free < 0] = np.inf
+    value[np.arange(len(row)), source] = np.inf
+    return value
+
+
+def _swap_values(
+    candidates: Candidates, row: IntArray, source: IntArray, model: IntArray
+) -> FloatArray:
+    """As :func:`move_values`, for a swap with each model: shape (pairs, models)."""
+    fleet = candidates.fleet
+    size = fleet.sizes[model][:, None] - fleet.sizes
+    load = fleet.pressures[model][:, None] - fleet.pressures
+    near_free = candidates.free[row, source][:, None] + size
+    near = kvpr_of(candidates.pressure[row, source][:, None] - load, near_free)
+    gpu = candidates.assign[row]
+    far_free = np.take_along_axis(candidates.free[row], gpu, axis=1) - size
+    far = kvpr_of(np.take_along_axis(candidates.pressure[row], gpu, axis=1) + load, far_free)
+    value = np.maximum(near, far)
+    value[(near_free < 0) | (far_free < 0) | (gpu == source[:, None])] = np.inf
+    return value
+
+
+def lowest_of_group(value: FloatArray, group: IntArray, groups: int) -> tuple[IntArray, FloatArray]:
+    """Position and value of the first lowest entry of each group.
+
+    `group` is ascending. A group without entries has the value ``inf``.
+    """
+    pick = np.zeros(groups, dtype=np.intp)
+    lowest = np.full(groups, np.inf)
+    order = np.lexsort((value, group))
+    first = np.ones(len(order), dtype=bool)
+    first[1:] = group[1:] != group[:-1]
+    pick[group[first]] = order[first]
+    lowest[group[first]] = value[order[first]]
+    return pick, lowest

@@ -1,0 +1,261 @@
+"""The heuristic as a whole: construct many placements, improve the best of them, keep one.
+
+The stages, in order (names as in :data:`~kvpr_opt.heuristics.plan.STAGES`):
+
+1. ``greedy``: one placement within milliseconds, so that there is an answer.
+2. ``parametric``: bin packing at a threshold T in nine recipes (three orders,
+   three policies), T searched for each; ``rebuild``: the nine recipes again at
+   T times 0.99, 0.995, 1, 1.005 and 1.01, T the smallest that packed;
+   ``retune``: the same with T reset to the current maximum on the way.
+3. ``regret``: regret insertion; ``memory_packing``: four packings by memory.
+4. ``zero_moves:construction``, ``refill:construction``: the zero-pressure
+   passes on every candidate, straight after construction.
+5. ``moves``, ``swaps``: descent out of the worst GPU, on the best candidates.
+6. ``zero_moves:between``, ``refill:between``; candidates that these changed
+   descend again.
+7. ``worst_pair_swaps``: up to twelve swaps between the two worst GPUs.
+8. ``relief``: lower the next-worst GPUs too, which makes room, and descend
+   again, while the maximum falls.
+9. ``zero_moves:end``, ``refill:end``.
+
+The best placement is the one with the lowest maximum KVPR in exact arithmetic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from kvpr_opt.heuristics.candidates import Candidates
+from kvpr_opt.heuristics.construction import Rows, greedy, pack
+from kvpr_opt.heuristics.fleet import ZERO_EPS, BoolArray, FleetArrays, IntArray
+from kvpr_opt.heuristics.insertion import memory_packing, regret_insertion
+from kvpr_opt.heuristics.local_search import descend, level_off, swap_worst_pair
+from kvpr_opt.heuristics.plan import STAGES, Plan
+from kvpr_opt.heuristics.thresholds import lower_bound, search
+from kvpr_opt.heuristics.zero_pressure import move_zeros, refill
+from kvpr_opt.instance import Instance
+from kvpr_opt.limits import Limits
+from kvpr_opt.placement import Placement
+
+#: Rounds in which the threshold of each recipe is narrowed down.
+_ROUNDS = 2
+
+#: Thresholds of the rebuilt placements, relative to the smallest that packed.
+_REBUILD_AT = np.array([0.99, 0.995, 1.0, 1.005, 1.01])
+
+#: How often the relief stage repeats, at most.
+_RELIEF_ROUNDS = 8
+
+
+@dataclass(frozen=True)
+class HeuristicOutcome:
+    """What a run of the heuristic found.
+
+    Attributes
+    ----------
+    placement
+        The best placement of finite maximum KVPR, or ``None`` where none was found.
+    stages_run
+        The stages that ran, in order.
+    stages_left_out
+        Reason by name of each stage that did not run.
+    """
+
+    placement: Placement | None
+    stages_run: tuple[str, ...]
+    stages_left_out: Mapping[str, str]
+
+
+def run(
+    instance: Instance,
+    *,
+    skip: Collection[str] = frozenset(),
+    zero_eps: float = ZERO_EPS,
+    limits: Limits | None = None,
+    on_candidate: Callable[[Placement, str], object] | None = None,
+) -> HeuristicOutcome:
+    """Place a fleet by the heuristic, all of its stages.
+
+    Parameters
+    ----------
+    instance
+        The fleet.
+    skip
+        Stages to leave out, of :data:`~kvpr_opt.heuristics.plan.STAGES`.
+    zero_eps
+        Models of at most this pressure, in the unit of the fleet, count as
+        models of zero pressure.
+    limits
+        When to stop with the best placement so far; looked at in every step.
+    on_candidate
+        Called with each new best placement and the stage that found it.
+
+    Raises
+    ------
+    InputError
+        If `skip` names a stage that there is not.
+
+    Notes
+    -----
+    Deterministic; ties are broken by input order. That no placement was found
+    proves nothing.
+    """
+    fleet = FleetArrays.of(instance, zero_eps)
+    heuristic = _Run(fleet, Plan.of(fleet, skip), limits or Limits(), on_candidate)
+    if not fleet.models or fleet.sizes.max() <= fleet.capacities.max():
+        heuristic.improve(heuristic.construct())
+    return heuristic.outcome()
+
+
+class _Run:
+    """One run: the incumbent, and the record of the stages."""
+
+    def __init__(
+        self,
+        fleet: FleetArrays,
+        plan: Plan,
+        limits: Limits,
+        on_candidate: Callable[[Placement, str], object] | None,
+    ) -> None:
+        self.fleet, self.plan, self.limits = fleet, plan, limits
+        self.on_candidate = on_candidate
+        self.stages_run: list[str] = []
+        self.best: Placement | None = None
+        self.value = np.inf
+        self.bound = lower_bound(fleet) if fleet.pressures.any() else 0.0
+
+    @property
+    def settled(self) -> bool:
+        """Whether the incumbent has reached the lower bound, but for rounding."""
+        return self.value <= self.bound * (1 + 1e-12)
+
+    def outcome(self) -> HeuristicOutcome:
+        left_out = dict(self.plan.left_out)
+        for stage in STAGES:
+            if stage not in self.stages_run and stage not in left_out:
+                left_out[stage] = self._why_not()
+        for stage in ("zero_moves", "refill"):
+            if any(name.startswith(f"{stage}:") for name in self.stages_run):
+                left_out.pop(stage, None)
+        return HeuristicOutcome(self.best, tuple(self.stages_run), left_out)
+
+    def _why_not(self) -> str:
+        if self.settled:
+            return "the lower bound was reached"
+        return "stopped by a limit" if self.limits.stopped else "no candidate to work on"
+
+    def starts(self, stage: str) -> bool:
+        """Whether a stage runs now; notes that it does."""
+        if not self.plan.runs(stage) or self.settled:
+            return False
+        # The first answer takes milliseconds and is given even when stopped at once.
+        if self.limits.stopped and stage != "greedy":
+            return False
+        if stage not in self.stages_run:
+            self.stages_run.append(stage)
+        return True
+
+    def offer(self, candidates: Candidates, stage: str) -> None:
+        """Keep the best candidate if it beats the incumbent, both evaluated exactly."""
+        if not len(candidates):
+            return
+        largest = candidates.maximum()
+        row = int(largest.argmin())
+        if not largest[row] < self.value:
+            return
+        placement = Placement(self.fleet.instance, candidates.assign[row].tolist())
+        if self.best is None or placement.max_kvpr < self.best.max_kvpr:
+            self.best, self.value = placement, float(largest[row])
+            if self.on_candidate:
+                self.on_candidate(placement, stage)
+
+    # -- construction ----------------------------------------------------------------
+
+    def construct(self) -> Candidates:
+        """The candidates of all constructions, best first."""
+        fleet, limits = self.fleet, self.limits
+        low = max(self.bound, 1 / (fleet.capacities.max() + 1))
+        batches: list[Candidates] = []
+
+        def collect(batch: Candidates, stage: str) -> None:
+            batches.append(batch)
+            self.offer(batch, stage)
+
+        if self.starts("greedy"):
+            collect(greedy(fleet, low), "greedy")
+        if self.starts("memory_packing"):
+            collect(memory_packing(fleet, limits=limits)[0], "memory_packing")
+        threshold = self.value if np.isfinite(self.value) else 2 * low
+        if self.starts("parametric"):
+            batch, packed_at = search(
+                fleet,
+                low,
+                self.value,
+                sections=self.plan.sections,
+                rounds=_ROUNDS,
+                limits=limits,
+            )
+            collect(batch, "parametric")
+            threshold = packed_at if np.isfinite(packed_at) else threshold
+        rows = Rows.of(threshold * _REBUILD_AT)
+        if self.starts("rebuild"):
+            collect(pack(fleet, rows, limits=limits).candidates, "rebuild")
+        if self.starts("retune"):
+            collect(pack(fleet, rows, retune=True, limits=limits).candidates, "retune")
+        if self.starts("regret"):
+            collect(regret_insertion(fleet, low, limits=limits), "regret")
+        return Candidates.joined(fleet, batches)
+
+    # -- improvement -----------------------------------------------------------------
+
+    def improve(self, candidates: Candidates) -> None:
+        """All improving stages, on the best of the candidates."""
+        candidates = candidates.best(2 * self.plan.width)
+        self.pass_over_zeros(candidates, "construction")
+        candidates = candidates.best(self.plan.width)
+        self.descend(candidates, np.arange(len(candidates)))
+        changed = self.pass_over_zeros(candidates, "between")
+        self.descend(candidates, np.flatnonzero(changed))
+        if self.starts("worst_pair_swaps"):
+            swap_worst_pair(candidates, limits=self.limits)
+            self.offer(candidates, "worst_pair_swaps")
+        candidates = candidates.best(self.plan.width)
+        self.relieve(candidates)
+        self.pass_over_zeros(candidates, "end")
+
+    def pass_over_zeros(self, candidates: Candidates, position: str) -> BoolArray:
+        """Both zero-pressure passes; the candidates that they changed."""
+        changed = np.zeros(len(candidates), dtype=bool)
+        if self.starts(f"zero_moves:{position}"):
+            changed |= move_zeros(candidates, limits=self.limits)
+            self.offer(candidates, f"zero_moves:{position}")
+        if self.starts(f"refill:{position}"):
+            rows = np.argsort(candidates.maximum(), kind="stable")[: self.plan.refill_width]
+            changed |= refill(candidates, rows, limits=self.limits)
+            self.offer(candidates, f"refill:{position}")
+        return changed
+
+    def descend(self, candidates: Candidates, rows: IntArray) -> None:
+        """Moves and swaps, those that are not left out."""
+        moves, swaps = self.starts("moves"), self.starts("swaps")
+        if moves or swaps:
+            descend(candidates, rows, moves=moves, swaps=swaps, limits=self.limits)
+            self.offer(candidates, "swaps" if swaps else "moves")
+
+    def relieve(self, candidates: Candidates) -> None:
+        """Level off the first candidates and descend again, while that lowers their maximum."""
+        moves, swaps = self.plan.runs("moves"), self.plan.runs("swaps")
+        rows = np.arange(min(len(candidates), self.plan.relief_width))
+        if not (moves or swaps) or not self.starts("relief"):
+            return
+        for _ in range(_RELIEF_ROUNDS):
+            before = candidates.maximum()[rows]
+            level_off(candidates, rows, moves=moves, swaps=swaps, limits=self.limits)
+            descend(candidates, rows, moves=moves, swaps=swaps, limits=self.limits)
+            self.offer(candidates, "relief")
+            rows = rows[candidates.maximum()[rows] < before]
+            if not len(rows) or self.limits.stopped:
+                return

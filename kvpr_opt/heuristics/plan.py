@@ -1,0 +1,155 @@
+"""The stages of the heuristic by name, and which of them a fleet of a given size gets.
+
+All limits count work, never seconds: the plan of a fleet is the same on every
+machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from kvpr_opt.errors import InputError, nearest
+from kvpr_opt.heuristics.fleet import FleetArrays
+
+#: Where the two zero-pressure passes run: after construction, between the two
+#: kinds of local search, and at the end.
+POSITIONS = ("construction", "between", "end")
+
+#: Every stage, in the order in which they run. ``zero_moves`` and ``refill``
+#: stand for all three of their positions.
+STAGES: tuple[str, ...] = (
+    "greedy",
+    "parametric",
+    "rebuild",
+    "retune",
+    "regret",
+    "memory_packing",
+    "moves",
+    "swaps",
+    "worst_pair_swaps",
+    "zero_moves",
+    *(f"zero_moves:{position}" for position in POSITIONS),
+    "refill",
+    *(f"refill:{position}" for position in POSITIONS),
+    "relief",
+)
+
+#: Table entries (row, model, GPU) that one batch of constructions may touch.
+_CONSTRUCTION_WORK = 100_000_000
+
+#: Comparisons of regret insertion, models^2 GPUs.
+_REGRET_WORK = 50_000_000
+
+#: Model-GPU pairs times candidates in local search.
+_SEARCH_WORK = 20_000_000
+
+#: Zero-pressure model-GPU pairs times candidates in the refill.
+_REFILL_WORK = 6_000_000
+
+#: Candidates that local search works on, at most.
+_WIDTH = 50
+
+#: Model-GPU pairs times candidates in the relief stage, and candidates at most.
+_RELIEF_WORK, _RELIEF_WIDTH = 4_000_000, 8
+
+#: Thresholds per recipe and round, at most.
+_SECTIONS = 8
+
+_RECIPES = 9
+_REBUILT_ROWS = 45
+_MEMORY_ROWS = 4
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What one run does.
+
+    Attributes
+    ----------
+    left_out
+        Reason by name of each stage that does not run.
+    sections
+        Thresholds per recipe and round of parametric packing.
+    width, relief_width, refill_width
+        Candidates that local search, the relief stage and the refill work on.
+    """
+
+    left_out: Mapping[str, str]
+    sections: int
+    width: int
+    relief_width: int
+    refill_width: int
+
+    def runs(self, stage: str) -> bool:
+        """Whether a stage runs."""
+        return stage not in self.left_out
+
+    @classmethod
+    def of(cls, fleet: FleetArrays, skip: Collection[str] = ()) -> Plan:
+        """The plan for a fleet.
+
+        Parameters
+        ----------
+        fleet
+            The fleet.
+        skip
+            Stages to leave out, of :data:`STAGES`.
+
+        Raises
+        ------
+        InputError
+            If `skip` names a stage that there is not.
+        """
+        check_skip(skip)
+        cells = max(fleet.models * fleet.gpus, 1)
+        zeros = int(fleet.zero.sum())
+        work = {
+            "parametric": (_RECIPES * cells, _CONSTRUCTION_WORK),
+            "rebuild": (_REBUILT_ROWS * cells, _CONSTRUCTION_WORK),
+            "retune": (_REBUILT_ROWS * cells, _CONSTRUCTION_WORK),
+            "regret": (fleet.models * cells, _REGRET_WORK),
+            "memory_packing": (_MEMORY_ROWS * cells, _CONSTRUCTION_WORK),
+            "refill": (zeros * fleet.gpus, _REFILL_WORK),
+        }
+        size = f"{fleet.models} models on {fleet.gpus} GPUs"
+        left_out = {
+            stage: f"{size}: {amount} steps of work, more than {allowed}"
+            for stage, (amount, allowed) in work.items()
+            if amount > allowed
+        }
+        if not zeros:
+            left_out |= dict.fromkeys(("zero_moves", "refill"), "no model of zero pressure")
+        left_out |= dict.fromkeys(skip, "skipped on request")
+        for stage in ("zero_moves", "refill"):
+            if stage in left_out:
+                names = [f"{stage}:{position}" for position in POSITIONS]
+                left_out |= dict.fromkeys(names, left_out[stage])
+        return cls(
+            left_out={stage: left_out[stage] for stage in STAGES if stage in left_out},
+            sections=_within(_CONSTRUCTION_WORK // (_RECIPES * cells), _SECTIONS),
+            width=_within(_SEARCH_WORK // cells, _WIDTH),
+            relief_width=_within(_RELIEF_WORK // cells, _RELIEF_WIDTH),
+            refill_width=_within(_REFILL_WORK // max(zeros * fleet.gpus, 1), _WIDTH),
+        )
+
+
+def check_skip(skip: Collection[str]) -> None:
+    """Refuse stage names that there are not.
+
+    Raises
+    ------
+    InputError
+        If `skip` names a stage that is not one of :data:`STAGES`.
+    """
+    for name in skip:
+        if name not in STAGES:
+            raise InputError(
+                f"there is no stage {name!r}{nearest(name, STAGES)}; "
+                f"the stages are {', '.join(STAGES)}",
+                place="skip",
+            )
+
+
+def _within(number: int, most: int) -> int:
+    return max(1, min(number, most))

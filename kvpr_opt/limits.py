@@ -1,0 +1,91 @@
+"""How long a run may take, and how it is stopped early: one object, shared by every stage."""
+
+from __future__ import annotations
+
+import math
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from kvpr_opt.errors import InputError
+
+
+class Limits:
+    """One deadline and one stop flag.
+
+    Parameters
+    ----------
+    time_limit
+        Seconds from now, or ``None`` for no limit.
+
+    Raises
+    ------
+    InputError
+        If the limit is not a positive number.
+
+    Notes
+    -----
+    Only these limits look at the clock. Budgets inside the algorithms count
+    work (iterations, a solver's deterministic time), so that a run which no
+    limit cuts short is reproducible.
+    """
+
+    def __init__(self, time_limit: float | None = None) -> None:
+        if time_limit is not None and not time_limit > 0:
+            raise InputError(
+                f"time limit {time_limit} is not a number of seconds above 0, or none",
+                place="time_limit",
+            )
+        self._start = time.monotonic()
+        self._deadline = math.inf if time_limit is None else self._start + time_limit
+        self._interrupted = threading.Event()
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the start."""
+        return time.monotonic() - self._start
+
+    @property
+    def remaining(self) -> float:
+        """Seconds until the deadline, at least 0; ``math.inf`` without one."""
+        return max(0.0, self._deadline - time.monotonic())
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether someone asked to stop."""
+        return self._interrupted.is_set()
+
+    @property
+    def stopped(self) -> bool:
+        """Whether to stop now, for either reason."""
+        return self.interrupted or self.remaining == 0
+
+    def interrupt(self) -> None:
+        """Ask everything that shares these limits to stop. Safe from any thread."""
+        self._interrupted.set()
+
+    @contextmanager
+    def heeding_ctrl_c(self) -> Iterator[None]:
+        """Let the first Ctrl-C set the stop flag; a second one acts as usual.
+
+        Outside the main thread, or where the program has its own handler for
+        the signal, nothing is changed.
+        """
+        default = signal.default_int_handler
+        in_main_thread = threading.current_thread() is threading.main_thread()
+        if not in_main_thread or signal.getsignal(signal.SIGINT) is not default:
+            yield
+            return
+
+        def first_time(_signal: int, _frame: FrameType | None) -> None:
+            signal.signal(signal.SIGINT, default)
+            self.interrupt()
+
+        signal.signal(signal.SIGINT, first_time)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, default)

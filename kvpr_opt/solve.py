@@ -1,0 +1,198 @@
+"""The one function that puts bounds, heuristic and search together."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Callable, Collection, Mapping
+from fractions import Fraction
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from kvpr_opt.certificate import certify
+from kvpr_opt.errors import InputError, nearest
+from kvpr_opt.exact import to_fraction
+from kvpr_opt.instance import Instance, Number
+from kvpr_opt.limits import Limits
+from kvpr_opt.placement import Placement
+from kvpr_opt.progress import Progress, Tracker
+from kvpr_opt.result import Result, Status, StopReason
+from kvpr_opt.stages import STAGES, Run
+
+
+def solve(
+    instance: Instance,
+    *,
+    time_limit: float | None = None,
+    gap: Number = 0,
+    method: str = "auto",
+    seed: int = 0,
+    threads: int | None = None,
+    warm_start: Placement | Mapping[str, str] | None = None,
+    skip: Collection[str] = (),
+    on_progress: Callable[[Progress], object] | None = None,
+) -> Result:
+    """Place a fleet so that its highest KVPR is as low as possible, and prove it.
+
+    Bounds first, then the heuristic, then the threshold search between the two;
+    each placement that the search finds is polished by the heuristic's local
+    search. When the maximum is settled, the next-worst GPUs are lowered in
+    turn, without a claim.
+
+    Parameters
+    ----------
+    instance
+        The fleet.
+    time_limit
+        Seconds; ``None`` for no limit.
+    gap
+        Relative gap between placement and bound at which to stop, 0 to prove
+        optimality.
+    method
+        ``"auto"``, ``"heuristic"`` (no search), or the name of a formulation.
+    seed
+        Random seed of the solver.
+    threads
+        Cores to use; ``None`` for all. With 1, and where no limit cuts in, the
+        same call gives the same placement; with more, the same status and value.
+    warm_start
+        A placement to start from.
+    skip
+        Names of stages to leave out, for ablations; see :data:`kvpr_opt.stages.STAGES`.
+    on_progress
+        Called with a :class:`~kvpr_opt.progress.Progress` at every event.
+
+    Returns
+    -------
+    Result
+        Status, placement, bound and certificate. Ctrl-C and the time limit
+        return what there is by then.
+
+    Raises
+    ------
+    InputError
+        For an unknown method or stage, or a number out of its range.
+    InvalidPlacementError
+        If `warm_start` is no placement of this fleet.
+    """
+    _check_method(method)
+    limits = Limits(time_limit)
+    wanted, cores, left_out = _gap(gap), _threads(threads), _stages(skip)
+    start = None if warm_start is None else _as_placement(instance, warm_start)
+    tracker = Tracker(instance, limits, gap=wanted, on_progress=on_progress)
+    run = Run(tracker, method, seed=seed, threads=cores, skip=left_out)
+    with limits.heeding_ctrl_c():
+        message = run.everything(start)
+    parameters = {
+        "time_limit": time_limit,
+        "gap": str(wanted),
+        "method": method,
+        "seed": seed,
+        "threads": cores,
+        "skip": sorted(left_out),
+    }
+    return _result(run, message, parameters)
+
+
+def _check_method(method: str) -> None:
+    # The names alone; no formulation is imported.
+    from formulations.registry import NAMES
+
+    methods = ("auto", "heuristic", *NAMES)
+    if method not in methods:
+        raise InputError(
+            f"method {method!r} is not known{nearest(method, methods)}; "
+            f"known: {', '.join(methods)}",
+            place="method",
+        )
+
+
+def _gap(gap: Number) -> Fraction:
+    wanted = to_fraction(gap, "gap")
+    if not 0 <= wanted < 1:
+        raise InputError(f"gap {gap} is not at least 0 and below 1", place="gap")
+    return wanted
+
+
+def _threads(threads: int | None) -> int:
+    if threads is None:
+        return _usable_cores()
+    if threads < 1:
+        raise InputError(f"threads {threads} is not at least 1", place="threads")
+    return threads
+
+
+def _stages(skip: Collection[str]) -> frozenset[str]:
+    names = frozenset([skip] if isinstance(skip, str) else skip)
+    for name in sorted(names.difference(STAGES)):
+        raise InputError(
+            f"stage {name!r} is not known{nearest(name, STAGES)}; known: {', '.join(STAGES)}",
+            place="skip",
+        )
+    return names
+
+
+def _usable_cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _as_placement(instance: Instance, given: Placement | Mapping[str, str]) -> Placement:
+    return Placement.of(instance, given.assignment if isinstance(given, Placement) else given)
+
+
+def _stop_reason(tracker: Tracker, status: Status) -> StopReason:
+    if status in (Status.OPTIMAL, Status.INFEASIBLE):
+        return StopReason.PROVED
+    if tracker.settled:
+        return StopReason.GAP
+    if tracker.limits.interrupted:
+        return StopReason.INTERRUPTED
+    return StopReason.TIME_LIMIT if tracker.limits.stopped else StopReason.FINISHED
+
+
+def _result(run: Run, message: str, parameters: dict[str, Any]) -> Result:
+    tracker = run.tracker
+    status = Status.of(tracker.incumbent, tracker.bound_value)
+    return Result(
+        instance=tracker.instance,
+        status=status,
+        placement=tracker.incumbent,
+        lower_bound=tracker.bound_value,
+        certified=tracker.bound is not None and tracker.bound.evidence.certified,
+        stop_reason=_stop_reason(tracker, status),
+        message=message,
+        certificate=certify(
+            tracker.instance,
+            status=status.value,
+            incumbent=tracker.incumbent,
+            bounds=tracker.bounds,
+        ),
+        seconds=tracker.limits.elapsed,
+        parameters=parameters,
+        versions=_versions(),
+        statistics={**run.statistics, "trajectory": _trajectory(tracker)},
+    )
+
+
+def _trajectory(tracker: Tracker) -> list[dict[str, Any]]:
+    return [
+        {
+            "seconds": round(event.seconds, 4),
+            "stage": event.stage,
+            "max_kvpr": None if event.incumbent is None else str(event.incumbent),
+            "lower_bound": None if event.lower_bound is None else str(event.lower_bound),
+        }
+        for event in tracker.events
+    ]
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for name in ("kvpr-opt", "ortools", "highspy", "pulp", "numpy"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

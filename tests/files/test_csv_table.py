@@ -1,0 +1,76 @@
+"""Models from CSV files."""
+
+import pytest
+
+from kvpr_opt.errors import InputError
+from kvpr_opt.files import read_instance
+from kvpr_opt.instance import LLM
+
+
+@pytest.fixture
+def read(tmp_path):
+    def _read(text):
+        path = tmp_path / "models.csv"
+        path.write_bytes(text.encode("utf-8"))
+        return read_instance(path, gpus=2, memory=80).models
+
+    return _read
+
+
+def test_columns_may_stand_in_any_order(read):
+    assert read("slo,name,req_rate,size\n0.5,a,12,16.1\n") == (
+        LLM("a", "16.1", req_rate=12, slo="0.5"),
+    )
+
+
+def test_blank_lines_are_passed_over_and_line_ends_may_be_those_of_windows(read):
+    assert read("\r\n name , size ,pressure\r\n\r\na,1,2\r\n\r\nb,3,4\r\n\r\n") == (
+        LLM("a", 1, pressure=2),
+        LLM("b", 3, pressure=4),
+    )
+
+
+def test_quoted_values_may_hold_commas_quotes_and_line_breaks(read):
+    (model,) = read('name,size,pressure\n"a, ""b""\r\nc",1,"7/3"\n')
+    assert model.name == 'a, "b"\r\nc'
+    assert str(model.pressure) == "7/3"
+
+
+def test_an_empty_cell_is_not_given(read):
+    assert read("name,size,req_rate,slo,pressure\na,1,4,2,\nb,1,,,3\n") == (
+        LLM("a", 1, req_rate=4, slo=2),
+        LLM("b", 1, pressure=3),
+    )
+
+
+def test_a_header_alone_is_no_models(read):
+    assert read("name,size,pressure\n") == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "no header; the file is empty"),
+        ("\n\n", "no header; the file is empty"),
+        ("name,size,size\n", "row 1: column 'size' is there twice"),
+        ("name,,size\n", "row 1: column 2 has no name"),
+        ("name,size,slo_ms\n", r"header\.slo_ms: unknown key \(did you mean 'slo'\?\); known: "),
+        ("name,size,pressure,pin\n", r"header\.pin: this version does not read that key yet"),
+        ("model_name,size\n", r"header\.size: key 'size' beside 'model_name'"),
+        ("name;size;pressure\n", r"header\.'name;size;pressure': unknown key"),
+        ("name,size,pressure\na,1,2\nb,1\n", "row 3: 2 values, the header has 3 columns"),
+        ("name,size,pressure\na,1,2,3\n", "row 2: 4 values, the header has 3 columns"),
+        ("name,size,pressure\n\na,1,2,3\n", "row 3: 4 values, the header has 3 columns"),
+        ("name,size,pressure\n,,\n", "row 2: no key 'name'"),
+        ("name,size,pressure\na,,2\n", "row 2: no key 'size'"),
+        ("name,size\na,1\n", "row 2: a model needs either both req_rate and slo, or pressure"),
+        ("name,size,pressure\na,x,2\n", r"row 2\.size: size 'x' is not a finite decimal number"),
+        ("name,size,pressure\na,1,2\na,1,2\n", "row 3: name 'a' is taken by row 2 already"),
+        ('name,size,pressure\n"a,1,2\n', "row 2: not CSV: unexpected end of data"),
+        ('name,size,pressure\n"a"b,1,2\n', "row 2: not CSV: ',' expected after '\"'"),
+        ("name,size,pressure\n" + "a" * 200_000 + ",1,2\n", "row 2: not CSV: field larger than"),
+    ],
+)
+def test_errors_name_the_row(read, text, message):
+    with pytest.raises(InputError, match=rf"models\.csv: {message}"):
+        read(text)
