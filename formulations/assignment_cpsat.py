@@ -50,6 +50,10 @@ from kvpr_opt.scaled import PackingProblem, Threshold, fit_range
 #: Variables above which the model is not built: it would take minutes and gigabytes.
 MOST_VARIABLES = 2_000_000
 
+#: Cores from which the solver's portfolio of strategies beats its default one alone. With
+#: fewer, the portfolio splits its time among strategies made for objectives; there is none here.
+_PORTFOLIO_FROM = 8
+
 #: How long a Ctrl-C may go unnoticed while the solver works, in seconds.
 _HEED_EVERY = 0.05
 
@@ -64,7 +68,13 @@ class Formulation:
     seed
         Random seed of the solver.
     threads
-        Its workers. With one, the answer is reproducible unless a deadline cuts in.
+        Cores that it may use; below 8 one is faster than several, so one is used.
+        With one, the answer is reproducible unless a deadline cuts in.
+
+    Notes
+    -----
+    Linearisation level 2 (all constraints enter the LP relaxation, with cuts)
+    closes more of these problems than the solver's default of 1 or than 0.
     """
 
     name = "assignment_cpsat"
@@ -73,7 +83,8 @@ class Formulation:
         self.instance = instance
         self.parameters: dict[str, str | int | float | bool] = {
             "random_seed": seed,
-            "num_workers": threads,
+            "num_workers": threads if threads >= _PORTFOLIO_FROM else 1,
+            "linearization_level": 2,
         }
 
     def decide(

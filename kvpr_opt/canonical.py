@@ -21,7 +21,6 @@ from __future__ import annotations
 import hashlib
 import json
 
-from kvpr_opt.errors import InputError
 from kvpr_opt.instance import Instance
 
 #: The value of the key ``schema`` in a canonical fleet.
@@ -60,13 +59,5 @@ def digest(instance: Instance) -> str:
     ----------
     instance
         The fleet.
-
-    Raises
-    ------
-    InputError
-        If a name has a character that UTF-8 cannot write (half of a surrogate pair).
     """
-    try:
-        return hashlib.sha256(canonical_fleet(instance).encode("utf-8")).hexdigest()
-    except UnicodeEncodeError:
-        raise InputError("a name of the fleet has a character that UTF-8 cannot write") from None
+    return hashlib.sha256(canonical_fleet(instance).encode("utf-8")).hexdigest()

@@ -9,13 +9,13 @@ import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
 from kvpr_opt.canonical import canonical_fleet, digest
 from kvpr_opt.errors import InputError, SolverError
 from kvpr_opt.evidence import Counting, Evidence, LowerBound, SolverWord, Volume
+from kvpr_opt.exact import fraction_text
 from kvpr_opt.instance import Instance
 from kvpr_opt.placement import Placement
 from kvpr_opt.verify import CERTIFICATE_SCHEMA, Refused, Report, check, read_certificate
@@ -193,6 +193,4 @@ def _number_text(value: Fraction | float) -> str:
         if value != math.inf:
             raise TypeError(f"{value} is neither a fraction nor infinite")
         return "infinite"
-    # Through Decimal, since str() writes no integer of more than 4300 digits.
-    parts = [value.numerator] if value.denominator == 1 else [value.numerator, value.denominator]
-    return "/".join(f"{Decimal(part):f}" for part in parts)
+    return fraction_text(value)

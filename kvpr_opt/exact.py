@@ -19,8 +19,12 @@ from kvpr_opt.errors import InputError
 #: Digits that a number from outside may have, exponent written out.
 MAX_DIGITS = 60
 
+#: Digits of numerator and denominator of a KVPR, which combines many numbers of a fleet.
+MAX_CLAIM_DIGITS = 20_000
+
 _DECIMAL = re.compile(
-    r"(?P<sign>[-+]?)(?P<whole>\d*)(?:\.(?P<part>\d*))?(?:[eE](?P<exponent>[-+]?\d+))?"
+    r"(?P<sign>[-+]?)(?P<whole>\d*)(?:\.(?P<part>\d*))?(?:[eE](?P<exponent>[-+]?\d+))?",
+    re.ASCII,
 )
 
 
@@ -90,7 +94,7 @@ def _decimal(text: str, whole_text: str, what: str) -> Fraction:
 
 def _bounded(number: Fraction, value: object, what: str) -> Fraction:
     limit = 10**MAX_DIGITS
-    if abs(number.numerator) > limit or number.denominator > limit:
+    if abs(number.numerator) >= limit or number.denominator > limit:
         raise _refused(value, what, f"a number of at most {MAX_DIGITS} digits, written out")
     return number
 
@@ -103,6 +107,31 @@ def _refused(value: object, what: str, allowed: str) -> InputError:
     if len(shown) > 60:
         shown = f"{shown[:40]}... ({len(shown)} characters)"
     return InputError(f"{what} {shown} is not {allowed}")
+
+
+def fraction_text(number: Fraction) -> str:
+    """The fraction as ``p/q``, or ``p``, of any length.
+
+    Unlike ``str``, which refuses integers of more than 4300 digits: the common
+    denominator of many measured rates can be longer.
+    """
+    parts = [number.numerator, *([number.denominator] if number.denominator != 1 else [])]
+    return "/".join(f"{Decimal(part):f}" for part in parts)
+
+
+def read_fraction(text: str, what: str) -> Fraction:
+    """The number that :func:`fraction_text` wrote, of up to :data:`MAX_CLAIM_DIGITS` digits.
+
+    Raises
+    ------
+    InputError
+        If the text is longer, or no such number.
+    """
+    match = re.fullmatch(r"(-?\d+)(?:/([1-9]\d*))?", text, re.ASCII)
+    if not match or max(len(part or "") for part in match.groups()) > MAX_CLAIM_DIGITS:
+        raise _refused(text, what, f"a fraction p/q of at most {MAX_CLAIM_DIGITS} digits each")
+    # Through Decimal, since int() reads no more than 4300 digits at once.
+    return Fraction(int(Decimal(match[1])), int(Decimal(match[2] or "1")))
 
 
 def decimal_text(number: Fraction) -> str:
@@ -120,7 +149,7 @@ def decimal_text(number: Fraction) -> str:
         rest, fives = rest // 5, fives + 1
     places = max(twos, fives)
     if rest != 1 or places > MAX_DIGITS:
-        return str(number)
+        return fraction_text(number)
     if places == 0:
         return str(number.numerator)
     digits = str(abs(number.numerator) * 10**places // number.denominator).rjust(places + 1, "0")

@@ -171,6 +171,8 @@ class Instance:
 def _name(name: object) -> str:
     if not isinstance(name, str) or not name.strip():
         raise InputError(f"name {name!r} is not a non-empty text", place="name")
+    if any("\ud800" <= character <= "\udfff" for character in name):
+        raise InputError(f"name {name!r} is not valid Unicode", place="name")
     return name
 
 

@@ -185,17 +185,27 @@ class Tracker:
         value, bound = self.incumbent_value, self.bound_value
         if value is not None and bound is not None and value < bound:
             raise SolverError(
-                f"contradiction, found by {source}: a placement of max KVPR {value} exists, "
-                f"but {bound} was claimed as a lower bound on the word of {self.bound}"
+                f"contradiction, found by {source}: a placement of max KVPR {_shown(value)} "
+                f"exists, but {_shown(bound)} was claimed as a lower bound, by the evidence "
+                f"{self.bound.evidence.kind if self.bound else None}"
             )
 
     def _report(self, stage: str, *, news: bool) -> None:
         event = Progress(self.limits.elapsed, stage, self.incumbent_value, self.bound_value, news)
         if news:
             self.events.append(event)
-            _log.info("%s: incumbent %s, bound %s", stage, event.incumbent, event.lower_bound)
+            _log.info(
+                "%s: incumbent %s, bound %s",
+                stage,
+                _shown(event.incumbent),
+                _shown(event.lower_bound),
+            )
         if self._on_progress is not None:
             self._on_progress(event)
+
+
+def _shown(value: Fraction | float | None) -> str:
+    return "none" if value is None else f"{float(value):.9g}"
 
 
 def _above(bound: LowerBound, other: LowerBound | None) -> bool:

@@ -99,6 +99,8 @@ class _Search:
         value = self.tracker.incumbent_value
         if value is None:
             return self._ask(self.scaled.finite(), "any placement", math.inf) or self._give_up()
+        if value == 0:
+            return False  # no KVPR is negative
         between = self._between(value)
         if between is None or (self.strict_next and self.strict_open):
             self.strict_next = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 from collections.abc import Callable, Collection, Mapping
@@ -11,7 +12,7 @@ from typing import Any
 
 from kvpr_opt.certificate import certify
 from kvpr_opt.errors import InputError, nearest
-from kvpr_opt.exact import to_fraction
+from kvpr_opt.exact import decimal_text, to_fraction
 from kvpr_opt.instance import Instance, Number
 from kvpr_opt.limits import Limits
 from kvpr_opt.placement import Placement
@@ -85,7 +86,7 @@ def solve(
         message = run.everything(start)
     parameters = {
         "time_limit": time_limit,
-        "gap": str(wanted),
+        "gap": decimal_text(wanted),
         "method": method,
         "seed": seed,
         "threads": cores,
@@ -181,11 +182,15 @@ def _trajectory(tracker: Tracker) -> list[dict[str, Any]]:
         {
             "seconds": round(event.seconds, 4),
             "stage": event.stage,
-            "max_kvpr": None if event.incumbent is None else str(event.incumbent),
-            "lower_bound": None if event.lower_bound is None else str(event.lower_bound),
+            "max_kvpr": _decimal(event.incumbent),
+            "lower_bound": _decimal(event.lower_bound),
         }
         for event in tracker.events
     ]
+
+
+def _decimal(value: Fraction | float | None) -> float | None:
+    return None if value is None or value == math.inf else float(value)
 
 
 def _versions() -> dict[str, str]:

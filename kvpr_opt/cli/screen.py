@@ -25,8 +25,9 @@ def kvpr_text(value: Fraction | float | None) -> str:
 
 def exact_text(value: Fraction) -> str:
     """The exact value, where it is short enough to be worth reading."""
-    text = str(value)
-    return f" = {text}" if len(text) <= 24 and "/" in text else ""
+    if value.denominator == 1 or max(value.numerator, value.denominator) >= 10**12:
+        return ""
+    return f" = {value}"
 
 
 def gap_text(gap: Fraction | None) -> str:

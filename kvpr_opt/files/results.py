@@ -12,7 +12,7 @@ import msgspec
 
 from kvpr_opt.canonical import digest
 from kvpr_opt.errors import InputError, InvalidPlacementError
-from kvpr_opt.exact import to_fraction
+from kvpr_opt.exact import fraction_text, read_fraction
 from kvpr_opt.files.atomic import write_text
 from kvpr_opt.files.source import label, read_text
 from kvpr_opt.instance import Instance
@@ -129,12 +129,12 @@ def _checked(data: _ResultFile, instance: Instance) -> Result:
         placement = None if data.assignment is None else Placement.of(instance, data.assignment)
     except InvalidPlacementError as error:
         raise InputError(str(error), place="assignment") from None
-    claimed = None if data.max_kvpr is None else to_fraction(data.max_kvpr.exact, "max_kvpr")
+    claimed = None if data.max_kvpr is None else read_fraction(data.max_kvpr.exact, "max_kvpr")
     if claimed != (None if placement is None else placement.max_kvpr):
-        raise InputError(f"{claimed} is not the KVPR of the assignment", place="max_kvpr.exact")
+        raise InputError("it is not the max KVPR of the assignment", place="max_kvpr.exact")
     bound: Fraction | float | None = None
     if data.lower_bound is not None:
-        bound = to_fraction(data.lower_bound.exact, "lower_bound")
+        bound = read_fraction(data.lower_bound.exact, "lower_bound")
     elif data.status is Status.INFEASIBLE:
         bound = math.inf
     if Status.of(placement, bound) is not data.status:
@@ -160,7 +160,7 @@ def _checked(data: _ResultFile, instance: Instance) -> Result:
 def _value(number: Fraction | float | None) -> _Value | None:
     if not isinstance(number, Fraction):
         return None
-    return _Value(exact=str(number), decimal=float(number))
+    return _Value(exact=fraction_text(number), decimal=float(number))
 
 
 def _load(gpu: GPULoad) -> _Load:

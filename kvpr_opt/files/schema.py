@@ -46,6 +46,9 @@ _LATER_MODEL_KEYS = (
 # More characters than any number within MAX_DIGITS needs, short of idle zeros.
 _LONGEST_NUMBER = 400
 
+# A longer one is no misspelling, and must not fill the screen.
+_LONGEST_KEY = 40
+
 # JSON may write half of a character, which UTF-8 cannot.
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -121,12 +124,13 @@ def _check_keys(
     for key in keys:
         if key in known:
             continue
+        short = len(key) <= _LONGEST_KEY
         if key in later:
             reason = "this version does not read that key yet"
         else:
-            reason = f"unknown key{nearest(key, known)}; known: {', '.join(known)}"
-        # The key itself is the place; an outlandish one must not fill the screen.
-        named = key if key.isidentifier() and len(key) <= 40 else shown(key)
+            hint = nearest(key, known) if short else ""
+            reason = f"unknown key{hint}; known: {', '.join(known)}"
+        named = key if short and key.isidentifier() else shown(key)
         raise InputError(reason, place=f"{place}.{named}" if place else named)
 
 

@@ -8,6 +8,8 @@ import numpy as np
 
 from kvpr_opt.heuristics.fleet import FleetArrays, FloatArray, IntArray, kvpr_of
 
+_ARRAYS = ("assign", "free", "pressure", "kvpr")
+
 
 class Candidates:
     """A batch of B complete placements with their loads.
@@ -44,19 +46,28 @@ class Candidates:
     @classmethod
     def joined(cls, fleet: FleetArrays, batches: Sequence[Candidates]) -> Candidates:
         """One batch of the candidates of several, in their order."""
-        empty = np.empty((0, fleet.models), dtype=np.intp)
-        return cls(fleet, np.concatenate([empty, *(batch.assign for batch in batches)]))
+        whole = cls.__new__(cls)
+        whole.fleet = fleet
+        nothing = cls(fleet, np.empty((0, fleet.models), dtype=np.intp))
+        for name in _ARRAYS:
+            parts = [getattr(batch, name) for batch in (nothing, *batches)]
+            setattr(whole, name, np.concatenate(parts))
+        return whole
 
     def __len__(self) -> int:
         return len(self.assign)
 
     def take(self, rows: IntArray) -> Candidates:
         """A copy of some of the candidates."""
-        return Candidates(self.fleet, self.assign[rows])
+        part = Candidates.__new__(Candidates)
+        part.fleet = self.fleet
+        for name in _ARRAYS:
+            setattr(part, name, getattr(self, name)[rows])
+        return part
 
     def replace(self, rows: IntArray, other: Candidates, taken: IntArray) -> None:
         """Overwrite candidates `rows` by candidates `taken` of another batch."""
-        for name in ("assign", "free", "pressure", "kvpr"):
+        for name in _ARRAYS:
             getattr(self, name)[rows] = getattr(other, name)[taken]
 
     def maximum(self) -> FloatArray:
@@ -114,8 +125,7 @@ class Candidates:
         pressure: FloatArray,
     ) -> None:
         """Take memory and pressure off one GPU of each row and put them on another."""
-        for gpus, sign in ((source, 1.0), (target, -1.0)):
-            free = self.free[rows, gpus] + sign * size
-            load = self.pressure[rows, gpus] - sign * pressure
-            self.free[rows, gpus], self.pressure[rows, gpus] = free, load
-            self.kvpr[rows, gpus] = kvpr_of(load, free)
+        cell = (np.concatenate([rows, rows]), np.concatenate([source, target]))
+        self.free[cell] += np.concatenate([size, -size])
+        self.pressure[cell] -= np.concatenate([pressure, -pressure])
+        self.kvpr[cell] = kvpr_of(self.pressure[cell], self.free[cell])

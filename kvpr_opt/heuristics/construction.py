@@ -18,6 +18,7 @@ is still a placement worth improving.
 from __future__ import annotations
 
 import heapq
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -50,19 +51,40 @@ class Rows:
         Index into :data:`ORDERS` and :data:`POLICIES`; `policy` ascending.
     threshold
         T of each row, above 0.
+    retune
+        Whether T is set to the maximum KVPR reached so far when 40 % and 75 %
+        of the models are placed, and the rest ordered anew.
     """
 
     order: IntArray
     policy: IntArray
     threshold: FloatArray
+    retune: BoolArray
 
     @classmethod
-    def of(cls, thresholds: FloatArray) -> Rows:
+    def of(cls, thresholds: FloatArray, *, retune: bool = False) -> Rows:
         """All nine recipes at each threshold, shape (thresholds,) or (recipes, thresholds)."""
         table = np.broadcast_to(thresholds, (len(RECIPES), np.shape(thresholds)[-1]))
         order, policy = np.array(RECIPES, dtype=np.intp).T
         repeat = table.shape[1]
-        return cls(np.repeat(order, repeat), np.repeat(policy, repeat), table.ravel())
+        return cls(
+            order=np.repeat(order, repeat),
+            policy=np.repeat(policy, repeat),
+            threshold=table.ravel(),
+            retune=np.full(table.size, retune),
+        )
+
+    @classmethod
+    def joined(cls, parts: Sequence[Rows]) -> Rows:
+        """The rows of several, by policy."""
+        policy = np.concatenate([part.policy for part in parts])
+        by_policy = np.argsort(policy, kind="stable")
+        return cls(
+            order=np.concatenate([part.order for part in parts])[by_policy],
+            policy=policy[by_policy],
+            threshold=np.concatenate([part.threshold for part in parts])[by_policy],
+            retune=np.concatenate([part.retune for part in parts])[by_policy],
+        )
 
 
 class Packing(NamedTuple):
@@ -83,9 +105,7 @@ class Packing(NamedTuple):
     packed: BoolArray
 
 
-def pack(
-    fleet: FleetArrays, rows: Rows, *, retune: bool = False, limits: Limits | None = None
-) -> Packing:
+def pack(fleet: FleetArrays, rows: Rows, *, limits: Limits | None = None) -> Packing:
     """Build a placement for every row.
 
     Parameters
@@ -94,9 +114,6 @@ def pack(
         The fleet.
     rows
         The recipes and thresholds.
-    retune
-        Whether T is set to the maximum KVPR reached so far when 40 % and 75 %
-        of the models are placed, and the rest ordered anew.
     limits
         Looked at once a model; when stopped nothing is built.
 
@@ -113,17 +130,15 @@ def pack(
     packed, legal = np.ones(count, dtype=bool), np.ones(count, dtype=bool)
     each = np.arange(count)
     ends = np.searchsorted(rows.policy, range(len(POLICIES)), side="right")
-    checkpoints = {round(share * fleet.models) for share in _RETUNE_AT} if retune else set()
+    retuned = np.flatnonzero(rows.retune)
+    checkpoints = {max(1, round(share * fleet.models)) for share in _RETUNE_AT}
     for step in range(fleet.models):
         if limits and limits.stopped:
             legal[:] = packed[:] = False
             break
-        if step and step in checkpoints:
-            # Not zero, not infinite: no finite KVPR is above the total pressure.
-            most = max(1.0, float(fleet.pressures.sum()))
-            reached = kvpr_of(load, free).max(axis=1)
-            threshold = np.clip(reached, rows.threshold * 1e-3, most)
-            order[:, step:] = _resorted(fleet, rows.order, threshold, order[:, step:])
+        if len(retuned) and step in checkpoints:
+            threshold[retuned] = _reached(fleet, rows, free, load)[retuned]
+            _sort_rest(fleet, rows, threshold, order, retuned, step)
         model = order[:, step]
         gpu, fits, room = _choose(fleet, model, free, load, threshold, ends)
         packed &= fits
@@ -178,12 +193,26 @@ def _sorted(fleet: FleetArrays, order: IntArray, threshold: FloatArray) -> IntAr
     return np.argsort(-_keys(fleet, order, threshold), axis=1, kind="stable")
 
 
-def _resorted(
-    fleet: FleetArrays, order: IntArray, threshold: FloatArray, rest: IntArray
-) -> IntArray:
-    """The models of `rest`, by row, in the order of the new thresholds."""
-    keys = np.take_along_axis(_keys(fleet, order, threshold), rest, axis=1)
-    return np.take_along_axis(rest, np.argsort(-keys, axis=1, kind="stable"), axis=1)
+def _reached(fleet: FleetArrays, rows: Rows, free: FloatArray, load: FloatArray) -> FloatArray:
+    """The maximum KVPR of each row so far, as a threshold: neither zero nor infinite."""
+    # No finite KVPR is above the total pressure.
+    most = max(1.0, float(fleet.pressures.sum()))
+    reached: FloatArray = np.clip(kvpr_of(load, free).max(axis=1), rows.threshold * 1e-3, most)
+    return reached
+
+
+def _sort_rest(
+    fleet: FleetArrays,
+    rows: Rows,
+    threshold: FloatArray,
+    order: IntArray,
+    which: IntArray,
+    step: int,
+) -> None:
+    """Order the models from `step` on anew in some rows, in place."""
+    rest = order[which, step:]
+    keys = np.take_along_axis(_keys(fleet, rows.order[which], threshold[which]), rest, axis=1)
+    order[which, step:] = np.take_along_axis(rest, np.argsort(-keys, axis=1, kind="stable"), axis=1)
 
 
 def greedy(fleet: FleetArrays, threshold: float) -> Candidates:

@@ -101,7 +101,7 @@ def zero_pass_effects(instance: Instance, *, zero_eps: float = ZERO_EPS) -> tupl
 
 
 def _starts(fleet: FleetArrays) -> tuple[Candidates, list[str]]:
-    if fleet.models and fleet.sizes.max() > fleet.capacities.max():
+    if not fleet.may_fit:
         return Candidates.joined(fleet, []), []
     low = lower_bound(fleet)
     first, regret = greedy(fleet, low), regret_insertion(fleet, low)

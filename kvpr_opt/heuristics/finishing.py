@@ -10,6 +10,7 @@ from kvpr_opt.heuristics.candidates import Candidates
 from kvpr_opt.heuristics.fleet import ZERO_EPS, FleetArrays
 from kvpr_opt.heuristics.local_search import descend, level_off, swap_worst_pair
 from kvpr_opt.heuristics.plan import Plan
+from kvpr_opt.heuristics.repartition import repartition
 from kvpr_opt.heuristics.zero_pressure import move_zeros, refill
 from kvpr_opt.limits import Limits
 from kvpr_opt.placement import Kvpr, Placement
@@ -25,8 +26,9 @@ def polish(
     """Improve one placement by the zero-pressure passes and local search.
 
     In order, repeated while the maximum falls: zero-pressure moves, refill,
-    moves and swaps out of the worst GPU, swaps between the two worst, relief
-    (the next-worst GPUs are lowered, then the worst again).
+    moves and swaps out of the worst GPU, swaps between the two worst, exact
+    repartition of the worst with one other, relief (the next-worst
+    GPUs are lowered, then the worst again).
 
     Parameters
     ----------
@@ -64,6 +66,8 @@ def polish(
         descend(candidate, moves=moves, swaps=swaps, limits=limits)
         if plan.runs("worst_pair_swaps"):
             swap_worst_pair(candidate, limits=limits)
+        if plan.runs("repartition"):
+            repartition(candidate, limits=limits)
         if plan.runs("relief"):
             level_off(candidate, moves=moves, swaps=swaps, limits=limits)
             descend(candidate, moves=moves, swaps=swaps, limits=limits)

@@ -97,6 +97,12 @@ class FleetArrays:
         """Number of GPUs."""
         return len(self.capacities)
 
+    @property
+    def may_fit(self) -> bool:
+        """Whether each model fits on the largest GPU, and all of them in memory as a whole."""
+        largest, total = self.sizes.max(initial=0.0), self.sizes.sum()
+        return bool(largest <= self.capacities.max() and total <= self.capacities.sum())
+
 
 def _floats(numbers: Iterable[int]) -> FloatArray:
     return np.array([float(number) for number in numbers], dtype=np.float64)

@@ -36,10 +36,12 @@ def make_best_move(candidates: Candidates, rows: IntArray, source: IntArray) -> 
         By row: whether there was one.
     """
     at, model = np.nonzero(candidates.assign[rows] == source[:, None])
+    if not len(at):
+        return np.zeros(len(rows), dtype=bool)
     value = move_values(candidates, rows[at], source[at], model)
     target = value.argmin(axis=1)
     pick, lowest = lowest_of_group(value[np.arange(len(at)), target], at, len(rows))
-    better = lowest < candidates.kvpr[rows, source]
+    better: BoolArray = lowest < candidates.kvpr[rows, source]
     chosen = pick[better]
     candidates.move(rows[better], model[chosen], target[chosen])
     return better
@@ -54,12 +56,14 @@ def make_best_swap(
     Best, improving, ties and the result are as for :func:`make_best_move`.
     """
     at, model = np.nonzero(candidates.assign[rows] == source[:, None])
+    if not len(at):
+        return np.zeros(len(rows), dtype=bool)
     value = _swap_values(candidates, rows[at], source[at], model)
     if partner is not None:
         value[candidates.assign[rows[at]] != partner[at][:, None]] = np.inf
     other = value.argmin(axis=1)
     pick, lowest = lowest_of_group(value[np.arange(len(at)), other], at, len(rows))
-    better = lowest < candidates.kvpr[rows, source]
+    better: BoolArray = lowest < candidates.kvpr[rows, source]
     chosen = pick[better]
     candidates.swap(rows[better], model[chosen], other[chosen])
     return better
@@ -94,8 +98,9 @@ def _swap_values(
     near_free = candidates.free[row, source][:, None] + size
     near = kvpr_of(candidates.pressure[row, source][:, None] - load, near_free)
     gpu = candidates.assign[row]
-    far_free = np.take_along_axis(candidates.free[row], gpu, axis=1) - size
-    far = kvpr_of(np.take_along_axis(candidates.pressure[row], gpu, axis=1) + load, far_free)
+    cell = (row[:, None], gpu)
+    far_free = candidates.free[cell] - size
+    far = kvpr_of(candidates.pressure[cell] + load, far_free)
     value = np.maximum(near, far)
     value[(near_free < 0) | (far_free < 0) | (gpu == source[:, None])] = np.inf
     return value

@@ -14,10 +14,13 @@ The stages, in order (names as in :data:`~kvpr_opt.heuristics.plan.STAGES`):
 6. ``zero_moves:between``, ``refill:between``; candidates that these changed
    descend again.
 7. ``worst_pair_swaps``: up to twelve swaps between the two worst GPUs.
-8. ``relief``: lower the next-worst GPUs too, which makes room, and descend
-   again, while the maximum falls.
+8. ``repartition``: every split of the models of the worst GPU and one other;
+   ``relief``: lower the next-worst GPUs too, which makes room, and descend and
+   repartition again, while the maximum falls. On the first few candidates.
 9. ``zero_moves:end``, ``refill:end``.
 
+``repartition`` and ``relief`` go beyond the seed heuristic, whose stages are the
+others; both contain swaps, so a study of ``swaps`` leaves these two out as well.
 The best placement is the one with the lowest maximum KVPR in exact arithmetic.
 """
 
@@ -30,18 +33,16 @@ import numpy as np
 
 from kvpr_opt.heuristics.candidates import Candidates
 from kvpr_opt.heuristics.construction import Rows, greedy, pack
-from kvpr_opt.heuristics.fleet import ZERO_EPS, BoolArray, FleetArrays, IntArray
+from kvpr_opt.heuristics.fleet import ZERO_EPS, BoolArray, FleetArrays, FloatArray, IntArray
 from kvpr_opt.heuristics.insertion import memory_packing, regret_insertion
 from kvpr_opt.heuristics.local_search import descend, level_off, swap_worst_pair
 from kvpr_opt.heuristics.plan import STAGES, Plan
+from kvpr_opt.heuristics.repartition import repartition
 from kvpr_opt.heuristics.thresholds import lower_bound, search
 from kvpr_opt.heuristics.zero_pressure import move_zeros, refill
 from kvpr_opt.instance import Instance
 from kvpr_opt.limits import Limits
 from kvpr_opt.placement import Placement
-
-#: Rounds in which the threshold of each recipe is narrowed down.
-_ROUNDS = 2
 
 #: Thresholds of the rebuilt placements, relative to the smallest that packed.
 _REBUILD_AT = np.array([0.99, 0.995, 1.0, 1.005, 1.01])
@@ -105,7 +106,7 @@ def run(
     """
     fleet = FleetArrays.of(instance, zero_eps)
     heuristic = _Run(fleet, Plan.of(fleet, skip), limits or Limits(), on_candidate)
-    if not fleet.models or fleet.sizes.max() <= fleet.capacities.max():
+    if fleet.may_fit:
         heuristic.improve(heuristic.construct())
     return heuristic.outcome()
 
@@ -175,7 +176,7 @@ class _Run:
     # -- construction ----------------------------------------------------------------
 
     def construct(self) -> Candidates:
-        """The candidates of all constructions, best first."""
+        """The candidates of all constructions, in their order."""
         fleet, limits = self.fleet, self.limits
         low = max(self.bound, 1 / (fleet.capacities.max() + 1))
         batches: list[Candidates] = []
@@ -195,19 +196,31 @@ class _Run:
                 low,
                 self.value,
                 sections=self.plan.sections,
-                rounds=_ROUNDS,
+                rounds=self.plan.rounds,
                 limits=limits,
             )
             collect(batch, "parametric")
             threshold = packed_at if np.isfinite(packed_at) else threshold
-        rows = Rows.of(threshold * _REBUILD_AT)
-        if self.starts("rebuild"):
-            collect(pack(fleet, rows, limits=limits).candidates, "rebuild")
-        if self.starts("retune"):
-            collect(pack(fleet, rows, retune=True, limits=limits).candidates, "retune")
+        for stage, batch in self.rebuilt(threshold * _REBUILD_AT):
+            collect(batch, stage)
         if self.starts("regret"):
             collect(regret_insertion(fleet, low, limits=limits), "regret")
         return Candidates.joined(fleet, batches)
+
+    def rebuilt(self, thresholds: FloatArray) -> list[tuple[str, Candidates]]:
+        """The rebuilt and the re-tuned placements, made in one batch."""
+        both = {"rebuild": False, "retune": True}
+        stages = {stage: retune for stage, retune in both.items() if self.starts(stage)}
+        if not stages:
+            return []
+        parts = [Rows.of(thresholds, retune=retune) for retune in stages.values()]
+        rows = Rows.joined(parts)
+        packing = pack(self.fleet, rows, limits=self.limits)
+        made_by = rows.retune[packing.row]
+        return [
+            (stage, packing.candidates.take(np.flatnonzero(made_by == retune)))
+            for stage, retune in stages.items()
+        ]
 
     # -- improvement -----------------------------------------------------------------
 
@@ -223,7 +236,7 @@ class _Run:
             swap_worst_pair(candidates, limits=self.limits)
             self.offer(candidates, "worst_pair_swaps")
         candidates = candidates.best(self.plan.width)
-        self.relieve(candidates)
+        self.deepen(candidates)
         self.pass_over_zeros(candidates, "end")
 
     def pass_over_zeros(self, candidates: Candidates, position: str) -> BoolArray:
@@ -245,10 +258,11 @@ class _Run:
             descend(candidates, rows, moves=moves, swaps=swaps, limits=self.limits)
             self.offer(candidates, "swaps" if swaps else "moves")
 
-    def relieve(self, candidates: Candidates) -> None:
-        """Level off the first candidates and descend again, while that lowers their maximum."""
-        moves, swaps = self.plan.runs("moves"), self.plan.runs("swaps")
+    def deepen(self, candidates: Candidates) -> None:
+        """Repartition the first candidates; then relief, while that lowers their maximum."""
         rows = np.arange(min(len(candidates), self.plan.relief_width))
+        self.repartition(candidates, rows)
+        moves, swaps = self.plan.runs("moves"), self.plan.runs("swaps")
         if not (moves or swaps) or not self.starts("relief"):
             return
         for _ in range(_RELIEF_ROUNDS):
@@ -256,6 +270,13 @@ class _Run:
             level_off(candidates, rows, moves=moves, swaps=swaps, limits=self.limits)
             descend(candidates, rows, moves=moves, swaps=swaps, limits=self.limits)
             self.offer(candidates, "relief")
+            self.repartition(candidates, rows)
             rows = rows[candidates.maximum()[rows] < before]
             if not len(rows) or self.limits.stopped:
                 return
+
+    def repartition(self, candidates: Candidates, rows: IntArray) -> None:
+        """Exact repartition, unless left out."""
+        if self.starts("repartition"):
+            repartition(candidates, rows, limits=self.limits)
+            self.offer(candidates, "repartition")

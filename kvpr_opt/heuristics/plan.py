@@ -32,6 +32,7 @@ STAGES: tuple[str, ...] = (
     *(f"zero_moves:{position}" for position in POSITIONS),
     "refill",
     *(f"refill:{position}" for position in POSITIONS),
+    "repartition",
     "relief",
 )
 
@@ -50,11 +51,11 @@ _REFILL_WORK = 6_000_000
 #: Candidates that local search works on, at most.
 _WIDTH = 50
 
-#: Model-GPU pairs times candidates in the relief stage, and candidates at most.
+#: Model-GPU pairs times candidates in repartition and relief, and candidates at most.
 _RELIEF_WORK, _RELIEF_WIDTH = 4_000_000, 8
 
-#: Thresholds per recipe and round, at most.
-_SECTIONS = 8
+#: Thresholds per recipe and round, and rounds, at most.
+_SECTIONS, _ROUNDS = 8, 6
 
 _RECIPES = 9
 _REBUILT_ROWS = 45
@@ -69,14 +70,15 @@ class Plan:
     ----------
     left_out
         Reason by name of each stage that does not run.
-    sections
-        Thresholds per recipe and round of parametric packing.
+    sections, rounds
+        Thresholds per recipe and round of parametric packing, and rounds.
     width, relief_width, refill_width
-        Candidates that local search, the relief stage and the refill work on.
+        Candidates that local search, repartition with relief, and the refill work on.
     """
 
     left_out: Mapping[str, str]
     sections: int
+    rounds: int
     width: int
     relief_width: int
     refill_width: int
@@ -125,9 +127,11 @@ class Plan:
             if stage in left_out:
                 names = [f"{stage}:{position}" for position in POSITIONS]
                 left_out |= dict.fromkeys(names, left_out[stage])
+        sections = _within(_CONSTRUCTION_WORK // (_RECIPES * cells), _SECTIONS)
         return cls(
             left_out={stage: left_out[stage] for stage in STAGES if stage in left_out},
-            sections=_within(_CONSTRUCTION_WORK // (_RECIPES * cells), _SECTIONS),
+            sections=sections,
+            rounds=_within(_CONSTRUCTION_WORK // (_RECIPES * sections * cells), _ROUNDS),
             width=_within(_SEARCH_WORK // cells, _WIDTH),
             relief_width=_within(_RELIEF_WORK // cells, _RELIEF_WIDTH),
             refill_width=_within(_REFILL_WORK // max(zeros * fleet.gpus, 1), _WIDTH),

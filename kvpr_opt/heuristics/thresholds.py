@@ -14,10 +14,13 @@ from kvpr_opt.heuristics.fleet import FleetArrays, FloatArray, kvpr_of
 from kvpr_opt.limits import Limits
 
 #: Thresholds that the sharing bound tries at once.
-_GRID = 24
+_GRID = 32
 
-#: How often the upper end may be doubled before the search gives up.
-_GROWTH = 64
+#: How often it does so, each time from the largest threshold refuted.
+_PASSES = 12
+
+#: The search for the smallest threshold ends at this relative precision.
+_CLOSE = 1e-2
 
 
 def lower_bound(fleet: FleetArrays) -> float:
@@ -41,17 +44,21 @@ def lower_bound(fleet: FleetArrays) -> float:
 
 
 def _sharing_bound(fleet: FleetArrays, bound: float) -> float:
-    """Raise `bound` to the largest threshold of a grid that the sharing argument refutes."""
-    if fleet.models <= fleet.gpus:
-        return bound
-    grid = bound * (1 + np.geomspace(1e-4, 1.0, _GRID))
-    items = -np.sort(-(fleet.pressures + grid[:, None] * fleet.sizes), axis=1)
-    below = np.concatenate([np.zeros((_GRID, 1)), items.cumsum(axis=1)], axis=1)
+    """Raise `bound` while the sharing argument refutes a threshold above it."""
     k = np.arange(1, (fleet.models - 1) // fleet.gpus + 1)
+    if not len(k):
+        return bound
     last = k * fleet.gpus + 1
-    shared = below[:, last] - below[:, last - (k + 1)]
-    refuted = (shared > grid[:, None] * fleet.capacities.max() * (1 + 1e-9)).any(axis=1)
-    return float(grid[refuted].max(initial=bound))
+    for _ in range(_PASSES):
+        grid = bound * (1 + np.geomspace(1e-3, 1.0, _GRID))
+        items = -np.sort(-(fleet.pressures + grid[:, None] * fleet.sizes), axis=1)
+        below = np.concatenate([np.zeros((_GRID, 1)), items.cumsum(axis=1)], axis=1)
+        shared = below[:, last] - below[:, last - (k + 1)]
+        refuted = (shared > grid[:, None] * fleet.capacities.max() * (1 + 1e-9)).any(axis=1)
+        if not refuted.any():
+            break
+        bound = float(grid[refuted].max())
+    return bound
 
 
 def search(
@@ -66,8 +73,8 @@ def search(
     """Find, for each recipe, the smallest threshold at which it packs.
 
     Instead of bisecting one recipe forty times, each round tries `sections`
-    thresholds per recipe at once and keeps the interval below the smallest
-    that packs; the upper end is doubled while a recipe packs nowhere.
+    thresholds per recipe at once, in even ratios, and keeps the interval below
+    the smallest that packs.
 
     Parameters
     ----------
@@ -76,11 +83,11 @@ def search(
     low
         A lower bound above 0.
     high
-        A first upper end, such as the maximum of a placement; may be infinite.
+        The upper end, such as the maximum of a placement; may be infinite.
     sections
         Thresholds per recipe and round.
     rounds
-        Narrowing rounds.
+        Rounds at most.
     limits
         Looked at in every step.
 
@@ -89,28 +96,28 @@ def search(
     candidates
         All placements built on the way, packed or not.
     threshold
-        The smallest T at which a recipe packed; `high` where none did.
+        The smallest T at which a recipe packed, ``inf`` where none did.
     """
+    # Every placement of finite KVPR is within the total pressure over one unit of memory.
+    most = max(low, float(fleet.pressures.sum())) if np.isinf(high) else high
     lows = np.full(len(RECIPES), low)
-    highs = np.full(len(RECIPES), max(low * (1 + 1e-9), high if np.isfinite(high) else 2 * low))
-    batches: list[Candidates] = []
+    highs = np.full(len(RECIPES), max(most, low) * (1 + 1e-9))
     found = np.zeros(len(RECIPES), dtype=bool)
-    growth = 0
-    while rounds and not (limits and limits.stopped):
+    each = np.arange(len(RECIPES))
+    batches: list[Candidates] = []
+    for _ in range(rounds):
         thresholds = _between(lows, highs, sections)
         built = pack(fleet, Rows.of(thresholds), limits=limits)
         batches.append(built.candidates)
         table = built.packed.reshape(len(RECIPES), sections)
         hit = table.any(axis=1)
         first = np.where(hit, table.argmax(axis=1), sections - 1)
-        each = np.arange(len(RECIPES))
         found |= hit
-        lows = np.where(first > 0, thresholds[each, first - 1], lows)
-        lows = np.where(hit, lows, highs)
-        highs = np.where(hit, thresholds[each, first], np.where(found, highs, 2 * highs))
-        rounds -= bool(found.any())
-        growth += 1
-        if growth > _GROWTH:
+        lows = np.where(hit & (first > 0), thresholds[each, first - 1], lows)
+        highs = np.where(hit, thresholds[each, first], highs)
+        if not found.any() or (highs / lows)[found].max() < 1 + _CLOSE:
+            break
+        if limits and limits.stopped:
             break
     return Candidates.joined(fleet, batches), float(highs[found].min(initial=np.inf))
 

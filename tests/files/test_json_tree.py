@@ -49,7 +49,7 @@ def test_what_is_not_json_is_refused_with_its_place(text, message):
         json_tree(text, "f.json")
 
 
-@pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 100_000])
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 100_000], ids=["lists", "objects"])
 def test_deep_nesting_is_refused(text):
     with pytest.raises(InputError, match=r"^f\.json: nested too deeply"):
         json_tree(text, "f.json")

@@ -238,20 +238,26 @@ def directory(tmp_path_factory):
     ],
 )
 @given(changes=edits)
-@settings(max_examples=6000, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_a_damaged_file_is_a_fleet_or_one_clear_error(directory, name, text, given_gpus, changes):
     for start, length, inserted in changes:
         text = text[:start] + inserted + text[start + length :]
     path = directory / name
     path.write_bytes(text.encode("utf-8"))
-    try:
-        fleet = read_instance(path, **given_gpus)
-    except InputError as error:
+    error = complaint(path, **given_gpus)
+    if error is not None:
         assert error.source == str(path)
         assert error.message
         assert "\n" not in str(error)
-    else:
-        assert isinstance(fleet, Instance)
+
+
+def complaint(path, **given_gpus):
+    """The error that reading a file ends with, if it does; no other may come through."""
+    try:
+        assert isinstance(read_instance(path, **given_gpus), Instance)
+    except InputError as error:
+        return error
+    return None
 
 
 # -- the examples --------------------------------------------------------------------

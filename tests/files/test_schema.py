@@ -122,6 +122,10 @@ def test_keys_of_gpus_kept_for_later_are_refused(key):
         ({"slo_ms": "3"}, r"^models\[0\]\.slo_ms: unknown key \(did you mean 'slo'\?\); known: na"),
         ({"zzz": "3"}, r"^models\[0\]\.zzz: unknown key; known: name, size, req_rate, slo, pres"),
         ({"a\nb": "3"}, r"^models\[0\]\.'a\\nb': unknown key"),
+        (
+            {"k" * 10**7: "3"},
+            r"^models\[0\]\.'k{40}'\.\.\. \(10000000 characters\): unknown key; kn",
+        ),
         ({"name": ...}, r"^models\[0\]: no key 'name'"),
         ({"size": ...}, r"^models\[0\]: no key 'size'"),
         ({"name": ""}, r"^models\[0\]\.name: name \(nothing\) is not a non-empty text"),
@@ -213,7 +217,9 @@ def test_numbers_are_read_digit_by_digit(written, numerator, denominator):
 
 
 @pytest.mark.parametrize(
-    "written", ["1e400000000", "1e-400000000", "1" * 10_000_000, "0." + "1" * 999]
+    "written",
+    ["1e400000000", "1e-400000000", "1" * 10_000_000, "0." + "1" * 999],
+    ids=["exponent", "negative exponent", "integer", "decimal"],
 )
 @pytest.mark.parametrize("reader", [json_tree, yaml_tree])
 def test_numbers_of_too_many_digits_are_refused_at_once(reader, written):

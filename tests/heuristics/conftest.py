@@ -1,41 +1,19 @@
-"""Fleets for the tests of the heuristics: by hand, at random, and the public benchmark's."""
+"""Placements and fleets for the tests of the heuristics."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from fractions import Fraction
-from itertools import product
 
 import numpy as np
 import pytest
 from hypothesis import strategies as st
+from small_fleets import fleet
 
 from kvpr_opt.instance import GPU, LLM, Instance
 from kvpr_opt.placement import Placement
 
-FleetMaker = Callable[[Iterable[object], Iterable[tuple[object, object]]], Instance]
-
 _PRESSURES = [0, 0, 0, "1/3", 1, 2, "7/5"]
-
-
-def _fleet(memories: Iterable[object], models: Iterable[tuple[object, object]]) -> Instance:
-    return Instance(
-        [GPU(f"g{index}", memory) for index, memory in enumerate(memories)],
-        [LLM(f"m{index}", size, pressure=n) for index, (size, n) in enumerate(models)],
-    )
-
-
-@pytest.fixture(scope="session")
-def fleet() -> FleetMaker:
-    """Make a fleet from memories and (size, pressure) pairs."""
-    return _fleet
-
-
-@st.composite
-def _fleets(draw: st.DrawFn, smallest: int = 0, largest: int = 9) -> Instance:
-    memories = draw(st.lists(st.sampled_from([10, 10, 10, 16, "20.5"]), min_size=1, max_size=4))
-    models = st.tuples(st.sampled_from([1, 2, 3, 4, "4.5", 6, 10]), st.sampled_from(_PRESSURES))
-    return _fleet(memories, draw(st.lists(models, min_size=smallest, max_size=largest)))
 
 
 @st.composite
@@ -52,35 +30,13 @@ def _placements(draw: st.DrawFn) -> Placement:
         gpu_of.append(draw(st.sampled_from(room)))
         free[gpu_of[-1]] -= Fraction(str(size))
         models.append((size, draw(st.sampled_from(_PRESSURES))))
-    return Placement(_fleet(memories, models), gpu_of)
-
-
-@pytest.fixture(scope="session")
-def fleets() -> Callable[..., st.SearchStrategy[Instance]]:
-    """Strategy of small fleets, some of them without a placement."""
-    return _fleets
+    return Placement(fleet(memories, models), gpu_of)
 
 
 @pytest.fixture(scope="session")
 def placements() -> st.SearchStrategy[Placement]:
     """Strategy of placements."""
     return _placements()
-
-
-@pytest.fixture(scope="session")
-def every_placement() -> Callable[[Instance], Iterator[Placement]]:
-    """All legal placements of a fleet, by enumeration."""
-
-    def enumerate_all(instance: Instance) -> Iterator[Placement]:
-        gpus = range(len(instance.gpus))
-        for gpu_of in product(gpus, repeat=len(instance.models)):
-            used = [Fraction(0)] * len(instance.gpus)
-            for model, gpu in zip(instance.models, gpu_of, strict=True):
-                used[gpu] += model.size
-            if all(u <= gpu.usable for u, gpu in zip(used, instance.gpus, strict=True)):
-                yield Placement(instance, gpu_of)
-
-    return enumerate_all
 
 
 @pytest.fixture(scope="session")
@@ -102,11 +58,14 @@ def prism() -> list[Instance]:
 def random_fleet() -> Callable[..., Instance]:
     """A fleet of `gpus` x `each` models by seed; a share of them without pressure."""
 
-    def make(seed: int, gpus: int, each: int, zero_share: float = 0.0, fill: float = 0.8):
+    def make(
+        seed: int, gpus: int, each: int, zero_share: float = 0.0, fill: float = 0.8
+    ) -> Instance:
         random = np.random.RandomState(seed)
         sizes = random.randint(2, 16, gpus * each)
         memory = int(np.ceil(sizes.sum() / gpus / fill))
-        pressures = np.where(random.rand(len(sizes)) < zero_share, 0, random.randint(1, 10))
-        return _fleet([memory] * gpus, zip(sizes.tolist(), pressures.tolist(), strict=True))
+        pressures = random.randint(1, 10, len(sizes))
+        pressures[random.rand(len(sizes)) < zero_share] = 0
+        return fleet([memory] * gpus, zip(sizes.tolist(), pressures.tolist(), strict=True))
 
     return make

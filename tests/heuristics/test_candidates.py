@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from small_fleets import fleet
 
 from kvpr_opt.heuristics.candidates import Candidates
 from kvpr_opt.heuristics.fleet import FleetArrays
@@ -27,7 +28,7 @@ def test_kvpr_is_that_of_the_placement(data, placements):
     assert (batch.kvpr[0] * unit).tolist() == pytest.approx(expected)
 
 
-def test_moves_and_swaps_keep_the_loads_in_step(fleet):
+def test_moves_and_swaps_keep_the_loads_in_step():
     arrays = FleetArrays.of(fleet([20, 20, 30], [(1, 1), (2, 3), (4, 0), (8, 2)]))
     batch = Candidates(arrays, np.array([[0, 1, 2, 0], [2, 2, 2, 2], [0, 1, 1, 0]]))
     batch.move(np.array([0, 1]), np.array([3, 0]), np.array([2, 1]))
@@ -36,19 +37,19 @@ def test_moves_and_swaps_keep_the_loads_in_step(fleet):
     assert same_loads(batch, Candidates(arrays, batch.assign))
 
 
-def test_best_sorts_and_counts_renamed_gpus_once(fleet):
+def test_best_sorts_and_counts_renamed_gpus_once():
     arrays = FleetArrays.of(fleet([10, 10], [(1, 1), (2, 1), (3, 1)]))
     batch = Candidates(arrays, np.array([[0, 0, 0], [0, 0, 1], [1, 1, 0], [0, 1, 1]]))
     assert batch.best(9).assign.tolist() == [[0, 0, 1], [0, 1, 1], [0, 0, 0]]
     assert len(batch.best(2)) == 2
 
 
-def test_best_of_no_candidates_is_none(fleet):
+def test_best_of_no_candidates_is_none():
     arrays = FleetArrays.of(fleet([10], [(1, 1)]))
     assert len(Candidates.joined(arrays, []).best(5)) == 0
 
 
-def test_infinite_candidates_come_last(fleet):
+def test_infinite_candidates_come_last():
     arrays = FleetArrays.of(fleet([4, 10], [(4, 1)]))
     batch = Candidates(arrays, np.array([[0], [1]]))
     assert batch.best(9).assign.tolist() == [[1], [0]]

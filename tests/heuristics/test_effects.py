@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from small_fleets import fleet, fleets
 
 from kvpr_opt.heuristics.effects import MEASURED_AFTER, starts, zero_pass_effects
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(data=st.data())
-def test_no_pass_makes_anything_worse(data, fleets):
+def test_no_pass_makes_anything_worse(data):
     for effect in zero_pass_effects(data.draw(fleets())):
         assert effect.after <= effect.before
 
@@ -39,5 +40,5 @@ def test_single_moves_help_after_construction_and_not_after_a_descent(random_fle
     assert gained["moves"] == gained["moves_and_swaps"] == 0
 
 
-def test_a_fleet_that_cannot_be_placed_has_no_effects(fleet):
+def test_a_fleet_that_cannot_be_placed_has_no_effects():
     assert zero_pass_effects(fleet([10], [(11, 1)])) == ()

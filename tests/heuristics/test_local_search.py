@@ -7,6 +7,7 @@ import math
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
+from small_fleets import fleet
 
 from kvpr_opt.heuristics.candidates import Candidates
 from kvpr_opt.heuristics.fleet import FleetArrays
@@ -114,7 +115,7 @@ def test_swaps_of_the_worst_pair_never_raise_the_profile(data, placements):
     assert profile(placements_of(batch)[0]) <= profile(start)
 
 
-def test_the_best_move_is_taken(fleet):
+def test_the_best_move_is_taken():
     # Moving the second model leaves 1/5 and 2/7; moving the first 2/9 and 1/8.
     start = Placement(fleet([10, 10], [(1, 2), (2, 1)]), [0, 0])
     batch = batch_of(start)
@@ -122,14 +123,14 @@ def test_the_best_move_is_taken(fleet):
     assert batch.assign.tolist() == [[1, 0]]
 
 
-def test_two_gpus_equally_bad_do_not_stop_the_descent(fleet):
+def test_two_gpus_equally_bad_do_not_stop_the_descent():
     start = Placement(fleet([10] * 4, [(2, 4)] * 4), [0, 0, 1, 1])
     batch = batch_of(start)
     descend(batch)
     assert sorted(batch.assign[0].tolist()) == [0, 1, 2, 3]
 
 
-def test_a_full_gpu_under_pressure_is_relieved(fleet):
+def test_a_full_gpu_under_pressure_is_relieved():
     start = Placement(fleet([4, 10], [(2, 1), (2, 1)]), [0, 0])
     assert start.max_kvpr == math.inf
     batch = batch_of(start)
@@ -137,7 +138,7 @@ def test_a_full_gpu_under_pressure_is_relieved(fleet):
     assert placements_of(batch)[0].max_kvpr < 1
 
 
-def test_worst_pair_swaps_touch_the_two_worst_only(fleet):
+def test_worst_pair_swaps_touch_the_two_worst_only():
     # (5, 8) and (5, 6) on GPU 0, (1, 4) on GPU 1, the helpful (1, 0) on GPU 2.
     start = Placement(fleet([20] * 3, [(5, 8), (5, 6), (1, 4), (1, 0)]), [0, 0, 1, 2])
     batch = batch_of(start)
@@ -146,7 +147,7 @@ def test_worst_pair_swaps_touch_the_two_worst_only(fleet):
     assert batch.maximum()[0] < batch_of(start).maximum()[0]
 
 
-def test_no_more_swaps_than_allowed_and_none_with_one_gpu(fleet):
+def test_no_more_swaps_than_allowed_and_none_with_one_gpu():
     start = Placement(fleet([20] * 3, [(5, 8), (5, 6), (1, 4), (1, 0)]), [0, 0, 1, 2])
     batch = batch_of(start)
     swap_worst_pair(batch, rounds=0)
@@ -156,7 +157,7 @@ def test_no_more_swaps_than_allowed_and_none_with_one_gpu(fleet):
     assert single.assign.tolist() == [[0]]
 
 
-def test_levelling_relieves_the_second_worst_gpu(fleet):
+def test_levelling_relieves_the_second_worst_gpu():
     # GPU 0 holds one model and cannot improve; GPU 1 can give one to GPU 2.
     start = Placement(fleet([10] * 3, [(5, 9), (2, 2), (2, 2)]), [0, 1, 1])
     batch = batch_of(start)
@@ -165,7 +166,7 @@ def test_levelling_relieves_the_second_worst_gpu(fleet):
     assert batch.assign.tolist() == [[0, 2, 1]]
 
 
-def test_only_the_rows_asked_for_change(fleet):
+def test_only_the_rows_asked_for_change():
     start = Placement(fleet([10] * 2, [(2, 4)] * 2), [0, 0])
     batch = batch_of(start, 2)
     descend(batch, np.array([1]))
@@ -173,7 +174,7 @@ def test_only_the_rows_asked_for_change(fleet):
     assert batch.assign[1].tolist() == [1, 0]
 
 
-def test_stopped_at_once_nothing_changes(fleet):
+def test_stopped_at_once_nothing_changes():
     limits = Limits()
     limits.interrupt()
     batch = batch_of(Placement(fleet([10] * 2, [(2, 4)] * 2), [0, 0]))

@@ -1,0 +1,205 @@
+"""Assignment formulation of a threshold as a 0-1 program in PuLP, solved by HiGHS.
+
+The same model as :mod:`formulations.assignment_cpsat`, for the mathematical
+programming world: a second opinion by another kind of solver.
+
+Data
+    Models i in I with item sizes w_i and GPUs g in G with capacities c_g: the
+    integers ``w_i = f a_i + a m_i``, ``c_g = a C_g`` of the threshold t = a / f
+    (see :mod:`kvpr_opt.scaled`).
+
+Variables
+    x_ig in {0, 1}: model i runs on GPU g. Only where w_i <= c_g.
+
+Constraints
+    (1)  sum_g x_ig = 1            for all i in I    one GPU each
+    (2)  sum_i w_i x_ig <= c_g     for all g in G    threshold (and memory)
+
+Objective
+    None: any solution answers the question.
+
+Size
+    |I| |G| variables, |I| + |G| constraints.
+
+Validity
+    (1) and (2) are exactly "max KVPR <= t". The solver works with doubles and
+    accepts what is within 1e-6 of an integer, so the integers are kept below
+    2**22 in sum, by rounding that a proof of infeasibility survives (see
+    :func:`kvpr_opt.scaled.fit_range`). A solution is re-evaluated exactly, and
+    if it exceeds the threshold the answer is "unknown".
+
+Strength
+    The LP relaxation is the volume bound. See Martello and Toth (1990),
+    *Knapsack Problems*, ch. 8.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor, wait
+from importlib.metadata import version
+
+import highspy
+import pulp
+
+from kvpr_opt.errors import InvalidPlacementError
+from kvpr_opt.evidence import Counting, SolverWord
+from kvpr_opt.instance import Instance
+from kvpr_opt.limits import Limits
+from kvpr_opt.oracle import Feasible, Infeasible, Unknown, Verdict
+from kvpr_opt.placement import Placement
+from kvpr_opt.scaled import PackingProblem, Threshold, fit_range
+
+#: Variables above which the model is not built.
+MOST_VARIABLES = 200_000
+
+#: Sums of the integers stay below this power of two, far within the solver's tolerance.
+_BITS = 22
+
+#: Nodes of the branch-and-bound tree for one unit of budget.
+_NODES_PER_UNIT = 500
+
+#: How long a Ctrl-C may go unnoticed while the solver works, in seconds.
+_HEED_EVERY = 0.05
+
+_STATUS = highspy.HighsModelStatus
+
+
+class Formulation:
+    """The assignment model of one instance, rebuilt for each threshold.
+
+    Parameters
+    ----------
+    instance
+        The fleet.
+    seed
+        Random seed of the solver.
+    threads
+        Cores that it may use.
+    """
+
+    name = "assignment_pulp"
+
+    def __init__(self, instance: Instance, *, seed: int = 0, threads: int = 1) -> None:
+        self.instance = instance
+        self.parameters: dict[str, str | int | float | bool] = {
+            "random_seed": seed,
+            "threads": threads,
+        }
+
+    def decide(
+        self,
+        threshold: Threshold,
+        limits: Limits,
+        *,
+        budget: float | None = None,
+        hint: Placement | None = None,
+    ) -> Verdict:
+        """Answer one threshold; see :class:`kvpr_opt.oracle.Oracle`. The hint is not used."""
+        instance = self.instance
+        if len(instance.models) * len(instance.gpus) > MOST_VARIABLES:
+            return Unknown(f"more than {MOST_VARIABLES} variables", final=True)
+        problem = fit_range(instance.scaled.packing(threshold), _BITS)
+        largest = max(problem.capacities)
+        for i, size in enumerate(problem.sizes):
+            if size > largest:
+                return Infeasible(Counting((i,)))
+        if not problem.sizes:
+            return Feasible(Placement(instance, ()))
+        model, x = _assignment_model(problem)
+        status = _solve(model, limits, budget, self.parameters)
+        if status == _STATUS.kInfeasible:
+            word = SolverWord(
+                solver="HiGHS, assignment model in PuLP",
+                version=version("highspy"),
+                threshold=threshold.value,
+                parameters=dict(self.parameters),
+            )
+            return Infeasible(word)
+        if status != _STATUS.kOptimal:
+            return Unknown(f"HiGHS stopped: {status.name}", final=not _stopped_early(status))
+        placement = _placement(instance, x)
+        if placement is None or not placement.meets(threshold):
+            return Unknown("the solution exceeds the threshold", final=True)
+        return Feasible(placement)
+
+
+def _assignment_model(
+    problem: PackingProblem,
+) -> tuple[pulp.LpProblem, list[dict[int, pulp.LpVariable]]]:
+    """The model and its variables: by model, then by GPU."""
+    model = pulp.LpProblem("assignment", pulp.LpMinimize)
+    x = [
+        {
+            g: model.add_variable(f"x_{i}_{g}", cat=pulp.LpBinary)
+            for g, capacity in enumerate(problem.capacities)
+            if size <= capacity
+        }
+        for i, size in enumerate(problem.sizes)
+    ]
+    model += pulp.lpSum([])
+    for i, choices in enumerate(x):  # (1)
+        model += pulp.lpSum(choices.values()) == 1, f"place_{i}"
+    for g, capacity in enumerate(problem.capacities):  # (2)
+        load = [problem.sizes[i] * choices[g] for i, choices in enumerate(x) if g in choices]
+        model += pulp.lpSum(load) <= capacity, f"within_{g}"
+    return model, x
+
+
+class _StoppableHiGHS(pulp.HiGHS):  # type: ignore[misc]
+    """PuLP's interface to HiGHS, which another thread may stop, and whose status is left alone.
+
+    PuLP's own reading of the status folds "stopped" and "unknown" into others,
+    and does not know all of them.
+    """
+
+    def createAndConfigureSolver(self, lp: pulp.LpProblem) -> None:
+        """Create the solver as PuLP does, and let it be stopped."""
+        super().createAndConfigureSolver(lp)
+        lp.solverModel.HandleUserInterrupt = True
+
+    def findSolutionValues(self, lp: pulp.LpProblem) -> tuple[int, int]:
+        """Take the values of the variables only."""
+        values = lp.solverModel.getSolution().col_value
+        for variable in lp.variables():
+            variable.varValue = values[variable.index]
+        return pulp.LpStatusNotSolved, pulp.LpSolutionNoSolutionFound
+
+
+def _solve(
+    model: pulp.LpProblem,
+    limits: Limits,
+    budget: float | None,
+    parameters: dict[str, str | int | float | bool],
+) -> highspy.HighsModelStatus:
+    """Solve in a thread of its own, so that limits can stop it; HiGHS's own status."""
+    options = dict(parameters)
+    if budget is not None:
+        options["mip_max_nodes"] = max(1, int(budget * _NODES_PER_UNIT))
+    time_limit = limits.remaining if limits.remaining < float("inf") else None
+    solver = _StoppableHiGHS(msg=False, timeLimit=time_limit, **options)
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="highs") as pool:
+        done = pool.submit(model.solve, solver)
+        while not wait([done], timeout=_HEED_EVERY).done:
+            if limits.stopped and getattr(model, "solverModel", None) is not None:
+                model.solverModel.cancelSolve()
+        done.result()
+    status: highspy.HighsModelStatus = model.solverModel.getModelStatus()
+    return status
+
+
+def _stopped_early(status: highspy.HighsModelStatus) -> bool:
+    return status in (
+        _STATUS.kTimeLimit,
+        _STATUS.kIterationLimit,
+        _STATUS.kSolutionLimit,
+        _STATUS.kInterrupt,
+    )
+
+
+def _placement(instance: Instance, x: list[dict[int, pulp.LpVariable]]) -> Placement | None:
+    """The placement nearest to the solution, if it is one."""
+    gpu_of = [-max((v.varValue or 0.0, -g) for g, v in choices.items())[1] for choices in x]
+    try:
+        return Placement(instance, gpu_of)
+    except InvalidPlacementError:
+        return None

@@ -1,0 +1,362 @@
+"""The commands as a user meets them: output, exit codes, bad input."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kvpr_opt.cli import main
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+SMALL = {
+    "gpus": [{"count": 2, "memory": 10}],
+    "models": [
+        {"name": "a", "size": 3, "req_rate": 1, "slo": 2},
+        {"name": "b", "size": 4, "pressure": "7/3"},
+        {"name": "c", "size": 2, "pressure": 0},
+    ],
+}
+
+
+class Run:
+    """One call of the command in this process."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+        self.capsys = capsys
+        self.monkeypatch = monkeypatch
+
+    def __call__(self, *arguments: object) -> tuple[int, str, str]:
+        self.monkeypatch.setattr(sys, "argv", ["kvpr-opt", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stop:
+            main()
+        captured = self.capsys.readouterr()
+        return int(stop.value.code or 0), captured.out, captured.err
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    monkeypatch.setenv("COLUMNS", "100")
+    return Run(capsys, monkeypatch)
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    return write(tmp_path / "small.json", SMALL)
+
+
+def write(path: Path, data: Any) -> Path:
+    path.write_text(json.dumps(data))
+    return path
+
+
+def test_solve_writes_result_and_certificate_and_verify_accepts_it(
+    run: Run, small: Path, tmp_path: Path
+) -> None:
+    output, certificate = tmp_path / "result.json", tmp_path / "certificate.json"
+    code, out, err = run("solve", small, "--output", output, "--certificate", certificate)
+    assert code == 0
+    assert out == ""
+    assert "OPTIMAL" in err
+    assert "gpu0" in err
+    result = json.loads(output.read_text())
+    assert result["status"] == "optimal"
+    assert set(result["assignment"]) == {"a", "b", "c"}
+    code, out, err = run("verify", small, certificate)
+    assert code == (0 if result["certified"] else 3)
+    assert "placement: passed" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "needed"),
+    [
+        (["small_fleet.yaml"], "14 models on 4 GPUs"),
+        (["mixed_fleet.json"], "OPTIMAL"),
+        (["models.csv", "--gpus", "3", "--memory", "80"], "OPTIMAL"),
+    ],
+)
+def test_the_examples_are_solved(run: Run, arguments: list[str], needed: str) -> None:
+    code, _, err = run("solve", EXAMPLES / arguments[0], *arguments[1:])
+    assert code == 0
+    assert needed in err
+
+
+def test_the_result_goes_to_stdout_and_the_screen_to_stderr(run: Run, small: Path) -> None:
+    code, out, err = run("solve", small, "--output", "-")
+    assert code == 0
+    assert json.loads(out)["status"] == "optimal"
+    assert "OPTIMAL" in err
+
+
+def test_quiet_is_quiet(run: Run, small: Path) -> None:
+    assert run("solve", small, "--quiet") == (0, "", "")
+
+
+@pytest.mark.parametrize("width", ["30", "40", "79", "80", "200"])
+def test_the_picture_fits_its_window(run: Run, monkeypatch: pytest.MonkeyPatch, width: str) -> None:
+    monkeypatch.setenv("COLUMNS", width)
+    code, _, err = run("solve", EXAMPLES / "small_fleet.yaml", "--method", "heuristic")
+    assert code == 0
+    picture = [line for line in err.splitlines() if "gpu" in line]
+    assert len(picture) >= 4
+    assert all(len(line.rstrip()) <= int(width) for line in picture)
+    assert "\x1b" not in err
+
+
+def test_the_heuristic_alone_is_done_when_it_has_placed(run: Run, small: Path) -> None:
+    code, _, err = run("solve", small, "--method", "heuristic", "--skip", "refill")
+    assert code == 0
+    assert "highest KVPR" in err
+
+
+def test_an_infeasible_fleet_is_answered_not_refused(run: Run, tmp_path: Path) -> None:
+    fleet = {
+        "gpus": [{"count": 2, "memory": 10}],
+        "models": [{"name": "big", "size": 11, "pressure": 1}],
+    }
+    output, certificate = tmp_path / "result.json", tmp_path / "certificate.json"
+    path = write(tmp_path / "fleet.json", fleet)
+    code, _, err = run("solve", path, "--output", output, "--certificate", certificate)
+    assert code == 4
+    assert "model 'big' (11) is larger than the largest GPU (10 usable)" in err
+    assert json.loads(output.read_text())["status"] == "infeasible"
+    assert run("verify", path, certificate)[0] == 0
+
+
+def test_no_model_at_all_is_kvpr_zero(run: Run, tmp_path: Path) -> None:
+    path = write(tmp_path / "fleet.json", {"gpus": [{"count": 1, "memory": 10}], "models": []})
+    code, _, err = run("solve", path)
+    assert code == 0
+    assert "0 models on 1 GPU" in err
+
+
+def test_a_time_limit_that_cuts_in_gives_the_best_and_its_gap(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "hard.json"
+    assert run("generate", "uniform", "--gpus", 16, "--models", 64, "-o", path)[0] == 0
+    code, _, err = run("solve", path, "--time-limit", "1")
+    assert code == 3
+    assert "FEASIBLE" in err
+    assert "time limit" in err
+
+
+def test_ctrl_c_gives_the_best_so_far(tmp_path: Path) -> None:
+    fleet, output = tmp_path / "hard.json", tmp_path / "result.json"
+    command = [sys.executable, "-m", "kvpr_opt"]
+    subprocess.run(
+        [*command, "generate", "uniform", "--gpus", "16", "--models", "64", "-o", str(fleet)],
+        check=True,
+        timeout=60,
+    )
+    process = subprocess.Popen(
+        [*command, "solve", str(fleet), "--output", str(output), "--time-limit", "none"],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    time.sleep(3)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == 3
+    assert "interrupted" in err
+    assert json.loads(output.read_text())["stop_reason"] == "interrupted"
+
+
+BAD: dict[str, tuple[Any, list[str], str]] = {
+    "unknown key": (
+        {**SMALL, "models": [{"name": "a", "size": 1, "req_rate": 1, "slo_ms": 2}]},
+        [],
+        r"slo_ms.*slo",
+    ),
+    "zero slo": (
+        {**SMALL, "models": [{"name": "a", "size": 1, "req_rate": 1, "slo": 0}]},
+        [],
+        r"models\[0\].slo: slo 0 is not above 0",
+    ),
+    "negative size": (
+        {**SMALL, "models": [{"name": "a", "size": -1, "pressure": 0}]},
+        [],
+        r"models\[0\].size: size -1 is not at least 0",
+    ),
+    "wrong type": (
+        {**SMALL, "models": [{"name": "a", "size": [], "pressure": 0}]},
+        [],
+        r"models\[0\].size",
+    ),
+    "duplicate name": (
+        {**SMALL, "models": [{"name": "a", "size": 1, "pressure": 0}] * 2},
+        [],
+        r"models\[1\]: name 'a' is taken",
+    ),
+    "no GPUs": ({**SMALL, "gpus": []}, [], "gpus"),
+    "reserved above memory": (
+        {**SMALL, "gpus": [{"name": "g", "memory": 8, "reserved": 9}]},
+        [],
+        r"gpus\[0\].reserved",
+    ),
+    "pressure and rate": (
+        {**SMALL, "models": [{"name": "a", "size": 1, "req_rate": 1, "slo": 1, "pressure": 1}]},
+        [],
+        r"models\[0\].*pressure",
+    ),
+    "time limit 0": (SMALL, ["--time-limit", "0"], "--time-limit: '0' is not"),
+    "time limit negative": (SMALL, ["--time-limit=-3"], "--time-limit: '-3' is not"),
+    "time limit nan": (SMALL, ["--time-limit", "nan"], "--time-limit: 'nan' is not"),
+    "unknown method": (SMALL, ["--method", "cplex"], "known: auto, heuristic, assignment_cpsat"),
+    "unknown stage": (SMALL, ["--skip", "refil"], "did you mean 'refill'"),
+    "unknown option": (SMALL, ["--metod", "auto"], "--metod"),
+    "output folder missing": (SMALL, ["--output", "/no/such/folder/r.json"], "/no/such/folder"),
+    "output is a folder": (SMALL, ["--output", "/"], "cannot be written"),
+    "gpus for a whole fleet": (SMALL, ["--gpus", "3", "--memory", "8"], "gpus"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_one_clear_error_and_nothing_is_written(
+    run: Run, tmp_path: Path, case: str
+) -> None:
+    fleet, options, message = BAD[case]
+    path = write(tmp_path / "fleet.json", fleet)
+    before = sorted(tmp_path.iterdir())
+    certificate = [] if "--output" in options else ["--certificate", tmp_path / "c.json"]
+    code, out, err = run("solve", path, *options, *certificate)
+    assert code == 2
+    assert out == ""
+    assert "Traceback" not in err
+    assert re.search(message, err), err
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("f.json", '{"gpus": ', "f.json: line 1, column"),
+        ("f.yaml", "gpus: [", "f.yaml: line"),
+        ("f.yaml", "gpus: []\ngpus: []\n", "gpus"),
+        ("f.yaml", "a: &a [x, x]\nb: [*a, *a]\n", "f.yaml"),
+        ("f.csv", "name,size\na\n", "f.csv"),
+        ("f.txt", "hello", "suffix '.txt'"),
+        (
+            "f.json",
+            '{"gpus": [{"count": 1, "memory": 1e400000000}], "models": []}',
+            r"gpus\[0\].memory: memory '1e400000000' is not",
+        ),
+        (
+            "f.json",
+            '{"gpus": [{"count": 1, "memory": NaN}], "models": []}',
+            r"gpus\[0\].memory: memory 'NaN' is not",
+        ),
+    ],
+)
+def test_a_file_that_is_no_fleet_is_refused_with_its_place(
+    run: Run, tmp_path: Path, name: str, text: str, message: str
+) -> None:
+    path = tmp_path / name
+    path.write_text(text)
+    options = ["--gpus", "1", "--memory", "8"] if name.endswith("csv") else []
+    code, _, err = run("solve", path, *options)
+    assert code == 2
+    assert re.search(message, err), err
+    assert len(err.strip().splitlines()) == 1
+
+
+def test_a_missing_file_is_named(run: Run) -> None:
+    code, _, err = run("solve", "nowhere.json")
+    assert code == 2
+    assert "nowhere.json: cannot be read" in err
+
+
+def test_a_tampered_certificate_is_rejected(run: Run, small: Path, tmp_path: Path) -> None:
+    path = tmp_path / "certificate.json"
+    run("solve", small, "--certificate", path)
+    certificate = json.loads(path.read_text())
+    certificate["placement"]["a"], certificate["placement"]["c"] = "gpu0", "gpu0"
+    certificate["placement"]["b"] = "gpu0"
+    write(path, certificate)
+    code, _, err = run("verify", small, path)
+    assert code == 5
+    assert "FAILED" in err
+
+
+def test_canonical_is_what_the_checker_alone_reads(run: Run, small: Path, tmp_path: Path) -> None:
+    certificate, canonical = tmp_path / "certificate.json", tmp_path / "canonical.json"
+    run("solve", small, "--certificate", certificate)
+    assert run("canonical", small, "--output", canonical)[0] == 0
+    assert run("canonical", small)[1] == canonical.read_text()
+    checker = sys.modules["kvpr_opt.verify"].__file__
+    assert checker is not None
+    alone = subprocess.run(
+        [sys.executable, "-I", checker, str(canonical), str(certificate)], timeout=60, check=False
+    )
+    assert alone.returncode == run("verify", small, certificate)[0]
+
+
+def test_generate_is_seeded_and_solvable(run: Run, tmp_path: Path) -> None:
+    one = run("generate", "tight", "--gpus", 4, "--models", 16, "--seed", 7)
+    assert one == run("generate", "tight", "--gpus", 4, "--models", 16, "--seed", 7)
+    assert one != run("generate", "tight", "--gpus", 4, "--models", 16, "--seed", 8)
+    path = tmp_path / "fleet.json"
+    path.write_text(one[1])
+    assert run("solve", path, "--method", "heuristic")[0] in (0, 3)
+
+
+def test_generate_writes_all_of_prism_or_one_case(run: Run, tmp_path: Path) -> None:
+    assert run("generate", "prism", "--all", "--output", tmp_path / "prism")[0] == 0
+    assert len(list((tmp_path / "prism").iterdir())) == 50
+    one = run("generate", "prism", "--case", 7)[1]
+    assert (tmp_path / "prism" / "prism-07.json").read_text() == one
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["prism"], "--case"),
+        (["prism", "--case", "50"], "case 50"),
+        (["prism", "--case", "1", "--gpus", "3"], "fixed"),
+        (["prism", "--all"], "--output"),
+        (["unifrom", "--gpus", "2", "--models", "4"], "did you mean 'uniform'"),
+        (["uniform", "--gpus", "2"], "needs --gpus and --models"),
+        (["uniform", "--gpus", "2", "--models", "4", "--skew", "1"], "skew"),
+        (["uniform", "--gpus", "2", "--models", "4", "--case", "1"], "prism"),
+    ],
+)
+def test_generate_refuses_what_it_cannot_draw(run: Run, arguments: list[str], message: str) -> None:
+    code, _, err = run("generate", *arguments)
+    assert code == 2
+    assert message in err
+
+
+def test_a_reader_that_leaves_a_pipe_early_is_no_crash(tmp_path: Path) -> None:
+    fleet = tmp_path / "fleet.json"
+    command = f"{sys.executable} -m kvpr_opt generate uniform --gpus 2000 --models 4000 | head -1"
+    done = subprocess.run(
+        command, shell=True, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert "Traceback" not in done.stderr
+    assert not fleet.exists()
+
+
+def test_standard_input_is_read(small: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "kvpr_opt", "solve", "-", "--output", "-"],
+        input=small.read_text(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+    )
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["status"] == "optimal"
+
+
+def test_help_and_version(run: Run) -> None:
+    assert "solve" in run("--help")[1]
+    assert run("--version")[1].startswith("kvpr-opt ")
+    assert run()[0] in (0, 2)

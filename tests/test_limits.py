@@ -1,0 +1,80 @@
+"""One deadline and one stop flag."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import threading
+import time
+
+import pytest
+
+from kvpr_opt.errors import InputError
+from kvpr_opt.limits import Limits
+
+
+@pytest.mark.parametrize("seconds", [0, -1, float("nan")])
+def test_a_limit_is_above_zero(seconds: float) -> None:
+    with pytest.raises(InputError, match="seconds above 0"):
+        Limits(seconds)
+
+
+def test_without_a_limit_nothing_stops() -> None:
+    limits = Limits(None)
+    assert limits.remaining == math.inf
+    assert not limits.stopped
+
+
+def test_a_limit_passes() -> None:
+    limits = Limits(0.02)
+    assert not limits.stopped
+    time.sleep(0.03)
+    assert limits.stopped
+    assert not limits.interrupted
+    assert limits.remaining == 0
+
+
+def test_an_interrupt_stops_from_any_thread() -> None:
+    limits = Limits()
+    thread = threading.Thread(target=limits.interrupt)
+    thread.start()
+    thread.join()
+    assert limits.stopped
+    assert limits.interrupted
+
+
+def test_the_first_ctrl_c_sets_the_flag_and_the_second_raises() -> None:
+    limits = Limits()
+    with limits.heeding_ctrl_c():
+        os.kill(os.getpid(), signal.SIGINT)
+        assert limits.interrupted
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_handler_of_the_program_is_left_alone() -> None:
+    seen: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, frame: seen.append(number))
+    try:
+        limits = Limits()
+        with limits.heeding_ctrl_c():
+            os.kill(os.getpid(), signal.SIGINT)
+        assert seen == [signal.SIGINT]
+        assert not limits.interrupted
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_outside_the_main_thread_nothing_is_changed() -> None:
+    handlers: list[object] = []
+
+    def work() -> None:
+        with Limits().heeding_ctrl_c():
+            handlers.append(signal.getsignal(signal.SIGINT))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert handlers == [signal.default_int_handler]
