@@ -68,7 +68,7 @@ class Result:
         No placement has a smaller maximum KVPR. ``math.inf`` if infeasible,
         ``None`` if nothing was proved before the run was stopped.
     certified
-        Whether the checker can repeat the proof of `lower_bound`; if not, it
+        Whether the checker has repeated the proof of `lower_bound`; if not, it
         rests on a solver's word (named in the certificate).
     stop_reason
         See :class:`StopReason`.

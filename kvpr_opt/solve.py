@@ -10,8 +10,8 @@ from fractions import Fraction
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from kvpr_opt.certificate import certify
-from kvpr_opt.errors import InputError, nearest
+from kvpr_opt.certificate import certify, verify
+from kvpr_opt.errors import InputError, SolverError, nearest
 from kvpr_opt.exact import decimal_text, to_fraction
 from kvpr_opt.instance import Instance, Number
 from kvpr_opt.limits import Limits
@@ -19,6 +19,9 @@ from kvpr_opt.placement import Placement
 from kvpr_opt.progress import Progress, Tracker
 from kvpr_opt.result import Result, Status, StopReason
 from kvpr_opt.stages import STAGES, Run
+
+# Exit codes of the checker.
+_ALL_PROVED, _REJECTED = 0, 5
 
 
 def solve(
@@ -75,6 +78,9 @@ def solve(
         For an unknown method or stage, or a number out of its range.
     InvalidPlacementError
         If `warm_start` is no placement of this fleet.
+    SolverError
+        If an answer contradicts itself: the checker goes over every certificate
+        before it is returned.
     """
     _check_method(method)
     limits = Limits(time_limit)
@@ -156,20 +162,21 @@ def _stop_reason(tracker: Tracker, status: Status) -> StopReason:
 def _result(run: Run, message: str, parameters: dict[str, Any]) -> Result:
     tracker = run.tracker
     status = Status.of(tracker.incumbent, tracker.bound_value)
+    certificate = certify(
+        tracker.instance, status=status.value, incumbent=tracker.incumbent, bounds=tracker.bounds
+    )
+    report = verify(tracker.instance, certificate)
+    if report.readable and report.exit_code == _REJECTED:
+        raise SolverError(f"the checker rejects the answer:\n{report}")
     return Result(
         instance=tracker.instance,
         status=status,
         placement=tracker.incumbent,
         lower_bound=tracker.bound_value,
-        certified=tracker.bound is not None and tracker.bound.evidence.certified,
+        certified=tracker.bound is not None and report.exit_code == _ALL_PROVED,
         stop_reason=_stop_reason(tracker, status),
         message=message,
-        certificate=certify(
-            tracker.instance,
-            status=status.value,
-            incumbent=tracker.incumbent,
-            bounds=tracker.bounds,
-        ),
+        certificate=certificate,
         seconds=tracker.limits.elapsed,
         parameters=parameters,
         versions=_versions(),
