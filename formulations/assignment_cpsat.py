@@ -13,6 +13,7 @@ Constraints
     (2)  sum_i w_i x_ig <= c_g               for all g in G       threshold (and memory)
     (3)  x_ig = 0  for index of g among the GPUs of its memory > rank of i
     (4)  sum_g g x_ig <= sum_g g x_jg        i, j neighbours in rank, identical
+    (5)  sum_{i in S} x_ig <= |S| - 1        for covers S found too large for g (below)
 
 Size
     |I| |G| variables, |I| + |G| constraints, and one (4) per duplicate.
@@ -26,6 +27,13 @@ Validity
     or the labels of two equal GPUs cannot make it smaller, which is (4), and
     that GPUs of one memory are taken into use in their order, which implies (3).
 
+    The solver's integers have 64 bits. Where w_i and c_g do not fit, they are
+    rounded so that every placement within t still solves the model (see
+    :func:`kvpr_opt.scaled.fit_range`); "infeasible" then still holds. A solution
+    that exceeds t in exact numbers shows a set S that is too large for its GPU,
+    (5) forbids it there and on all GPUs that are no larger, and the model is
+    solved again: in the end the answer is exact.
+
 Strength
     The LP relaxation is the volume bound. See Martello and Toth (1990),
     *Knapsack Problems*, ch. 8.
@@ -33,9 +41,10 @@ Strength
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from importlib.metadata import version
+from typing import NamedTuple
 
 from ortools.sat.python import cp_model
 
@@ -47,8 +56,8 @@ from kvpr_opt.oracle import Feasible, Infeasible, Unknown, Verdict
 from kvpr_opt.placement import Placement
 from kvpr_opt.scaled import PackingProblem, Threshold, fit_range
 
-#: Variables above which the model is not built: it would take minutes and gigabytes.
-MOST_VARIABLES = 2_000_000
+#: Variables above which the model is not built: no fleet of that size is closed anyway.
+MOST_VARIABLES = 100_000
 
 #: Cores from which the solver's portfolio of strategies beats its default one alone. With
 #: fewer, the portfolio splits its time among strategies made for objectives; there is none here.
@@ -56,6 +65,13 @@ _PORTFOLIO_FROM = 8
 
 #: How long a Ctrl-C may go unnoticed while the solver works, in seconds.
 _HEED_EVERY = 0.05
+
+
+class _Cover(NamedTuple):
+    """Models that together exceed a capacity."""
+
+    models: tuple[int, ...]
+    capacity: int
 
 
 class Formulation:
@@ -98,24 +114,28 @@ class Formulation:
         """Answer one threshold; see :class:`kvpr_opt.oracle.Oracle`."""
         if len(self.instance.models) * len(self.instance.gpus) > MOST_VARIABLES:
             return Unknown(f"more than {MOST_VARIABLES} variables", final=True)
-        problem = fit_range(self.instance.scaled.packing(threshold))
-        model = _AssignmentModel(self.instance, problem)
+        exact = self.instance.scaled.packing(threshold)
+        model = _AssignmentModel(self.instance, fit_range(exact))
         if model.stranded is not None:
             return Infeasible(Counting((model.stranded,)))
         if hint is not None:
             model.add_hint(hint.gpu_of)
-        solver = self._solver(limits, budget)
-        status = _solve(solver, model.model, limits)
-        if status in (cp_model.OPTIMAL, cp_model.FEASIBLE):
-            placement = model.placement(solver)
-            if placement is not None and placement.meets(threshold):
-                return Feasible(placement)
-            return Unknown("the solution of the rounded model exceeds the threshold", final=True)
-        if status == cp_model.INFEASIBLE:
-            return Infeasible(self._word(threshold))
-        if status == cp_model.UNKNOWN:
-            return Unknown("stopped by its budget or by a limit")
-        raise SolverError(f"CP-SAT answered {solver.status_name(status)}: {model.model.validate()}")
+        while not limits.stopped:
+            solver = self._solver(limits, budget)
+            status = _solve(solver, model.model, limits)
+            if status == cp_model.INFEASIBLE:
+                return Infeasible(self._word(threshold))
+            if status == cp_model.UNKNOWN:
+                break
+            if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
+                name, fault = solver.status_name(status), model.model.validate()
+                raise SolverError(f"CP-SAT answered {name}: {fault}")
+            gpu_of = model.solution(solver)
+            covers = _exceeded(exact, gpu_of)
+            if not covers:
+                return Feasible(Placement(self.instance, gpu_of))
+            model.forbid(covers, exact)
+        return Unknown("stopped by its budget or by a limit")
 
     def _solver(self, limits: Limits, budget: float | None) -> cp_model.CpSolver:
         solver = cp_model.CpSolver()
@@ -219,20 +239,48 @@ class _AssignmentModel:
                     label[g] = unused[capacities[g]].pop(0)
                 chosen[i] = label[g]
             for twins in self.instance.scaled.classes:
-                order = [i for i in self.ranked if i in set(twins.models)]
-                for i, g in zip(order, sorted(chosen[i] for i in order), strict=True):
+                # The members of a class stand in the ranking as they do here.
+                in_order = sorted(chosen[i] for i in twins.models)
+                for i, g in zip(twins.models, in_order, strict=True):
                     chosen[i] = g
             if chosen == before:
                 break
         return chosen
 
-    def placement(self, solver: cp_model.CpSolver) -> Placement:
-        """The placement that the solver found."""
-        gpu_of = [
+    def solution(self, solver: cp_model.CpSolver) -> list[int]:
+        """The GPU of each model that the solver found."""
+        return [
             next(g for g, variable in choices.items() if solver.boolean_value(variable))
             for choices in self.x
         ]
-        return Placement(self.instance, gpu_of)
+
+    def forbid(self, covers: Iterable[_Cover], exact: PackingProblem) -> None:
+        """(5)."""
+        for models, capacity in covers:
+            for g, room in enumerate(exact.capacities):
+                chosen = [self.x[i][g] for i in models if g in self.x[i]]
+                if room <= capacity and len(chosen) == len(models):
+                    self.model.add_bool_or([variable.negated() for variable in chosen])
+
+
+def _exceeded(exact: PackingProblem, gpu_of: Sequence[int]) -> list[_Cover]:
+    """Sets of models that share a GPU and are too large for it, as small as they come."""
+    on_gpu: list[list[int]] = [[] for _ in exact.capacities]
+    for i, g in enumerate(gpu_of):
+        on_gpu[g].append(i)
+    covers = []
+    for models, capacity in zip(on_gpu, exact.capacities, strict=True):
+        load = sum(exact.sizes[i] for i in models)
+        if load <= capacity:
+            continue
+        cover = []
+        for i in sorted(models, key=lambda i: exact.sizes[i]):
+            if load - exact.sizes[i] > capacity:
+                load -= exact.sizes[i]
+            else:
+                cover.append(i)
+        covers.append(_Cover(tuple(cover), capacity))
+    return covers
 
 
 def _solve(solver: cp_model.CpSolver, model: cp_model.CpModel, limits: Limits) -> int:

@@ -35,13 +35,11 @@ Strength
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor, wait
 from importlib.metadata import version
 
-import highspy
 import pulp
 
-from kvpr_opt.errors import InvalidPlacementError
+from formulations.pulp_highs import STATUS, placement_of, solve, stopped_early
 from kvpr_opt.evidence import Counting, SolverWord
 from kvpr_opt.instance import Instance
 from kvpr_opt.limits import Limits
@@ -57,11 +55,6 @@ _BITS = 22
 
 #: Nodes of the branch-and-bound tree for one unit of budget.
 _NODES_PER_UNIT = 500
-
-#: How long a Ctrl-C may go unnoticed while the solver works, in seconds.
-_HEED_EVERY = 0.05
-
-_STATUS = highspy.HighsModelStatus
 
 
 class Formulation:
@@ -106,8 +99,11 @@ class Formulation:
         if not problem.sizes:
             return Feasible(Placement(instance, ()))
         model, x = _assignment_model(problem)
-        status = _solve(model, limits, budget, self.parameters)
-        if status == _STATUS.kInfeasible:
+        options = dict(self.parameters)
+        if budget is not None:
+            options["mip_max_nodes"] = max(1, int(budget * _NODES_PER_UNIT))
+        status = solve(model, limits, options)
+        if status == STATUS.kInfeasible:
             word = SolverWord(
                 solver="HiGHS, assignment model in PuLP",
                 version=version("highspy"),
@@ -115,9 +111,9 @@ class Formulation:
                 parameters=dict(self.parameters),
             )
             return Infeasible(word)
-        if status != _STATUS.kOptimal:
-            return Unknown(f"HiGHS stopped: {status.name}", final=not _stopped_early(status))
-        placement = _placement(instance, x)
+        if status != STATUS.kOptimal:
+            return Unknown(f"HiGHS stopped: {status.name}", final=not stopped_early(status))
+        placement = placement_of(instance, x)
         if placement is None or not placement.meets(threshold):
             return Unknown("the solution exceeds the threshold", final=True)
         return Feasible(placement)
@@ -143,63 +139,3 @@ def _assignment_model(
         load = [problem.sizes[i] * choices[g] for i, choices in enumerate(x) if g in choices]
         model += pulp.lpSum(load) <= capacity, f"within_{g}"
     return model, x
-
-
-class _StoppableHiGHS(pulp.HiGHS):  # type: ignore[misc]
-    """PuLP's interface to HiGHS, which another thread may stop, and whose status is left alone.
-
-    PuLP's own reading of the status folds "stopped" and "unknown" into others,
-    and does not know all of them.
-    """
-
-    def createAndConfigureSolver(self, lp: pulp.LpProblem) -> None:
-        """Create the solver as PuLP does, and let it be stopped."""
-        super().createAndConfigureSolver(lp)
-        lp.solverModel.HandleUserInterrupt = True
-
-    def findSolutionValues(self, lp: pulp.LpProblem) -> tuple[int, int]:
-        """Take the values of the variables only."""
-        values = lp.solverModel.getSolution().col_value
-        for variable in lp.variables():
-            variable.varValue = values[variable.index]
-        return pulp.LpStatusNotSolved, pulp.LpSolutionNoSolutionFound
-
-
-def _solve(
-    model: pulp.LpProblem,
-    limits: Limits,
-    budget: float | None,
-    parameters: dict[str, str | int | float | bool],
-) -> highspy.HighsModelStatus:
-    """Solve in a thread of its own, so that limits can stop it; HiGHS's own status."""
-    options = dict(parameters)
-    if budget is not None:
-        options["mip_max_nodes"] = max(1, int(budget * _NODES_PER_UNIT))
-    time_limit = limits.remaining if limits.remaining < float("inf") else None
-    solver = _StoppableHiGHS(msg=False, timeLimit=time_limit, **options)
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="highs") as pool:
-        done = pool.submit(model.solve, solver)
-        while not wait([done], timeout=_HEED_EVERY).done:
-            if limits.stopped and getattr(model, "solverModel", None) is not None:
-                model.solverModel.cancelSolve()
-        done.result()
-    status: highspy.HighsModelStatus = model.solverModel.getModelStatus()
-    return status
-
-
-def _stopped_early(status: highspy.HighsModelStatus) -> bool:
-    return status in (
-        _STATUS.kTimeLimit,
-        _STATUS.kIterationLimit,
-        _STATUS.kSolutionLimit,
-        _STATUS.kInterrupt,
-    )
-
-
-def _placement(instance: Instance, x: list[dict[int, pulp.LpVariable]]) -> Placement | None:
-    """The placement nearest to the solution, if it is one."""
-    gpu_of = [-max((v.varValue or 0.0, -g) for g, v in choices.items())[1] for choices in x]
-    try:
-        return Placement(instance, gpu_of)
-    except InvalidPlacementError:
-        return None

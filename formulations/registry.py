@@ -7,27 +7,37 @@ from typing import cast
 
 from kvpr_opt.errors import InputError, nearest
 from kvpr_opt.instance import Instance
-from kvpr_opt.oracle import Oracle
+from kvpr_opt.oracle import Optimiser, Oracle
 
 # Name -> module; each module has a class `Formulation(instance, *, seed, threads)`.
-_MODULES = {
+_ORACLES = {
     "assignment_cpsat": "formulations.assignment_cpsat",
     "assignment_pulp": "formulations.assignment_pulp",
 }
+_OPTIMISERS = {
+    "direct_pulp": "formulations.direct_pulp",
+}
+_MODULES = {**_ORACLES, **_OPTIMISERS}
+
+#: The formulations that decide one threshold at a time.
+ORACLES: tuple[str, ...] = tuple(_ORACLES)
+
+#: The formulations that minimise in one go.
+OPTIMISERS: tuple[str, ...] = tuple(_OPTIMISERS)
 
 #: Every name that :func:`create` accepts.
 NAMES: tuple[str, ...] = tuple(_MODULES)
 
 
-def create(name: str, instance: Instance, *, seed: int = 0, threads: int = 1) -> Oracle:
-    """An oracle for one instance, by the name of its formulation.
+def create(name: str, instance: Instance, *, seed: int = 0, threads: int = 1) -> Oracle | Optimiser:
+    """A formulation for one instance, by its name.
 
     Parameters
     ----------
     name
         One of :data:`NAMES`.
     instance
-        The fleet whose thresholds it decides.
+        The fleet that it answers for.
     seed, threads
         Passed on to the solver.
 
@@ -43,4 +53,5 @@ def create(name: str, instance: Instance, *, seed: int = 0, threads: int = 1) ->
             place="method",
         )
     module = import_module(_MODULES[name])
-    return cast(Oracle, module.Formulation(instance, seed=seed, threads=threads))
+    made = module.Formulation(instance, seed=seed, threads=threads)
+    return cast(Oracle, made) if name in _ORACLES else cast(Optimiser, made)

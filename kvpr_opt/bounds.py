@@ -15,10 +15,11 @@ from fractions import Fraction
 
 from kvpr_opt.evidence import Counting, LowerBound, Volume
 from kvpr_opt.instance import Instance
+from kvpr_opt.limits import Limits
 from kvpr_opt.scaled import ScaledInstance, Threshold
 
-#: Halvings of the threshold interval before the counting bound settles on a set of models.
-_HALVINGS = 40
+#: Sets of models that the counting bound tries, one above the other.
+_MOST_SETS = 60
 
 #: GPU types told apart by the counting bound; more are merged, the larger memory counting.
 _MOST_KINDS = 16
@@ -49,35 +50,50 @@ def volume_bound(scaled: ScaledInstance) -> LowerBound:
     return LowerBound(scaled.round_up(ratio), Volume())
 
 
-def counting_bound(scaled: ScaledInstance) -> LowerBound | None:
-    """The largest threshold at which some set of models is too many for the GPUs.
+def counting_bound(scaled: ScaledInstance, limits: Limits | None = None) -> LowerBound | None:
+    """The largest threshold at which counting finds a set of models too many for the GPUs.
 
     At a threshold, take the j models of largest item size n + t m, and count
     how many of them each GPU can hold at most (the smallest ones first). If the
-    counts add up to less than j, the threshold cannot be met. The best j is
-    found at each threshold tried, the threshold by bisection; the bound is then
-    the exact value at which the last set found stops being too many.
+    counts add up to less than j, the threshold cannot be met. All j are tried.
+    From the volume bound upwards, each set found gives the exact value at which
+    it stops being too many, and that is the next threshold to try.
 
-    ``None`` where no set is ever too many.
+    Parameters
+    ----------
+    scaled
+        The fleet.
+    limits
+        When to stop with the best bound so far.
+
+    Returns
+    -------
+    LowerBound or None
+        ``None`` where no set is too many at the volume bound or above it.
     """
     kinds = _kinds(scaled)
     found = _too_many(scaled, kinds, scaled.finite())
     if found is not None:
         return LowerBound(math.inf, Counting(found[0]))
-    if scaled.total_pressure == 0:
+    volume = volume_bound(scaled).value
+    if scaled.total_pressure == 0 or not isinstance(volume, Fraction):
         return None
-    low, high = Fraction(0), Fraction(scaled.total_pressure) * scaled.kvpr_unit
-    best: tuple[tuple[int, ...], list[int]] | None = None
-    for _ in range(_HALVINGS):
-        middle = (low + high) / 2
-        found = _too_many(scaled, kinds, scaled.at_most(middle))
-        if found is None:
-            high = middle
-        else:
-            low, best = middle, found
-    if best is None:
-        return None
-    return LowerBound(_release_value(scaled, kinds, *best), Counting(best[0]))
+    best: LowerBound | None = None
+    threshold = scaled.below(volume)
+    for _ in range(_MOST_SETS):
+        found = _too_many(scaled, kinds, threshold)
+        if found is None or (limits and limits.stopped):
+            break
+        value = _release_value(scaled, kinds, *found)
+        best = LowerBound(value, Counting(found[0]))
+        threshold = scaled.at_most(value)
+    return best
+
+
+def too_many(scaled: ScaledInstance, threshold: Threshold) -> tuple[int, ...] | None:
+    """A set of models that the GPUs cannot hold at a threshold, if counting finds one."""
+    found = _too_many(scaled, _kinds(scaled), threshold)
+    return None if found is None else found[0]
 
 
 def _kinds(scaled: ScaledInstance) -> list[tuple[int, int]]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from kvpr_opt.canonical import canonical_fleet, digest
 from kvpr_opt.errors import InputError, SolverError
-from kvpr_opt.evidence import Counting, Evidence, LowerBound, SolverWord, Volume
+from kvpr_opt.evidence import Counting, DualVector, Evidence, LowerBound, SolverWord, Volume
 from kvpr_opt.exact import fraction_text
 from kvpr_opt.instance import Instance
 from kvpr_opt.placement import Placement
@@ -175,6 +175,9 @@ def _proof(instance: Instance, evidence: Evidence) -> dict[str, Any]:
     proof: dict[str, Any] = {"kind": evidence.kind}
     if isinstance(evidence, Counting):
         proof["models"] = [instance.models[model].name for model in evidence.models]
+    elif isinstance(evidence, DualVector):
+        proof["models"] = " ".join(map(str, evidence.models))
+        proof["gpus"] = " ".join(map(str, evidence.gpus))
     elif isinstance(evidence, SolverWord):
         proof["solver"] = evidence.solver
         proof["version"] = evidence.version

@@ -42,6 +42,30 @@ class Counting:
 
 
 @dataclass(frozen=True)
+class DualVector:
+    """Points for the models that add up to more than the GPUs can hold.
+
+    No set of models that fits a GPU is worth more points than the GPU's type
+    may hold, yet all models together are worth more than all GPUs may hold.
+    Such points are a solution, scaled to integers, of the linear program dual
+    to packing by patterns (Gilmore and Gomory 1961, doi:10.1287/opre.9.6.849).
+
+    Attributes
+    ----------
+    models
+        Points by model, in input order; natural numbers.
+    gpus
+        The most points that fit a GPU, by type, in the order of
+        :attr:`kvpr_opt.scaled.ScaledInstance.types`.
+    """
+
+    models: tuple[int, ...]
+    gpus: tuple[int, ...]
+    kind: ClassVar[str] = "dual"
+    certified: ClassVar[bool] = True
+
+
+@dataclass(frozen=True)
 class SolverWord:
     """A solver says so.
 
@@ -63,7 +87,7 @@ class SolverWord:
     certified: ClassVar[bool] = False
 
 
-Evidence = Volume | Counting | SolverWord
+Evidence = Volume | Counting | DualVector | SolverWord
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
 
+from kvpr_opt.bounds import too_many
 from kvpr_opt.evidence import Counting, Evidence, Volume
 from kvpr_opt.exact import decimal_text
 from kvpr_opt.instance import Instance
@@ -11,22 +13,26 @@ from kvpr_opt.limits import Limits
 from kvpr_opt.oracle import Feasible, Infeasible, Oracle
 
 
-def cause(instance: Instance, evidence: Evidence, oracle: Oracle | None, limits: Limits) -> str:
+def cause(
+    instance: Instance, evidence: Evidence, oracle: Callable[[], Oracle], limits: Limits
+) -> str:
     """Name the cause that `evidence` proves.
 
-    Where the evidence is a solver's word, the `oracle` is asked once more, for
-    the sizes alone, to tell apart sizes that cannot be packed from sizes that
-    fit only by filling a GPU which carries pressure.
+    Where the evidence does not tell sizes that cannot be packed from sizes that
+    fit only by filling a GPU which carries pressure, the oracle (made on
+    demand) is asked about the sizes alone.
     """
     match evidence:
         case Volume():
             return _volume(instance)
-        case Counting(models):
-            return _counting(instance, models)
+        case Counting((model,)):
+            return _single(instance, model)
+    crowd = too_many(instance.scaled, instance.scaled.fitting())
+    if crowd is not None:
+        return _counting(instance, crowd)
     if instance.scaled.total_pressure == 0:
         return _cannot_be_packed(instance)
-    verdict = oracle.decide(instance.scaled.fitting(), limits) if oracle else None
-    match verdict:
+    match oracle().decide(instance.scaled.fitting(), limits):
         case Feasible():
             return (
                 "the weights fit only by filling a GPU to the last unit that also carries "
@@ -50,20 +56,21 @@ def _volume(instance: Instance) -> str:
     )
 
 
+def _single(instance: Instance, index: int) -> str:
+    model, largest = instance.models[index], max(gpu.usable for gpu in instance.gpus)
+    relation = "as large as" if model.size == largest else "larger than"
+    lack = ", which leaves nothing for its KV cache" if model.size == largest else ""
+    return (
+        f"model {model.name!r} ({decimal_text(model.size)}) is {relation} "
+        f"the largest GPU ({decimal_text(largest)} usable){lack}"
+    )
+
+
 def _counting(instance: Instance, models: tuple[int, ...]) -> str:
-    largest = max(gpu.usable for gpu in instance.gpus)
-    if len(models) == 1:
-        model = instance.models[models[0]]
-        relation = "as large as" if model.size == largest else "larger than"
-        lack = ", which leaves nothing for its KV cache" if model.size == largest else ""
-        return (
-            f"model {model.name!r} ({decimal_text(model.size)}) is {relation} "
-            f"the largest GPU ({decimal_text(largest)} usable){lack}"
-        )
     names = ", ".join(repr(instance.models[i].name) for i in models[:3])
     return (
-        f"the {len(models)} models {names}, ... are more than the {len(instance.gpus)} GPUs "
-        f"can hold: too few of them fit on one GPU"
+        f"the {len(models)} models {names}{', ...' if len(models) > 3 else ''} are more than "
+        f"the {len(instance.gpus)} GPUs can hold: too few of them fit on one GPU"
     )
 
 

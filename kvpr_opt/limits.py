@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 import signal
 import threading
 import time
@@ -24,7 +25,7 @@ class Limits:
     Raises
     ------
     InputError
-        If the limit is not a positive number.
+        If the limit is not a finite number above 0.
 
     Notes
     -----
@@ -34,13 +35,9 @@ class Limits:
     """
 
     def __init__(self, time_limit: float | None = None) -> None:
-        if time_limit is not None and not time_limit > 0:
-            raise InputError(
-                f"time limit {time_limit} is not a number of seconds above 0, or none",
-                place="time_limit",
-            )
+        seconds = math.inf if time_limit is None else _seconds(time_limit)
         self._start = time.monotonic()
-        self._deadline = math.inf if time_limit is None else self._start + time_limit
+        self._deadline = self._start + seconds
         self._interrupted = threading.Event()
 
     @property
@@ -68,6 +65,15 @@ class Limits:
         self._interrupted.set()
 
     @contextmanager
+    def not_counting(self) -> Iterator[None]:
+        """Put the deadline off by the time spent inside: for work done once on a machine."""
+        start = time.monotonic()
+        try:
+            yield
+        finally:
+            self._deadline += time.monotonic() - start
+
+    @contextmanager
     def heeding_ctrl_c(self) -> Iterator[None]:
         """Let the first Ctrl-C set the stop flag; a second one acts as usual.
 
@@ -89,3 +95,18 @@ class Limits:
             yield
         finally:
             signal.signal(signal.SIGINT, default)
+
+
+def _seconds(limit: object) -> float:
+    if isinstance(limit, numbers.Real) and not isinstance(limit, bool):
+        try:
+            seconds = float(limit)
+        except OverflowError:
+            seconds = math.inf
+        if 0 < seconds < math.inf:
+            return seconds
+    shown = limit if isinstance(limit, float) else repr(limit)
+    raise InputError(
+        f"time limit {shown} is not a number of seconds above 0, or None for no limit",
+        place="time_limit",
+    )

@@ -1,11 +1,16 @@
-"""What the threshold search asks, and the three answers it accepts."""
+"""What a formulation is asked, and what it may answer.
+
+An :class:`Oracle` decides thresholds, one question after another; an
+:class:`Optimiser` looks for the smallest one by itself.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from fractions import Fraction
+from typing import Protocol, runtime_checkable
 
-from kvpr_opt.evidence import Evidence
+from kvpr_opt.evidence import Evidence, LowerBound
 from kvpr_opt.limits import Limits
 from kvpr_opt.placement import Placement
 from kvpr_opt.scaled import Threshold
@@ -70,5 +75,54 @@ class Oracle(Protocol):
             of one core); ``None`` for no limit but `limits`.
         hint
             A good placement to start from; it need not meet the threshold.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Improvement:
+    """What an optimiser has found when it is done or stopped.
+
+    Attributes
+    ----------
+    placement
+        The best one it knows; it need not be better than the incumbent.
+    bound
+        What it proved.
+    reason
+        Why it ended, for the log.
+    """
+
+    placement: Placement | None = None
+    bound: LowerBound | None = None
+    reason: str = ""
+
+
+@runtime_checkable
+class Optimiser(Protocol):
+    """Minimises the maximum KVPR in one go. One object serves one instance."""
+
+    name: str
+
+    def improve(
+        self,
+        limits: Limits,
+        *,
+        incumbent: Placement | None,
+        bound: Fraction | float | None,
+        gap: Fraction,
+    ) -> Improvement:
+        """Narrow the gap as far as it goes.
+
+        Parameters
+        ----------
+        limits
+            When to stop; what was found by then is the answer.
+        incumbent
+            The best placement so far. Without one, the answer may be any placement.
+        bound
+            The best lower bound so far, proved.
+        gap
+            The relative gap that is small enough.
         """
         ...

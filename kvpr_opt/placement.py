@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -59,8 +60,8 @@ class Placement:
     Raises
     ------
     InvalidPlacementError
-        If a model is missing, an index is out of range, or the weights on a GPU
-        exceed its usable memory.
+        If a model is missing, an index is no integer or out of range, or the
+        weights on a GPU exceed its usable memory.
 
     Notes
     -----
@@ -73,7 +74,7 @@ class Placement:
 
     def __init__(self, instance: Instance, gpu_of: Sequence[int]) -> None:
         object.__setattr__(self, "instance", instance)
-        object.__setattr__(self, "gpu_of", tuple(int(gpu) for gpu in gpu_of))
+        object.__setattr__(self, "gpu_of", tuple(map(_number, gpu_of)))
         if len(self.gpu_of) != len(instance.models):
             raise InvalidPlacementError(
                 f"{len(self.gpu_of)} models placed, the fleet has {len(instance.models)}"
@@ -104,7 +105,7 @@ class Placement:
         """
         for name in assignment:
             if name not in instance.model_index:
-                known = nearest(name, instance.model_index)
+                known = nearest(str(name), instance.model_index)
                 raise InvalidPlacementError(f"the fleet has no model {name!r}{known}")
         gpu_of = []
         for model in instance.models:
@@ -112,7 +113,7 @@ class Placement:
                 raise InvalidPlacementError(f"model {model.name!r} is not placed")
             gpu = assignment[model.name]
             if gpu not in instance.gpu_index:
-                known = nearest(gpu, instance.gpu_index)
+                known = nearest(str(gpu), instance.gpu_index)
                 raise InvalidPlacementError(
                     f"model {model.name!r} is on GPU {gpu!r}, which the fleet does not have{known}"
                 )
@@ -178,3 +179,12 @@ class Placement:
     def meets(self, threshold: Threshold) -> bool:
         """Whether every GPU is within a threshold, exactly."""
         return self.max_kvpr <= threshold.value
+
+
+def _number(gpu: object) -> int:
+    try:
+        return operator.index(gpu)  # type: ignore[arg-type]
+    except TypeError:
+        raise InvalidPlacementError(
+            f"{gpu!r} is not the number of a GPU; for names there is Placement.of"
+        ) from None

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -127,6 +128,16 @@ class Tracker:
     def done(self) -> bool:
         """Whether to stop working: settled, out of time or interrupted."""
         return self.settled or self.limits.stopped
+
+    @contextmanager
+    def content_with(self, gap: Fraction) -> Iterator[None]:
+        """Take a larger gap for settled, for a stage that cannot do better."""
+        wanted = self.target_gap
+        self.target_gap = max(wanted, gap)
+        try:
+            yield
+        finally:
+            self.target_gap = wanted
 
     def enter(self, stage: str) -> None:
         """Say what is being tried next."""

@@ -73,7 +73,8 @@ class Result:
     stop_reason
         See :class:`StopReason`.
     message
-        For an infeasible fleet the cause, in one line; else empty.
+        For an infeasible fleet the cause, in one line; a note where the
+        certificate is too long for the checker; else empty.
     certificate
         What is claimed, with its evidence.
     seconds

@@ -85,6 +85,8 @@ class _Search:
         self.scaled = tracker.instance.scaled
         self.budget = first_budget
         self.answers = {"feasible": 0, "infeasible": 0, "unknown": 0}
+        # From this value on the oracle is blind: no budget makes it answer.
+        self.blind_from: Fraction | float = math.inf
         self._start_round()
 
     def _start_round(self) -> None:
@@ -102,9 +104,10 @@ class _Search:
         if value == 0:
             return False  # no KVPR is negative
         between = self._between(value)
+        strict = self.scaled.below(value)
         if between is None or (self.strict_next and self.strict_open):
             self.strict_next = False
-            if self._ask(self.scaled.below(value), "strictly better", value):
+            if strict.value < self.blind_from and self._ask(strict, "strictly better", value):
                 return True
             self.strict_open = False
             return between is not None or self._give_up()
@@ -122,14 +125,18 @@ class _Search:
         """
         bound = self.tracker.bound_value
         low = bound if isinstance(bound, Fraction) else Fraction(0)
-        width = incumbent - low
+        high = incumbent
+        if self.blind_from < high:
+            high = max(low, Fraction(self.blind_from))
+        width = high - low
         middle = low + self.point * width
         unit = self.scaled.kvpr_unit
         near = simplest_between((middle - width / 16) / unit, (middle + width / 16) / unit)
         threshold = self.scaled.at_most(near * unit)
         if threshold.value < low:
             threshold = self.scaled.at_most(low)
-        return threshold if threshold.value < self.scaled.below(incumbent).value else None
+        limit = min(self.scaled.below(incumbent).value, self.blind_from)
+        return threshold if threshold.value < limit else None
 
     def _ask(self, threshold: Threshold, what: str, bound_if_refuted: Fraction | float) -> bool:
         """Put one question and book the answer with the tracker; false if there was none."""
@@ -149,6 +156,8 @@ class _Search:
             case Unknown(_, final):
                 self.answers["unknown"] += 1
                 self.more_work_may_help |= not final
+                if final:
+                    self.blind_from = min(self.blind_from, threshold.value)
                 return False
         return True
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 import os
 import platform
 from collections.abc import Callable, Collection, Mapping
@@ -18,7 +19,10 @@ from kvpr_opt.limits import Limits
 from kvpr_opt.placement import Placement
 from kvpr_opt.progress import Progress, Tracker
 from kvpr_opt.result import Result, Status, StopReason
-from kvpr_opt.stages import STAGES, Run
+from kvpr_opt.stages import OWN_METHODS, STAGES, Run
+
+#: The largest seed that every solver takes, and more threads than any of them uses well.
+MAX_SEED, MAX_THREADS = 2**31 - 1, 1024
 
 # Exit codes of the checker.
 _ALL_PROVED, _REJECTED = 0, 5
@@ -48,16 +52,18 @@ def solve(
     instance
         The fleet.
     time_limit
-        Seconds; ``None`` for no limit.
+        Seconds, above 0; ``None`` for no limit.
     gap
         Relative gap between placement and bound at which to stop, 0 to prove
         optimality.
     method
-        ``"auto"``, ``"heuristic"`` (no search), or the name of a formulation.
+        ``"auto"`` (the pattern engine, then the default formulation where that
+        gives up), ``"heuristic"`` (no search), ``"branch_and_price"`` (the pattern
+        engine alone), or the name of a formulation.
     seed
-        Random seed of the solver.
+        Random seed of the solver, 0 to 2**31 - 1.
     threads
-        Cores to use; ``None`` for all. With 1, and where no limit cuts in, the
+        Cores to use, 1 to 1024; ``None`` for all. With 1, and where no limit cuts in, the
         same call gives the same placement; with more, the same status and value.
     warm_start
         A placement to start from.
@@ -82,16 +88,17 @@ def solve(
         If an answer contradicts itself: the checker goes over every certificate
         before it is returned.
     """
-    _check_method(method)
+    check_method(method)
     limits = Limits(time_limit)
-    wanted, cores, left_out = _gap(gap), _threads(threads), _stages(skip)
+    wanted, cores, left_out = _gap(gap), _threads(threads), check_stages(skip)
+    seed = _whole("seed", seed, 0, MAX_SEED)
     start = None if warm_start is None else _as_placement(instance, warm_start)
     tracker = Tracker(instance, limits, gap=wanted, on_progress=on_progress)
     run = Run(tracker, method, seed=seed, threads=cores, skip=left_out)
     with limits.heeding_ctrl_c():
         message = run.everything(start)
     parameters = {
-        "time_limit": time_limit,
+        "time_limit": None if time_limit is None else float(time_limit),
         "gap": decimal_text(wanted),
         "method": method,
         "seed": seed,
@@ -101,21 +108,31 @@ def solve(
     return _result(run, message, parameters)
 
 
-def _check_method(method: str) -> None:
+def check_method(method: str) -> None:
+    """Refuse a method that :func:`solve` does not know.
+
+    Raises
+    ------
+    InputError
+        With the nearest known name.
+    """
     # The names alone; no formulation is imported.
     from formulations.registry import NAMES
 
-    methods = ("auto", "heuristic", *NAMES)
+    methods = (*OWN_METHODS, *NAMES)
     if method not in methods:
         raise InputError(
-            f"method {method!r} is not known{nearest(method, methods)}; "
+            f"method {method!r} is not known{nearest(str(method), methods)}; "
             f"known: {', '.join(methods)}",
             place="method",
         )
 
 
 def _gap(gap: Number) -> Fraction:
-    wanted = to_fraction(gap, "gap")
+    try:
+        wanted = to_fraction(gap, "gap")
+    except InputError as error:
+        raise error.within(place="gap") from None
     if not 0 <= wanted < 1:
         raise InputError(f"gap {gap} is not at least 0 and below 1", place="gap")
     return wanted
@@ -124,16 +141,31 @@ def _gap(gap: Number) -> Fraction:
 def _threads(threads: int | None) -> int:
     if threads is None:
         return _usable_cores()
-    if threads < 1:
-        raise InputError(f"threads {threads} is not at least 1", place="threads")
-    return threads
+    return _whole("threads", threads, 1, MAX_THREADS)
 
 
-def _stages(skip: Collection[str]) -> frozenset[str]:
+def _whole(what: str, value: object, least: int, most: int) -> int:
+    if isinstance(value, numbers.Integral) and not isinstance(value, bool):
+        number = int(value)
+        if least <= number <= most:
+            return number
+    raise InputError(f"{what} {value!r} is not a whole number from {least} to {most}", place=what)
+
+
+def check_stages(skip: Collection[str]) -> frozenset[str]:
+    """The stages to leave out, every one of them known.
+
+    Raises
+    ------
+    InputError
+        For one that is not, with the nearest known name.
+    """
+    if not isinstance(skip, Collection):
+        raise InputError(f"skip {skip!r} is not a collection of names of stages", place="skip")
     names = frozenset([skip] if isinstance(skip, str) else skip)
-    for name in sorted(names.difference(STAGES)):
+    for name in sorted(names.difference(STAGES), key=str):
         raise InputError(
-            f"stage {name!r} is not known{nearest(name, STAGES)}; known: {', '.join(STAGES)}",
+            f"stage {name!r} is not known{nearest(str(name), STAGES)}; known: {', '.join(STAGES)}",
             place="skip",
         )
     return names
@@ -168,6 +200,8 @@ def _result(run: Run, message: str, parameters: dict[str, Any]) -> Result:
     report = verify(tracker.instance, certificate)
     if report.readable and report.exit_code == _REJECTED:
         raise SolverError(f"the checker rejects the answer:\n{report}")
+    if not report.readable:
+        message = "; ".join(filter(None, [message, f"not checked: {report.checks[0].detail}"]))
     return Result(
         instance=tracker.instance,
         status=status,
@@ -179,7 +213,7 @@ def _result(run: Run, message: str, parameters: dict[str, Any]) -> Result:
         certificate=certificate,
         seconds=tracker.limits.elapsed,
         parameters=parameters,
-        versions=_versions(),
+        versions=versions(),
         statistics={**run.statistics, "trajectory": _trajectory(tracker)},
     )
 
@@ -200,9 +234,10 @@ def _decimal(value: Fraction | float | None) -> float | None:
     return None if value is None or value == math.inf else float(value)
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """Versions of Python, of this package and of what it solves with."""
     found = {"python": platform.python_version()}
-    for name in ("kvpr-opt", "ortools", "highspy", "pulp", "numpy"):
+    for name in ("kvpr-opt", "ortools", "highspy", "pulp", "numpy", "numba"):
         try:
             found[name] = version(name)
         except PackageNotFoundError:

@@ -3,24 +3,42 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 from typing import Any
 
 from kvpr_opt import heuristics
 from kvpr_opt.bounds import counting_bound, volume_bound
 from kvpr_opt.infeasibility import cause
-from kvpr_opt.oracle import Oracle
+from kvpr_opt.oracle import Optimiser, Oracle
 from kvpr_opt.placement import Placement
 from kvpr_opt.progress import Tracker
+from kvpr_opt.scaled import fit_range
 from kvpr_opt.search import threshold_search
 
 #: Stages of this module that can be left out, beside those of the heuristic.
-OWN_STAGES = ("counting_bound", "heuristic", "polish", "level")
+OWN_STAGES = ("counting_bound", "heuristic", "compiled_search", "polish", "level")
 
 #: Every stage that can be left out, by name.
 STAGES: tuple[str, ...] = (*OWN_STAGES, *heuristics.STAGES)
 
-#: The formulation behind ``method="auto"``.
+#: Methods that use the pattern engine, and those that are no formulation.
+PATTERN_METHODS = ("auto", "branch_and_price")
+OWN_METHODS = ("auto", "heuristic", "branch_and_price")
+
+#: Rounds (of 2 to 10 ms) of the compiled local search before the pattern engine.
+ROUNDS = 20
+
+#: GPUs from which the large-scale construction comes first, and the rounds are more.
+FILL_FROM, MANY_ROUNDS = 200, 400
+
+#: Relative gap below which the pattern engine is left alone where numbers are rounded.
+BLIND_GAP = Fraction(1, 2**20)
+
+#: The formulation to which ``method="auto"`` turns where the pattern engine gives up.
 DEFAULT_FORMULATION = "assignment_cpsat"
+
+#: The stage that the user is told of even where there is no terminal.
+COMPILING = "compiling kernels, once on this machine; about half a minute"
 
 
 class Run:
@@ -53,29 +71,22 @@ class Run:
         self._threads = threads
         self._skip = skip
         self._skip_in_heuristic = skip.difference(OWN_STAGES)
-        self._oracle: Oracle | None = None
 
     def everything(self, warm_start: Placement | None) -> str:
         """Run all stages; the cause of infeasibility, or an empty text, is returned."""
-        self._bound()
+        self.tracker.raise_bound(volume_bound(self.tracker.instance.scaled), "volume bound")
         if warm_start is not None:
             self.tracker.offer(warm_start, "warm start")
         self._place()
+        self._count()
         self._search()
         self._level()
         return self._cause()
 
-    def _bound(self) -> None:
-        scaled = self.tracker.instance.scaled
-        self.tracker.raise_bound(volume_bound(scaled), "volume bound")
-        if "counting_bound" in self._skip or self.tracker.done:
-            return
-        found = counting_bound(scaled)
-        if found is not None:
-            self.tracker.raise_bound(found, "counting bound")
-
     def _place(self) -> None:
-        if "heuristic" in self._skip or self.tracker.done:
+        # Not asked whether the time is up: the first construction takes
+        # milliseconds, and an answer has to be there.
+        if "heuristic" in self._skip or self.tracker.settled:
             return
         self.tracker.enter("heuristic")
         outcome = heuristics.run(
@@ -89,17 +100,114 @@ class Run:
         self.statistics["stages_run"] = list(outcome.stages_run)
         self.statistics["stages_left_out"] = dict(outcome.stages_left_out)
 
+    def _count(self) -> None:
+        if "counting_bound" in self._skip or self.tracker.done:
+            return
+        found = counting_bound(self.tracker.instance.scaled, self.tracker.limits)
+        if found is not None:
+            self.tracker.raise_bound(found, "counting bound")
+
     def _search(self) -> None:
         if self._method == "heuristic" or self.tracker.done:
             return
+        if self._method in PATTERN_METHODS:
+            self._load_kernels()
+            self._compiled_search()
+            self._pattern_engine()
+        if self._method != "branch_and_price" and not self.tracker.done:
+            self._threshold_search()
+
+    def _load_kernels(self) -> None:
+        """Compile what was not compiled on this machine before; that does not count as time."""
+        # Imported here and below: compiled code and solvers take longer to load
+        # than a small fleet takes to place.
+        from kvpr_opt import kernels
+        from kvpr_opt.warm_up import warm_up
+
+        if not kernels.are_ready():
+            self.tracker.enter(COMPILING)
+            with self.tracker.limits.not_counting():
+                warm_up()
+
+    def _compiled_search(self) -> None:
+        if "compiled_search" in self._skip or self.tracker.done:
+            return
+        from kvpr_opt.heuristics.compiled import fill, search
+
+        self.tracker.enter("compiled local search")
+        instance, limits = self.tracker.instance, self.tracker.limits
+        large = len(instance.gpus) >= FILL_FROM
+        if large:
+            fill(instance, seed=self._seed, limits=limits, on_improvement=self._offer_compiled)
+        search(
+            instance,
+            start=self.tracker.incumbent,
+            seed=self._seed,
+            limits=limits,
+            rounds=MANY_ROUNDS if large else ROUNDS,
+            bound=self.tracker.bound_value,
+            on_improvement=self._offer_compiled,
+        )
+
+    def _offer_compiled(self, placement: Placement) -> None:
+        self.tracker.offer(placement, "compiled local search")
+
+    def _pattern_engine(self) -> None:
+        tracker = self.tracker
+        if tracker.done:
+            return
+        from kvpr_opt.patterns.portfolio import PatternEngine
+
+        scaled, value = tracker.instance.scaled, tracker.incumbent_value
+        threshold = scaled.finite() if value is None else scaled.below(value)
+        if fit_range(scaled.packing(threshold)).exact:
+            PatternEngine(tracker).run()
+        elif value is not None:
+            # Its integers have 64 bits: nearer than the rounding it cannot see.
+            with tracker.content_with(BLIND_GAP):
+                PatternEngine(tracker).run()
+
+    def _threshold_search(self) -> None:
         self.tracker.enter("starting the solver")
-        # Imported here: a solver takes longer to load than a small fleet to place.
+        formulation = self._formulation(self._method)
+        if isinstance(formulation, Optimiser):
+            self._optimise(formulation)
+            return
+        answers = threshold_search(self.tracker, formulation, polish=self._polish)
+        self.statistics["answers"] = answers
+
+    def _optimise(self, optimiser: Optimiser) -> None:
+        """Once; where there was no placement to start from, once more from the first one."""
+        blind = True
+        while blind and not self.tracker.done:
+            blind = self.tracker.incumbent is None
+            self.tracker.enter(optimiser.name)
+            found = optimiser.improve(
+                self.tracker.limits,
+                incumbent=self.tracker.incumbent,
+                bound=self.tracker.bound_value,
+                gap=self.tracker.target_gap,
+            )
+            self.statistics["optimiser"] = found.reason
+            if found.placement is not None:
+                self.tracker.offer(found.placement, optimiser.name)
+                self.tracker.offer(self._polish(found.placement), "polish")
+            if found.bound is not None:
+                self.tracker.raise_bound(found.bound, optimiser.name)
+            blind = blind and self.tracker.incumbent is not None
+
+    def _oracle(self) -> Oracle:
+        formulation = self._formulation(self._method)
+        if isinstance(formulation, Optimiser):
+            formulation = self._formulation(DEFAULT_FORMULATION)
+        assert not isinstance(formulation, Optimiser)
+        return formulation
+
+    def _formulation(self, name: str) -> Oracle | Optimiser:
         from formulations.registry import create
 
-        name = DEFAULT_FORMULATION if self._method == "auto" else self._method
-        self._oracle = create(name, self.tracker.instance, seed=self._seed, threads=self._threads)
-        answers = threshold_search(self.tracker, self._oracle, polish=self._polish)
-        self.statistics["answers"] = answers
+        name = DEFAULT_FORMULATION if name in OWN_METHODS else name
+        return create(name, self.tracker.instance, seed=self._seed, threads=self._threads)
 
     def _polish(self, placement: Placement) -> Placement:
         if "polish" in self._skip:

@@ -2,10 +2,9 @@
 
     python verify.py canonical.json certificate.json
 
-It believes neither the solvers nor the package that wrote the certificate: from
-the canonical fleet alone it derives the integers, the threshold and the packing
-problem that each bound is about, and repeats the proof. The formats and the
-arguments are explained in docs/certificate.md.
+It believes neither the solvers nor the package that wrote the certificate: from the
+canonical fleet alone it derives the packing problem that each bound is about, and
+repeats the proof. docs/certificate.md explains the formats and the arguments.
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ import random
 import re
 import sys
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from enum import Enum
@@ -34,8 +34,11 @@ MAX_DIGITS = 200  # of the numerator and of the denominator of a number of the f
 MAX_CLAIM_DIGITS = 20_000  # the same for a KVPR, which combines many numbers of the fleet
 MAX_MEMORY_BITS = 4_000  # of the common denominator of memories and sizes
 MAX_PRESSURE_BITS = 100_000_000  # of that of the pressures, once for each GPU and model
+MAX_POINT_DIGITS = 6  # of the points of a model or GPU
+MAX_TABLE_BITS = 30_000_000_000  # of a table of points and sizes, once for each model
 
 Value = Fraction | float  # of a KVPR; as a float only math.inf
+Data = dict[str, Any]
 
 
 class Refused(ValueError):
@@ -52,6 +55,9 @@ class Outcome(Enum):
     PASSED = "passed"
     FAILED = "FAILED"
     NOT_CHECKABLE = "not checkable"
+
+
+Finding = tuple[Outcome, str]
 
 
 class Check(NamedTuple):
@@ -77,7 +83,6 @@ class Report(NamedTuple):
         return 3 if Outcome.NOT_CHECKABLE in outcomes else 0
 
     def __str__(self) -> str:
-        """One line a check."""
         return "\n".join(f"{name}: {outcome.value}: {why}" for name, outcome, why in self.checks)
 
 
@@ -94,23 +99,20 @@ class Fleet(NamedTuple):
 # -- reading ---------------------------------------------------------------------------
 
 
-def _load(text: str, schema: str) -> dict[str, Any]:
-    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        if len(found := dict(pairs)) < len(pairs):
-            raise Refused("a key appears twice in one object")
-        return found
+def _once(pairs: list[tuple[str, Any]]) -> Data:
+    if len(found := dict(pairs)) < len(pairs):
+        raise Refused("a key appears twice in one object")
+    return found
 
-    def no_number(_: str) -> Any:
-        raise Refused("it holds a JSON number; in this format all numbers are text")
 
-    if len(text) > MAX_BYTES:
-        raise Refused(f"it is longer than {MAX_BYTES} bytes")
-    if text.count("[") + text.count("{") > MAX_OBJECTS:
-        raise Refused(f"it has more than {MAX_OBJECTS} lists and objects")
-    hooks: dict[str, Any] = dict.fromkeys(("parse_int", "parse_float", "parse_constant"), no_number)
+def _load(text: str, schema: str) -> Data:
+    if len(text) > MAX_BYTES or text.count("[") + text.count("{") > MAX_OBJECTS:
+        raise Refused(f"it exceeds {MAX_BYTES} bytes, or {MAX_OBJECTS} lists and objects")
     try:
-        data = json.loads(text, object_pairs_hook=once, **hooks)
-    except (json.JSONDecodeError, RecursionError) as error:
+        text.encode()  # which half a surrogate pair does not survive
+        # A JSON number becomes a float, however long it is, and no place accepts a float.
+        data = json.loads(text, object_pairs_hook=_once, parse_int=float)
+    except (json.JSONDecodeError, UnicodeEncodeError, RecursionError) as error:
         raise Refused(f"it is not valid JSON: {error}") from None
     if not isinstance(data, dict) or data.get("schema") != schema:
         raise Refused(f"its schema is not {schema}, the one that this checker reads")
@@ -125,8 +127,7 @@ def _fields(value: Any, keys: str) -> list[Any]:
 
 def _typed(value: Any, kind: type) -> Any:
     if not isinstance(value, kind):
-        needed = "text" if kind is str else "a list" if kind is list else "an object"
-        raise Refused(f"{needed} is needed where there is something else")
+        raise Refused(f"there is something else where a {kind.__name__} is needed")
     return value
 
 
@@ -137,20 +138,33 @@ def _number(value: Any, digits: int = MAX_CLAIM_DIGITS) -> Fraction:
         numerator, denominator = (int(Decimal(part or "1")) for part in match.groups())
         if math.gcd(numerator, denominator) == 1 and match[2] != "1":
             return Fraction(numerator, denominator)
-    example = f'such as "29/777" or "80", of at most {digits} digits above and below'
-    raise Refused(f"{_short(value)!r} is no reduced fraction, {example}")
+    raise Refused(f"{_short(value)!r} is no reduced fraction p/q with at most {digits} digits each")
 
 
-def _value(value: Any) -> Value:
-    return math.inf if value == "infinite" else _number(value)
+def _points(value: Any) -> list[int]:
+    parts = [part for part in _typed(value, str).split(" ") if len(part) <= MAX_POINT_DIGITS]
+    points = [int(part) for part in parts if part.isdecimal()]
+    if " ".join(map(str, points)) != value:
+        raise Refused(f"whole numbers of at most {MAX_POINT_DIGITS} digits are needed as points")
+    return points
 
 
 def _short(value: str | Value) -> str:
     if isinstance(value, Fraction) and max(value.numerator, value.denominator) > 10**60:
         return "(a long fraction)"
-    if value == math.inf:
-        return "infinite"
-    return text if len(text := str(value)) <= 80 else f"{text[:60]}..."
+    text = "infinite" if value == math.inf else str(value)
+    return text if len(text) <= 80 else f"{text[:60]}..."
+
+
+def _unit(numbers: Iterable[Fraction], bits: int) -> Fraction:
+    """Return the largest unit of which all numbers are whole multiples."""
+    common, multiple = 0, 1
+    for number in numbers:
+        common = math.gcd(common, number.numerator)
+        multiple = math.lcm(multiple, number.denominator)
+        if multiple.bit_length() > bits:
+            raise Refused("the common denominator of its numbers is too long")
+    return Fraction(common or 1, multiple)
 
 
 def read_fleet(text: str) -> Fleet:
@@ -165,18 +179,11 @@ def read_fleet(text: str) -> Fleet:
     models = [{"name": n, "size": str(sizes[n]), "pressure": str(pressures[n])} for n in sizes]
     canonical = {"schema": FLEET_SCHEMA, "gpus": gpus, "models": models, "constraints": []}
     if not gpus or json.dumps(canonical, ensure_ascii=False, separators=(",", ":")) != text:
-        raise Refused(
-            "it is not in canonical form, or has no GPU, or two GPUs or models of one name, "
-            "or constraints, which this checker does not know"
-        )
-    try:
-        digest = hashlib.sha256(text.encode()).hexdigest()
-    except UnicodeEncodeError:
-        raise Refused("a name is not valid Unicode") from None
+        raise Refused("it is not canonical: spelling, no GPU, a name twice, or constraints")
     memory_unit = _unit([*memories.values(), *sizes.values()], MAX_MEMORY_BITS)
     pressure_unit = _unit(pressures.values(), MAX_PRESSURE_BITS // (len(gpus) + len(models)))
     return Fleet(
-        digest,
+        hashlib.sha256(text.encode()).hexdigest(),
         {name: int(memory / memory_unit) for name, memory in memories.items()},
         {name: int(size / memory_unit) for name, size in sizes.items()},
         {name: int(pressure / pressure_unit) for name, pressure in pressures.items()},
@@ -184,18 +191,7 @@ def read_fleet(text: str) -> Fleet:
     )
 
 
-def _unit(numbers: Iterable[Fraction], bits: int) -> Fraction:
-    """Return the largest unit of which all numbers are whole multiples."""
-    common, multiple = 0, 1
-    for number in numbers:
-        common = math.gcd(common, number.numerator)
-        multiple = math.lcm(multiple, number.denominator)
-        if multiple.bit_length() > bits:
-            raise Refused("the common denominator of its numbers is too long")
-    return Fraction(common or 1, multiple)
-
-
-def read_certificate(text: str) -> dict[str, Any]:
+def read_certificate(text: str) -> Data:
     """Read a certificate, with numbers as fractions; whether its claims hold is another matter."""
     data = _load(text, CERTIFICATE_SCHEMA)
     _fields(data, "schema instance_sha256 status max_kvpr placement bounds")
@@ -203,16 +199,15 @@ def read_certificate(text: str) -> dict[str, Any]:
         raise Refused("its status is not optimal, feasible, infeasible or unknown")
     if data["max_kvpr"] is not None:
         data["max_kvpr"] = _number(data["max_kvpr"])
-    if data["placement"] is not None:
-        for gpu in _typed(data["placement"], dict).values():
-            _typed(gpu, str)
+    placement = {} if data["placement"] is None else data["placement"]
+    for text in (data["instance_sha256"], *_typed(placement, dict).values()):
+        _typed(text, str)
     if len(_typed(data["bounds"], list)) > MAX_BOUNDS:
         raise Refused(f"it has more than {MAX_BOUNDS} bounds")
     for bound in data["bounds"]:
         value, proof = _fields(bound, "value proof")
-        bound["value"] = _value(value)
-        kind = _typed(proof, dict).get("kind")
-        if _typed(kind, str) not in PROOFS:
+        bound["value"] = math.inf if value == "infinite" else _number(value)
+        if _typed(_typed(proof, dict).get("kind"), str) not in PROOFS:
             raise Refused(f"this checker knows only these kinds of proof: {', '.join(PROOFS)}")
     return data
 
@@ -221,13 +216,10 @@ def read_certificate(text: str) -> dict[str, Any]:
 
 
 def below(p: int, q: int, largest: int) -> tuple[int, int]:
-    """Return the largest fraction a/b strictly below p/q with b at most `largest`.
-
-    Throughout, a/b < p/q <= c/d and b c - a d = 1. Every fraction strictly between
-    such a/b and c/d has a denominator of at least b + d. So once b + d > `largest`,
-    no fraction that is allowed lies between a/b and p/q.
-    """
-    a, b, c, d = (p - 1) // q, 1, 1, 0  # the largest whole number below p/q, and infinity
+    """Return the largest fraction a/b strictly below p/q with b at most `largest`."""
+    # Throughout, a/b < p/q <= c/d and b c - a d = 1, at first with the largest whole number
+    # below p/q, and infinity. All fractions strictly between have denominators >= b + d.
+    a, b, c, d = (p - 1) // q, 1, 1, 0
     under, over = p * b - a * q, c * q - p * d  # what a/b lacks, and what c/d has too much
     while b + d <= largest:
         # Lower c/d to (c + k a)/(d + k b) as far as it stays at or above p/q, then
@@ -240,16 +232,12 @@ def below(p: int, q: int, largest: int) -> tuple[int, int]:
 
 
 def threshold(fleet: Fleet, value: Value) -> tuple[int, int]:
-    """Return the a/f, in units of the fleet, at most which is every KVPR below `value`.
-
-    The pair 1/0 stands for any KVPR: without pressure, memory is all that counts.
-    """
+    """Return the a/f, in units of the fleet, at most which is every KVPR below `value`."""
     everything = sum(fleet.pressures.values())
     if everything == 0:
-        return 1, 0
-    # No finite KVPR exceeds all the pressure over one unit of memory.
+        return 1, 0  # which stands for any KVPR: memory is all that counts
     if isinstance(value, float) or value / fleet.unit > everything:
-        return everything, 1
+        return everything, 1  # no finite KVPR exceeds all pressure over one unit of memory
     ratio = value / fleet.unit
     return below(ratio.numerator, ratio.denominator, max(1, *fleet.capacities.values()))
 
@@ -258,14 +246,14 @@ def packing(fleet: Fleet, a: int, f: int) -> tuple[dict[str, int], list[int]]:
     """Return the item sizes, by model, and the bin capacities that a threshold a/f means."""
     items = {name: f * fleet.pressures[name] + a * size for name, size in fleet.sizes.items()}
     # Multiples of `common` fit into a capacity if they fit into its largest multiple within.
-    # A random mix, itself a multiple, changes nothing but the time: after it, gcd is small.
+    # A random mix, itself a multiple, changes only the time: after it, the gcd is small.
     mix = sum(random.getrandbits(64) * item for item in items.values())
     common = math.gcd(mix, *items.values()) or 1
     items = {name: item // common for name, item in items.items()}
     return items, [a * capacity // common for capacity in fleet.capacities.values()]
 
 
-def _volume(fleet: Fleet, proof: dict[str, Any], a: int, f: int) -> tuple[Outcome, str]:
+def _volume(fleet: Fleet, proof: Data, a: int, f: int) -> Finding:
     _fields(proof, "kind")
     items, capacities = packing(fleet, a, f)
     if sum(items.values()) <= sum(capacities):
@@ -273,7 +261,7 @@ def _volume(fleet: Fleet, proof: dict[str, Any], a: int, f: int) -> tuple[Outcom
     return Outcome.PASSED, "all models together are larger than all GPUs together"
 
 
-def _counting(fleet: Fleet, proof: dict[str, Any], a: int, f: int) -> tuple[Outcome, str]:
+def _counting(fleet: Fleet, proof: Data, a: int, f: int) -> Finding:
     names = [_typed(name, str) for name in _typed(_fields(proof, "kind models")[1], list)]
     if len(set(names)) < len(names) or not fleet.sizes.keys() >= set(names):
         raise Rejected("a model is listed twice, or is not in the fleet")
@@ -287,22 +275,50 @@ def _counting(fleet: Fleet, proof: dict[str, Any], a: int, f: int) -> tuple[Outc
     return Outcome.PASSED, f"the GPUs hold at most {held} of the {len(names)} models listed"
 
 
-def _solver(fleet: Fleet, proof: dict[str, Any], a: int, f: int) -> tuple[Outcome, str]:
-    fields = _fields(proof, "kind solver version threshold parameters")
-    _, solver, version, refuted, parameters = fields
-    for text in (solver, version, *_typed(parameters, dict).values()):
+def _dual(fleet: Fleet, proof: Data, a: int, f: int) -> Finding:
+    _, by_model, by_type = _fields(proof, "kind models gpus")
+    points, limits = _points(by_model), _points(by_type)
+    items, capacities = packing(fleet, a, f)
+    # GPUs of equal memory are one type; types stand in the order of their first GPUs.
+    types = Counter(zip(fleet.capacities.values(), capacities, strict=True))
+    if len(points) != len(items) or len(limits) != len(types):
+        raise Rejected("it does not give one number to each model and to each type of GPU")
+    offered, held = sum(points), sum(n * v for n, v in zip(types.values(), limits, strict=True))
+    if offered <= held:
+        raise Rejected(f"the models have {offered} points in all, and the GPUs may hold {held}")
+    # Entry k of the table is the least size of a set of models with k points or more, at first
+    # one that fits nowhere. The table is one long integer, an entry every `width` bits: a model
+    # takes a few operations on all entries at once. No sum reaches the highest bit of an entry.
+    entries, nowhere = max(limits) + 2, max(0, *capacities) + 1
+    width = (2 * nowhere).bit_length() // 8 * 8 + 8
+    if (len(points) + len(types) + 100) * entries * width > MAX_TABLE_BITS:
+        raise Refused("a proof needs too large a table of points and sizes")
+    ones = int.from_bytes((1).to_bytes(width // 8, "little") * entries, "little")
+    highest, everything = ones << (width - 1), (1 << (width * entries)) - 1
+    table = (ones - 1) * nowhere  # entry 0 is the empty set
+    for size, worth in zip(items.values(), points, strict=True):
+        taken = ((table << (width * min(worth, entries))) & everything) + ones * min(size, nowhere)
+        marks = ((table | highest) - taken) & highest  # one where the new entry is not larger
+        smaller = marks - (marks >> (width - 1))  # all other bits of the entries so marked
+        table = (taken & smaller) | (table & ~smaller)
+    for (_, capacity), limit in zip(types, limits, strict=True):
+        if (table >> (width * (limit + 1))) & ((1 << width) - 1) <= capacity:
+            raise Rejected(f"models of more than {limit} points fit a GPU that may hold no more")
+    return Outcome.PASSED, f"the models have {offered} points, and the GPUs hold at most {held}"
+
+
+def _solver(fleet: Fleet, proof: Data, a: int, f: int) -> Finding:
+    _, who, version, refuted, settings = _fields(proof, "kind solver version threshold parameters")
+    for text in (who, version, *_typed(settings, dict).values()):
         _typed(text, str)
-    if _value(refuted) < (Fraction(a, f) * fleet.unit if f else 0):
+    needed = Fraction(a, f) * fleet.unit if f else 0
+    if refuted != "infinite" and _number(refuted) < needed:
         raise Rejected("the threshold that the solver refuted is too low for this bound")
-    return Outcome.NOT_CHECKABLE, f"it rests on the word of {_short(solver)!r} {_short(version)!r}"
+    return Outcome.NOT_CHECKABLE, f"it rests on the word of {_short(who)!r} {_short(version)!r}"
 
 
-# A new kind of proof is one function and one line here.
-PROOFS: dict[str, Callable[[Fleet, dict[str, Any], int, int], tuple[Outcome, str]]] = {
-    "volume": _volume,
-    "counting": _counting,
-    "solver": _solver,
-}
+# A new kind of proof is one function and one entry here.
+PROOFS = {"volume": _volume, "counting": _counting, "dual": _dual, "solver": _solver}
 
 
 # -- the checks ------------------------------------------------------------------------
@@ -310,40 +326,35 @@ PROOFS: dict[str, Callable[[Fleet, dict[str, Any], int, int], tuple[Outcome, str
 
 def check(canonical_text: str, certificate_text: str) -> Report:
     """Check every claim of a certificate about a canonical fleet."""
-    what, checks, bounds = "fleet", [], []
+    what = "fleet"
     try:
         fleet = read_fleet(canonical_text)
         what = "certificate"
         claims = read_certificate(certificate_text)
-        checks.append(_attempt("digest", _digest, fleet, claims))
+        same = Outcome.PASSED if claims["instance_sha256"] == fleet.digest else Outcome.FAILED
+        checks = [Check("digest", same, f"this fleet has the digest {fleet.digest}")]
         checks.append(_attempt("placement", _placement, fleet, claims))
         for bound in claims["bounds"]:
-            checks.append(_attempt(f"bound {_short(bound['value'])}", _bound, fleet, bound))
-            bounds.append((bound["value"], checks[-1].outcome))
-        checks.append(_attempt("status", _status, claims, bounds))
+            name = f"bound {_short(bound['value'])}"
+            checks.append(_attempt(name, _bound, fleet, bound["value"], bound["proof"]))
+        checks.append(_attempt("status", _status, claims, [made.outcome for made in checks[2:]]))
     except Refused as refusal:
         return Report((Check(what, Outcome.FAILED, str(refusal)),), readable=False)
     return Report(tuple(checks))
 
 
-def _attempt(name: str, what: Callable[..., tuple[Outcome, str]], *arguments: Any) -> Check:
+def _attempt(name: str, what: Callable[..., Finding], *arguments: Any) -> Check:
     try:
         return Check(name, *what(*arguments))
     except Rejected as rejection:
         return Check(name, Outcome.FAILED, str(rejection))
 
 
-def _digest(fleet: Fleet, claims: dict[str, Any]) -> tuple[Outcome, str]:
-    if claims["instance_sha256"] != fleet.digest:
-        raise Rejected(f"the certificate is about another fleet; this one has {fleet.digest}")
-    return Outcome.PASSED, "the certificate is about this fleet"
-
-
-def _placement(fleet: Fleet, claims: dict[str, Any]) -> tuple[Outcome, str]:
+def _placement(fleet: Fleet, claims: Data) -> Finding:
     placement, claimed = claims["placement"], claims["max_kvpr"]
-    if placement is None and claimed is None:
-        return Outcome.PASSED, "none is claimed"
     if placement is None or claimed is None:
+        if placement is claimed:
+            return Outcome.PASSED, "none is claimed"
         raise Rejected("placement and max_kvpr need each other")
     for model in sorted(placement.keys() ^ fleet.sizes.keys()):
         raise Rejected(f"model {_short(model)!r} is not placed, or not in the fleet")
@@ -365,19 +376,20 @@ def _placement(fleet: Fleet, claims: dict[str, Any]) -> tuple[Outcome, str]:
     return Outcome.PASSED, f"it is valid and its max KVPR is {_short(value)}"
 
 
-def _bound(fleet: Fleet, bound: dict[str, Any]) -> tuple[Outcome, str]:
-    value, proof = bound["value"], bound["proof"]
+def _bound(fleet: Fleet, value: Value, proof: Data) -> Finding:
     outcome, detail = PROOFS[proof["kind"]](fleet, proof, *threshold(fleet, value))
     return outcome, f"{proof['kind']}: {detail}"
 
 
-def _status(claims: dict[str, Any], bounds: Sequence[tuple[Value, Outcome]]) -> tuple[Outcome, str]:
+def _status(claims: Data, outcomes: Sequence[Outcome]) -> Finding:
     status, value = claims["status"], claims["max_kvpr"]
-    if value is not None and any(bound > value for bound, _ in bounds):
+    bounds = [bound["value"] for bound in claims["bounds"]]
+    if value is not None and any(bound > value for bound in bounds):
         raise Rejected("a bound exceeds the max KVPR of the placement")
     best: Value = Fraction(0)  # no pressure is negative
-    for accepted in (Outcome.PASSED, Outcome.NOT_CHECKABLE):
-        best = max([best, *(bound for bound, outcome in bounds if outcome is accepted)])
+    for grade in (Outcome.PASSED, Outcome.NOT_CHECKABLE):  # first without any solver's word
+        accepted = (bound for bound, made in zip(bounds, outcomes, strict=True) if made is grade)
+        best = max([best, *accepted])
         follows = {
             "optimal": value == best,
             "feasible": value is not None,
@@ -385,7 +397,7 @@ def _status(claims: dict[str, Any], bounds: Sequence[tuple[Value, Outcome]]) -> 
             "unknown": value is None,
         }
         if follows[status]:
-            return accepted, f"{status}, with {_short(best)} as the best bound"
+            return grade, f"{status}, with {_short(best)} as the best bound"
     raise Rejected(f"{status} does not follow from placement and bounds")
 
 

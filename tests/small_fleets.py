@@ -50,8 +50,10 @@ def random_fleet(random_: random.Random, most_models: int = 8, most_gpus: int = 
     gpus = random_.randint(1, most_gpus)
     memory = random_.choice([(10,), (6, 10), (4, 7, 12), (Fraction(5, 2), 8)])
     sizes = random_.choice([range(0, 4), range(1, 7), range(2, 13), [0, Fraction(1, 3), 2, 5]])
+    # The last kind has common denominators beyond 64 bits.
+    primes = [Fraction(random_.randint(1, 2 * p), p) for p in (99991, 100003, 100019, 100043)]
     pressures = random_.choice(
-        [[0], [0, 0, 1, 2], range(1, 6), [0, Fraction(1, 3), Fraction(9, 7)]]
+        [[0], [0, 0, 1, 2], range(1, 6), [0, Fraction(1, 3), Fraction(9, 7)], [0, *primes]]
     )
     pairs = [
         (random_.choice(list(sizes)), random_.choice(list(pressures)))

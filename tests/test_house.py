@@ -30,13 +30,17 @@ ORDER = [
     "oracle",
     "bounds",
     "progress",
+    "kernels",
     "heuristics",
+    "patterns",
+    "warm_up",
     "search",
     "infeasibility",
     "stages",
     "canonical",
     "verify",
     "certificate",
+    "explain",
     "result",
     "solve",
     "shortcuts",
@@ -152,7 +156,7 @@ def test_importing_the_package_loads_no_solver() -> None:
         [sys.executable, "-c", loaded], check=True, timeout=60, capture_output=True, text=True
     ).stdout.split()
     assert "kvpr_opt.solve" in output
-    for solver in ("ortools", "pulp", "highspy", "pandas", "typer", "rich"):
+    for solver in ("ortools", "pulp", "highspy", "numba", "pandas", "typer", "rich"):
         assert solver not in output
 
 

@@ -143,6 +143,23 @@ def test_a_strict_question_too_hard_still_leaves_a_rising_bound() -> None:
     assert answers["unknown"] > 0
 
 
+def test_an_oracle_that_is_blind_near_the_optimum_does_not_keep_the_search_going() -> None:
+    fine = fleet([20, 20], [(3, Fraction(5, 10**30 + 57)), (4, 4), (5, 3), (2, 6)])
+    optimum = brute_force(fine)
+    assert isinstance(optimum, Fraction)
+    blind = optimum * (1 - Fraction(1, 10**9))
+
+    def sees(threshold: Threshold, _: float) -> Unknown | None:
+        return Unknown("blind", final=True) if blind < threshold.value < optimum else None
+
+    state = tracker(fine)
+    answers = threshold_search(state, ByEnumeration(fine, sees))
+    assert sum(answers.values()) < 400
+    assert state.incumbent_value == optimum
+    assert state.gap is not None
+    assert state.gap < Fraction(1, 10**8)
+
+
 def test_an_oracle_that_can_do_no_more_ends_the_search() -> None:
     state = tracker(FLEET)
     oracle = ByEnumeration(FLEET, lambda *_: Unknown("too large", final=True))

@@ -183,7 +183,7 @@ def test_a_gap_asked_for_is_enough() -> None:
 
 
 def test_the_time_limit_is_kept_and_the_answer_is_true() -> None:
-    instance = random_instance("uniform", gpus=16, models=64, seed=0)
+    instance = random_instance("uniform", gpus=48, models=192, seed=0)
     start = time.monotonic()
     result = exact(instance, time_limit=2)
     assert time.monotonic() - start < 3
@@ -193,13 +193,13 @@ def test_the_time_limit_is_kept_and_the_answer_is_true() -> None:
 
 def test_a_limit_of_a_blink_still_gives_a_true_answer() -> None:
     result = exact(random_instance("uniform", gpus=8, models=32, seed=1), time_limit=1e-6)
-    assert result.status in (Status.FEASIBLE, Status.UNKNOWN)
+    assert result.status is Status.FEASIBLE
     assert result.stop_reason is StopReason.TIME_LIMIT
     assert result.certified
 
 
 def test_ctrl_c_returns_the_best_so_far() -> None:
-    instance = random_instance("uniform", gpus=16, models=64, seed=1)
+    instance = random_instance("uniform", gpus=48, models=192, seed=1)
     timer = threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT))
     timer.start()
     start = time.monotonic()
@@ -233,21 +233,52 @@ def test_a_warm_start_of_another_fleet_is_refused() -> None:
         solve(TRAP, warm_start={"x": "g0"})
 
 
-def test_levelling_lowers_the_next_worst_gpus_and_not_the_maximum() -> None:
-    instance = fleet([10, 100, 100], [(5, 20), (40, 1), (40, 1), (1, 3), (1, 3)])
-    plain, levelled = exact(instance, skip=("level",)), exact(instance)
-    assert levelled.max_kvpr == plain.max_kvpr
-    assert plain.placement is not None
-    assert levelled.placement is not None
-    assert sorted(levelled.placement.kvpr.values(), reverse=True) <= sorted(
-        plain.placement.kvpr.values(), reverse=True
-    )
+def test_levelling_lowers_the_next_worst_gpus_and_never_the_maximum() -> None:
+    lowered = 0
+    for seed in range(6):
+        instance = random_instance("uniform", gpus=4, models=8, seed=seed)
+        plain, levelled = exact(instance, skip=("level",)), exact(instance)
+        assert levelled.max_kvpr == plain.max_kvpr
+        assert profile(levelled) <= profile(plain)
+        lowered += profile(levelled) < profile(plain)
+    assert lowered
+
+
+def profile(result: Result) -> list[Fraction | float]:
+    """The KVPR of all GPUs, the worst first."""
+    assert result.placement is not None
+    return sorted(result.placement.kvpr.values(), reverse=True)
+
+
+@pytest.mark.parametrize("method", ["auto", "assignment_cpsat"])
+def test_rates_of_many_digits_are_no_obstacle_to_a_proof(method: str) -> None:
+    # The common denominator of the pressures is far beyond 64 bits.
+    for seed in range(3):
+        draw = random.Random(seed)
+        instance = Instance(
+            [GPU(f"g{index}", 80, 2) for index in range(3)],
+            [
+                LLM(
+                    f"m{index}",
+                    f"{draw.uniform(2, 30):.1f}",
+                    req_rate=f"{draw.uniform(1, 20):.1f}",
+                    slo=f"{draw.uniform(0.2, 2):.3f}",
+                )
+                for index in range(7)
+            ],
+        )
+        result = exact(instance, method=method, time_limit=20)
+        assert result.status is Status.OPTIMAL
+        assert result.max_kvpr == brute_force(instance)
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"method": "cplex"}, "method 'cplex' is not known.*known: auto, heuristic, assignment"),
+        (
+            {"method": "cplex"},
+            "method 'cplex' is not known.*known: auto, heuristic, branch_",
+        ),
         ({"method": "assignment_cpsa"}, "did you mean 'assignment_cpsat'"),
         ({"skip": ("refil",)}, "stage 'refil' is not known.*did you mean 'refill'"),
         ({"gap": -1}, "gap -1 is not at least 0"),

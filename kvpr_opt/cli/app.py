@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 
 import typer
 
-from kvpr_opt.cli import canonical, generate, solve, verify
+from kvpr_opt.cli import canonical, generate, solve, study, verify, warmup
+from kvpr_opt.cli.screen import printable
 from kvpr_opt.errors import KvprError
 
 #: Exit code of bad input or usage.
@@ -15,8 +18,11 @@ EXIT_BAD_INPUT = 2
 #: Exit code of a run that was stopped before it was done.
 EXIT_STOPPED = 3
 
-# What typer exits with for a Ctrl-C outside a run, or when the reader of a pipe has gone.
-_TYPER_STOPPED = (1, 130)
+# What typer exits with when the reader of a pipe has gone, and for a Ctrl-C.
+_TYPER_STOPPED, _TYPER_INTERRUPTED = 1, 130
+
+# The highest of the three descriptors that every program is given.
+_STDERR = 2
 
 app = typer.Typer(
     name="kvpr-opt",
@@ -32,6 +38,8 @@ app.command("solve")(solve.command)
 app.command("verify")(verify.command)
 app.command("canonical")(canonical.command)
 app.command("generate")(generate.command)
+app.command("warmup")(warmup.command)
+app.add_typer(study.app, name="study")
 
 
 @app.callback(invoke_without_command=True)
@@ -45,8 +53,15 @@ def _top(
         raise typer.Exit
 
 
-def main() -> None:
-    """Run the command line; the one place where errors become exit codes."""
+def run() -> int:
+    """Run the command line; the one place where errors become exit codes.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        After a Ctrl-C that no command has taken care of.
+    """
+    _fill_closed_descriptors()
     for stream in (sys.stdout, sys.stderr):
         # A terminal that cannot show a character shows a question mark.
         if hasattr(stream, "reconfigure"):
@@ -54,8 +69,27 @@ def main() -> None:
     try:
         app()
     except SystemExit as stop:
-        code = EXIT_STOPPED if stop.code in _TYPER_STOPPED else stop.code
+        if stop.code == _TYPER_INTERRUPTED:
+            raise KeyboardInterrupt from None
+        if stop.code == _TYPER_STOPPED:
+            return EXIT_STOPPED
+        return stop.code if isinstance(stop.code, int) else 0
     except KvprError as error:
-        print(f"error: {error}", file=sys.stderr)
-        code = EXIT_BAD_INPUT
-    sys.exit(code)
+        _complain(str(error))
+        return EXIT_BAD_INPUT
+    return 0
+
+
+def _complain(message: str) -> None:
+    lines = [printable(line) for line in message.splitlines()]
+    if sys.stderr is not None:
+        with contextlib.suppress(OSError):  # there is nowhere else to say it
+            print("error: " + "\n".join(lines), file=sys.stderr)
+
+
+def _fill_closed_descriptors() -> None:
+    # Started without one of the standard streams, the next file to be opened would
+    # take its number, and what a solver prints would end up in that file.
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= _STDERR:
+        continue
+    os.close(descriptor)

@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from kvpr_opt.canonical import canonical_fleet
-from kvpr_opt.cli.options import Fleet, Gpus, Memory
-from kvpr_opt.files import read_instance, write_text
+from kvpr_opt.cli.options import Fleet, Gpus, Memory, check_apart, read_fleet
+from kvpr_opt.files import write_text
 
 
 def command(
@@ -20,4 +20,5 @@ def command(
     ] = "-",
 ) -> None:
     """Write the canonical fleet: what the stand-alone checker reads."""
-    write_text(output, canonical_fleet(read_instance(fleet, gpus=gpus, memory=memory)))
+    check_apart(fleet, output=output)
+    write_text(output, canonical_fleet(read_fleet(fleet, gpus, memory)))

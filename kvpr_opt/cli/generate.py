@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from kvpr_opt.cli.options import naming_options
 from kvpr_opt.errors import InputError
 from kvpr_opt.files import write_instance
 from kvpr_opt.generate import FAMILIES, PRISM_CASES, prism_instance, random_instance
@@ -22,7 +23,9 @@ def command(
     models: Annotated[
         int | None, typer.Option("--models", metavar="N", help="Number of models.")
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", metavar="S", help="Seed of the draw.")] = 0,
+    seed: Annotated[
+        int | None, typer.Option("--seed", metavar="S", help="Seed of the draw; 0 if not given.")
+    ] = None,
     skew: Annotated[
         str | None,
         typer.Option("--skew", metavar="S", help="For long-tail, fine, paper: fall of the rates."),
@@ -38,29 +41,37 @@ def command(
     ] = "-",
 ) -> None:
     """Write a fleet drawn from a documented family; the same seed gives the same fleet."""
-    if family != "prism":
+    with naming_options("gpus", "models", "seed", "skew", "case"):
+        if family == "prism":
+            if (gpus, models, seed, skew) != (None, None, None, None):
+                raise InputError("the fleets of prism are fixed: choose one by --case, or --all")
+            _write_prism(case, everything, output)
+            return
         if case is not None or everything:
             raise InputError("--case and --all go with the family prism")
-        write_instance(_drawn(family, gpus, models, seed, skew), output)
-        return
-    if (gpus, models, skew) != (None, None, None):
-        raise InputError("the fleets of prism are fixed: choose one by --case, or --all")
-    if everything and case is None:
-        _write_all(output)
-    elif case is not None and not everything:
-        write_instance(prism_instance(case), output)
-    else:
-        raise InputError(f"prism needs either --case 0 to {PRISM_CASES - 1}, or --all")
+        write_instance(_drawn(family, gpus, models, seed or 0, skew), output)
 
 
 def _drawn(
     family: str, gpus: int | None, models: int | None, seed: int, skew: str | None
 ) -> Instance:
     if family == "paper":
-        gpus, models = gpus or _PAPER[0], models or _PAPER[1]
-    if family in FAMILIES and (gpus is None or models is None):
-        raise InputError(f"family {family!r} needs --gpus and --models")
-    return random_instance(family, gpus=gpus or 1, models=models or 0, seed=seed, skew=skew)
+        gpus = _PAPER[0] if gpus is None else gpus
+        models = _PAPER[1] if models is None else models
+    if gpus is None or models is None:
+        if family in FAMILIES:
+            raise InputError(f"family {family!r} needs --gpus and --models")
+        gpus, models = 1, 0  # the family is refused
+    return random_instance(family, gpus=gpus, models=models, seed=seed, skew=skew)
+
+
+def _write_prism(case: int | None, everything: bool, output: str) -> None:
+    if everything and case is None:
+        _write_all(output)
+    elif case is not None and not everything:
+        write_instance(prism_instance(case), output)
+    else:
+        raise InputError(f"prism needs either --case 0 to {PRISM_CASES - 1}, or --all")
 
 
 def _write_all(folder: str) -> None:

@@ -1,8 +1,9 @@
-"""The live line while a run works: bound, incumbent, gap, and what is being tried."""
+"""The live lines while a run or a study works; nothing where there is no terminal."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from types import TracebackType
 
 from rich.console import Console, Group
@@ -12,6 +13,8 @@ from rich.text import Text
 
 from kvpr_opt.cli.screen import gap_text, kvpr_text
 from kvpr_opt.progress import Progress
+from kvpr_opt.stages import COMPILING
+from kvpr_opt.study.runner import StudyProgress
 
 
 class LiveStatus:
@@ -26,20 +29,18 @@ class LiveStatus:
     """
 
     def __init__(self, console: Console, time_limit: float | None) -> None:
+        self._console = console
         self._time_limit = time_limit
         self._start = time.monotonic()
         self._latest: Progress | None = None
         self._spinner = Spinner("dots")
-        shown = console.is_terminal and not console.quiet
-        self._live = (
-            Live(get_renderable=self._render, console=console, transient=True, refresh_per_second=8)
-            if shown
-            else None
-        )
+        self._live = _live(console, self._render)
 
     def update(self, event: Progress) -> None:
-        """Take the next event."""
+        """Take the next event; only the one that takes long is told without a terminal."""
         self._latest = event
+        if self._live is None and event.stage == COMPILING:
+            self._console.print(event.stage)
 
     def _render(self) -> Group:
         elapsed = time.monotonic() - self._start
@@ -68,3 +69,56 @@ class LiveStatus:
     ) -> None:
         if self._live is not None:
             self._live.stop()
+
+
+class LiveStudy:
+    """Shows how far a study has come; nothing where there is no terminal.
+
+    Parameters
+    ----------
+    console
+        The screen.
+    start
+        Where it stands at the start.
+    """
+
+    def __init__(self, console: Console, start: StudyProgress) -> None:
+        self._latest = start
+        self._start = time.monotonic()
+        self._spinner = Spinner("dots")
+        self._live = _live(console, self._render)
+
+    def update(self, progress: StudyProgress) -> None:
+        """Take the next event."""
+        self._latest = progress
+
+    def _render(self) -> Group:
+        now = self._latest
+        self._spinner.update(
+            text=Text(
+                f"{now.done} done, {now.failed} failed, {now.left} left"
+                f"{f' ({now.known} known before)' if now.known else ''}, "
+                f"{time.monotonic() - self._start:.0f} s"
+            )
+        )
+        return Group(self._spinner, *(Text(f"  {run}") for run in now.running))
+
+    def __enter__(self) -> LiveStudy:
+        if self._live is not None:
+            self._live.start(refresh=True)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+
+def _live(console: Console, render: Callable[[], Group]) -> Live | None:
+    if not console.is_terminal or console.quiet:
+        return None
+    return Live(get_renderable=render, console=console, transient=True, refresh_per_second=8)

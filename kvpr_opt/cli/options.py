@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 import typer
 
 from kvpr_opt.errors import InputError
+from kvpr_opt.files import read_instance, same_file
+from kvpr_opt.files.source import STANDARD_STREAM
+from kvpr_opt.instance import Instance
 
 Fleet = Annotated[
     str,
@@ -37,3 +43,56 @@ def seconds(text: str) -> float | None:
             f"{text!r} is not a number of seconds above 0, or 'none'", place="--time-limit"
         )
     return number
+
+
+@contextmanager
+def naming_options(*arguments: str) -> Iterator[None]:
+    """Let an error about one of these arguments name the option that gave it."""
+    try:
+        yield
+    except InputError as error:
+        if error.source or error.place not in arguments:
+            raise
+        option = "--" + error.place.replace("_", "-")
+        raise InputError(error.message, place=option) from None
+
+
+def read_fleet(fleet: str, gpus: int | None, memory: str | None) -> Instance:
+    """The fleet that the command was given."""
+    with naming_options("gpus", "memory"):
+        return read_instance(fleet, gpus=gpus, memory=memory)
+
+
+def check_apart(fleet: str, **outputs: str | None) -> None:
+    """Refuse to write over the fleet, or two outputs over each other.
+
+    Parameters
+    ----------
+    fleet
+        The file that is read.
+    outputs
+        The files to write, by the name of their option.
+
+    Raises
+    ------
+    InputError
+        For the first that is not apart from the others.
+    """
+    written: dict[str, str] = {}
+    for name, path in outputs.items():
+        if path is None:
+            continue
+        if (
+            STANDARD_STREAM not in (fleet, path)
+            and os.path.isfile(fleet)
+            and same_file(fleet, path)
+        ):
+            raise InputError(
+                f"{path} is the fleet itself, which it would replace", place=f"--{name}"
+            )
+        for other, other_path in written.items():
+            if same_file(path, other_path):
+                raise InputError(
+                    f"{path} is what --{other} writes to; choose another", place=f"--{name}"
+                )
+        written[name] = path

@@ -11,7 +11,25 @@ from rich.console import Console
 
 def screen(*, to_stderr: bool = False, quiet: bool = False) -> Console:
     """A console on stdout, or on stderr where stdout carries data or is a pipe."""
-    return Console(stderr=to_stderr or not sys.stdout.isatty(), quiet=quiet, highlight=False)
+    # None where the program was started without one, as by `>&-`.
+    terminal = sys.stdout is not None and sys.stdout.isatty()
+    return Console(stderr=to_stderr or not terminal, quiet=quiet, highlight=False)
+
+
+def printable(text: str) -> str:
+    """A text on one line, with an escape for each character that a terminal would act on.
+
+    Examples
+    --------
+    >>> printable("a\\nb \\x1b[31m")
+    'a\\\\nb \\\\x1b[31m'
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode()
+        for character in text
+    )
 
 
 def kvpr_text(value: Fraction | float | None) -> str:

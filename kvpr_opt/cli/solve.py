@@ -7,10 +7,19 @@ from typing import Annotated
 import typer
 
 from kvpr_opt.cli.live import LiveStatus
-from kvpr_opt.cli.options import Fleet, Gpus, Memory, seconds
+from kvpr_opt.cli.options import (
+    Fleet,
+    Gpus,
+    Memory,
+    check_apart,
+    naming_options,
+    read_fleet,
+    seconds,
+)
 from kvpr_opt.cli.picture import show
 from kvpr_opt.cli.screen import screen
-from kvpr_opt.files import check_writable, read_instance, write_result, write_text
+from kvpr_opt.errors import InputError
+from kvpr_opt.files import check_writable, write_result, write_text
 from kvpr_opt.result import Result, Status, StopReason
 from kvpr_opt.solve import solve
 
@@ -53,12 +62,16 @@ def command(
     2 bad input, 3 stopped before that, 4 no placement exists.
     """
     limit = seconds(time_limit)
+    check_apart(fleet, output=output, certificate=certificate)
     for path in (output, certificate):
         if path is not None:
             check_writable(path)
-    instance = read_instance(fleet, gpus=gpus, memory=memory)
+    instance = read_fleet(fleet, gpus, memory)
     console = screen(to_stderr="-" in (output, certificate), quiet=quiet)
-    with LiveStatus(console, limit) as live:
+    with (
+        naming_options("gap", "method", "seed", "threads", "skip"),
+        LiveStatus(console, limit) as live,
+    ):
         result = solve(
             instance,
             time_limit=limit,
@@ -69,12 +82,29 @@ def command(
             skip=skip or (),
             on_progress=live.update,
         )
-    if output is not None:
-        write_result(result, output)
-    if certificate is not None and result.certificate is not None:
-        write_text(certificate, result.certificate.to_json() + "\n")
-    show(console, result)
+    try:
+        show(console, result)
+    finally:
+        # Also where the reader of the screen has gone.
+        _write(result, output, certificate)
     raise typer.Exit(exit_code(result))
+
+
+def _write(result: Result, output: str | None, certificate: str | None) -> None:
+    """Write both files, even where one of them fails: the answer may have taken hours."""
+    failures: list[InputError | BrokenPipeError] = []
+    if output is not None:
+        try:
+            write_result(result, output)
+        except (InputError, BrokenPipeError) as error:
+            failures.append(error)
+    if certificate is not None and result.certificate is not None:
+        try:
+            write_text(certificate, result.certificate.to_json())
+        except (InputError, BrokenPipeError) as error:
+            failures.append(error)
+    if failures:
+        raise failures[0]
 
 
 def exit_code(result: Result) -> int:

@@ -7,8 +7,10 @@ from typing import Annotated
 import typer
 
 from kvpr_opt.canonical import canonical_fleet
+from kvpr_opt.certificate import Certificate
 from kvpr_opt.cli.options import Fleet, Gpus, Memory
 from kvpr_opt.cli.screen import screen
+from kvpr_opt.explain import explain
 from kvpr_opt.files import read_instance, read_text
 from kvpr_opt.verify import check
 
@@ -18,14 +20,21 @@ def command(
     certificate: Annotated[str, typer.Argument(metavar="CERTIFICATE", help="Certificate file.")],
     gpus: Gpus = None,
     memory: Memory = None,
+    in_words: Annotated[
+        bool, typer.Option("--explain", help="Say in words why each bound holds.")
+    ] = False,
 ) -> None:
     """Check every claim of a certificate, without any solver.
 
     Exit code: 0 everything proved, 2 bad input, 3 nothing false but the bound
     rests on a solver's word, 5 rejected.
     """
-    canonical = canonical_fleet(read_instance(fleet, gpus=gpus, memory=memory))
-    report = check(canonical, read_text(certificate))
+    instance = read_instance(fleet, gpus=gpus, memory=memory)
+    text = read_text(certificate)
+    report = check(canonical_fleet(instance), text)
     console = screen()
     console.print(str(report), markup=False)
+    if in_words and report.readable:
+        words = explain(instance, Certificate.from_json(text))
+        console.print(f"\n{words}", markup=False)
     raise typer.Exit(report.exit_code)

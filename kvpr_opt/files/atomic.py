@@ -11,6 +11,9 @@ from pathlib import Path
 from kvpr_opt.files.source import STANDARD_STREAM, refusal
 
 
+_STDOUT = "/dev/stdout"
+
+
 def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Write a text file in UTF-8, so that its name never stands for half of it.
 
@@ -30,17 +33,20 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
     ------
     InputError
         If it cannot be written; nothing is left behind then.
+    BrokenPipeError
+        If it is a pipe whose reader has gone: that is no fault of the path.
     """
     source = os.fspath(path)
     try:
         data = text.encode("utf-8")
         if source == STANDARD_STREAM:
-            sys.stdout.write(text)
-            sys.stdout.flush()
+            _write_to_stdout(data)
         elif _is_stream(source):
             _write_through(source, data)
         else:
             _replace(Path(os.path.realpath(source)), data)
+    except BrokenPipeError:
+        raise
     except (OSError, ValueError) as error:
         raise refusal(source, "written", error) from None
 
@@ -53,13 +59,14 @@ def check_writable(path: str | os.PathLike[str]) -> None:
     Raises
     ------
     InputError
-        If the folder is missing or read-only, the file is read-only, or the
-        path is a folder.
+        If the folder is missing or read-only, the file is read-only, the path is
+        a folder, or standard output is closed.
     """
     source = os.fspath(path)
-    if source == STANDARD_STREAM:
-        return
     try:
+        if source == STANDARD_STREAM:
+            _check_stdout()
+            return
         if os.path.isdir(source):
             raise IsADirectoryError("it is a folder")
         if os.path.exists(source) and not os.access(source, os.W_OK):
@@ -75,11 +82,43 @@ def check_writable(path: str | os.PathLike[str]) -> None:
         raise refusal(source, "written", error) from None
 
 
+def same_file(one: str | os.PathLike[str], other: str | os.PathLike[str]) -> bool:
+    """Whether what is written to the one path would be found under the other.
+
+    ``-`` is standard output here, which has other names, too.
+    """
+    paths = [_STDOUT if path == STANDARD_STREAM else os.fspath(path) for path in (one, other)]
+    try:
+        if os.path.realpath(paths[0]) == os.path.realpath(paths[1]):
+            return True
+        return os.path.samefile(*paths)
+    except (OSError, ValueError):  # one of the two is not there
+        return False
+
+
+def _check_stdout() -> None:
+    # None where the program was started without one, as by `>&-`.
+    if sys.stdout is None:
+        raise ValueError("it is closed")
+
+
+def _write_to_stdout(data: bytes) -> None:
+    _check_stdout()
+    sys.stdout.flush()
+    # A file is UTF-8 whatever the terminal is; a notebook's output takes text only.
+    binary = getattr(sys.stdout, "buffer", None)
+    if binary is None:
+        sys.stdout.write(data.decode("utf-8"))
+    else:
+        binary.write(data)
+    sys.stdout.flush()
+
+
 def _is_stream(path: str) -> bool:
     # What /dev/stdout stands for may be a regular file, but the shell that
     # redirected into it holds that very file open: it must not be replaced.
     absolute = os.path.abspath(path)
-    if absolute in ("/dev/stdout", "/dev/stderr") or absolute.startswith(("/dev/fd/", "/proc/")):
+    if absolute in (_STDOUT, "/dev/stderr") or absolute.startswith(("/dev/fd/", "/proc/")):
         return True
     return os.path.exists(path) and not os.path.isfile(path)
 

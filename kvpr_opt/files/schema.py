@@ -97,7 +97,7 @@ def models(records: Iterable[tuple[str, Tree]]) -> list[LLM]:
 def identical_gpus(count: int, memory: Number) -> list[GPU]:
     """GPUs ``gpu0``, ``gpu1``, ... of one memory, as given beside a file of models."""
     if not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= MAX_GPUS:
-        raise InputError(f"gpus {count!r} is not a whole number from 1 to {MAX_GPUS}")
+        raise InputError(f"gpus {count!r} is not a whole number from 1 to {MAX_GPUS}", place="gpus")
     first = GPU("gpu0", memory)
     return [first, *(GPU(f"gpu{index}", first.memory) for index in range(1, count))]
 

@@ -23,8 +23,11 @@ _FORMATS: dict[str, Format] = {".json": "json", ".yaml": "yaml", ".yml": "yaml",
 
 def label(path: str | os.PathLike[str]) -> str:
     """What an error calls the input at `path`."""
-    name = os.fspath(path)
-    return "standard input" if name == STANDARD_STREAM else name
+    return _named(os.fspath(path), "standard input")
+
+
+def _named(name: str, stream: str) -> str:
+    return stream if name == STANDARD_STREAM else name
 
 
 def format_of(path: str | os.PathLike[str]) -> Format:
@@ -73,6 +76,8 @@ def read_text(path: str | os.PathLike[str]) -> str:
     name = os.fspath(path)
     try:
         if name == STANDARD_STREAM:
+            if sys.stdin is None:
+                raise ValueError("it is closed")
             data = sys.stdin.buffer.read(MAX_BYTES + 1)
         else:
             with open(name, "rb") as stream:
@@ -94,7 +99,8 @@ def read_text(path: str | os.PathLike[str]) -> str:
         ) from None
 
 
-def refusal(name: str, verb: str, error: OSError | ValueError) -> InputError:
+def refusal(name: str, verb: Literal["read", "written"], error: OSError | ValueError) -> InputError:
     """The one-line error for a file that the system will not let us read or write."""
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return InputError(f"cannot be {verb}: {reason}", source=label(name))
+    stream = "standard input" if verb == "read" else "standard output"
+    return InputError(f"cannot be {verb}: {reason}", source=_named(name, stream))

@@ -9,6 +9,7 @@ from numpy.random import RandomState
 
 from kvpr_opt.errors import InputError, nearest
 from kvpr_opt.exact import to_fraction
+from kvpr_opt.generate.draws import check_whole
 from kvpr_opt.generate.long_tail import fine, long_tail, paper
 from kvpr_opt.generate.uniform import mixed, precise, tight, uniform, zero_heavy
 from kvpr_opt.instance import Instance, Number
@@ -68,9 +69,9 @@ def random_instance(
             f"no family {family!r} to draw from{hint}; known: {', '.join(FAMILIES)}",
             place="family",
         )
-    _check("gpus", gpus, 1, _MOST)
-    _check("models", models, 0, _MOST)
-    _check("seed", seed, 0, 2**32 - 1)
+    check_whole("gpus", gpus, 1, _MOST)
+    check_whole("models", models, 0, _MOST)
+    check_whole("seed", seed, 0, 2**32 - 1)
     random = RandomState(seed)
     if family in _SKEWED:
         return _SKEWED[family](random, gpus, models, _exponent(skew))
@@ -81,17 +82,13 @@ def random_instance(
     return _EVEN[family](random, gpus, models)
 
 
-def _check(what: str, value: int, least: int, most: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-        raise InputError(
-            f"{what} {value!r} is not a whole number from {least} to {most}", place=what
-        )
-
-
 def _exponent(skew: Number | None) -> Fraction:
     if skew is None:
         return _DEFAULT_SKEW
-    exponent = to_fraction(skew, "skew")
+    try:
+        exponent = to_fraction(skew, "skew")
+    except InputError as error:
+        raise error.within(place="skew") from None
     if not 0 <= exponent <= 2 or 100 % exponent.denominator:
         raise InputError(
             f"skew {skew} is not a number from 0 to 2 with at most two decimals", place="skew"

@@ -6,7 +6,7 @@ from functools import cache
 
 from numpy.random import RandomState
 
-from kvpr_opt.errors import InputError
+from kvpr_opt.generate.draws import check_whole
 from kvpr_opt.instance import GPU, LLM, Instance
 
 #: The number of cases; they are numbered from 0.
@@ -29,8 +29,7 @@ def prism_instance(case: int) -> Instance:
     InputError
         If there is no such case.
     """
-    if isinstance(case, bool) or not isinstance(case, int) or not 0 <= case < PRISM_CASES:
-        raise InputError(f"case {case!r} is not a whole number from 0 to {PRISM_CASES - 1}")
+    check_whole("case", case, 0, PRISM_CASES - 1)
     return _stream()[case]
 
 

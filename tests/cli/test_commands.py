@@ -140,7 +140,7 @@ def test_no_model_at_all_is_kvpr_zero(run: Run, tmp_path: Path) -> None:
 
 def test_a_time_limit_that_cuts_in_gives_the_best_and_its_gap(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "hard.json"
-    assert run("generate", "uniform", "--gpus", 16, "--models", 64, "-o", path)[0] == 0
+    assert run("generate", "uniform", "--gpus", 48, "--models", 192, "-o", path)[0] == 0
     code, _, err = run("solve", path, "--time-limit", "1")
     assert code == 3
     assert "FEASIBLE" in err
@@ -151,7 +151,7 @@ def test_ctrl_c_gives_the_best_so_far(tmp_path: Path) -> None:
     fleet, output = tmp_path / "hard.json", tmp_path / "result.json"
     command = [sys.executable, "-m", "kvpr_opt"]
     subprocess.run(
-        [*command, "generate", "uniform", "--gpus", "16", "--models", "64", "-o", str(fleet)],
+        [*command, "generate", "uniform", "--gpus", "48", "--models", "192", "-o", str(fleet)],
         check=True,
         timeout=60,
     )
@@ -208,7 +208,11 @@ BAD: dict[str, tuple[Any, list[str], str]] = {
     "time limit 0": (SMALL, ["--time-limit", "0"], "--time-limit: '0' is not"),
     "time limit negative": (SMALL, ["--time-limit=-3"], "--time-limit: '-3' is not"),
     "time limit nan": (SMALL, ["--time-limit", "nan"], "--time-limit: 'nan' is not"),
-    "unknown method": (SMALL, ["--method", "cplex"], "known: auto, heuristic, assignment_cpsat"),
+    "unknown method": (
+        SMALL,
+        ["--method", "cplex"],
+        "known: auto, heuristic, branch_and_price",
+    ),
     "unknown stage": (SMALL, ["--skip", "refil"], "did you mean 'refill'"),
     "unknown option": (SMALL, ["--metod", "auto"], "--metod"),
     "output folder missing": (SMALL, ["--output", "/no/such/folder/r.json"], "/no/such/folder"),

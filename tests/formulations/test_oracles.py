@@ -11,14 +11,14 @@ from fractions import Fraction
 import pytest
 from small_fleets import TRAP, brute_force, fleet, random_fleet
 
-from formulations.registry import NAMES, create
+from formulations.registry import ORACLES, create
 from kvpr_opt.errors import InputError
 from kvpr_opt.generate import random_instance
 from kvpr_opt.limits import Limits
 from kvpr_opt.oracle import Feasible, Infeasible, Unknown
 from kvpr_opt.placement import Placement
 
-pytestmark = pytest.mark.parametrize("name", NAMES)
+pytestmark = pytest.mark.parametrize("name", ORACLES)
 
 
 @pytest.mark.parametrize("seed", range(25))

@@ -1,0 +1,17 @@
+"""``kvpr-opt warmup``: compile the kernels ahead."""
+
+from __future__ import annotations
+
+import time
+
+from kvpr_opt.cli.screen import screen
+
+
+def command() -> None:
+    """Compile the kernels now, so that the first solve does not have to."""
+    # Imported here: loading the compiler takes longer than most commands.
+    from kvpr_opt.warm_up import warm_up
+
+    start = time.monotonic()
+    warm_up()
+    screen().print(f"kernels ready, {time.monotonic() - start:.1f} s")

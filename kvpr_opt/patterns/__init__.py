@@ -1,0 +1,1 @@
+"""The exact engine: pattern LP, dive, and exhaustive search over patterns."""

@@ -1,0 +1,114 @@
+"""Exact cover by patterns under budgets of waste, depth first.
+
+Every packing splits the items into one pattern a bin, and the waste of its
+patterns adds up to the slack of the question, whether waste is measured by size
+or by any other value of the items (see :mod:`patterns.enumeration`). The search
+packs the bin of the class left in fewest patterns, least waste first, as in
+Knuth's exact cover (arXiv:cs/0011047); at every node it drops the patterns that
+no longer fit, bounds the waste still to come from below, and drops what the
+bound excludes. What can be wasted on the items left follows from the items and
+the bins left, so that a state which failed once fails whenever it comes again.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kvpr_opt.kernels import Ints
+from kvpr_opt.limits import Limits
+from kvpr_opt.patterns.answers import Covered, NoPacking, OutOfBudget, Packing
+from kvpr_opt.patterns.cover_kernel import EXHAUSTED, FOUND, PAUSED, State, Table, search, start
+from kvpr_opt.patterns.enumeration import Budget, Patterns, enumerate_patterns
+from kvpr_opt.patterns.fields import Fields
+from kvpr_opt.patterns.question import Question
+
+#: List entries looked at between two looks at the clock: some tens of milliseconds.
+_SLICE = 5_000_000
+
+#: Largest array of pattern lists, in entries.
+_LIST_ENTRIES = 200_000_000
+
+#: Failed states remembered at most.
+_MEMORY = 1 << 18
+
+
+def cover(
+    question: Question,
+    limits: Limits,
+    *,
+    most_patterns: int,
+    work: int,
+    duals: tuple[tuple[Ints, Ints], ...] = (),
+) -> Covered:
+    """Pack a question by exhaustive search.
+
+    Parameters
+    ----------
+    question
+        A whole fleet at a threshold or a part of one.
+    limits
+        When to give up.
+    most_patterns
+        Budget of the enumeration.
+    work
+        Budget of the search, in list entries looked at (about 1e8 a second).
+    duals
+        Item values by class, each with the largest value of a pattern by type:
+        further budgets of waste. Good duals of the pattern LP save most.
+    """
+    if question.slack < 0:
+        return NoPacking(0)
+    if not question.counts.any():
+        return Packing.empty(len(question.counts))
+    if question.bins == 0:
+        return NoPacking(0)
+    budgets = [Budget.of(question, question.sizes, question.capacities)]
+    budgets += [Budget.of(question, values, most) for values, most in duals]
+    if min(budget.slack for budget in budgets) < 0:
+        return NoPacking(0)
+    fields = Fields.of(question.counts)
+    found = enumerate_patterns(question, fields, budgets, most_patterns, limits)
+    if found is None or len(found.kinds) * (question.bins + 2) > _LIST_ENTRIES:
+        return OutOfBudget(patterns=True)
+    table = _table(question, fields, found)
+    room = np.array([budget.slack for budget in budgets], dtype=np.int64)
+    memory = min(_MEMORY, max(work // 1000, 16))
+    state = start(table, fields.pack(question.counts[None, :])[0], question.numbers, room, memory)
+    verdict = _run(table, state, limits, work)
+    if verdict == FOUND:
+        chosen = state.chosen[: state.cursor[0]]
+        return Packing(
+            fields.unpack(found.words[chosen], len(question.counts)), found.kinds[chosen]
+        )
+    return NoPacking(int(state.cursor[2])) if verdict == EXHAUSTED else OutOfBudget(patterns=False)
+
+
+def _run(table: Table, state: State, limits: Limits, work: int) -> int:
+    while work > 0 and not limits.stopped:
+        verdict = search(table, state, min(work, _SLICE))
+        if verdict != PAUSED:
+            return verdict
+        work -= _SLICE
+    return PAUSED
+
+
+def _table(question: Question, fields: Fields, found: Patterns) -> Table:
+    counts = fields.unpack(found.words, len(question.counts))[:, fields.classes]
+    has = counts > 0
+    pattern, members = np.nonzero(has)
+    sizes = question.sizes[fields.classes].astype(np.float64)
+    loads = (question.capacities[found.kinds] - found.waste[:, 0]).astype(np.float64)
+    return Table(
+        words=found.words,
+        kinds=found.kinds,
+        starts=np.concatenate([[0], np.cumsum(has.sum(axis=1))]).astype(np.int64),
+        members=members.astype(np.int64),
+        shares=sizes[members] * counts[pattern, members],
+        waste=found.waste,
+        ratios=found.waste / loads[:, None],
+        sizes=sizes,
+        word_of=fields.word,
+        shift_of=fields.shift,
+        mask_of=fields.mask,
+        guards=fields.guards,
+    )

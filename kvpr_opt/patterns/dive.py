@@ -1,0 +1,147 @@
+"""Diving: round the pattern LP to a packing, bin by bin.
+
+The weightiest patterns are fixed, the LP of what is left is solved again by
+column generation, until few bins are left and an exhaustive search takes over.
+Where a dive ends in a refuted remainder, limited discrepancy search goes back
+and forbids its first choices (Sadykov, Vanderbeck, Pessoa, Tahiri and Uchoa
+2019, doi:10.1287/ijoc.2018.0822).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from kvpr_opt.kernels import Floats
+from kvpr_opt.limits import Limits
+from kvpr_opt.patterns.answers import Fractional, NoPacking, OutOfBudget, Packing
+from kvpr_opt.patterns.cover import cover
+from kvpr_opt.patterns.generation import TABLE_LEVELS, PatternLP
+from kvpr_opt.patterns.question import Question
+
+#: A pattern of at least this weight is fixed together with the weightiest one.
+_WEIGHTY = 0.6
+
+#: So many bins, as a share of those left, are fixed at a time.
+_SHARE = 5
+
+
+@dataclass(frozen=True)
+class DivePlan:
+    """How much a dive may do.
+
+    Attributes
+    ----------
+    discrepancies
+        Second choices allowed on the way to one leaf.
+    depth
+        Levels from the top at which second choices are made.
+    nodes
+        Linear programs of remainders allowed in all.
+    last_items
+        An exhaustive search takes over when so few items are left, and is tried
+        again at every level below until it is conclusive.
+    jitter
+        Weights are changed by up to this share before they are compared, so
+        that another dive takes another way.
+    last_patterns, last_work
+        Budgets of that search.
+    """
+
+    discrepancies: int = 1
+    depth: int = 3
+    nodes: int = 200
+    last_items: int = 32
+    jitter: float = 0.0
+    last_patterns: int = 200_000
+    last_work: int = 10_000_000
+
+
+class Dive:
+    """One dive at one threshold.
+
+    Parameters
+    ----------
+    lp
+        The pattern LP of the fleet.
+    plan
+        Its budgets.
+    seed
+        Of the jitter.
+    """
+
+    def __init__(self, lp: PatternLP, limits: Limits, plan: DivePlan, seed: int = 0) -> None:
+        self._lp, self._limits, self._plan = lp, limits, plan
+        self._nodes = 0
+        self._random = np.random.default_rng(seed)
+
+    def run(self, question: Question) -> Packing | None:
+        """A packing, if the dive finds one."""
+        return self._below(question, 0, self._plan.discrepancies, frozenset())
+
+    def _below(
+        self, question: Question, depth: int, discrepancies: int, tabu: frozenset[int]
+    ) -> Packing | None:
+        """Pack what is left, without rounding up the patterns in `tabu`."""
+        ended = self._finish(question)
+        if isinstance(ended, Packing):
+            return ended
+        self._nodes += 1
+        if isinstance(ended, NoPacking) or self._nodes > self._plan.nodes:
+            return None
+        answer = self._lp.decide(question, self._limits, levels=TABLE_LEVELS)
+        if not isinstance(answer, Fractional):
+            return None
+        choices = 1 + (discrepancies if depth <= self._plan.depth else 0)
+        for choice in range(choices):
+            picked = self._pick(question, answer.weights, tabu)
+            if picked is None or self._limits.stopped:
+                return None
+            bins, patterns = picked
+            counts = question.counts - bins.counts.sum(axis=0)
+            used = np.bincount(bins.kinds, minlength=len(question.numbers))
+            left = question.left(counts, question.numbers - used)
+            rest = self._below(left, depth + 1, discrepancies - choice, tabu)
+            if rest is not None:
+                return bins.with_bins(rest)
+            tabu |= patterns
+        return None
+
+    def _finish(self, question: Question) -> Packing | NoPacking | OutOfBudget:
+        """Search exhaustively if little is left."""
+        if int(question.counts.sum()) > self._plan.last_items and question.bins > 2:
+            return OutOfBudget(patterns=True)
+        return cover(
+            question, self._limits, most_patterns=self._plan.last_patterns,
+            work=self._plan.last_work,
+        )  # fmt: skip
+
+    def _pick(
+        self, question: Question, weights: Floats, tabu: frozenset[int]
+    ) -> tuple[Packing, frozenset[int]] | None:
+        """The patterns to fix, as bins, and their numbers in the pool."""
+        pool = self._lp.pool
+        most = max(1, question.bins // _SHARE)
+        left, numbers = question.counts.copy(), question.numbers.copy()
+        bins, kinds = [], []
+        chosen: list[int] = []
+        noise = 1 - self._plan.jitter * self._random.random(len(weights))
+        for p in np.argsort(-weights * noise, kind="stable"):
+            if weights[p] <= 1e-6 or (chosen and (weights[p] < _WEIGHTY or len(chosen) >= most)):
+                break
+            # A covering row may be covered twice: only what is still to pack counts.
+            whole = np.minimum(pool.counts[p], question.counts)
+            pattern = np.minimum(whole, left)
+            clash = bool(chosen) and bool((pattern != whole).any())
+            if int(p) in tabu or clash or numbers[pool.kinds[p]] == 0 or not pattern.any():
+                continue
+            left -= pattern
+            numbers[pool.kinds[p]] -= 1
+            bins.append(pattern)
+            kinds.append(int(pool.kinds[p]))
+            chosen.append(int(p))
+        if not chosen:
+            return None
+        packing = Packing(np.array(bins, dtype=np.int16), np.array(kinds, dtype=np.int64))
+        return packing, frozenset(chosen)

@@ -1,0 +1,260 @@
+"""All patterns that a packing can use, under two budgets of waste.
+
+The capacity beyond the total size is all that the bins of a packing can waste
+together, so a pattern that wastes more is in no packing. The same holds for
+any other values of the items, and for the duals of the pattern LP it says that
+a variable whose reduced cost exceeds the gap is zero (Nemhauser and Wolsey
+1988, doi:10.1002/9781118627372, section II.1.5). Near the optimum few patterns
+pass both.
+
+Small fleets: as pairs of half patterns whose loads add up to a narrow window
+(Horowitz and Sahni 1974, doi:10.1145/321812.321823). Larger ones: depth first
+in falling order of size, under a bound from a knapsack table of the values.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from kvpr_opt.kernels import Counts, Ints, Words, compiled
+from kvpr_opt.limits import Limits
+from kvpr_opt.patterns.dual import Items
+from kvpr_opt.patterns.fields import Fields
+from kvpr_opt.patterns.knapsack import best_value, least_loads_by_prefix, value_limit
+from kvpr_opt.patterns.question import Question
+
+#: Entries of the table that bounds the depth-first enumeration.
+_TABLE_ENTRIES = 6_000_000
+
+#: Search nodes of the depth-first enumeration for each pattern allowed.
+_NODES_EACH = 20
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Values of items and what all bins together can waste of them.
+
+    Attributes
+    ----------
+    values
+        By class.
+    most
+        The largest value of a pattern, by type.
+    slack
+        Sum of `most` over all bins, less the value of all items.
+    """
+
+    values: Ints
+    most: Ints
+    slack: int
+
+    @classmethod
+    def of(cls, question: Question, values: Ints, most: Ints) -> Budget:
+        """The budget of a question for these values."""
+        slack = int(most @ question.numbers) - int(values @ question.counts)
+        return cls(values, most, slack)
+
+
+@dataclass(frozen=True)
+class Patterns:
+    """Packed patterns, their waste of each budget, and their GPU types."""
+
+    words: Words
+    waste: Ints
+    kinds: Ints
+
+
+def enumerate_patterns(
+    question: Question, fields: Fields, budgets: list[Budget], most: int, limits: Limits
+) -> Patterns | None:
+    """The patterns of a question that stay within all budgets, least waste first.
+
+    Parameters
+    ----------
+    budgets
+        The first one is that of the sizes.
+    most
+        ``None`` is returned where there are more patterns, or more halves.
+    limits
+        When to give up, likewise.
+    """
+    found = _by_halves(question, fields, most)
+    if found is None:
+        tightest = min(budgets, key=lambda budget: budget.slack / max(int(budget.most.max()), 1))
+        found = _depth_first(question, fields, tightest, most, limits)
+    if found is None:
+        return None
+    words, kinds = found
+    counts = fields.unpack(words, len(question.counts)).astype(np.int64)
+    waste = np.column_stack([b.most[kinds] - counts @ b.values for b in budgets])
+    kept = (waste <= [b.slack for b in budgets]).all(axis=1)
+    order = np.flatnonzero(kept)
+    order = order[np.argsort(waste[order, 0], kind="stable")]
+    return Patterns(words[order], waste[order], kinds[order])
+
+
+def _by_halves(question: Question, fields: Fields, most: int) -> tuple[Words, Ints] | None:
+    """Patterns within the waste of the sizes, as pairs of halves."""
+    falling = np.argsort(-question.sizes[fields.classes], kind="stable")
+    capacity = int(question.capacities[question.numbers > 0].max())
+    halves = []
+    for at in (falling[0::2], falling[1::2]):
+        part = fields.classes[at]
+        loads, packed, number = _half(
+            question.sizes[part], question.counts[part], fields.word[at], fields.shift[at],
+            len(fields.guards), capacity, most,
+        )  # fmt: skip
+        if number < 0:
+            return None
+        order = np.argsort(loads[:number], kind="stable")
+        halves.append((loads[:number][order], packed[:number][order]))
+    (left, left_words), (right, right_words) = halves
+    words, kinds = [], []
+    for k in np.flatnonzero(question.numbers):
+        high = int(question.capacities[k])
+        # A pattern holds something: the empty one would be a bin left out.
+        low = max(high - question.slack, 1)
+        i, j, number = _pairs(left, right, low, high, most)
+        if number < 0:
+            return None
+        words.append(left_words[i[:number]] + right_words[j[:number]])
+        kinds.append(np.full(number, k, dtype=np.int64))
+    return np.concatenate(words), np.concatenate(kinds)
+
+
+@compiled
+def _half(
+    sizes: Ints, counts: Ints, word: Ints, shift: Ints, words: int, capacity: int, most: int
+) -> tuple[Ints, Words, int]:
+    """Every choice of copies from these classes within the capacity, up to `most` of them."""
+    loads = np.zeros(most, dtype=np.int64)
+    packed = np.zeros((most, words), dtype=np.uint64)
+    number = 1
+    for c in range(sizes.size):
+        base = number
+        for copies in range(1, counts[c] + 1):
+            extra = sizes[c] * copies
+            if extra > capacity:
+                break
+            bits = np.uint64(copies) << np.uint64(shift[c])
+            for i in range(base):
+                if loads[i] + extra <= capacity:
+                    if number == most:
+                        return loads, packed, -1
+                    loads[number] = loads[i] + extra
+                    packed[number, :] = packed[i, :]
+                    packed[number, word[c]] += bits
+                    number += 1
+    return loads, packed, number
+
+
+@compiled
+def _pairs(left: Ints, right: Ints, low: int, high: int, most: int) -> tuple[Ints, Ints, int]:
+    """Pairs of sorted loads that add up to low..high; number -1 if there are more than `most`."""
+    number = 0
+    begin = end = right.size
+    for i in range(left.size):
+        while begin > 0 and right[begin - 1] + left[i] >= low:
+            begin -= 1
+        while end > 0 and right[end - 1] + left[i] > high:
+            end -= 1
+        number += end - begin
+        if number > most:
+            return left[:0], right[:0], -1
+    of_left, of_right = np.empty(number, dtype=np.int64), np.empty(number, dtype=np.int64)
+    number = 0
+    begin = end = right.size
+    for i in range(left.size):
+        while begin > 0 and right[begin - 1] + left[i] >= low:
+            begin -= 1
+        while end > 0 and right[end - 1] + left[i] > high:
+            end -= 1
+        for j in range(begin, end):
+            of_left[number] = i
+            of_right[number] = j
+            number += 1
+    return of_left, of_right, number
+
+
+def _depth_first(
+    question: Question, fields: Fields, budget: Budget, most: int, limits: Limits
+) -> tuple[Words, Ints] | None:
+    """Patterns within the budget of some values: for each type, by their first item."""
+    items = Items.of(question, question.counts > 0)
+    worth = budget.values[items.owner]
+    unit = -(-max(int(budget.most.max()), 1) // max(_TABLE_ENTRIES // len(items.sizes), 1))
+    coarse = -(-worth // unit)
+    limit = int(question.capacities.max())
+    top = value_limit(items.sizes, coarse, limit)
+    table = least_loads_by_prefix(items.sizes, coarse, top, limit)
+    words, kinds = [], []
+    room, work = most, most * _NODES_EACH
+    for k in np.flatnonzero(question.numbers):
+        least = int(budget.most[k]) - budget.slack
+        for first in range(len(items.sizes)):
+            found, nodes = _valuable(
+                items.sizes, worth, items.owner, len(question.counts), table, unit,
+                first, int(question.capacities[k]), least, room, work,
+            )  # fmt: skip
+            if nodes < 0 or limits.stopped:
+                return None
+            room -= len(found)
+            work -= nodes
+            words.append(fields.pack(found))
+            kinds.append(np.full(len(found), k, dtype=np.int64))
+    return np.concatenate(words), np.concatenate(kinds)
+
+
+@compiled
+def _valuable(
+    sizes: Ints, values: Ints, owner: Ints, classes: int, table: Ints, unit: int,
+    first: int, capacity: int, least: int, most: int, work: int,
+) -> tuple[Counts, int]:  # fmt: skip
+    """Every set that is worth at least `least` and has `first` as its last item.
+
+    The table counts values in multiples of `unit`, rounded up, so that it bounds
+    what the items before can add. Copies of a class are taken from the last one
+    on. With the sets comes the number of nodes, -1 where a budget ran out.
+    """
+    n = sizes.size
+    found = np.zeros((64, classes), dtype=np.int16)
+    number, depth, nodes = 0, 1, 0
+    if sizes[first] > capacity or (first + 1 < n and owner[first + 1] == owner[first]):
+        return found[:0], 0
+    chosen = np.zeros(n + 1, dtype=np.int64)
+    chosen[0] = first
+    room, value, j = capacity - sizes[first], values[first], first
+    fresh = True
+    while True:
+        if fresh and value >= least:
+            if number == most:
+                return found, -1
+            if number == len(found):
+                larger = np.zeros((2 * number, classes), dtype=np.int16)
+                larger[:number] = found
+                found = larger
+            for d in range(depth):
+                found[number, owner[chosen[d]]] += 1
+            number += 1
+        fresh = False
+        nodes += 1
+        if nodes > work:
+            return found, -1
+        if j == 0 or value + best_value(table[j], room) * unit < least:
+            depth -= 1
+            if depth == 0:
+                return found[:number], nodes
+            j = chosen[depth]
+            room += sizes[j]
+            value -= values[j]
+            continue
+        j -= 1
+        skipped = owner[j + 1] == owner[j] and chosen[depth - 1] != j + 1
+        if sizes[j] <= room and not skipped:
+            chosen[depth] = j
+            depth += 1
+            room -= sizes[j]
+            value += values[j]
+            fresh = True

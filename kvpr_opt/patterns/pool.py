@@ -1,0 +1,59 @@
+"""The patterns found so far, shared by every threshold and every part of the search."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kvpr_opt.kernels import Counts, Ints
+from kvpr_opt.patterns.question import Question
+
+
+class PatternPool:
+    """A growing set of patterns: counts by class, and the GPU type each one is for.
+
+    Parameters
+    ----------
+    classes
+        Number of model classes.
+    """
+
+    def __init__(self, classes: int) -> None:
+        self._counts = np.zeros((256, classes), dtype=np.int16)
+        self._kinds = np.zeros(256, dtype=np.int64)
+        self._known: set[tuple[int, bytes]] = set()
+        self.size = 0
+
+    @property
+    def counts(self) -> Counts:
+        """Counts by pattern and class."""
+        return self._counts[: self.size]
+
+    @property
+    def kinds(self) -> Ints:
+        """GPU type by pattern."""
+        return self._kinds[: self.size]
+
+    def add(self, patterns: Counts, kinds: Ints) -> None:
+        """Take the patterns that are not in the pool yet."""
+        for pattern, kind in zip(patterns, kinds, strict=True):
+            key = (int(kind), pattern.tobytes())
+            if key in self._known:
+                continue
+            self._known.add(key)
+            if self.size == len(self._kinds):
+                self._counts = np.concatenate([self._counts, np.zeros_like(self._counts)])
+                self._kinds = np.concatenate([self._kinds, np.zeros_like(self._kinds)])
+            self._counts[self.size] = pattern
+            self._kinds[self.size] = kind
+            self.size += 1
+
+    def usable(self, question: Question) -> NDArray[np.bool_]:
+        """Which patterns fit, and take no more of a class than there is (none left is fine)."""
+        counts = self.counts
+        fits = counts @ question.sizes <= question.capacities[self.kinds]
+        left = question.counts
+        short = (left > 0) & (left < counts.max(axis=0, initial=0))
+        if short.any():
+            fits &= (counts[:, short] <= left[short]).all(axis=1)
+        return np.asarray(fits)

@@ -1,0 +1,297 @@
+"""The exact engine: pattern LP, dive and exhaustive search in turns.
+
+The schedule, for a fleet with a lower bound L and an incumbent U:
+
+1. Without an incumbent, thresholds rise from L in doubling steps until the LP
+   passes and a dive finds a placement.
+2. The LP is asked strictly below U: refuted, U is optimal. Otherwise bisection
+   finds the lowest threshold that passes the LP, to one part in 100,000; what
+   it refutes raises L.
+3. Rounds of growing budgets, until L = U:
+
+   a. A dive at the lowest threshold that passes: where the optimum is the LP
+      bound, as on most fleets of two or three models a GPU, this ends the run.
+   b. Exhaustive search from L upwards, the step doubled where it refutes, a dive
+      where it runs out of budget. Close to L little may be wasted and few
+      patterns are left; this settles fleets of four models a GPU and more.
+   c. Dives between L and U, highest hope of success first: they lower U where
+      the fleet is too large to search.
+
+Small fleets are over in the first round; on large ones the dives do the work
+and the LP bound says how good they are. Budgets count work, so that a run which
+no limit cuts short can be repeated.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+
+from kvpr_opt.errors import InvalidPlacementError
+from kvpr_opt.evidence import Evidence, LowerBound
+from kvpr_opt.exact import simplest_between
+from kvpr_opt.patterns.answers import (
+    DualVector,
+    Fractional,
+    NoPacking,
+    OutOfBudget,
+    Packing,
+    Relaxed,
+    Undecided,
+)
+from kvpr_opt.patterns.cover import cover
+from kvpr_opt.patterns.dive import Dive, DivePlan
+from kvpr_opt.patterns.dual import shrunk
+from kvpr_opt.patterns.generation import ALL_LEVELS, TABLE_LEVELS, PatternLP
+from kvpr_opt.patterns.proof import dual_proof, exhaustion, placement_of
+from kvpr_opt.patterns.question import Question
+from kvpr_opt.progress import Tracker
+from kvpr_opt.scaled import Threshold
+
+#: Relative width to which the bound of the LP is narrowed in the first round.
+_PRECISION = Fraction(1, 100_000)
+
+#: Exhaustive searches, and dives below the incumbent, in one round.
+_CLIMBS, _DIVES = 12, 3
+
+#: Models times GPUs up to which the first round searches exhaustively.
+_SEARCHABLE = 4096
+
+
+@dataclass(frozen=True)
+class Effort:
+    """The budgets of one round; each round may do about four times the work of the last."""
+
+    patterns: int
+    work: int
+    dive: DivePlan
+
+    @classmethod
+    def of_round(cls, number: int) -> Effort:
+        """Budgets of round 0, 1, ..."""
+        grown = 4 ** min(number, 10)
+        return cls(
+            patterns=min(300_000 * 2**number, 2_000_000),
+            work=50_000_000 * grown,
+            dive=DivePlan(
+                discrepancies=number,
+                jitter=0.0 if number == 0 else 0.4,
+                last_items=min(32 + 6 * number, 64),
+                last_work=10_000_000 * grown,
+            ),
+        )
+
+
+class PatternEngine:
+    """Closes the gap of a run with patterns.
+
+    Parameters
+    ----------
+    tracker
+        Its instance is solved, its incumbent (if any) and bound are the start,
+        and every placement and bound found goes to it.
+    """
+
+    def __init__(self, tracker: Tracker) -> None:
+        self._tracker = tracker
+        self._instance = tracker.instance
+        self._scaled = tracker.instance.scaled
+        self._limits = tracker.limits
+        self._lp = PatternLP(self._scaled)
+        # The lowest value at which the LP was not refuted.
+        self._passing: Fraction | None = None
+        # Where the exhaustive search had too many patterns, and how many it allowed.
+        self._overflow: tuple[Fraction, int] | None = None
+        self._dives = 0
+
+    def run(self) -> None:
+        """Work until the tracker is done. It has a lower bound already."""
+        if self._scaled.total_pressure == 0:
+            self._settle_sizes()
+            return
+        self._find_first()
+        if self._tracker.done:
+            return
+        self._relax(self._scaled.below(self._high), TABLE_LEVELS)
+        number = 0
+        while not self._tracker.done:
+            effort = Effort.of_round(number)
+            levels = TABLE_LEVELS if number == 0 else ALL_LEVELS
+            self._narrow(max(_PRECISION / 4**number, Fraction(1, 10**8)), levels)
+            self._dive_low(effort)
+            self._climb(effort, number)
+            self._dive_between(effort)
+            number += 1
+
+    # -- stages ----------------------------------------------------------------------
+
+    def _settle_sizes(self) -> None:
+        """Settle a fleet without pressure: do the sizes pack."""
+        number = 0
+        threshold = self._scaled.finite()
+        while not self._tracker.done:
+            effort = Effort.of_round(number)
+            if not self._dive(threshold, effort):
+                self._search(threshold, effort)
+            number += 1
+
+    def _find_first(self) -> None:
+        """Raise the threshold until a dive finds a placement."""
+        step, number = Fraction(1, 200), 0
+        highest = self._scaled.finite()
+        while self._tracker.incumbent is None and not self._tracker.done:
+            threshold = self._scaled.at_most(self._low * (1 + step))
+            if threshold.value >= highest.value:
+                threshold, number = highest, number + 1
+            effort = Effort.of_round(number)
+            if isinstance(self._relax(threshold, TABLE_LEVELS), DualVector):
+                continue
+            if not self._dive(threshold, effort) and threshold is highest:
+                self._search(threshold, effort)
+            step *= 2
+
+    def _narrow(self, precision: Fraction, levels: int) -> None:
+        """Bisect for the lowest threshold that passes the LP."""
+        undecided: Fraction | None = None
+        # Large fleets pass close to the bound: long steps down until one is refuted.
+        share = step_down = Fraction(1, 8)
+        while not self._tracker.done:
+            high = min(x for x in (self._high, self._passing, undecided) if x is not None)
+            if high - self._low <= precision * high:
+                return
+            threshold = self._between(self._low, high, share)
+            if not self._low <= threshold.value < high:
+                return
+            answer = self._relax(threshold, levels)
+            if isinstance(answer, Undecided):
+                undecided = Fraction(threshold.value)
+            if isinstance(answer, DualVector):
+                share, step_down = min(2 * share, Fraction(1, 2)), Fraction(1, 2)
+            else:
+                share = step_down
+
+    def _dive_low(self, effort: Effort) -> None:
+        """Dive at the lowest threshold that may pass."""
+        lowest = self._low if self._passing is None else max(self._passing, self._low)
+        if lowest < self._high and not self._tracker.done:
+            self._dive(self._scaled.at_most(lowest), effort)
+
+    def _climb(self, effort: Effort, number: int) -> None:
+        """Search exhaustively from the bound upwards."""
+        if len(self._scaled.sizes) * len(self._scaled.capacities) > _SEARCHABLE * 4**number:
+            return
+        step = self._low * _PRECISION
+        for _ in range(_CLIMBS):
+            if self._tracker.done:
+                return
+            width = self._high - self._low
+            threshold = self._scaled.below(self._high)
+            if step < width:
+                ahead = min(2 * step, width)
+                near = self._between(self._low, self._low + ahead, Fraction(1, 2))
+                threshold = min(near, threshold, key=lambda choice: choice.value)
+            answer = self._search(threshold, effort)
+            if isinstance(answer, NoPacking):
+                step *= 2
+            elif isinstance(answer, Packing):
+                step = min(step, (self._high - self._low) / 4)
+            elif answer.patterns or not self._dive(threshold, effort):
+                return
+
+    def _dive_between(self, effort: Effort) -> None:
+        """Dive between bound and incumbent, halfway from the last one that failed."""
+        tried = self._low
+        for _ in range(_DIVES):
+            if self._tracker.done:
+                return
+            threshold = self._scaled.below(self._high)
+            if tried < threshold.value:
+                half = self._between(tried, self._high, Fraction(1, 2))
+                threshold = min(half, threshold, key=lambda choice: choice.value)
+            if not self._dive(threshold, effort):
+                if threshold.value <= tried:
+                    return
+                tried = Fraction(threshold.value)
+
+    # -- one threshold ---------------------------------------------------------------
+
+    def _relax(self, threshold: Threshold, levels: int = ALL_LEVELS) -> Relaxed:
+        """Ask the LP; a refutation raises the bound."""
+        self._tracker.enter("pattern LP")
+        question = Question.of(self._scaled, threshold)
+        answer = self._lp.decide(question, self._limits, levels=levels)
+        if isinstance(answer, DualVector):
+            self._refuted_by(question, answer)
+        elif isinstance(answer, Fractional):
+            value = Fraction(threshold.value)
+            self._passing = value if self._passing is None else min(self._passing, value)
+        return answer
+
+    def _dive(self, threshold: Threshold, effort: Effort) -> bool:
+        """Whether a dive at the threshold improved the incumbent."""
+        self._tracker.enter("dive")
+        question = Question.of(self._scaled, threshold)
+        self._dives += 1
+        packing = Dive(self._lp, self._limits, effort.dive, seed=self._dives).run(question)
+        return packing is not None and self._packed(packing, "dive")
+
+    def _search(self, threshold: Threshold, effort: Effort) -> Packing | NoPacking | OutOfBudget:
+        """Search a threshold exhaustively; bound or incumbent move with the answer."""
+        if self._overflow is not None:
+            value, allowed = self._overflow
+            if threshold.value >= value and effort.patterns <= allowed:
+                return OutOfBudget(patterns=True)
+        self._tracker.enter("exhaustive search")
+        question = Question.of(self._scaled, threshold)
+        duals = self._lp.duals(question, self._limits)
+        if isinstance(duals, DualVector):
+            self._refuted_by(question, duals)
+            return NoPacking(0)
+        answer = cover(
+            question, self._limits, most_patterns=effort.patterns, work=effort.work,
+            duals=() if duals is None else (duals,),
+        )  # fmt: skip
+        if isinstance(answer, NoPacking):
+            self._refuted(threshold, exhaustion(threshold, answer), "exhaustive search")
+        elif isinstance(answer, OutOfBudget) and answer.patterns:
+            self._overflow = (Fraction(threshold.value), effort.patterns)
+        elif isinstance(answer, Packing) and not self._packed(answer, "exhaustive search"):
+            return OutOfBudget(patterns=True)  # it held in rounded numbers only
+        return answer
+
+    def _refuted_by(self, question: Question, vector: DualVector) -> None:
+        proof = dual_proof(self._scaled, shrunk(question, vector))
+        self._refuted(question.threshold, proof, "pattern LP")
+
+    def _refuted(self, threshold: Threshold, evidence: Evidence, source: str) -> None:
+        value: Fraction | float = math.inf
+        if self._scaled.total_pressure > 0 and threshold != self._scaled.finite():
+            value = self._scaled.next_value(threshold)
+        self._tracker.raise_bound(LowerBound(value, evidence), source)
+
+    def _packed(self, packing: Packing, source: str) -> bool:
+        """Whether a packing is a placement better than the incumbent."""
+        try:
+            placement = placement_of(self._instance, packing)
+        except InvalidPlacementError:
+            return False
+        return self._tracker.offer(placement, source)
+
+    def _between(self, low: Fraction, high: Fraction, share: Fraction) -> Threshold:
+        """A threshold of small integers about a share of the way from `low` to `high`."""
+        middle = low + (high - low) * share
+        around = (high - low) * min(share, 1 - share) / 4
+        return self._scaled.at_most(simplest_between(middle - around, middle + around))
+
+    @property
+    def _low(self) -> Fraction:
+        value = self._tracker.bound_value
+        assert isinstance(value, Fraction), "there is a finite bound while work is left"
+        return value
+
+    @property
+    def _high(self) -> Fraction:
+        value = self._tracker.incumbent_value
+        assert value is not None, "there is an incumbent after the first stage"
+        return value

@@ -1,0 +1,195 @@
+"""One table of a record: for each cell and method what came out, in counts, times and gaps.
+
+The table is Markdown with padded columns, to be read on a screen and stored in
+a file alike.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+from kvpr_opt.exact import read_fraction
+from kvpr_opt.progress import relative_gap
+from kvpr_opt.result import Status, StopReason
+from kvpr_opt.study.runs import Cell, Method
+
+_COLUMNS = (
+    "fleet",
+    "method",
+    "limit",
+    "threads",
+    "runs",
+    "failed",
+    "proved",
+    "certified",
+    "median s",
+    "max s",
+    "mean gap %",
+    "worst gap %",
+)
+
+_PROVED = {Status.OPTIMAL.value, Status.INFEASIBLE.value}
+_CUT_SHORT = {StopReason.TIME_LIMIT.value, StopReason.INTERRUPTED.value}
+
+
+@dataclass
+class Row:
+    """All runs of one cell by one method.
+
+    Attributes
+    ----------
+    runs, failed
+        How many there are, and how many of them ended with an error.
+    proved
+        Proved optimal or infeasible.
+    certified
+        Of these, with a proof that the checker accepts without a solver's word.
+    seconds
+        Wall time of the runs without an error; ``math.inf`` where the limit cut in.
+    gaps
+        Of the runs that were not proved infeasible; ``math.inf`` without a
+        placement or a bound.
+    """
+
+    cell: str
+    method: str
+    limit: float | None
+    threads: int | None
+    runs: int = 0
+    failed: int = 0
+    proved: int = 0
+    certified: int = 0
+    seconds: list[float] = field(default_factory=list)
+    gaps: list[float] = field(default_factory=list)
+
+    def add(self, entry: Mapping[str, Any]) -> None:
+        """Count one entry in."""
+        self.runs += 1
+        if "error" in entry:
+            self.failed += 1
+            return
+        proved = entry["status"] in _PROVED
+        self.proved += proved
+        self.certified += proved and entry["certified"]
+        cut_short = not proved and entry["stop_reason"] in _CUT_SHORT
+        self.seconds.append(math.inf if cut_short else entry["seconds"])
+        if entry["status"] != Status.INFEASIBLE.value:
+            gap = relative_gap(_value(entry, "max_kvpr"), _value(entry, "lower_bound"))
+            self.gaps.append(math.inf if gap is None else float(gap))
+
+    def cells(self) -> list[str]:
+        """The row as text, by column."""
+        return [
+            self.cell,
+            self.method,
+            "none" if self.limit is None else f"{self.limit:g} s",
+            "all" if self.threads is None else str(self.threads),
+            str(self.runs),
+            str(self.failed),
+            str(self.proved),
+            str(self.certified),
+            self._time(statistics.median_low),
+            self._time(max),
+            _percent(_mean(self.gaps)),
+            _percent(max(self.gaps, default=None)),
+        ]
+
+    def _time(self, pick: Any) -> str:
+        if not self.seconds:
+            return "-"
+        value = pick(self.seconds)
+        if value < math.inf:
+            return f"{value:.3g}" if value < 100 else f"{value:.0f}"
+        # Without a limit only Ctrl-C cuts a run short.
+        return "stopped" if self.limit is None else f"> {self.limit:g}"
+
+
+def rows(entries: Iterable[Mapping[str, Any]]) -> list[Row]:
+    """The rows of a table, in the order in which their first runs were recorded."""
+    found: dict[tuple[Any, ...], Row] = {}
+    for entry in entries:
+        run = dict(entry["run"])
+        asked = run.pop("method")
+        cell = Cell(run["family"], run["gpus"], run["models"], tuple(run["options"].items()))
+        method = Method(**{**asked, "skip": tuple(asked["skip"])})
+        if (cell, method) not in found:
+            name = f"{method}, to a gap of {method.gap}" if method.gap != "0" else str(method)
+            name += f", seed {method.seed}" if method.seed else ""
+            found[cell, method] = Row(str(cell), name, method.time_limit, method.threads)
+        found[cell, method].add(entry)
+    return list(found.values())
+
+
+def report(entries: Sequence[Mapping[str, Any]], *, left: int = 0) -> str:
+    """The table of a record, with what it was measured on.
+
+    Parameters
+    ----------
+    entries
+        As :func:`kvpr_opt.study.record.read_entries` gives them.
+    left
+        Runs that were asked for and have no entry, for a line that says so.
+    """
+    table = _markdown([list(_COLUMNS), *(row.cells() for row in rows(entries))])
+    notes = [*_distinct(entries, "machine"), *_distinct(entries, "versions")]
+    if left:
+        notes.append(f"Not complete: {left} runs are left.")
+    failures = [
+        f"- {_named(entry)}: {' '.join(entry['error'].split())}"
+        for entry in entries
+        if "error" in entry
+    ]
+    parts = [table, "\n".join(notes)]
+    if failures:
+        parts.append("\n".join(["Failed:", "", *failures]))
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _value(entry: Mapping[str, Any], name: str) -> Fraction | None:
+    return None if entry[name] is None else read_fraction(entry[name], name)
+
+
+def _mean(numbers: Sequence[float]) -> float | None:
+    return sum(numbers) / len(numbers) if numbers else None
+
+
+def _percent(gap: float | None) -> str:
+    """A gap in percent; only an exact 0 is written as 0."""
+    if gap is None:
+        return "-"
+    return "unknown" if gap == math.inf else f"{100 * gap:.2g}"
+
+
+def _distinct(entries: Iterable[Mapping[str, Any]], key: str) -> list[str]:
+    """One line for each machine, or set of versions, that the runs were made with."""
+    lines = dict.fromkeys(
+        ", ".join(f"{name} {value}" for name, value in entry[key].items()) for entry in entries
+    )
+    return [f"{key.capitalize()}: {line}." for line in lines]
+
+
+def _named(entry: Mapping[str, Any]) -> str:
+    run = entry["run"]
+    size = "" if run["gpus"] is None else f" {run['gpus']} x {run['models']}"
+    return f"{run['family']}{size}, seed {run['seed']}, {run['method']['name']}"
+
+
+def _markdown(table: Sequence[Sequence[str]]) -> str:
+    """Text columns to the left, numbers to the right."""
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    rule = ["-" * width if c < 2 else "-" * (width - 1) + ":" for c, width in enumerate(widths)]
+    lines = [
+        "| "
+        + " | ".join(
+            text.ljust(width) if c < 2 else text.rjust(width)
+            for c, (text, width) in enumerate(zip(line, widths, strict=True))
+        )
+        + " |"
+        for line in [table[0], rule, *table[1:]]
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,34 @@
+"""Compiling the kernels ahead, by running the engine on small fleets."""
+
+from __future__ import annotations
+
+import random
+
+from kvpr_opt import kernels
+from kvpr_opt.bounds import volume_bound
+from kvpr_opt.heuristics import compiled
+from kvpr_opt.instance import GPU, LLM, Instance
+from kvpr_opt.limits import Limits
+from kvpr_opt.patterns.portfolio import PatternEngine
+from kvpr_opt.progress import Tracker
+
+
+def warm_up() -> None:
+    """Call every kernel once, so that its machine code is loaded, or compiled and kept.
+
+    Compiling takes half a minute, once on a machine; loading a fraction of a second.
+    """
+    compiled.warm_up()
+    for memories, models, grid in (((20, 20, 20), 12, 1), ((20, 26, 32), 10, 10**6)):
+        draw = random.Random(models)
+        fleet = Instance(
+            [GPU(f"g{index}", memory) for index, memory in enumerate(memories)],
+            [
+                LLM(f"m{index}", draw.randint(2, 6), pressure=f"{draw.randint(1, 9 * grid)}/{grid}")
+                for index in range(models)
+            ],
+        )
+        tracker = Tracker(fleet, Limits())
+        tracker.raise_bound(volume_bound(fleet.scaled), "volume bound")
+        PatternEngine(tracker).run()
+    kernels.set_ready()

@@ -1,0 +1,167 @@
+"""``kvpr-opt study`` as a user meets it."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from kvpr_opt.cli import main
+
+SPEC = """
+seeds = "0-1"
+time_limit = 5
+threads = 1
+methods = ["heuristic", "assignment_cpsat"]
+[[cells]]
+family = "uniform"
+gpus = 2
+models = 4
+"""
+
+
+def call(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *arguments: object
+) -> tuple[int, str, str]:
+    monkeypatch.setattr(sys, "argv", ["kvpr-opt", "study", *map(str, arguments)])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    captured = capsys.readouterr()
+    return int(stop.value.code or 0), captured.out, captured.err
+
+
+@pytest.fixture
+def spec(tmp_path: Path) -> Path:
+    path = tmp_path / "spec.toml"
+    path.write_text(SPEC)
+    return path
+
+
+def test_run_resume_and_report(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    spec: Path,
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "record"
+    code, out, err = call(capsys, monkeypatch, "run", spec, "-o", folder)
+    assert code == 0
+    assert out == ""
+    assert "done: 4 runs done, 0 failed, 0 known before, 0 left" in err
+    assert "\x1b" not in err
+    assert len((folder / "runs.jsonl").read_text().splitlines()) == 4
+
+    code, _, err = call(capsys, monkeypatch, "run", spec, "--output", folder)
+    assert code == 0
+    assert "0 runs done, 0 failed, 4 known before" in err
+
+    code, out, _ = call(capsys, monkeypatch, "report", folder)
+    assert code == 0
+    assert "| uniform 2 x 4 | assignment_cpsat |" in out
+    assert "left" not in out
+    assert call(capsys, monkeypatch, "report", folder, "-o", tmp_path / "t.md")[:2] == (0, "")
+    assert (tmp_path / "t.md").read_text() == out
+
+    (folder / "study.toml").write_text(SPEC.replace("0-1", "0-9"))
+    assert "16 runs are left" in call(capsys, monkeypatch, "report", folder)[1]
+
+
+def test_quiet_is_quiet(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    spec = tmp_path / "spec.toml"
+    spec.write_text(f"output = {str(tmp_path / 'here')!r}\n" + SPEC.replace("0-1", "0-0"))
+    assert call(capsys, monkeypatch, "run", spec, "--quiet") == (0, "", "")
+    assert (tmp_path / "here" / "runs.jsonl").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "message"),
+    [
+        (SPEC.replace("uniform", "unifrom"), [], "did you mean 'uniform'"),
+        (SPEC.replace("heuristic", "heuristics"), [], "did you mean 'heuristic'"),
+        (SPEC.replace("gpus", "gpu"), [], "cells[0].gpu: unknown key (did you mean 'gpus'?)"),
+        (SPEC, ["--jobs", "0"], "--jobs"),
+        (SPEC, ["-o", "/proc/no/folder"], "cannot be written"),
+        ("[", [], "not TOML"),
+    ],
+)
+def test_a_bad_spec_is_one_error_before_anything_runs(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    text: str,
+    options: list[str],
+    message: str,
+) -> None:
+    path = tmp_path / "spec.toml"
+    path.write_text(text)
+    options = options if "-o" in options else [*options, "-o", str(tmp_path / "record")]
+    code, out, err = call(capsys, monkeypatch, "run", path, *options)
+    assert code == 2
+    assert out == ""
+    assert message in err
+    assert "Traceback" not in err
+    assert [file.name for file in tmp_path.iterdir()] == ["spec.toml"]
+
+
+def test_a_spec_without_a_folder_needs_one(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, spec: Path
+) -> None:
+    code, _, err = call(capsys, monkeypatch, "run", spec)
+    assert code == 2
+    assert "--output" in err
+
+
+def test_a_report_of_nothing_is_refused(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    code, _, err = call(capsys, monkeypatch, "report", tmp_path)
+    assert code == 2
+    assert "runs.jsonl: cannot be read" in err
+
+
+def test_ctrl_c_stops_cleanly_and_the_same_command_goes_on(spec: Path, tmp_path: Path) -> None:
+    hard = """
+    time_limit = 2
+    threads = 1
+    methods = ["assignment_cpsat"]
+    seeds = "0-1"
+    [[cells]]
+    family = "uniform"
+    gpus = 2
+    models = 4
+    [[cells]]
+    family = "uniform"
+    gpus = 16
+    models = 64
+    """
+    spec.write_text(hard)
+    record = tmp_path / "r" / "runs.jsonl"
+    command = [
+        sys.executable,
+        "-m",
+        "kvpr_opt",
+        "study",
+        "run",
+        str(spec),
+        "-o",
+        str(record.parent),
+    ]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    deadline = time.monotonic() + 20
+    while not record.exists() or record.read_bytes().count(b"\n") < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=10)
+    assert process.returncode == 3
+    assert err.startswith("stopped: 2 runs done, 0 failed, 0 known before, 2 left")
+    assert "Traceback" not in err
+    lines = record.read_text().splitlines()
+    assert [json.loads(line)["status"] for line in lines] == ["optimal", "optimal"]
