@@ -275,7 +275,7 @@ def test_paper_has_the_histogram_of_the_paper():
         ({"skew": 1}, "^skew: family 'uniform' has no skew; long-tail, fine, paper have one"),
         ({"family": "fine", "skew": 3}, "^skew: skew 3 is not a number from 0 to 2 with at most t"),
         ({"family": "fine", "skew": "0.123"}, r"^skew: skew 0\.123 is not a number from 0 to 2"),
-        ({"family": "fine", "skew": "x"}, "skew 'x' is not a finite decimal number"),
+        ({"family": "fine", "skew": "x"}, "^skew: skew 'x' is not a finite decimal number"),
         ({"models": 400}, "^models: 1000 draws gave no sizes that fill the GPUs"),
         (
             {"family": "tight", "models": 9},

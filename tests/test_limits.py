@@ -7,17 +7,27 @@ import os
 import signal
 import threading
 import time
+from fractions import Fraction
+from typing import Any
 
+import numpy as np
 import pytest
 
 from kvpr_opt.errors import InputError
 from kvpr_opt.limits import Limits
 
 
-@pytest.mark.parametrize("seconds", [0, -1, float("nan")])
-def test_a_limit_is_above_zero(seconds: float) -> None:
-    with pytest.raises(InputError, match="seconds above 0"):
+@pytest.mark.parametrize(
+    "seconds", [0, -1, math.nan, math.inf, 10**400, Fraction(0), True, "5", [5], 5j]
+)
+def test_a_limit_is_a_finite_number_above_zero(seconds: Any) -> None:
+    with pytest.raises(InputError, match="^time_limit: time limit .* is not a number of seconds"):
         Limits(seconds)
+
+
+@pytest.mark.parametrize("seconds", [5, 5.0, Fraction(5), np.float32(5), np.int64(5)])
+def test_any_real_number_is_a_limit(seconds: Any) -> None:
+    assert 4 < Limits(seconds).remaining <= 5
 
 
 def test_without_a_limit_nothing_stops() -> None:

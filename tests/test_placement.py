@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
+from typing import Any
 
+import numpy as np
 import pytest
 from small_fleets import fleet
 
@@ -44,10 +46,12 @@ def test_no_model_at_all_is_kvpr_zero() -> None:
         ((0,), "1 models placed, the fleet has 2"),
         ((0, 2), "model 'm1' is on GPU number 2, the fleet has 0 to 1"),
         ((0, -1), "GPU number -1"),
+        ((0, 0.9), r"0\.9 is not the number of a GPU"),
+        (("g0", "g1"), "'g0' is not the number of a GPU; for names there is Placement.of"),
         ((0, 0), "GPU 'g0' holds 12 of weights, more than its 10"),
     ],
 )
-def test_what_is_no_placement_is_refused(gpu_of: tuple[int, ...], reason: str) -> None:
+def test_what_is_no_placement_is_refused(gpu_of: tuple[Any, ...], reason: str) -> None:
     with pytest.raises(InvalidPlacementError, match=reason):
         Placement(fleet([10, 10], [(6, 1), (6, 1)]), gpu_of)
 
@@ -58,11 +62,18 @@ def test_what_is_no_placement_is_refused(gpu_of: tuple[int, ...], reason: str) -
         ({"m0": "g0"}, "model 'm1' is not placed"),
         ({"m0": "g0", "m1": "gg1"}, r"GPU 'gg1', which the fleet does not have \(did you mean"),
         ({"m0": "g0", "m1": "g1", "m2": "g0"}, "no model 'm2'"),
+        ({"m0": "g0", "m1": 1}, "model 'm1' is on GPU 1, which the fleet does not have"),
     ],
 )
-def test_names_must_be_those_of_the_fleet(assignment: dict[str, str], reason: str) -> None:
+def test_names_must_be_those_of_the_fleet(assignment: dict[str, Any], reason: str) -> None:
     with pytest.raises(InvalidPlacementError, match=reason):
         Placement.of(fleet([10, 10], [(6, 1), (6, 1)]), assignment)
+
+
+def test_integers_of_numpy_are_indices() -> None:
+    placement = Placement(fleet([10, 10], [(6, 1), (6, 1)]), np.array([1, 0]))
+    assert placement.gpu_of == (1, 0)
+    assert {type(gpu) for gpu in placement.gpu_of} == {int}
 
 
 def test_names_and_indices_say_the_same() -> None:

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Sequence
 
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from kvpr_opt.cli.screen import amount, exact_text, gap_text, kvpr_text
+from kvpr_opt.cli.screen import amount, exact_text, gap_text, kvpr_text, printable
 from kvpr_opt.placement import GPULoad, Kvpr
-from kvpr_opt.result import Result, Status
+from kvpr_opt.result import Result, Status, StopReason
 
 #: GPUs drawn; of a larger fleet the most pressed ones.
 MOST_ROWS = 24
+
+# Cells that names and values start after, and least widths of names and of models.
+_INDENT = 14
+_LEAST_NAME, _LEAST_MODELS = 12, 20
+
+# Cells that ", 12 more" may take.
+_LONGEST_REST = 6
 
 _STYLE = {
     Status.OPTIMAL: "bold green",
@@ -27,32 +36,62 @@ _STYLE = {
 
 def show(console: Console, result: Result) -> None:
     """Write a result to the screen."""
+    width = console.width
     if result.placement is not None:
-        console.print(_picture(result.placement.gpus, console.width))
-        hidden = len(result.placement.gpus) - MOST_ROWS
+        gpus = result.placement.gpus
+        console.print(_picture(gpus, width))
+        hidden = len(gpus) - MOST_ROWS
         if hidden > 0:
-            console.print(f"The {MOST_ROWS} most pressed GPUs; {hidden} more are below them.")
-    for line in _verdict(result):
-        console.print(line)
+            note = (
+                f"The {MOST_ROWS} most pressed GPUs; no other of the {len(gpus)} is pressed harder."
+            )
+            console.print(Text(textwrap.fill(note, width)))
+    console.print(_headline(result))
+    for name, value in _facts(result):
+        console.print(Text(_entry(name, value, width)))
 
 
-def _verdict(result: Result) -> list[Text]:
+def _headline(result: Result) -> Text:
     instance = result.instance
-    first = Text(result.status.value.upper(), style=_STYLE[result.status])
     counts = f"{_counted(len(instance.models), 'model')} on {_counted(len(instance.gpus), 'GPU')}"
-    first.append(f"  {counts}, {result.seconds:.2f} s, {result.stop_reason.value}", style="default")
-    lines = [first]
+    line = Text(result.status.value.upper(), style=_STYLE[result.status])
+    line.append(f"  {counts}, {result.seconds:.2f} s, {_ending(result)}", style="default")
+    return line
+
+
+def _ending(result: Result) -> str:
+    if result.stop_reason is not StopReason.FINISHED:
+        return result.stop_reason.value
+    if result.parameters.get("method") == "heuristic":
+        return "heuristic alone, as asked for"
+    return "the method can do no more"
+
+
+def _facts(result: Result) -> list[tuple[str, str]]:
+    facts = []
     if result.message:
-        lines.append(Text(result.message))
+        facts.append(("cause", printable(result.message)))
     if result.max_kvpr is not None:
         value = f"{kvpr_text(result.max_kvpr)}{exact_text(result.max_kvpr)}"
-        lines.append(Text(f"highest KVPR  {value}"))
-    if result.status is not Status.INFEASIBLE:
-        lines.append(Text(f"lower bound   {kvpr_text(result.lower_bound)} ({_grade(result)})"))
-        lines.append(Text(f"gap           {gap_text(result.gap)}"))
+        facts.append(("highest KVPR", value))
+    if result.status is Status.INFEASIBLE:
+        facts.append(("evidence", _grade(result)))
     else:
-        lines.append(Text(f"evidence      {_grade(result)}"))
-    return lines
+        facts.append(("lower bound", f"{kvpr_text(result.lower_bound)} ({_grade(result)})"))
+        facts.append(("gap", gap_text(result.gap)))
+    return facts
+
+
+def _entry(name: str, value: str, width: int) -> str:
+    """A name and its value, which goes on under itself where the line ends."""
+    indent = " " * _INDENT
+    return textwrap.fill(
+        value,
+        max(width, 2 * _INDENT),
+        initial_indent=f"{name:<{_INDENT}}",
+        subsequent_indent=indent,
+        break_on_hyphens=False,
+    )
 
 
 def _grade(result: Result) -> str:
@@ -73,32 +112,69 @@ def _picture(gpus: Sequence[GPULoad], width: int) -> Table:
     names = {gpu.name for gpu in chosen}
     rows = [gpu for gpu in gpus if gpu.name in names]
     highest = max((gpu.kvpr for gpu in gpus), default=0)
-    bar = max(4, min(20, (width - 34) // 4))
+    memory = [f"{amount(gpu.used)}/{amount(gpu.memory)}" for gpu in rows]
+    values = [f"{float(gpu.kvpr):.4g}" for gpu in rows]
+    name_widths = [cell_len(printable(gpu.name)) for gpu in rows]
+    bar, for_name, for_models = _layout(
+        width, max(3, *name_widths), max(map(len, ["memory", *memory])), max(map(len, values))
+    )
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), show_edge=False)
-    table.add_column("GPU", no_wrap=True, overflow="ellipsis")
-    if width >= 60:
+    table.add_column("GPU", no_wrap=True)
+    if bar:
         table.add_column("weights", no_wrap=True, min_width=bar)
     table.add_column("memory", justify="right", no_wrap=True)
     table.add_column("KVPR", justify="right", no_wrap=True)
-    if width >= 60:
+    if bar:
         table.add_column("", no_wrap=True, min_width=bar)
-    if width >= 80:
-        table.add_column("models", ratio=1)
-    for gpu in rows:
+    if for_models:
+        table.add_column("models", width=for_models)
+    for gpu, used, value in zip(rows, memory, values, strict=True):
         share = float(gpu.used / gpu.memory) if gpu.memory else 0.0
-        cells: list[Text] = [Text(gpu.name)]
-        memory = Text(f"{amount(gpu.used)}/{amount(gpu.memory)}")
-        pressed = _relative(gpu.kvpr, highest)
         style = "bold red" if gpu.kvpr == highest and highest > 0 else "cyan"
-        value = Text(f"{float(gpu.kvpr):.4g}", style=style)
-        if width >= 60:
-            cells += [_bar(share, bar, "blue"), memory, value, _bar(pressed, bar, style)]
-        else:
-            cells += [memory, value]
-        if width >= 80:
-            cells.append(Text(", ".join(gpu.models)))
+        name = _shortened(gpu.name, for_name)
+        cells = [name, Text(used), Text(value, style=style)]
+        if bar:
+            cells.insert(1, _bar(share, bar, "blue"))
+            cells.append(_bar(_relative(gpu.kvpr, highest), bar, style))
+        if for_models:
+            cells.append(_listed(gpu.models, for_models))
         table.add_row(*cells)
     return table
+
+
+def _layout(width: int, names: int, memory: int, values: int) -> tuple[int, int, int]:
+    """Widths of the bars, of the names of GPUs and of the models; 0 for what has no room."""
+    bar = max(4, min(20, (width - 34) // 4))
+    for columns in (6, 5, 3):  # with bars and models, with bars, without both
+        bars = max(bar, len("weights")) + bar if columns > 3 else 0
+        gaps = 3 * columns - 1
+        room = width - gaps - memory - max(values, len("KVPR")) - bars
+        least = _LEAST_MODELS if columns == 6 else 0
+        if room >= min(names, _LEAST_NAME) + least:
+            break
+    if columns == 6:
+        name = min(names, max(_LEAST_NAME, room // 2))
+        return bar, name, room - name
+    return bar if columns > 3 else 0, max(3, min(names, room)), 0
+
+
+def _shortened(name: str, width: int) -> Text:
+    text = Text(printable(name))
+    text.truncate(width, overflow="ellipsis")
+    return text
+
+
+def _listed(models: Sequence[str], width: int) -> Text:
+    """The names of models, as many as fit on about two lines."""
+    listed = Text()
+    for index, name in enumerate(models):
+        text = _shortened(name, width - 1)
+        if index and listed.cell_len + text.cell_len > 2 * (width - _LONGEST_REST):
+            return listed.append(f", {len(models) - index} more")
+        if index:
+            listed.append(", ")
+        listed.append_text(text)
+    return listed
 
 
 def _relative(value: Kvpr, highest: Kvpr) -> float:

@@ -8,6 +8,9 @@ from fractions import Fraction
 
 from rich.console import Console
 
+# Invisible, but part of how emoji and many scripts are written.
+_JOINERS = "\u200c\u200d"
+
 
 def screen(*, to_stderr: bool = False, quiet: bool = False) -> Console:
     """A console on stdout, or on stderr where stdout carries data or is a pipe."""
@@ -17,17 +20,17 @@ def screen(*, to_stderr: bool = False, quiet: bool = False) -> Console:
 
 
 def printable(text: str) -> str:
-    """A text on one line, with an escape for each character that a terminal would act on.
+    r"""A text on one line, with an escape for each character that a terminal would act on.
 
     Examples
     --------
-    >>> printable("a\\nb \\x1b[31m")
-    'a\\\\nb \\\\x1b[31m'
+    >>> print(printable("a\nb"))
+    a\nb
     """
-    if text.isprintable():
-        return text
     return "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode()
+        character
+        if character.isprintable() or character in _JOINERS
+        else character.encode("unicode_escape").decode()
         for character in text
     )
 

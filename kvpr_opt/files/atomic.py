@@ -10,7 +10,6 @@ from pathlib import Path
 
 from kvpr_opt.files.source import STANDARD_STREAM, refusal
 
-
 _STDOUT = "/dev/stdout"
 
 

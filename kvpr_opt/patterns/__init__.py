@@ -1,1 +1,1 @@
-"""The exact engine: pattern LP, dive, and exhaustive search over patterns."""
+"""The exact engine: packing questions answered by patterns, the sets of models for one GPU."""

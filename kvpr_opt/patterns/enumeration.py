@@ -231,12 +231,7 @@ def _valuable(
         if fresh and value >= least:
             if number == most:
                 return found, -1
-            if number == len(found):
-                larger = np.zeros((2 * number, classes), dtype=np.int16)
-                larger[:number] = found
-                found = larger
-            for d in range(depth):
-                found[number, owner[chosen[d]]] += 1
+            found = _noted(found, number, owner[chosen[:depth]])
             number += 1
         fresh = False
         nodes += 1
@@ -258,3 +253,15 @@ def _valuable(
             room -= sizes[j]
             value += values[j]
             fresh = True
+
+
+@compiled
+def _noted(found: Counts, number: int, classes: Ints) -> Counts:
+    """Write one more set down, in twice the space if there is no more."""
+    if number == len(found):
+        larger = np.zeros((2 * number, found.shape[1]), dtype=np.int16)
+        larger[:number] = found
+        found = larger
+    for c in classes:
+        found[number, c] += 1
+    return found

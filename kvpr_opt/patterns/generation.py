@@ -22,7 +22,7 @@ from kvpr_opt.patterns.question import Question
 from kvpr_opt.scaled import ScaledInstance
 
 #: What a full GPU is worth in integers, level by level.
-_SCALES = (2_000, 20_000, 250_000, 400_000, 2_000_000)
+_SCALES = (2_000, 20_000, 250_000, 400_000, 900_000)
 
 #: Levels that price with whole tables; those above find few patterns a round.
 TABLE_LEVELS = 3

@@ -127,7 +127,7 @@ class PatternEngine:
     # -- stages ----------------------------------------------------------------------
 
     def _settle_sizes(self) -> None:
-        """Settle a fleet without pressure: do the sizes pack."""
+        """Answer the only question of a fleet without pressure, whether the sizes pack."""
         number = 0
         threshold = self._scaled.finite()
         while not self._tracker.done:
@@ -261,7 +261,7 @@ class PatternEngine:
         return answer
 
     def _refuted_by(self, question: Question, vector: DualVector) -> None:
-        proof = dual_proof(self._scaled, shrunk(question, vector))
+        proof = dual_proof(self._scaled, question.threshold, shrunk(question, vector))
         self._refuted(question.threshold, proof, "pattern LP")
 
     def _refuted(self, threshold: Threshold, evidence: Evidence, source: str) -> None:

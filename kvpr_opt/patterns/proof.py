@@ -10,23 +10,42 @@ from kvpr_opt.patterns.answers import DualVector, NoPacking, Packing
 from kvpr_opt.placement import Placement
 from kvpr_opt.scaled import ScaledInstance, Threshold
 
+#: Points of a model or a GPU that the checker reads, at most.
+MOST_POINTS = 999_999
 
-def dual_proof(scaled: ScaledInstance, vector: DualVector) -> evidence.DualVector:
-    """A dual vector, by model and GPU type."""
-    models = [0] * len(scaled.sizes)
-    for value, group in zip(vector.class_values, scaled.classes, strict=True):
-        for model in group.models:
-            models[model] = value
-    return evidence.DualVector(tuple(models), vector.type_values)
+
+def dual_proof(
+    scaled: ScaledInstance, threshold: Threshold, vector: DualVector
+) -> evidence.Evidence:
+    """A dual vector, by model and GPU type, or a simpler argument that says as much.
+
+    The checker takes numbers of a few digits. Longer ones come from the sizes
+    themselves, where the volume refutes the threshold; should there be others,
+    they are our own word.
+    """
+    if max(*vector.class_values, *vector.type_values) <= MOST_POINTS:
+        models = [0] * len(scaled.sizes)
+        for value, group in zip(vector.class_values, scaled.classes, strict=True):
+            for model in group.models:
+                models[model] = value
+        return evidence.DualVector(tuple(models), vector.type_values)
+    problem = scaled.packing(threshold)
+    if sum(problem.sizes) > sum(problem.capacities):
+        return evidence.Volume()
+    return _our_word(threshold, "dual vector of long numbers", {})
 
 
 def exhaustion(threshold: Threshold, answer: NoPacking) -> evidence.SolverWord:
     """Our own word that every way to pack was tried: no checker can repeat it."""
+    return _our_word(threshold, "exhaustive search over patterns", {"nodes": answer.nodes})
+
+
+def _our_word(threshold: Threshold, what: str, parameters: dict[str, int]) -> evidence.SolverWord:
     return evidence.SolverWord(
-        solver="kvpr-opt, exhaustive search over patterns",
+        solver=f"kvpr-opt, {what}",
         version=version("kvpr-opt"),
         threshold=threshold.value,
-        parameters={"nodes": answer.nodes},
+        parameters=dict(parameters),
     )
 
 

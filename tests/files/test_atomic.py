@@ -1,5 +1,6 @@
 """Files written whole or not at all."""
 
+import io
 import os
 import stat
 import subprocess
@@ -9,7 +10,7 @@ import threading
 import pytest
 
 from kvpr_opt.errors import InputError
-from kvpr_opt.files.atomic import check_writable, write_text
+from kvpr_opt.files.atomic import check_writable, same_file, write_text
 
 posix = pytest.mark.skipif(os.name != "posix", reason="POSIX only")
 
@@ -143,6 +144,43 @@ def test_a_dash_is_standard_output(capsys):
     assert capsys.readouterr().out == "text\n"
 
 
+def test_standard_output_is_utf_8_whatever_the_terminal_is():
+    code = "from kvpr_opt.files.atomic import write_text; print('before'); write_text('-', 'é')"
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONIOENCODING": "ascii:replace"},
+        check=True,
+    )
+    assert run.stdout == f"before{os.linesep}é".encode()
+
+
+def test_standard_output_that_takes_text_only_gets_text(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", io.StringIO())
+    write_text("-", "é")
+    assert sys.stdout.getvalue() == "é"
+
+
+def test_closed_standard_output_is_refused_by_its_name(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", None)
+    for ask in (check_writable, lambda path: write_text(path, "x")):
+        with pytest.raises(InputError, match=r"^standard output: cannot be written: it is closed"):
+            ask("-")
+
+
+@posix
+@pytest.mark.parametrize("name", ["-", "pipe"])
+def test_that_the_reader_of_a_pipe_has_gone_is_no_bad_input(name, tmp_path, monkeypatch):
+    def gone(*_):
+        raise BrokenPipeError(32, "Broken pipe")
+
+    monkeypatch.setattr("kvpr_opt.files.atomic._write_through", gone)
+    monkeypatch.setattr("kvpr_opt.files.atomic._write_to_stdout", gone)
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(BrokenPipeError):
+        write_text("-" if name == "-" else tmp_path / name, "x")
+
+
 @pytest.mark.skipif(not os.path.exists("/dev/stdout"), reason="no /dev/stdout")
 def test_standard_output_by_its_device_is_written_in_its_turn(tmp_path):
     code = (
@@ -188,3 +226,25 @@ def test_what_cannot_be_written_is_refused_early(tmp_path, monkeypatch):
         check_writable(tmp_path / "old.txt")
     with pytest.raises(InputError, match=r"new\.txt: cannot be written: folder .* is read-only"):
         check_writable(tmp_path / "new.txt")
+
+
+# -- telling files apart -------------------------------------------------------------
+
+
+def test_a_file_is_the_same_under_all_its_names(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert same_file("x", tmp_path / "x")
+    assert same_file("-", "-")
+    assert not same_file("x", "y")
+    assert not same_file("x", "-")
+    assert not same_file("x\0", "y")
+    (tmp_path / "x").write_text("")
+    (tmp_path / "link").symlink_to("x")
+    os.link(tmp_path / "x", tmp_path / "hard")
+    assert same_file("x", "link")
+    assert same_file("hard", "link")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/stdout"), reason="no /dev/stdout")
+def test_standard_output_is_the_same_under_all_its_names():
+    assert same_file("-", "/dev/stdout")
