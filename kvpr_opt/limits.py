@@ -39,6 +39,7 @@ class Limits:
         self._start = time.monotonic()
         self._deadline = self._start + seconds
         self._interrupted = threading.Event()
+        self._at_once = False
 
     @property
     def elapsed(self) -> float:
@@ -89,12 +90,28 @@ class Limits:
         def first_time(_signal: int, _frame: FrameType | None) -> None:
             signal.signal(signal.SIGINT, default)
             self.interrupt()
+            if self._at_once:
+                raise KeyboardInterrupt
 
         signal.signal(signal.SIGINT, first_time)
         try:
             yield
         finally:
             signal.signal(signal.SIGINT, default)
+
+    @contextmanager
+    def interruptible_at_once(self) -> Iterator[None]:
+        """Leave the block at the first Ctrl-C, for work that never looks at the flag.
+
+        Whatever the block was doing is given up; the stop flag is set.
+        """
+        self._at_once = True
+        try:
+            yield
+        except KeyboardInterrupt:
+            self.interrupt()
+        finally:
+            self._at_once = False
 
 
 def _seconds(limit: object) -> float:

@@ -126,7 +126,8 @@ class Run:
 
         if not kernels.are_ready():
             self.tracker.enter(COMPILING)
-            with self.tracker.limits.not_counting():
+            limits = self.tracker.limits
+            with limits.not_counting(), limits.interruptible_at_once():
                 warm_up()
 
     def _compiled_search(self) -> None:

@@ -21,7 +21,7 @@ from kvpr_opt.limits import Limits
     "seconds", [0, -1, math.nan, math.inf, 10**400, Fraction(0), True, "5", [5], 5j]
 )
 def test_a_limit_is_a_finite_number_above_zero(seconds: Any) -> None:
-    with pytest.raises(InputError, match="^time_limit: time limit .* is not a number of seconds"):
+    with pytest.raises(InputError, match=r"^time_limit: time limit .* is not a number of seconds"):
         Limits(seconds)
 
 
@@ -62,6 +62,24 @@ def test_the_first_ctrl_c_sets_the_flag_and_the_second_raises() -> None:
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_work_that_never_looks_at_the_flag_can_be_left_at_once() -> None:
+    limits = Limits()
+    with limits.heeding_ctrl_c(), limits.interruptible_at_once():
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(5)
+        pytest.fail("not left")
+    assert limits.interrupted
+    assert limits.elapsed < 4
+
+
+def test_time_that_does_not_count_puts_the_deadline_off() -> None:
+    limits = Limits(0.2)
+    with limits.not_counting():
+        time.sleep(0.3)
+    assert not limits.stopped
+    assert limits.remaining > 0.1
 
 
 def test_a_handler_of_the_program_is_left_alone() -> None:

@@ -23,8 +23,8 @@ MOST_ROWS = 24
 _INDENT = 14
 _LEAST_NAME, _LEAST_MODELS = 12, 20
 
-# Cells that ", 12 more" may take.
-_LONGEST_REST = 6
+# Lines for the models of one GPU.
+_MODEL_LINES = 3
 
 _STYLE = {
     Status.OPTIMAL: "bold green",
@@ -40,11 +40,8 @@ def show(console: Console, result: Result) -> None:
     if result.placement is not None:
         gpus = result.placement.gpus
         console.print(_picture(gpus, width))
-        hidden = len(gpus) - MOST_ROWS
-        if hidden > 0:
-            note = (
-                f"The {MOST_ROWS} most pressed GPUs; no other of the {len(gpus)} is pressed harder."
-            )
+        if len(gpus) > MOST_ROWS:
+            note = f"The {MOST_ROWS} most pressed GPUs of {len(gpus)}; the others are no worse."
             console.print(Text(textwrap.fill(note, width)))
     console.print(_headline(result))
     for name, value in _facts(result):
@@ -61,7 +58,7 @@ def _headline(result: Result) -> Text:
 
 def _ending(result: Result) -> str:
     if result.stop_reason is not StopReason.FINISHED:
-        return result.stop_reason.value
+        return str(result.stop_reason.value)
     if result.parameters.get("method") == "heuristic":
         return "heuristic alone, as asked for"
     return "the method can do no more"
@@ -165,15 +162,21 @@ def _shortened(name: str, width: int) -> Text:
 
 
 def _listed(models: Sequence[str], width: int) -> Text:
-    """The names of models, as many as fit on about two lines."""
+    """The names of models, as many as fit on the lines there are, and how many more there are."""
     listed = Text()
+    line, column = 1, 0
     for index, name in enumerate(models):
         text = _shortened(name, width - 1)
-        if index and listed.cell_len + text.cell_len > 2 * (width - _LONGEST_REST):
-            return listed.append(f", {len(models) - index} more")
-        if index:
-            listed.append(", ")
-        listed.append_text(text)
+        left = len(models) - index
+        size = text.cell_len + (left > 1)  # with its comma
+        if column and column + 1 + size > width:
+            line, column = line + 1, 0
+        column += size + (column > 0)
+        # The last line keeps room for what is said where the next name does not fit.
+        kept = len(f" {left - 1} more") if line == _MODEL_LINES and left > 1 else 0
+        if index and (line > _MODEL_LINES or column + kept > width):
+            return listed.append(f", {left} more")
+        listed.append(", " if index else "").append_text(text)
     return listed
 
 
