@@ -43,7 +43,7 @@ class Limits:
 
     @property
     def elapsed(self) -> float:
-        """Seconds since the start."""
+        """Seconds since the start, those that do not count left out."""
         return time.monotonic() - self._start
 
     @property
@@ -67,12 +67,14 @@ class Limits:
 
     @contextmanager
     def not_counting(self) -> Iterator[None]:
-        """Put the deadline off by the time spent inside: for work done once on a machine."""
+        """Stop the clock inside: for work that is done once on a machine."""
         start = time.monotonic()
         try:
             yield
         finally:
-            self._deadline += time.monotonic() - start
+            spent = time.monotonic() - start
+            self._start += spent
+            self._deadline += spent
 
     @contextmanager
     def heeding_ctrl_c(self) -> Iterator[None]:

@@ -71,7 +71,7 @@ def test_names_must_be_those_of_the_fleet(assignment: dict[str, Any], reason: st
 
 
 def test_integers_of_numpy_are_indices() -> None:
-    placement = Placement(fleet([10, 10], [(6, 1), (6, 1)]), np.array([1, 0]))
+    placement = Placement(fleet([10, 10], [(6, 1), (6, 1)]), list(np.array([1, 0])))
     assert placement.gpu_of == (1, 0)
     assert {type(gpu) for gpu in placement.gpu_of} == {int}
 

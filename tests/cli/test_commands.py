@@ -13,49 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from kvpr_opt.cli import main
+from command_runs import SMALL, Run, write
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-SMALL = {
-    "gpus": [{"count": 2, "memory": 10}],
-    "models": [
-        {"name": "a", "size": 3, "req_rate": 1, "slo": 2},
-        {"name": "b", "size": 4, "pressure": "7/3"},
-        {"name": "c", "size": 2, "pressure": 0},
-    ],
-}
-
-
-class Run:
-    """One call of the command in this process."""
-
-    def __init__(self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-        self.capsys = capsys
-        self.monkeypatch = monkeypatch
-
-    def __call__(self, *arguments: object) -> tuple[int, str, str]:
-        self.monkeypatch.setattr(sys, "argv", ["kvpr-opt", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stop:
-            main()
-        captured = self.capsys.readouterr()
-        return int(stop.value.code or 0), captured.out, captured.err
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    monkeypatch.setenv("COLUMNS", "100")
-    return Run(capsys, monkeypatch)
-
-
-@pytest.fixture
-def small(tmp_path: Path) -> Path:
-    return write(tmp_path / "small.json", SMALL)
-
-
-def write(path: Path, data: Any) -> Path:
-    path.write_text(json.dumps(data))
-    return path
 
 
 def test_solve_writes_result_and_certificate_and_verify_accepts_it(
@@ -98,17 +58,6 @@ def test_the_result_goes_to_stdout_and_the_screen_to_stderr(run: Run, small: Pat
 
 def test_quiet_is_quiet(run: Run, small: Path) -> None:
     assert run("solve", small, "--quiet") == (0, "", "")
-
-
-@pytest.mark.parametrize("width", ["30", "40", "79", "80", "200"])
-def test_the_picture_fits_its_window(run: Run, monkeypatch: pytest.MonkeyPatch, width: str) -> None:
-    monkeypatch.setenv("COLUMNS", width)
-    code, _, err = run("solve", EXAMPLES / "small_fleet.yaml", "--method", "heuristic")
-    assert code == 0
-    picture = [line for line in err.splitlines() if "gpu" in line]
-    assert len(picture) >= 4
-    assert all(len(line.rstrip()) <= int(width) for line in picture)
-    assert "\x1b" not in err
 
 
 def test_the_heuristic_alone_is_done_when_it_has_placed(run: Run, small: Path) -> None:
@@ -213,6 +162,20 @@ BAD: dict[str, tuple[Any, list[str], str]] = {
         ["--method", "cplex"],
         "known: auto, heuristic, branch_and_price",
     ),
+    "gap no number": (SMALL, ["--gap", "x"], "error: --gap: gap 'x' is not"),
+    "seed negative": (
+        SMALL,
+        ["--seed", "-1"],
+        "error: --seed: seed -1 is not a whole number from 0",
+    ),
+    "seed too large": (SMALL, ["--seed", "99999999999"], "error: --seed: seed 99999999999 is not"),
+    "threads too many": (SMALL, ["--threads", "100000"], "error: --threads: threads 100000 is not"),
+    "gpus 0": (SMALL, ["--gpus", "0", "--memory", "8"], "error: --gpus: gpus 0 is not"),
+    "memory no number": (
+        SMALL,
+        ["--gpus", "1", "--memory", "x"],
+        "error: --memory: memory 'x' is not",
+    ),
     "unknown stage": (SMALL, ["--skip", "refil"], "did you mean 'refill'"),
     "unknown option": (SMALL, ["--metod", "auto"], "--metod"),
     "output folder missing": (SMALL, ["--output", "/no/such/folder/r.json"], "/no/such/folder"),
@@ -270,6 +233,29 @@ def test_a_file_that_is_no_fleet_is_refused_with_its_place(
     assert len(err.strip().splitlines()) == 1
 
 
+@pytest.mark.parametrize("command", ["solve", "canonical"])
+def test_the_fleet_is_not_written_over(run: Run, small: Path, command: str) -> None:
+    before = small.read_text()
+    link = small.with_name("link.json")
+    link.symlink_to(small)
+    for target in (small, small.parent / "." / small.name, link):
+        code, out, err = run(command, small, "--output", target)
+        assert (code, out) == (2, "")
+        assert re.search(r"error: --output: .* is the fleet itself, which it would replace", err)
+    assert small.read_text() == before
+
+
+@pytest.mark.parametrize(("one", "other"), [("r.json", "./r.json"), ("-", "-")])
+def test_result_and_certificate_are_not_written_to_one_place(
+    run: Run, small: Path, monkeypatch: pytest.MonkeyPatch, one: str, other: str
+) -> None:
+    monkeypatch.chdir(small.parent)
+    code, out, err = run("solve", small, "--output", one, "--certificate", other)
+    assert (code, out) == (2, "")
+    assert f"error: --certificate: {other} is what --output writes to" in err
+    assert os.listdir() == [small.name]
+
+
 def test_a_missing_file_is_named(run: Run) -> None:
     code, _, err = run("solve", "nowhere.json")
     assert code == 2
@@ -291,6 +277,8 @@ def test_a_tampered_certificate_is_rejected(run: Run, small: Path, tmp_path: Pat
 def test_canonical_is_what_the_checker_alone_reads(run: Run, small: Path, tmp_path: Path) -> None:
     certificate, canonical = tmp_path / "certificate.json", tmp_path / "canonical.json"
     run("solve", small, "--certificate", certificate)
+    assert certificate.read_text().endswith("}\n")
+    assert not certificate.read_text().endswith("\n\n")
     assert run("canonical", small, "--output", canonical)[0] == 0
     assert run("canonical", small)[1] == canonical.read_text()
     checker = sys.modules["kvpr_opt.verify"].__file__
@@ -321,7 +309,12 @@ def test_generate_writes_all_of_prism_or_one_case(run: Run, tmp_path: Path) -> N
     ("arguments", "message"),
     [
         (["prism"], "--case"),
-        (["prism", "--case", "50"], "case 50"),
+        (["prism", "--case", "50"], "error: --case: case 50 is not a whole number from 0 to 49"),
+        (["prism", "--case", "1", "--seed", "3"], "fixed"),
+        (["uniform", "--gpus", "0", "--models", "4"], "error: --gpus: gpus 0 is not"),
+        (["paper", "--gpus", "0"], "error: --gpus: gpus 0 is not"),
+        (["fine", "--gpus", "2", "--models", "8", "--skew", "abc"], "error: --skew: skew 'abc'"),
+        (["unifrom"], "did you mean 'uniform'"),
         (["prism", "--case", "1", "--gpus", "3"], "fixed"),
         (["prism", "--all"], "--output"),
         (["unifrom", "--gpus", "2", "--models", "4"], "did you mean 'uniform'"),
@@ -334,16 +327,6 @@ def test_generate_refuses_what_it_cannot_draw(run: Run, arguments: list[str], me
     code, _, err = run("generate", *arguments)
     assert code == 2
     assert message in err
-
-
-def test_a_reader_that_leaves_a_pipe_early_is_no_crash(tmp_path: Path) -> None:
-    fleet = tmp_path / "fleet.json"
-    command = f"{sys.executable} -m kvpr_opt generate uniform --gpus 2000 --models 4000 | head -1"
-    done = subprocess.run(
-        command, shell=True, capture_output=True, text=True, timeout=60, check=False
-    )
-    assert "Traceback" not in done.stderr
-    assert not fleet.exists()
 
 
 def test_standard_input_is_read(small: Path) -> None:

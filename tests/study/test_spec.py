@@ -120,7 +120,7 @@ BAD = {
     ),
     "no such case": (
         TOP + "[[cells]]\nfamily = 'prism'\nseeds = '40-50'",
-        r"cells\[0\]: case 50 is not",
+        r"cells\[0\]\.case: case 50 is not",
     ),
     "no seeds": (TOP + CELL.replace("seeds = [0]", ""), r"cells\[0\]: no key 'seeds'"),
     "empty seeds": (TOP + CELL.replace("[0]", "[]"), r"cells\[0\].seeds: \[\] is not a list"),
