@@ -31,7 +31,7 @@ ROUNDS = 20
 #: GPUs from which the large-scale construction comes first, and the rounds are more.
 FILL_FROM, MANY_ROUNDS = 200, 400
 
-#: Relative gap below which the pattern engine is left alone where numbers are rounded.
+#: Relative gap at which the pattern engine stops where it does not see all models.
 BLIND_GAP = Fraction(1, 2**20)
 
 #: The formulation to which ``method="auto"`` turns where the pattern engine gives up.
@@ -161,12 +161,15 @@ class Run:
 
         scaled, value = tracker.instance.scaled, tracker.incumbent_value
         threshold = scaled.finite() if value is None else scaled.below(value)
-        if fit_range(scaled.packing(threshold)).exact:
-            PatternEngine(tracker).run()
-        elif value is not None:
-            # Its integers have 64 bits: nearer than the rounding it cannot see.
-            with tracker.content_with(BLIND_GAP):
-                PatternEngine(tracker).run()
+        whole = scaled.packing(threshold)
+        rounded = fit_range(whole)
+        if any(size and not small for size, small in zip(whole.sizes, rounded.sizes, strict=True)):
+            # The engine takes models that are rounded to nothing for nothing.
+            if value is not None:
+                with tracker.content_with(BLIND_GAP):
+                    PatternEngine(tracker).run()
+            return
+        PatternEngine(tracker).run()
 
     def _threshold_search(self) -> None:
         self.tracker.enter("starting the solver")

@@ -71,6 +71,9 @@ def enumerate_patterns(
 ) -> Patterns | None:
     """The patterns of a question that stay within all budgets, least waste first.
 
+    Where the question is rounded, patterns that exceed a capacity in exact
+    numbers are left out, so that an exhaustive search over them is exact.
+
     Parameters
     ----------
     budgets
@@ -89,8 +92,10 @@ def enumerate_patterns(
     words, kinds = found
     counts = fields.unpack(words, len(question.counts)).astype(np.int64)
     waste = np.column_stack([b.most[kinds] - counts @ b.values for b in budgets])
-    kept = (waste <= [b.slack for b in budgets]).all(axis=1)
-    order = np.flatnonzero(kept)
+    order = np.flatnonzero((waste <= [b.slack for b in budgets]).all(axis=1))
+    if question.exact is not None:
+        fits = [question.fits(counts[p], kinds[p], waste[p, 0]) for p in order]
+        order = order[np.array(fits, dtype=bool)]
     order = order[np.argsort(waste[order, 0], kind="stable")]
     return Patterns(words[order], waste[order], kinds[order])
 

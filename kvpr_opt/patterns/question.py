@@ -36,8 +36,9 @@ class Question:
     threshold
         The threshold that is asked.
     exact
-        False where sizes and capacities were rounded down to fit 64 bits: an
-        answer "no" still holds, a packing need not be a placement.
+        Sizes by class and capacities by type of any length, where the above were
+        rounded down to fit 64 bits: an answer "no" still holds then, a packing
+        need not be a placement.
     """
 
     sizes: Ints
@@ -45,22 +46,25 @@ class Question:
     capacities: Ints
     numbers: Ints
     threshold: Threshold
-    exact: bool = True
+    exact: tuple[tuple[int, ...], tuple[int, ...]] | None = None
 
     @classmethod
     def of(cls, scaled: ScaledInstance, threshold: Threshold) -> Question:
         """The question that a threshold asks of a fleet."""
-        packing = fit_range(scaled.packing(threshold), RANGE_BITS)
-        classes, types = scaled.classes, scaled.types
-        sizes = _ints([packing.sizes[group.models[0]] for group in classes])
-        counts = _ints([len(group.models) for group in classes])
+        whole = scaled.packing(threshold)
+        packing = fit_range(whole, RANGE_BITS)
+        first = [group.models[0] for group in scaled.classes]
+        gpus = [kind.gpus[0] for kind in scaled.types]
+        sizes = _ints([packing.sizes[model] for model in first])
+        counts = _ints([len(group.models) for group in scaled.classes])
+        long = tuple(whole.sizes[i] for i in first), tuple(whole.capacities[g] for g in gpus)
         return cls(
             sizes=sizes,
             counts=np.where(sizes > 0, counts, 0),
-            capacities=_ints([packing.capacities[kind.gpus[0]] for kind in types]),
-            numbers=_ints([len(kind.gpus) for kind in types]),
+            capacities=_ints([packing.capacities[gpu] for gpu in gpus]),
+            numbers=_ints([len(kind.gpus) for kind in scaled.types]),
             threshold=threshold,
-            exact=packing.exact,
+            exact=None if packing.exact else long,
         )
 
     @property
@@ -72,6 +76,17 @@ class Question:
     def bins(self) -> int:
         """Number of bins."""
         return int(self.numbers.sum())
+
+    def fits(self, counts: Ints, kind: int, waste: int) -> bool:
+        """Whether a pattern fits in exact numbers; `waste` is what it leaves in rounded ones.
+
+        Each item and the capacity lose less than one in the rounding, so a
+        pattern that leaves as much as it has items fits in any case.
+        """
+        if self.exact is None or waste >= counts.sum():
+            return True
+        sizes, capacities = self.exact
+        return sum(int(n) * sizes[c] for c, n in enumerate(counts) if n) <= capacities[kind]
 
     def left(self, counts: Ints, numbers: Ints) -> Question:
         """The same question for a part of the items and bins."""

@@ -239,3 +239,21 @@ def test_fractional_answers_cover_every_class() -> None:
     if isinstance(answer, Fractional):
         covered = answer.weights @ lp.pool.counts
         assert (covered >= question.counts - 1e-6).all()
+
+
+def test_numbers_of_any_length_are_settled_by_exhaustive_search() -> None:
+    for seed in range(12):
+        draw = random.Random(seed)
+        primes = [Fraction(draw.randint(1, 2 * p), p) for p in (99991, 100003, 100019, 100043)]
+        instance = Instance(
+            [GPU(f"g{i}", draw.choice([6, 8, 8])) for i in range(3)],
+            [LLM(f"m{i}", draw.randint(1, 3), pressure=draw.choice(primes)) for i in range(6)],
+        )
+        optimum = brute_force(instance)
+        if optimum == math.inf:
+            continue
+        tracker = Tracker(instance, Limits(30))
+        for bound in lower_bounds(instance):
+            tracker.raise_bound(bound, "known")
+        PatternEngine(tracker).run()
+        assert tracker.incumbent_value == tracker.bound_value == optimum
