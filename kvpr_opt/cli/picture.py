@@ -23,8 +23,8 @@ MOST_ROWS = 24
 _INDENT = 14
 _LEAST_NAME, _LEAST_MODELS = 12, 20
 
-# Lines for the models of one GPU.
-_MODEL_LINES = 3
+# Lines for the models of one GPU: all of them on a few GPUs, a glimpse on many.
+_MODEL_LINES, _FEW_GPUS, _FEW_LINES = 12, 8, 3
 
 _STYLE = {
     Status.OPTIMAL: "bold green",
@@ -134,7 +134,8 @@ def _picture(gpus: Sequence[GPULoad], width: int) -> Table:
             cells.insert(1, _bar(share, bar, "blue"))
             cells.append(_bar(_relative(gpu.kvpr, highest), bar, style))
         if for_models:
-            cells.append(_listed(gpu.models, for_models))
+            lines = _MODEL_LINES if len(rows) <= _FEW_GPUS else _FEW_LINES
+            cells.append(_listed(gpu.models, for_models, lines))
         table.add_row(*cells)
     return table
 
@@ -161,7 +162,7 @@ def _shortened(name: str, width: int) -> Text:
     return text
 
 
-def _listed(models: Sequence[str], width: int) -> Text:
+def _listed(models: Sequence[str], width: int, lines: int) -> Text:
     """The names of models, as many as fit on the lines there are, and how many more there are."""
     listed = Text()
     line, column = 1, 0
@@ -173,8 +174,8 @@ def _listed(models: Sequence[str], width: int) -> Text:
             line, column = line + 1, 0
         column += size + (column > 0)
         # The last line keeps room for what is said where the next name does not fit.
-        kept = len(f" {left - 1} more") if line == _MODEL_LINES and left > 1 else 0
-        if index and (line > _MODEL_LINES or column + kept > width):
+        kept = len(f" {left - 1} more") if line == lines and left > 1 else 0
+        if index and (line > lines or column + kept > width):
             return listed.append(f", {left} more")
         listed.append(", " if index else "").append_text(text)
     return listed
