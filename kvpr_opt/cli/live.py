@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -16,8 +16,44 @@ from kvpr_opt.progress import Progress
 from kvpr_opt.stages import COMPILING
 from kvpr_opt.study.runner import StudyProgress
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
-class LiveStatus:
+
+class _LiveLines:
+    """What is drawn anew, eight times a second, for as long as the ``with`` block lasts.
+
+    A subclass has what it draws before it calls this constructor, which draws it.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._spinner = Spinner("dots")
+        self._start = time.monotonic()
+        self._live: Live | None = None
+        if console.is_terminal and not console.quiet:
+            self._live = Live(
+                get_renderable=self._render, console=console, transient=True, refresh_per_second=8
+            )
+
+    def _render(self) -> Group:
+        return Group(self._spinner)
+
+    def __enter__(self) -> Self:
+        if self._live is not None:
+            self._live.start(refresh=True)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+
+class LiveStatus(_LiveLines):
     """Shows the latest event of a run; nothing where there is no terminal.
 
     Parameters
@@ -31,10 +67,8 @@ class LiveStatus:
     def __init__(self, console: Console, time_limit: float | None) -> None:
         self._console = console
         self._time_limit = time_limit
-        self._start = time.monotonic()
         self._latest: Progress | None = None
-        self._spinner = Spinner("dots")
-        self._live = _live(console, self._render)
+        super().__init__(console)
 
     def update(self, event: Progress) -> None:
         """Take the next event; only the one that takes long is told without a terminal."""
@@ -56,22 +90,8 @@ class LiveStatus:
             Text(f"  gap             {gap_text(event.gap)}"),
         )
 
-    def __enter__(self) -> LiveStatus:
-        if self._live is not None:
-            self._live.start(refresh=True)
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._live is not None:
-            self._live.stop()
-
-
-class LiveStudy:
+class LiveStudy(_LiveLines):
     """Shows how far a study has come; nothing where there is no terminal.
 
     Parameters
@@ -84,9 +104,7 @@ class LiveStudy:
 
     def __init__(self, console: Console, start: StudyProgress) -> None:
         self._latest = start
-        self._start = time.monotonic()
-        self._spinner = Spinner("dots")
-        self._live = _live(console, self._render)
+        super().__init__(console)
 
     def update(self, progress: StudyProgress) -> None:
         """Take the next event."""
@@ -102,23 +120,3 @@ class LiveStudy:
             )
         )
         return Group(self._spinner, *(Text(f"  {run}") for run in now.running))
-
-    def __enter__(self) -> LiveStudy:
-        if self._live is not None:
-            self._live.start(refresh=True)
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._live is not None:
-            self._live.stop()
-
-
-def _live(console: Console, render: Callable[[], Group]) -> Live | None:
-    if not console.is_terminal or console.quiet:
-        return None
-    return Live(get_renderable=render, console=console, transient=True, refresh_per_second=8)

@@ -12,8 +12,9 @@ import pytest
 from small_fleets import TRAP, brute_force, fleet, random_fleet
 
 from formulations.registry import ORACLES, create
-from kvpr_opt.errors import InputError
+from kvpr_opt.errors import InputError, InvalidPlacementError
 from kvpr_opt.generate import random_instance
+from kvpr_opt.instance import Instance
 from kvpr_opt.limits import Limits
 from kvpr_opt.oracle import Feasible, Infeasible, Unknown
 from kvpr_opt.placement import Placement
@@ -101,10 +102,10 @@ def test_a_hint_is_accepted_and_changes_no_verdict(name: str) -> None:
         assert isinstance(oracle.decide(scaled.below(optimum), Limits(60), hint=hint), Infeasible)
 
 
-def _placement_or_none(instance, gpu_of):  # type: ignore[no-untyped-def]
+def _placement_or_none(instance: Instance, gpu_of: tuple[int, ...]) -> Placement | None:
     try:
         return Placement(instance, gpu_of)
-    except Exception:
+    except InvalidPlacementError:
         return None
 
 
