@@ -56,7 +56,7 @@ def test_a_solve_shows_what_it_tries_and_ends_in_colour(tmp_path: Path) -> None:
 def test_a_study_shows_how_far_it_is(tmp_path: Path) -> None:
     spec = tmp_path / "study.toml"
     spec.write_text(
-        f'output = "{tmp_path / "out"}"\nmethods = ["heuristic"]\n'
+        f'output = "{tmp_path / "out"}"\nmethods = ["heuristic"]\ntime_limit = 10\nthreads = 1\n'
         '[[cells]]\nfamily = "prism"\nseeds = "0-3"\n'
     )
     code, shown = on_a_terminal("study", "run", spec)
