@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import cast
 
-from kvpr_opt.errors import InputError, nearest
+from kvpr_opt.errors import check_known
 from kvpr_opt.instance import Instance
 from kvpr_opt.oracle import Optimiser, Oracle
 
@@ -46,12 +46,7 @@ def create(name: str, instance: Instance, *, seed: int = 0, threads: int = 1) ->
     InputError
         For a name that is not known.
     """
-    if name not in _MODULES:
-        known = ", ".join(NAMES)
-        raise InputError(
-            f"formulation {name!r} is not known{nearest(name, NAMES)}; known: {known}",
-            place="method",
-        )
+    check_known("formulation", name, NAMES, place="method")
     module = import_module(_MODULES[name])
     made = module.Formulation(instance, seed=seed, threads=threads)
     return cast(Oracle, made) if name in _ORACLES else cast(Optimiser, made)

@@ -8,7 +8,7 @@ into one line on the screen and exit code 2.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 
 class KvprError(Exception):
@@ -46,6 +46,21 @@ class InvalidPlacementError(KvprError):
 
 class SolverError(KvprError):
     """A solver behaved in a way that its interface excludes."""
+
+
+def check_known(kind: str, name: str, known: Collection[str], *, place: str) -> None:
+    """Refuse a name that is not one of the known ones.
+
+    Raises
+    ------
+    InputError
+        With the nearest known name, and all of them.
+    """
+    if name not in known:
+        raise InputError(
+            f"{kind} {name!r} is not known{nearest(str(name), known)}; known: {', '.join(known)}",
+            place=place,
+        )
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from kvpr_opt.certificate import certify, verify
-from kvpr_opt.errors import InputError, SolverError, nearest
+from kvpr_opt.errors import InputError, SolverError, check_known
 from kvpr_opt.exact import decimal_text, to_fraction
 from kvpr_opt.instance import Instance, Number
 from kvpr_opt.limits import Limits
@@ -119,13 +119,7 @@ def check_method(method: str) -> None:
     # The names alone; no formulation is imported.
     from formulations.registry import NAMES
 
-    methods = (*OWN_METHODS, *NAMES)
-    if method not in methods:
-        raise InputError(
-            f"method {method!r} is not known{nearest(str(method), methods)}; "
-            f"known: {', '.join(methods)}",
-            place="method",
-        )
+    check_known("method", method, (*OWN_METHODS, *NAMES), place="method")
 
 
 def _gap(gap: Number) -> Fraction:
@@ -163,11 +157,8 @@ def check_stages(skip: Collection[str]) -> frozenset[str]:
     if not isinstance(skip, Collection):
         raise InputError(f"skip {skip!r} is not a collection of names of stages", place="skip")
     names = frozenset([skip] if isinstance(skip, str) else skip)
-    for name in sorted(names.difference(STAGES), key=str):
-        raise InputError(
-            f"stage {name!r} is not known{nearest(str(name), STAGES)}; known: {', '.join(STAGES)}",
-            place="skip",
-        )
+    for name in sorted(names, key=str):
+        check_known("stage", name, STAGES, place="skip")
     return names
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from kvpr_opt.errors import InputError, nearest
+from kvpr_opt.errors import check_known
 from kvpr_opt.heuristics.fleet import FleetArrays
 
 #: Where the two zero-pressure passes run: after construction, between the two
@@ -147,12 +147,7 @@ def check_skip(skip: Collection[str]) -> None:
         If `skip` names a stage that is not one of :data:`STAGES`.
     """
     for name in skip:
-        if name not in STAGES:
-            raise InputError(
-                f"there is no stage {name!r}{nearest(name, STAGES)}; "
-                f"the stages are {', '.join(STAGES)}",
-                place="skip",
-            )
+        check_known("stage", name, STAGES, place="skip")
 
 
 def _within(number: int, most: int) -> int:

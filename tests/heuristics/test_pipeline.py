@@ -99,7 +99,7 @@ def test_each_construction_suffices_alone(random_fleet):
 
 
 def test_a_stage_that_does_not_exist_is_refused():
-    with pytest.raises(InputError, match="no stage 'polish'"):
+    with pytest.raises(InputError, match="stage 'polish' is not known"):
         run(fleet([10], [(1, 1)]), skip={"polish"})
 
 
