@@ -1,0 +1,50 @@
+"""What the documentation shows is true: its fleet reads, its Python runs, its files exist."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from kvpr_opt import read_instance
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def block(language: str) -> str:
+    found = re.search(rf"```{language}\n(.*?)```", README, re.DOTALL)
+    assert found, f"the README has no {language} block"
+    return found[1]
+
+
+def test_the_fleet_of_the_readme_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "fleet.yaml"
+    path.write_text(block("yaml"), encoding="utf-8")
+    fleet = read_instance(path)
+    assert [gpu.name for gpu in fleet.gpus] == ["a100-0", "gpu0", "gpu1", "gpu2"]
+    assert len(fleet.models) == 2
+
+
+def test_the_python_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "fleet.yaml").write_text(
+        (ROOT / "examples" / "small_fleet.yaml").read_text(encoding="utf-8"), encoding="utf-8"
+    )
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {}
+    exec(block("python"), names)
+    result = names["result"]
+    shown = re.search(r"result\.max_kvpr +# (Fraction\(.*\))", README)
+    assert shown
+    assert repr(result.max_kvpr) == shown[1]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_page_has_no_gaps_and_no_dead_links(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert not re.search(r"@[A-Z]+@", text)
+    for target in re.findall(r"\]\(([^)#]+)\)", text):
+        if "://" not in target:
+            assert (page.parent / target).exists(), target
