@@ -16,7 +16,16 @@ from kvpr_opt.scaled import fit_range
 from kvpr_opt.search import threshold_search
 
 #: Stages of this module that can be left out, beside those of the heuristic.
-OWN_STAGES = ("counting_bound", "heuristic", "compiled_search", "polish", "level")
+OWN_STAGES = (
+    "counting_bound",
+    "heuristic",
+    "compiled_search",
+    "lp_bound",
+    "dives",
+    "exhaustive_search",
+    "polish",
+    "level",
+)
 
 #: Every stage that can be left out, by name.
 STAGES: tuple[str, ...] = (*OWN_STAGES, *heuristics.STAGES)
@@ -174,9 +183,9 @@ class Run:
             # The engine takes models that are rounded to nothing for nothing.
             if value is not None:
                 with tracker.content_with(BLIND_GAP):
-                    PatternEngine(tracker).run()
+                    PatternEngine(tracker, self._skip).run()
             return
-        PatternEngine(tracker).run()
+        PatternEngine(tracker, self._skip).run()
 
     def _threshold_search(self) -> None:
         self.tracker.enter("starting the solver")

@@ -64,6 +64,39 @@ def test_it_equals_brute_force_on_2000_fleets_of_up_to_8_models_and_4_gpus(block
         agrees_with_brute_force(random_fleet(random.Random(f"large {seed}")))
 
 
+#: Ways through the stages, each of which can settle a small fleet.
+WAYS: list[tuple[str, tuple[str, ...]]] = [
+    ("auto", ()),
+    ("auto", ("heuristic", "compiled_search", "counting_bound")),
+    ("auto", ("heuristic", "compiled_search", "lp_bound")),
+    ("auto", ("compiled_search", "dives")),
+    ("auto", ("lp_bound", "dives", "exhaustive_search")),
+    ("branch_and_price", ("heuristic", "compiled_search", "dives", "lp_bound")),
+    ("branch_and_price", ("heuristic", "counting_bound")),
+    ("assignment_cpsat", ("heuristic", "counting_bound", "polish", "level")),
+    ("assignment_cpsat", ("refill", "zero_moves", "moves", "swaps")),
+]
+
+
+def agrees_on_the_way(instance: Instance, method: str, skip: tuple[str, ...]) -> None:
+    result = exact(instance, method=method, skip=skip, time_limit=60)
+    assert result.lower_bound == brute_force(instance), (method, skip)
+
+
+def test_every_way_through_the_stages_ends_at_the_optimum() -> None:
+    for seed in range(36):
+        instance = random_fleet(random.Random(f"way {seed}"), most_models=6, most_gpus=3)
+        agrees_on_the_way(instance, *WAYS[seed % len(WAYS)])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("block", range(100))
+def test_every_way_through_the_stages_ends_at_the_optimum_on_10000_fleets(block: int) -> None:
+    for seed in range(block * 100, block * 100 + 100):
+        instance = random_fleet(random.Random(f"way {seed}"), most_models=6, most_gpus=3)
+        agrees_on_the_way(instance, *WAYS[seed % len(WAYS)])
+
+
 def test_the_trap_of_the_strict_question() -> None:
     assert exact(TRAP).max_kvpr == Fraction(1, 8)
 

@@ -25,6 +25,7 @@ no limit cuts short can be repeated.
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -48,6 +49,9 @@ from kvpr_opt.patterns.proof import dual_proof, exhaustion, placement_of
 from kvpr_opt.patterns.question import Question
 from kvpr_opt.progress import Tracker
 from kvpr_opt.scaled import Threshold
+
+#: Stages that can be left out.
+STAGES = ("lp_bound", "dives", "exhaustive_search")
 
 #: Relative width to which the bound of the LP is narrowed in the first round.
 _PRECISION = Fraction(1, 100_000)
@@ -91,10 +95,14 @@ class PatternEngine:
     tracker
         Its instance is solved, its incumbent (if any) and bound are the start,
         and every placement and bound found goes to it.
+    skip
+        Stages to leave out, of :data:`STAGES`, for ablations. What is left may
+        not be able to close the gap; then only the limits end the run.
     """
 
-    def __init__(self, tracker: Tracker) -> None:
+    def __init__(self, tracker: Tracker, skip: Collection[str] = ()) -> None:
         self._tracker = tracker
+        self._skip = frozenset(skip)
         self._instance = tracker.instance
         self._scaled = tracker.instance.scaled
         self._limits = tracker.limits
@@ -107,13 +115,16 @@ class PatternEngine:
 
     def run(self) -> None:
         """Work until the tracker is done. It has a lower bound already."""
+        if self._skip.issuperset(STAGES):
+            return
         if self._scaled.total_pressure == 0:
             self._settle_sizes()
             return
         self._find_first()
         if self._tracker.done:
             return
-        self._relax(self._scaled.below(self._high), TABLE_LEVELS)
+        if "lp_bound" not in self._skip:
+            self._relax(self._scaled.below(self._high), TABLE_LEVELS)
         number = 0
         while not self._tracker.done:
             effort = Effort.of_round(number)
@@ -153,6 +164,8 @@ class PatternEngine:
 
     def _narrow(self, precision: Fraction, levels: int) -> None:
         """Bisect for the lowest threshold that passes the LP."""
+        if "lp_bound" in self._skip:
+            return
         undecided: Fraction | None = None
         # Large fleets pass close to the bound: long steps down until one is refuted.
         share = step_down = Fraction(1, 8)
@@ -230,6 +243,8 @@ class PatternEngine:
 
     def _dive(self, threshold: Threshold, effort: Effort) -> bool:
         """Whether a dive at the threshold improved the incumbent."""
+        if "dives" in self._skip:
+            return False
         self._tracker.enter("dive")
         question = Question.of(self._scaled, threshold)
         self._dives += 1
@@ -238,6 +253,8 @@ class PatternEngine:
 
     def _search(self, threshold: Threshold, effort: Effort) -> Packing | NoPacking | OutOfBudget:
         """Search a threshold exhaustively; bound or incumbent move with the answer."""
+        if "exhaustive_search" in self._skip:
+            return OutOfBudget(patterns=True)
         if self._overflow is not None:
             value, allowed = self._overflow
             if threshold.value >= value and effort.patterns <= allowed:

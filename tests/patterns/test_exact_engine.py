@@ -10,9 +10,11 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from kvpr_opt import stages
 from kvpr_opt.bounds import lower_bounds
 from kvpr_opt.instance import GPU, LLM, Instance
 from kvpr_opt.limits import Limits
+from kvpr_opt.patterns import portfolio
 from kvpr_opt.patterns.answers import DualVector, Fractional, NoPacking, Packing
 from kvpr_opt.patterns.cover import cover
 from kvpr_opt.patterns.dive import Dive, DivePlan
@@ -257,3 +259,14 @@ def test_numbers_of_any_length_are_settled_by_exhaustive_search() -> None:
             tracker.raise_bound(bound, "known")
         PatternEngine(tracker).run()
         assert tracker.incumbent_value == tracker.bound_value == optimum
+
+
+def test_its_stages_can_be_named_in_a_solve() -> None:
+    assert set(portfolio.STAGES) <= set(stages.STAGES)
+
+
+def test_with_every_stage_left_out_it_ends_at_once() -> None:
+    tracker = Tracker(small_fleet(1), Limits(30))
+    PatternEngine(tracker, skip=portfolio.STAGES).run()
+    assert tracker.incumbent is None
+    assert tracker.limits.elapsed < 5
