@@ -78,5 +78,5 @@ def test_stopped_at_once_the_placement_is_kept():
 
 
 def test_an_unknown_stage_is_refused():
-    with pytest.raises(InputError, match="no stage 'zeros'"):
+    with pytest.raises(InputError, match="stage 'zeros' is not known"):
         polish(Placement(fleet([10], [(1, 1)]), [0]), skip={"zeros"})
