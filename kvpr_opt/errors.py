@@ -48,6 +48,10 @@ class SolverError(KvprError):
     """A solver behaved in a way that its interface excludes."""
 
 
+class NumericalError(SolverError):
+    """A solver that works with floats lost its way; nothing that was proved is touched."""
+
+
 def check_known(kind: str, name: str, known: Collection[str], *, place: str) -> None:
     """Refuse a name that is not one of the known ones.
 

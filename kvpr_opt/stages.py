@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
 from kvpr_opt import heuristics
 from kvpr_opt.bounds import counting_bound, volume_bound
+from kvpr_opt.errors import NumericalError
 from kvpr_opt.infeasibility import cause
 from kvpr_opt.oracle import Optimiser, Oracle
 from kvpr_opt.placement import Placement
@@ -183,9 +185,17 @@ class Run:
             # The engine takes models that are rounded to nothing for nothing.
             if value is not None:
                 with tracker.content_with(BLIND_GAP):
-                    PatternEngine(tracker, self._skip).run()
+                    self._run_engine(PatternEngine(tracker, self._skip).run)
             return
-        PatternEngine(tracker, self._skip).run()
+        self._run_engine(PatternEngine(tracker, self._skip).run)
+
+    def _run_engine(self, run: Callable[[], None]) -> None:
+        """Run the pattern engine; where its LP fails, say so and leave the rest to others."""
+        try:
+            run()
+        except NumericalError as error:
+            self.statistics["pattern_engine"] = f"gave up: {error}"
+            self.tracker.enter(f"pattern engine gave up: {error}")
 
     def _threshold_search(self) -> None:
         self.tracker.enter("starting the solver")

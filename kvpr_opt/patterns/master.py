@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import highspy
 import numpy as np
 
-from kvpr_opt.errors import SolverError
+from kvpr_opt.errors import NumericalError
 from kvpr_opt.kernels import Floats
 from kvpr_opt.patterns.pool import PatternPool
 from kvpr_opt.patterns.question import Question
@@ -112,7 +112,7 @@ class Master:
             self._highs.run()
             status = self._highs.getModelStatus()
         if status != highspy.HighsModelStatus.kOptimal:
-            raise SolverError(f"the pattern LP ended with {status}")
+            raise NumericalError(f"the pattern LP ended with {status}")
         solution = self._highs.getSolution()
         values = np.array(solution.col_value)
         duals = np.array(solution.row_dual)
