@@ -97,10 +97,11 @@ def test_every_way_through_the_stages_ends_at_the_optimum_on_10000_fleets(block:
         agrees_on_the_way(instance, *WAYS[seed % len(WAYS)])
 
 
-def test_an_lp_that_loses_its_way_leaves_the_answer_to_the_others() -> None:
+def test_models_a_billion_times_smaller_than_others_do_not_lose_the_lp() -> None:
     instance = fleet([80, 81, 82], [(40, 5), (0, Fraction(1, 10**12))])
     result = exact(instance, skip=("heuristic", "compiled_search"), time_limit=30)
     assert result.max_kvpr == brute_force(instance)
+    assert "pattern_engine" not in result.statistics
 
 
 def test_the_trap_of_the_strict_question() -> None:

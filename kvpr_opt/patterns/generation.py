@@ -99,6 +99,7 @@ class PatternLP:
         self, question: Question, limits: Limits, *, levels: int, stop_at: float
     ) -> LPSolution | DualVector:
         """Rounds of master and pricing until the factor is low enough or nothing prices out."""
+        self._add_single_items(question)
         sizes = question.sizes.astype(np.float64)
         first = self._price(question, sizes, np.zeros(len(question.numbers)), _SCALES[0])
         if isinstance(first, DualVector):
@@ -120,6 +121,14 @@ class PatternLP:
                 if isinstance(priced, DualVector):
                     return priced
                 level += priced == 0
+
+    def _add_single_items(self, question: Question) -> None:
+        """One pattern for each item alone: every row of the master can be met, however small."""
+        alone = np.eye(len(question.sizes), dtype=np.int16)
+        for kind, capacity in enumerate(question.capacities):
+            fits = (question.counts > 0) & (question.sizes <= capacity)
+            if question.numbers[kind]:
+                self.pool.add(alone[fits], np.full(int(fits.sum()), kind))
 
     def _price(
         self, question: Question, values: Floats, wanted: Floats, scale: int
