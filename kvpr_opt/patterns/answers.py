@@ -63,7 +63,9 @@ class Fractional:
 
 @dataclass(frozen=True)
 class Undecided:
-    """Stopped, or too close to call in integers."""
+    """Stopped, or too close to call in integers: weights as if there were a few more bins."""
+
+    weights: Floats
 
 
 Covered = Packing | NoPacking | OutOfBudget

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kvpr_opt.kernels import Floats
+from kvpr_opt.kernels import Floats, Ints
 from kvpr_opt.limits import Limits
-from kvpr_opt.patterns.answers import Fractional, NoPacking, OutOfBudget, Packing
+from kvpr_opt.patterns.answers import DualVector, NoPacking, OutOfBudget, Packing
 from kvpr_opt.patterns.cover import cover
-from kvpr_opt.patterns.generation import TABLE_LEVELS, PatternLP
+from kvpr_opt.patterns.generation import COARSE_LEVELS, PatternLP
 from kvpr_opt.patterns.question import Question
 
 #: A pattern of at least this weight is fixed together with the weightiest one.
@@ -25,6 +25,12 @@ _WEIGHTY = 0.6
 
 #: So many bins, as a share of those left, are fixed at a time.
 _SHARE = 5
+
+#: Bins left from which on the plan of the leaf holds.
+_LEAF_BINS = 20
+
+#: The weight of a pattern that wastes more than its share counts so much.
+_THRIFT = 0.4
 
 
 @dataclass(frozen=True)
@@ -47,6 +53,8 @@ class DivePlan:
         that another dive takes another way.
     last_patterns, last_work
         Budgets of that search.
+    leaf
+        The plan for the last bins of a large fleet, where other ways cost little.
     """
 
     discrepancies: int = 1
@@ -56,6 +64,7 @@ class DivePlan:
     jitter: float = 0.0
     last_patterns: int = 200_000
     last_work: int = 10_000_000
+    leaf: DivePlan | None = None
 
 
 class Dive:
@@ -74,6 +83,7 @@ class Dive:
     def __init__(self, lp: PatternLP, limits: Limits, plan: DivePlan, seed: int = 0) -> None:
         self._lp, self._limits, self._plan = lp, limits, plan
         self._nodes = 0
+        self._seed = seed
         self._random = np.random.default_rng(seed)
 
     def run(self, question: Question) -> Packing | None:
@@ -87,11 +97,17 @@ class Dive:
         ended = self._finish(question)
         if isinstance(ended, Packing):
             return ended
-        self._nodes += 1
-        if isinstance(ended, NoPacking) or self._nodes > self._plan.nodes:
+        if isinstance(ended, NoPacking):
             return None
-        answer = self._lp.decide(question, self._limits, levels=TABLE_LEVELS)
-        if not isinstance(answer, Fractional):
+        if depth > 0 and self._plan.leaf is not None and question.bins <= _LEAF_BINS:
+            # A program of its own, without the patterns of all that is packed, is fast.
+            part = self._lp.part(question)
+            return Dive(part, self._limits, self._plan.leaf, self._seed).run(question)
+        self._nodes += 1
+        if self._nodes > self._plan.nodes:
+            return None
+        answer = self._lp.decide(question, self._limits, levels=COARSE_LEVELS)
+        if isinstance(answer, DualVector):
             return None
         choices = 1 + (discrepancies if depth <= self._plan.depth else 0)
         for choice in range(choices):
@@ -117,6 +133,12 @@ class Dive:
             work=self._plan.last_work,
         )  # fmt: skip
 
+    def _waste(self, question: Question, patterns: int) -> Ints:
+        """Capacity that the first so many patterns leave, given what is still to pack."""
+        pool = self._lp.pool
+        loads = np.minimum(pool.counts[:patterns], question.counts) @ question.sizes
+        return np.asarray(question.capacities[pool.kinds[:patterns]] - loads)
+
     def _pick(
         self, question: Question, weights: Floats, tabu: frozenset[int]
     ) -> tuple[Packing, frozenset[int]] | None:
@@ -126,8 +148,10 @@ class Dive:
         left, numbers = question.counts.copy(), question.numbers.copy()
         bins, kinds = [], []
         chosen: list[int] = []
+        # What is saved on the first bins is there for the last ones.
+        thrifty = self._waste(question, len(weights)) <= question.slack / question.bins
         noise = 1 - self._plan.jitter * self._random.random(len(weights))
-        for p in np.argsort(-weights * noise, kind="stable"):
+        for p in np.argsort(-weights * noise * np.where(thrifty, 1.0, _THRIFT), kind="stable"):
             if weights[p] <= 1e-6 or (chosen and (weights[p] < _WEIGHTY or len(chosen) >= most)):
                 break
             # A covering row may be covered twice: only what is still to pack counts.

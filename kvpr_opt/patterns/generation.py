@@ -9,9 +9,11 @@ in integers, so that a refutation read off any round is a proof.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from kvpr_opt.kernels import Floats, Ints
+from kvpr_opt.kernels import Counts, Floats, Ints
 from kvpr_opt.limits import Limits
 from kvpr_opt.patterns.answers import DualVector, Fractional, Relaxed, Undecided
 from kvpr_opt.patterns.dual import Items, most_by_type, refuted_at_once, rounded
@@ -27,6 +29,9 @@ _SCALES = (2_000, 20_000, 250_000, 400_000, 900_000)
 #: Levels that price with whole tables; those above find few patterns a round.
 TABLE_LEVELS = 3
 
+#: Levels that are cheap: for a dive, where a near miss is as good.
+COARSE_LEVELS = 2
+
 #: All levels: for the last word on a threshold.
 ALL_LEVELS = len(_SCALES)
 
@@ -36,11 +41,48 @@ _TABLE_ENTRIES, _BIT_ENTRIES = 16_000_000, 500_000_000
 #: Worth of a full GPU in the duals given out, and entries of the table that checks them.
 _DUAL_SCALE, _DUAL_ENTRIES = 1_000_000, 100_000_000
 
+#: Fewer new patterns than this in a round send the next one to the next level.
+_SPARSE = 10
+
+#: Share of the way to the best duals known at which patterns are looked for.
+_SMOOTHING = 0.4
+
+#: Load, as a share of the capacity, from which a pattern is taken over to a part.
+_WELL_FILLED = 0.95
+
 #: Patterns a type and round where there is no whole table.
 _FEW = 100
 
 #: Slack on the factor s of the master within which the LP counts as feasible.
 _TOLERANCE = 1e-9
+
+
+@dataclass(frozen=True)
+class Duals:
+    """Values by class and by type."""
+
+    by_class: Floats
+    by_type: Floats
+
+    def bound(self, question: Question) -> float:
+        """What all items are worth. Where all bins are worth 1, a lower bound on the factor."""
+        return float(self.by_class @ question.counts)
+
+    def towards(self, other: Duals, share: float) -> Duals:
+        """The duals on the way from these to others."""
+        return Duals(
+            share * other.by_class + (1 - share) * self.by_class,
+            share * other.by_type + (1 - share) * self.by_type,
+        )
+
+
+@dataclass(frozen=True)
+class Priced:
+    """The patterns worth most for some duals, their types, and the duals as priced out."""
+
+    patterns: Counts
+    kinds: Ints
+    duals: Duals
 
 
 class PatternLP:
@@ -72,8 +114,19 @@ class PatternLP:
         outcome = self._generate(question, limits, levels=levels, stop_at=1 + _TOLERANCE)
         if isinstance(outcome, LPSolution):
             feasible = outcome.factor <= 1 + _TOLERANCE
-            return Fractional(outcome.weights) if feasible else Undecided()
+            return Fractional(outcome.weights) if feasible else Undecided(outcome.weights)
         return outcome
+
+    def part(self, question: Question) -> PatternLP:
+        """A program for a part of the items and bins, with the patterns that suit it."""
+        part = PatternLP(self.scaled)
+        counts = np.where(question.counts > 0, self.pool.counts, 0)
+        loads = counts @ question.sizes
+        good = self.pool.usable(question) & (
+            loads >= _WELL_FILLED * question.capacities[self.pool.kinds]
+        )
+        part.pool.add(counts[good].astype(np.int16), self.pool.kinds[good])
+        return part
 
     def duals(self, question: Question, limits: Limits) -> tuple[Ints, Ints] | DualVector | None:
         """Optimal duals, nearly: integer values by class and the most by type.
@@ -100,10 +153,12 @@ class PatternLP:
     ) -> LPSolution | DualVector:
         """Rounds of master and pricing until the factor is low enough or nothing prices out."""
         self._add_single_items(question)
-        sizes = question.sizes.astype(np.float64)
-        first = self._price(question, sizes, np.zeros(len(question.numbers)), _SCALES[0])
+        sizes = np.where(question.counts > 0, question.sizes.astype(np.float64), 0.0)
+        first = self._price(question, Duals(sizes, np.zeros(len(question.numbers))), 0)
         if isinstance(first, DualVector):
             return first
+        self.pool.add(first.patterns, first.kinds)
+        best = first.duals
         self._master.pose(question)
         level = 0
         while True:
@@ -111,16 +166,39 @@ class PatternLP:
             self.rounds += 1
             if solution.factor <= stop_at or limits.stopped:
                 return solution
-            priced: int | DualVector = 0
-            while priced == 0:
+            values = np.where(question.counts > 0, solution.class_values, 0.0)
+            duals = Duals(values, solution.type_values)
+            new = 0
+            while new == 0:
                 if level == levels:
                     return solution
-                priced = self._price(
-                    question, solution.class_values, solution.type_values, _SCALES[level]
-                )
+                priced = self._price_round(question, duals, best, level)
                 if isinstance(priced, DualVector):
                     return priced
-                level += priced == 0
+                new, best = priced
+                # Where little is found, a finer grid finds more, or the proof.
+                level += new == 0 or (new < _SPARSE and level + 1 < levels)
+
+    def _price_round(
+        self, question: Question, duals: Duals, best: Duals, level: int
+    ) -> tuple[int, Duals] | DualVector:
+        """The number of patterns added for the duals, and the best duals known; or a proof.
+
+        The duals of the master swing from round to round. Priced on the way to the
+        best ones so far they give better patterns in fewer rounds (Pessoa, Sadykov,
+        Uchoa and Vanderbeck 2018, doi:10.1287/ijoc.2017.0784); where that gives none
+        they are priced themselves.
+        """
+        shares = (_SMOOTHING, 0.0) if level < COARSE_LEVELS else (0.0,)
+        for share in shares:
+            priced = self._price(question, duals.towards(best, share), level)
+            if isinstance(priced, DualVector):
+                return priced
+            best = max(best, priced.duals, key=lambda known: known.bound(question))
+            new = self._take(priced, duals)
+            if new:
+                return new, best
+        return 0, best
 
     def _add_single_items(self, question: Question) -> None:
         """One pattern for each item alone: every row of the master can be met, however small."""
@@ -130,20 +208,17 @@ class PatternLP:
             if question.numbers[kind]:
                 self.pool.add(alone[fits], np.full(int(fits.sum()), kind))
 
-    def _price(
-        self, question: Question, values: Floats, wanted: Floats, scale: int
-    ) -> int | DualVector:
-        """Add patterns worth more than is `wanted` by type; how many, or a proof."""
-        values = np.where(question.counts > 0, values, 0.0)
-        worth_of_full = float(wanted.max()) or float(question.capacities.max())
-        items = Items.of(question, values > 0)
-        entries = _TABLE_ENTRIES * 9 // 10 if scale == _SCALES[TABLE_LEVELS - 1] else _BIT_ENTRIES
-        scale = min(scale, max(_SCALES[0], entries // max(1, len(items.sizes))))
-        whole = rounded(values, scale / worth_of_full)
+    def _price(self, question: Question, duals: Duals, level: int) -> Priced | DualVector:
+        """The patterns worth most, or a proof."""
+        worth_of_full = float(duals.by_type.max()) or float(question.capacities.max())
+        items = Items.of(question, duals.by_class > 0)
+        entries = _TABLE_ENTRIES * 9 // 10 if level == TABLE_LEVELS - 1 else _BIT_ENTRIES
+        scale = min(_SCALES[level], max(_SCALES[0], entries // max(1, len(items.sizes))))
+        whole = rounded(duals.by_class, scale / worth_of_full)
         worth = whole[items.owner]
         top = value_limit(items.sizes, worth, int(question.capacities.max()))
         # A little less than wanted: what the rounding hides is judged in floats below.
-        target = np.floor(wanted * (scale / worth_of_full)).astype(np.int64) - 2
+        target = np.floor(duals.by_type * (scale / worth_of_full)).astype(np.int64) - 2
         knapsack = (items.sizes, worth, items.owner, question.counts, question.capacities, target)
         if top * len(items.sizes) <= _TABLE_ENTRIES:
             patterns, kinds, best = best_through_each(*knapsack, top)
@@ -151,7 +226,13 @@ class PatternLP:
             patterns, kinds, best = best_of_all(*knapsack, top, _FEW)
         if int(whole @ question.counts) > int(best @ question.numbers):
             return DualVector(tuple(whole.tolist()), tuple(best.tolist()))
-        good = patterns @ values - wanted[kinds] > 1e-9 * worth_of_full
+        total = float(best @ question.numbers)
+        return Priced(patterns, kinds, Duals(whole / total, best / total))
+
+    def _take(self, priced: Priced, duals: Duals) -> int:
+        """Add the patterns worth more than their bin; how many are new."""
+        worth = priced.patterns @ duals.by_class - duals.by_type[priced.kinds]
+        good = worth > 1e-9 * float(duals.by_type.max())
         before = self.pool.size
-        self.pool.add(patterns[good], kinds[good])
+        self.pool.add(priced.patterns[good], priced.kinds[good])
         return self.pool.size - before

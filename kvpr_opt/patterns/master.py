@@ -27,7 +27,15 @@ from kvpr_opt.kernels import Floats
 from kvpr_opt.patterns.pool import PatternPool
 from kvpr_opt.patterns.question import Question
 
-_OPTIONS = (("presolve", "off"), ("solver", "simplex"), ("threads", 1))
+# The duals of a type are about 1 / GPUs: at the usual tolerance of 1e-7 the rounds would
+# end some millionths of a GPU away from the optimum, where most fleets are decided.
+_OPTIONS = (
+    ("presolve", "off"),
+    ("solver", "simplex"),
+    ("threads", 1),
+    ("dual_feasibility_tolerance", 1e-10),
+    ("primal_feasibility_tolerance", 1e-9),
+)
 
 #: Simplex methods of HiGHS: after a new question the old basis is closer to
 #: dual feasible, after new patterns it is primal feasible.

@@ -83,6 +83,11 @@ class Effort:
                 jitter=0.0 if number == 0 else 0.4,
                 last_items=min(32 + 6 * number, 64),
                 last_work=10_000_000 * grown,
+                leaf=DivePlan(
+                    discrepancies=1 + number,
+                    last_items=min(32 + 6 * number, 64),
+                    last_work=10_000_000 * grown,
+                ),
             ),
         )
 
@@ -166,23 +171,25 @@ class PatternEngine:
         """Bisect for the lowest threshold that passes the LP."""
         if "lp_bound" in self._skip:
             return
-        undecided: Fraction | None = None
+        # What was too close to call is left out at the lower end, as if it were refuted.
+        low = self._low
         # Large fleets pass close to the bound: long steps down until one is refuted.
         share = step_down = Fraction(1, 8)
         while not self._tracker.done:
-            high = min(x for x in (self._high, self._passing, undecided) if x is not None)
-            if high - self._low <= precision * high:
+            low = max(low, self._low)
+            high = self._high if self._passing is None else min(self._high, self._passing)
+            if high - low <= precision * high:
                 return
-            threshold = self._between(self._low, high, share)
-            if not self._low <= threshold.value < high:
+            threshold = self._between(low, high, share)
+            if not low <= threshold.value < high:
                 return
             answer = self._relax(threshold, levels)
-            if isinstance(answer, Undecided):
-                undecided = Fraction(threshold.value)
-            if isinstance(answer, DualVector):
-                share, step_down = min(2 * share, Fraction(1, 2)), Fraction(1, 2)
-            else:
+            if isinstance(answer, Fractional):
                 share = step_down
+                continue
+            if isinstance(answer, Undecided):
+                low = Fraction(threshold.value)
+            share, step_down = min(2 * share, Fraction(1, 2)), Fraction(1, 2)
 
     def _dive_low(self, effort: Effort) -> None:
         """Dive at the lowest threshold that may pass."""
