@@ -176,8 +176,9 @@ class PatternLP:
                 if isinstance(priced, DualVector):
                     return priced
                 new, best = priced
-                # Where little is found, a finer grid finds more, or the proof.
-                level += new == 0 or (new < _SPARSE and level + 1 < levels)
+                # Where rounds are long and find little, a finer grid finds more, or the proof.
+                sparse = new < _SPARSE and COARSE_LEVELS <= level < levels - 1
+                level += new == 0 or sparse
 
     def _price_round(
         self, question: Question, duals: Duals, best: Duals, level: int
