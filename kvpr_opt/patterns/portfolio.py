@@ -117,6 +117,7 @@ class PatternEngine:
         # Where the exhaustive search had too many patterns, and how many it allowed.
         self._overflow: tuple[Fraction, int] | None = None
         self._dives = 0
+        self._units = len(self._scaled.sizes) * len(self._scaled.capacities)
 
     def run(self) -> None:
         """Work until the tracker is done. It has a lower bound already."""
@@ -171,8 +172,8 @@ class PatternEngine:
         """Bisect for the lowest threshold that passes the LP."""
         if "lp_bound" in self._skip:
             return
-        # What was too close to call is left out at the lower end, as if it were refuted.
-        low = self._low
+        # Above what was too close to call there may be a lower threshold that passes.
+        low, unclear = self._low, False
         # Large fleets pass close to the bound: long steps down until one is refuted.
         share = step_down = Fraction(1, 8)
         while not self._tracker.done:
@@ -181,14 +182,16 @@ class PatternEngine:
             if high - low <= precision * high:
                 return
             threshold = self._between(low, high, share)
-            if not low <= threshold.value < high:
+            if not low <= threshold.value < high or (unclear and threshold.value == low):
                 return
             answer = self._relax(threshold, levels)
             if isinstance(answer, Fractional):
                 share = step_down
                 continue
             if isinstance(answer, Undecided):
-                low = Fraction(threshold.value)
+                if self._units <= _SEARCHABLE:
+                    return  # to the exhaustive search
+                low, unclear = Fraction(threshold.value), True
             share, step_down = min(2 * share, Fraction(1, 2)), Fraction(1, 2)
 
     def _dive_low(self, effort: Effort) -> None:
@@ -199,7 +202,7 @@ class PatternEngine:
 
     def _climb(self, effort: Effort, number: int) -> None:
         """Search exhaustively from the bound upwards."""
-        if len(self._scaled.sizes) * len(self._scaled.capacities) > _SEARCHABLE * 4**number:
+        if self._units > _SEARCHABLE * 4**number:
             return
         step = self._low * _PRECISION
         for _ in range(_CLIMBS):
