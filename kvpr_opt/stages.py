@@ -48,8 +48,8 @@ BLIND_GAP = Fraction(1, 2**20)
 #: The formulation to which ``method="auto"`` turns where the pattern engine gives up.
 DEFAULT_FORMULATION = "assignment_cpsat"
 
-#: The stage that the user is told of even where there is no terminal.
-COMPILING = "compiling kernels, once on this machine; about half a minute"
+#: How the stage begins that the user is told of even where there is no terminal.
+COMPILING = "compiling kernels, about half a minute: "
 
 
 class Run:
@@ -125,25 +125,35 @@ class Run:
     def _search(self) -> None:
         if self._method == "heuristic" or self.tracker.done:
             return
-        if self._method in PATTERN_METHODS:
-            self._load_kernels()
+        if self._method in PATTERN_METHODS and self._load_kernels():
             self._compiled_search()
             self._pattern_engine()
         if self._method != "branch_and_price" and not self.tracker.done:
             self._threshold_search()
 
-    def _load_kernels(self) -> None:
-        """Compile what was not compiled on this machine before; that does not count as time."""
+    def _load_kernels(self) -> bool:
+        """Compile what was not compiled on this machine before; that does not count as time.
+
+        False where the machine code could not be written down, for a disk that is full.
+        """
         # Imported here and below: compiled code and solvers take longer to load
         # than a small fleet takes to place.
         from kvpr_opt import kernels
         from kvpr_opt.warm_up import warm_up
 
-        if not kernels.are_ready():
-            self.tracker.enter(COMPILING)
-            limits = self.tracker.limits
+        if kernels.are_ready():
+            return True
+        kept = kernels.folder_kept_in() is not None
+        self.tracker.enter(COMPILING + ("once on this machine" if kept else kernels.NOT_KEPT))
+        limits = self.tracker.limits
+        try:
             with limits.not_counting(), limits.interruptible_at_once():
                 warm_up()
+        except OSError as error:
+            self.statistics["kernels"] = f"cannot be kept: {error}"
+            self.tracker.enter(f"going on without kernels, which cannot be kept: {error}")
+            return False
+        return True
 
     def _compiled_search(self) -> None:
         if "compiled_search" in self._skip or self.tracker.done:
