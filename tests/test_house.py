@@ -40,6 +40,7 @@ ORDER = [
     "canonical",
     "verify",
     "certificate",
+    "checking",
     "explain",
     "result",
     "solve",
