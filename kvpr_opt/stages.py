@@ -14,7 +14,7 @@ from kvpr_opt.infeasibility import cause
 from kvpr_opt.oracle import Optimiser, Oracle
 from kvpr_opt.placement import Placement
 from kvpr_opt.progress import Tracker
-from kvpr_opt.scaled import fit_range
+from kvpr_opt.scaled import ScaledInstance, fit_range
 from kvpr_opt.search import threshold_search
 
 #: Stages of this module that can be left out, beside those of the heuristic.
@@ -44,6 +44,10 @@ FILL_FROM, MANY_ROUNDS = 200, 400
 
 #: Relative gap at which the pattern engine stops where it does not see all models.
 BLIND_GAP = Fraction(1, 2**20)
+
+#: What the pattern engine can take: copies of one model, counted in 16 bits, and entries
+#: (models, GPU types, models that differ) of the patterns that one round may find.
+MOST_COPIES, MOST_PATTERN_ENTRIES = 2**15 - 1, 100_000_000
 
 #: The formulation to which ``method="auto"`` turns where the pattern engine gives up.
 DEFAULT_FORMULATION = "assignment_cpsat"
@@ -185,9 +189,13 @@ class Run:
         tracker = self.tracker
         if tracker.done:
             return
+        scaled, value = tracker.instance.scaled, tracker.incumbent_value
+        too_large = _beyond_patterns(scaled)
+        if too_large:
+            self.statistics["pattern_engine"] = f"left out: {too_large}"
+            return
         from kvpr_opt.patterns.portfolio import PatternEngine
 
-        scaled, value = tracker.instance.scaled, tracker.incumbent_value
         threshold = scaled.finite() if value is None else scaled.below(value)
         whole = scaled.packing(threshold)
         rounded = fit_range(whole)
@@ -268,3 +276,14 @@ class Run:
         if bound is None or bound.value != math.inf:
             return ""
         return cause(self.tracker.instance, bound.evidence, self._oracle, self.tracker.limits)
+
+
+def _beyond_patterns(scaled: ScaledInstance) -> str:
+    """Why a fleet is too large for the pattern engine; empty where it is not."""
+    copies = max((len(group.models) for group in scaled.classes), default=0)
+    if copies > MOST_COPIES:
+        return f"{copies} identical models, more than {MOST_COPIES}"
+    entries = len(scaled.sizes) * len(scaled.types) * len(scaled.classes)
+    if entries > MOST_PATTERN_ENTRIES:
+        return f"tables of {entries} entries, more than {MOST_PATTERN_ENTRIES}"
+    return ""
