@@ -78,13 +78,13 @@ def interrupted(instance: Instance, delay: float) -> tuple[Result | None, float]
     """The result of a run that gets a Ctrl-C, and how late it came; none where it was faster."""
     timer = threading.Timer(delay, os.kill, (os.getpid(), signal.SIGINT))
     start = time.monotonic()
-    timer.start()
     try:
+        timer.start()
         result = solve(instance, threads=1)
         late = time.monotonic() - start - delay
         timer.cancel()
         timer.join()
-    except KeyboardInterrupt:  # it was over in the same moment
+    except KeyboardInterrupt:  # before the run began, or as it ended
         return None, 0.0
     return result, late
 
