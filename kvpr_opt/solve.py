@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import numbers
 import os
 import platform
 from collections.abc import Callable, Collection, Mapping
@@ -14,7 +13,7 @@ from typing import Any
 from kvpr_opt.certificate import certify
 from kvpr_opt.checking import checked, seconds_to_check
 from kvpr_opt.errors import InputError, check_known
-from kvpr_opt.exact import decimal_text, to_fraction
+from kvpr_opt.exact import decimal_text, to_fraction, whole_number
 from kvpr_opt.instance import Instance, Number
 from kvpr_opt.limits import Limits
 from kvpr_opt.placement import Placement
@@ -90,7 +89,7 @@ def solve(
     check_method(method)
     limits = Limits(time_limit)
     wanted, cores, left_out = _gap(gap), _threads(threads), check_stages(skip)
-    seed = _whole("seed", seed, 0, MAX_SEED)
+    seed = whole_number("seed", seed, 0, MAX_SEED)
     start = None if warm_start is None else _as_placement(instance, warm_start)
     tracker = Tracker(instance, limits, gap=wanted, on_progress=on_progress)
     run = Run(tracker, method, seed=seed, threads=cores, skip=left_out)
@@ -133,15 +132,7 @@ def _gap(gap: Number) -> Fraction:
 def _threads(threads: int | None) -> int:
     if threads is None:
         return _usable_cores()
-    return _whole("threads", threads, 1, MAX_THREADS)
-
-
-def _whole(what: str, value: object, least: int, most: int) -> int:
-    if isinstance(value, numbers.Integral) and not isinstance(value, bool):
-        number = int(value)
-        if least <= number <= most:
-            return number
-    raise InputError(f"{what} {value!r} is not a whole number from {least} to {most}", place=what)
+    return whole_number("threads", threads, 1, MAX_THREADS)
 
 
 def check_stages(skip: Collection[str]) -> frozenset[str]:
