@@ -11,16 +11,23 @@ The highest KV-cache pressure ratio of a fleet, as low as it can be, and a proof
 Fraction(9, 320)
 """
 
-from kvpr_opt.certificate import Certificate, verify
-from kvpr_opt.errors import KvprError
-from kvpr_opt.files import read_instance, read_result, write_instance, write_result
-from kvpr_opt.generate import random_instance
-from kvpr_opt.instance import GPU, LLM, Instance
-from kvpr_opt.placement import Placement
-from kvpr_opt.progress import Progress
-from kvpr_opt.result import Result, Status, StopReason
-from kvpr_opt.shortcuts import heuristic, lower_bound
-from kvpr_opt.solve import solve
+from kvpr_opt.leaving import is_command, leave
+
+try:
+    from kvpr_opt.certificate import Certificate, verify
+    from kvpr_opt.errors import KvprError
+    from kvpr_opt.files import read_instance, read_result, write_instance, write_result
+    from kvpr_opt.generate import random_instance
+    from kvpr_opt.instance import GPU, LLM, Instance
+    from kvpr_opt.placement import Placement
+    from kvpr_opt.progress import Progress
+    from kvpr_opt.result import Result, Status, StopReason
+    from kvpr_opt.shortcuts import heuristic, lower_bound
+    from kvpr_opt.solve import solve
+except KeyboardInterrupt:
+    if not is_command():
+        raise
+    leave()
 
 __all__ = [
     "GPU",

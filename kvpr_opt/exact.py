@@ -61,6 +61,23 @@ def to_fraction(value: object, what: str = "number") -> Fraction:
     raise _refused(value, what, "a number")
 
 
+def whole_number(what: str, value: object, least: int, most: int) -> int:
+    """The value of an argument that has to be a whole number within limits.
+
+    Any integer will do, one of numpy as well, but no float, text or truth value.
+
+    Raises
+    ------
+    InputError
+        With the argument, its value and what is allowed.
+    """
+    if isinstance(value, abstract.Integral) and not isinstance(value, bool):
+        number = int(value)
+        if least <= number <= most:
+            return number
+    raise InputError(f"{what} {value!r} is not a whole number from {least} to {most}", place=what)
+
+
 def _from_text(text: str, what: str) -> Fraction:
     numerator, slash, denominator = text.partition("/")
     if slash:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import platform
@@ -20,6 +21,9 @@ Floats = NDArray[np.float64]
 Words = NDArray[np.uint64]
 Counts = NDArray[np.int16]
 
+#: What users are told where there is no folder to keep compiled code in.
+NOT_KEPT = "in every run, as no cache folder can be written (NUMBA_CACHE_DIR names another)"
+
 _PACKAGE = Path(__file__).parent
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -29,37 +33,43 @@ def compiled(function: _F) -> _F:
     """Compile a function at its first call, and keep the machine code on disk.
 
     Where the package directory cannot be written, the code goes to the cache
-    directory of the user. The code is found again by the file that the kernel
-    is written in: after a change in one file, kernels of other files that call
-    into it are renewed only once ``__pycache__`` is deleted. Other threads run
-    while compiled code does.
+    directory of the user; where that cannot be written either, every process
+    compiles anew. The code is found again by the file that the kernel is written
+    in: after a change in one file, kernels of other files that call into it are
+    renewed only once ``__pycache__`` is deleted. Other threads run while compiled
+    code does.
     """
-    return cast(_F, numba.njit(cache=True, nogil=True)(function))
+    try:
+        return cast(_F, numba.njit(cache=True, nogil=True)(function))
+    except RuntimeError:  # numba found no folder that can be written
+        return cast(_F, numba.njit(nogil=True)(function))
+
+
+@compiled
+def _mark() -> None:
+    """Do nothing: compiled last of all kernels, and kept where they are."""
 
 
 def are_ready() -> bool:
-    """Whether the kernels, as they are now, were compiled on this machine before."""
-    name = _marker_name()
-    return any((folder / name).exists() for folder in _folders())
+    """Whether the kernels, as they are now, were compiled in this process or kept by another."""
+    folder = folder_kept_in()
+    kept = folder is not None and os.path.exists(folder / _marker_name())
+    return bool(_mark.signatures) or kept  # type: ignore[attr-defined]
 
 
 def set_ready() -> None:
-    """Remember that they are. Where no folder can be written, the next run compiles again."""
-    name = _marker_name()
-    for folder in _folders():
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            (folder / name).touch()
-        except OSError:
-            continue
-        return
+    """Remember that they are; where no folder can be written, in this process alone."""
+    _mark()
+    folder = folder_kept_in()
+    if folder is not None:
+        with contextlib.suppress(OSError):
+            (folder / _marker_name()).touch()
 
 
-def _folders() -> tuple[Path, ...]:
-    """Where the marker may stand: with the compiled code, so that both go together."""
-    cache = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA")
-    home = Path(cache) if cache else Path.home() / ".cache"
-    return _PACKAGE / "__pycache__", home / "kvpr-opt"
+def folder_kept_in() -> Path | None:
+    """Where compiled code is kept, ``None`` where no folder can be written."""
+    path = _mark.stats.cache_path  # type: ignore[attr-defined]
+    return None if path is None else Path(path)
 
 
 def _marker_name() -> str:

@@ -107,13 +107,14 @@ class Limits:
 
         Whatever the block was doing is given up; the stop flag is set.
         """
-        self._at_once = True
         try:
-            yield
-        except KeyboardInterrupt:
+            try:
+                self._at_once = True
+                yield
+            finally:
+                self._at_once = False
+        except KeyboardInterrupt:  # also one that comes as the block is left
             self.interrupt()
-        finally:
-            self._at_once = False
 
 
 def _seconds(limit: object) -> float:

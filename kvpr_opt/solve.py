@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import numbers
 import os
 import platform
 from collections.abc import Callable, Collection, Mapping
@@ -11,9 +10,10 @@ from fractions import Fraction
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from kvpr_opt.certificate import certify, verify
-from kvpr_opt.errors import InputError, SolverError, check_known
-from kvpr_opt.exact import decimal_text, to_fraction
+from kvpr_opt.certificate import certify
+from kvpr_opt.checking import checked, seconds_to_check
+from kvpr_opt.errors import InputError, check_known
+from kvpr_opt.exact import decimal_text, to_fraction, whole_number
 from kvpr_opt.instance import Instance, Number
 from kvpr_opt.limits import Limits
 from kvpr_opt.placement import Placement
@@ -23,9 +23,6 @@ from kvpr_opt.stages import OWN_METHODS, STAGES, Run
 
 #: The largest seed that every solver takes, and more threads than any of them uses well.
 MAX_SEED, MAX_THREADS = 2**31 - 1, 1024
-
-# Exit codes of the checker.
-_ALL_PROVED, _REJECTED = 0, 5
 
 
 def solve(
@@ -86,17 +83,16 @@ def solve(
         If `warm_start` is no placement of this fleet.
     SolverError
         If an answer contradicts itself: the checker goes over every certificate
-        before it is returned.
+        before it is returned. Where the time for that is not left, the message
+        says ``not checked``, and the answer does not count as certified.
     """
     check_method(method)
     limits = Limits(time_limit)
     wanted, cores, left_out = _gap(gap), _threads(threads), check_stages(skip)
-    seed = _whole("seed", seed, 0, MAX_SEED)
+    seed = whole_number("seed", seed, 0, MAX_SEED)
     start = None if warm_start is None else _as_placement(instance, warm_start)
     tracker = Tracker(instance, limits, gap=wanted, on_progress=on_progress)
     run = Run(tracker, method, seed=seed, threads=cores, skip=left_out)
-    with limits.heeding_ctrl_c():
-        message = run.everything(start)
     parameters = {
         "time_limit": None if time_limit is None else float(time_limit),
         "gap": decimal_text(wanted),
@@ -105,7 +101,8 @@ def solve(
         "threads": cores,
         "skip": sorted(left_out),
     }
-    return _result(run, message, parameters)
+    with limits.heeding_ctrl_c():
+        return _result(run, run.everything(start), parameters)
 
 
 def check_method(method: str) -> None:
@@ -135,15 +132,7 @@ def _gap(gap: Number) -> Fraction:
 def _threads(threads: int | None) -> int:
     if threads is None:
         return _usable_cores()
-    return _whole("threads", threads, 1, MAX_THREADS)
-
-
-def _whole(what: str, value: object, least: int, most: int) -> int:
-    if isinstance(value, numbers.Integral) and not isinstance(value, bool):
-        number = int(value)
-        if least <= number <= most:
-            return number
-    raise InputError(f"{what} {value!r} is not a whole number from {least} to {most}", place=what)
+    return whole_number("threads", threads, 1, MAX_THREADS)
 
 
 def check_stages(skip: Collection[str]) -> frozenset[str]:
@@ -185,22 +174,20 @@ def _stop_reason(tracker: Tracker, status: Status) -> StopReason:
 def _result(run: Run, message: str, parameters: dict[str, Any]) -> Result:
     tracker = run.tracker
     status = Status.of(tracker.incumbent, tracker.bound_value)
+    reason = _stop_reason(tracker, status)
     certificate = certify(
         tracker.instance, status=status.value, incumbent=tracker.incumbent, bounds=tracker.bounds
     )
-    report = verify(tracker.instance, certificate)
-    if report.readable and report.exit_code == _REJECTED:
-        raise SolverError(f"the checker rejects the answer:\n{report}")
-    if not report.readable:
-        message = "; ".join(filter(None, [message, f"not checked: {report.checks[0].detail}"]))
+    work = seconds_to_check(tracker.instance, tracker.bounds)
+    made = checked(tracker.instance, certificate, tracker.limits, work)
     return Result(
         instance=tracker.instance,
         status=status,
         placement=tracker.incumbent,
         lower_bound=tracker.bound_value,
-        certified=tracker.bound is not None and report.exit_code == _ALL_PROVED,
-        stop_reason=_stop_reason(tracker, status),
-        message=message,
+        certified=tracker.bound is not None and made.certified,
+        stop_reason=reason,
+        message="; ".join(filter(None, [message, made.remark])),
         certificate=certificate,
         seconds=tracker.limits.elapsed,
         parameters=parameters,

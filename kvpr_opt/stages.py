@@ -14,7 +14,7 @@ from kvpr_opt.infeasibility import cause
 from kvpr_opt.oracle import Optimiser, Oracle
 from kvpr_opt.placement import Placement
 from kvpr_opt.progress import Tracker
-from kvpr_opt.scaled import fit_range
+from kvpr_opt.scaled import ScaledInstance, fit_range
 from kvpr_opt.search import threshold_search
 
 #: Stages of this module that can be left out, beside those of the heuristic.
@@ -45,11 +45,15 @@ FILL_FROM, MANY_ROUNDS = 200, 400
 #: Relative gap at which the pattern engine stops where it does not see all models.
 BLIND_GAP = Fraction(1, 2**20)
 
+#: What the pattern engine can take: copies of one model, counted in 16 bits, and entries
+#: (models, GPU types, models that differ) of the patterns that one round may find.
+MOST_COPIES, MOST_PATTERN_ENTRIES = 2**15 - 1, 100_000_000
+
 #: The formulation to which ``method="auto"`` turns where the pattern engine gives up.
 DEFAULT_FORMULATION = "assignment_cpsat"
 
-#: The stage that the user is told of even where there is no terminal.
-COMPILING = "compiling kernels, once on this machine; about half a minute"
+#: How the stage begins that the user is told of even where there is no terminal.
+COMPILING = "compiling kernels, about half a minute: "
 
 
 class Run:
@@ -125,25 +129,35 @@ class Run:
     def _search(self) -> None:
         if self._method == "heuristic" or self.tracker.done:
             return
-        if self._method in PATTERN_METHODS:
-            self._load_kernels()
+        if self._method in PATTERN_METHODS and self._load_kernels():
             self._compiled_search()
             self._pattern_engine()
         if self._method != "branch_and_price" and not self.tracker.done:
             self._threshold_search()
 
-    def _load_kernels(self) -> None:
-        """Compile what was not compiled on this machine before; that does not count as time."""
+    def _load_kernels(self) -> bool:
+        """Compile what was not compiled on this machine before; that does not count as time.
+
+        False where the machine code could not be written down, for a disk that is full.
+        """
         # Imported here and below: compiled code and solvers take longer to load
         # than a small fleet takes to place.
         from kvpr_opt import kernels
         from kvpr_opt.warm_up import warm_up
 
-        if not kernels.are_ready():
-            self.tracker.enter(COMPILING)
-            limits = self.tracker.limits
+        if kernels.are_ready():
+            return True
+        kept = kernels.folder_kept_in() is not None
+        self.tracker.enter(COMPILING + ("once on this machine" if kept else kernels.NOT_KEPT))
+        limits = self.tracker.limits
+        try:
             with limits.not_counting(), limits.interruptible_at_once():
                 warm_up()
+        except OSError as error:
+            self.statistics["kernels"] = f"cannot be kept: {error}"
+            self.tracker.enter(f"going on without kernels, which cannot be kept: {error}")
+            return False
+        return True
 
     def _compiled_search(self) -> None:
         if "compiled_search" in self._skip or self.tracker.done:
@@ -175,9 +189,13 @@ class Run:
         tracker = self.tracker
         if tracker.done:
             return
+        scaled, value = tracker.instance.scaled, tracker.incumbent_value
+        too_large = _beyond_patterns(scaled)
+        if too_large:
+            self.statistics["pattern_engine"] = f"left out: {too_large}"
+            return
         from kvpr_opt.patterns.portfolio import PatternEngine
 
-        scaled, value = tracker.instance.scaled, tracker.incumbent_value
         threshold = scaled.finite() if value is None else scaled.below(value)
         whole = scaled.packing(threshold)
         rounded = fit_range(whole)
@@ -258,3 +276,14 @@ class Run:
         if bound is None or bound.value != math.inf:
             return ""
         return cause(self.tracker.instance, bound.evidence, self._oracle, self.tracker.limits)
+
+
+def _beyond_patterns(scaled: ScaledInstance) -> str:
+    """Why a fleet is too large for the pattern engine; empty where it is not."""
+    copies = max((len(group.models) for group in scaled.classes), default=0)
+    if copies > MOST_COPIES:
+        return f"{copies} identical models, more than {MOST_COPIES}"
+    entries = len(scaled.sizes) * len(scaled.types) * len(scaled.classes)
+    if entries > MOST_PATTERN_ENTRIES:
+        return f"tables of {entries} entries, more than {MOST_PATTERN_ENTRIES}"
+    return ""

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import random
 
+import numpy as np
+
 from kvpr_opt import kernels
 from kvpr_opt.bounds import volume_bound
 from kvpr_opt.heuristics import compiled
 from kvpr_opt.instance import GPU, LLM, Instance
 from kvpr_opt.limits import Limits
+from kvpr_opt.patterns.dual import Items
+from kvpr_opt.patterns.enumeration import Budget, enumerate_patterns
+from kvpr_opt.patterns.fields import Fields
+from kvpr_opt.patterns.knapsack import best_of_all
 from kvpr_opt.patterns.portfolio import PatternEngine
+from kvpr_opt.patterns.question import Question
 from kvpr_opt.progress import Tracker
 
 
@@ -31,4 +38,17 @@ def warm_up() -> None:
         tracker = Tracker(fleet, Limits())
         tracker.raise_bound(volume_bound(fleet.scaled), "volume bound")
         PatternEngine(tracker).run()
+    _of_large_fleets(Question.of(fleet.scaled, fleet.scaled.finite()))
     kernels.set_ready()
+
+
+def _of_large_fleets(question: Question) -> None:
+    """Call what only fleets need that are too large for whole tables and for pairs of halves."""
+    sizes = Budget.of(question, question.sizes, question.capacities)
+    enumerate_patterns(question, Fields.of(question.counts), [sizes], 1, Limits())
+    items = Items.of(question, question.counts > 0)
+    worth = np.ones_like(items.sizes)
+    most = np.zeros_like(question.capacities)
+    best_of_all(
+        items.sizes, worth, items.owner, question.counts, question.capacities, most, worth.size, 1
+    )

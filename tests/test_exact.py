@@ -20,6 +20,7 @@ from kvpr_opt.exact import (
     farey_floor,
     simplest_between,
     to_fraction,
+    whole_number,
 )
 
 fractions = st.fractions(min_value=-20, max_value=20, max_denominator=40)
@@ -122,3 +123,15 @@ def test_simplest_between_has_the_smallest_denominator(one: Fraction, other: Fra
     assert low <= simplest <= high
     for f in range(1, simplest.denominator):
         assert -(-low.numerator * f // low.denominator) > high * f
+
+
+@pytest.mark.parametrize("value", [3, np.int64(3), np.uint8(3)])
+def test_any_integer_is_a_whole_number(value: object) -> None:
+    number = whole_number("gpus", value, 1, 3)
+    assert (number, type(number)) == (3, int)
+
+
+@pytest.mark.parametrize("value", [0, 4, 2.0, True, "2", None, Fraction(2)])
+def test_what_is_no_whole_number_within_limits_is_refused(value: object) -> None:
+    with pytest.raises(InputError, match=r"^gpus: gpus .* is not a whole number from 1 to 3$"):
+        whole_number("gpus", value, 1, 3)

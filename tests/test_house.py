@@ -20,6 +20,7 @@ PACKAGES = {
 #: Rooms by storey; a room may import from storeys below its own, and from rooms of its own
 #: storey that stand before it.
 ORDER = [
+    "leaving",
     "errors",
     "exact",
     "scaled",
@@ -40,6 +41,7 @@ ORDER = [
     "canonical",
     "verify",
     "certificate",
+    "checking",
     "explain",
     "result",
     "solve",

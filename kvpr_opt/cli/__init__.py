@@ -2,10 +2,9 @@
 
 import sys
 
-__all__ = ["main"]
+from kvpr_opt.leaving import leave
 
-# Exit code of a run that was stopped before it was done.
-_STOPPED = 3
+__all__ = ["main"]
 
 
 def main() -> None:
@@ -15,7 +14,5 @@ def main() -> None:
 
         code = run()
     except KeyboardInterrupt:
-        if sys.stderr is not None:
-            print("interrupted before it was done", file=sys.stderr)
-        code = _STOPPED
+        leave()
     sys.exit(code)

@@ -11,12 +11,10 @@ import typer
 from kvpr_opt.cli import canonical, generate, solve, study, verify, warmup
 from kvpr_opt.cli.screen import printable
 from kvpr_opt.errors import KvprError
+from kvpr_opt.leaving import EXIT_STOPPED
 
 #: Exit code of bad input or usage.
 EXIT_BAD_INPUT = 2
-
-#: Exit code of a run that was stopped before it was done.
-EXIT_STOPPED = 3
 
 # What typer exits with when the reader of a pipe has gone, and for a Ctrl-C.
 _TYPER_STOPPED, _TYPER_INTERRUPTED = 1, 130
@@ -76,6 +74,9 @@ def run() -> int:
         return stop.code if isinstance(stop.code, int) else 0
     except KvprError as error:
         _complain(str(error))
+        return EXIT_BAD_INPUT
+    except OSError as error:  # files that cannot be written are InputErrors
+        _complain(f"the screen cannot be written: {error.strerror or error}")
         return EXIT_BAD_INPUT
     return 0
 

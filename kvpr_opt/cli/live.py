@@ -73,7 +73,7 @@ class LiveStatus(_LiveLines):
     def update(self, event: Progress) -> None:
         """Take the next event; only the one that takes long is told without a terminal."""
         self._latest = event
-        if self._live is None and event.stage == COMPILING:
+        if self._live is None and event.stage.startswith(COMPILING):
             self._console.print(event.stage)
 
     def _render(self) -> Group:

@@ -20,6 +20,7 @@ from kvpr_opt.cli.picture import show
 from kvpr_opt.cli.screen import screen
 from kvpr_opt.errors import InputError
 from kvpr_opt.files import check_writable, write_result, write_text
+from kvpr_opt.limits import Limits
 from kvpr_opt.result import Result, Status, StopReason
 from kvpr_opt.solve import solve
 
@@ -82,11 +83,14 @@ def command(
             skip=skip or (),
             on_progress=live.update,
         )
-    try:
-        show(console, result)
-    finally:
-        # Also where the reader of the screen has gone.
-        _write(result, output, certificate)
+    # From here on it takes no time, and a Ctrl-C that was meant for the search must not
+    # cost the answer.
+    with Limits().heeding_ctrl_c():
+        try:
+            show(console, result)
+        finally:
+            # Also where the reader of the screen has gone.
+            _write(result, output, certificate)
     raise typer.Exit(exit_code(result))
 
 

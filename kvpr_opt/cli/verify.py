@@ -8,10 +8,10 @@ import typer
 
 from kvpr_opt.canonical import canonical_fleet
 from kvpr_opt.certificate import Certificate
-from kvpr_opt.cli.options import Fleet, Gpus, Memory
-from kvpr_opt.cli.screen import screen
+from kvpr_opt.cli.options import Fleet, Gpus, Memory, read_fleet
+from kvpr_opt.cli.screen import printable, screen
 from kvpr_opt.explain import explain
-from kvpr_opt.files import read_instance, read_text
+from kvpr_opt.files import read_text
 from kvpr_opt.verify import check
 
 
@@ -29,12 +29,13 @@ def command(
     Exit code: 0 everything proved, 2 bad input, 3 nothing false but the bound
     rests on a solver's word, 5 rejected.
     """
-    instance = read_instance(fleet, gpus=gpus, memory=memory)
+    instance = read_fleet(fleet, gpus, memory)
     text = read_text(certificate)
     report = check(canonical_fleet(instance), text)
     console = screen()
-    console.print(str(report), markup=False)
+    words = [str(report)]
     if in_words and report.readable:
-        words = explain(instance, Certificate.from_json(text))
-        console.print(f"\n{words}", markup=False)
+        words += ["", explain(instance, Certificate.from_json(text))]
+    for line in "\n".join(words).split("\n"):
+        console.print(printable(line), markup=False)
     raise typer.Exit(report.exit_code)

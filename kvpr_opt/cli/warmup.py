@@ -5,13 +5,17 @@ from __future__ import annotations
 import time
 
 from kvpr_opt.cli.screen import screen
+from kvpr_opt.errors import InputError
 
 
 def command() -> None:
     """Compile the kernels now, so that the first solve does not have to."""
     # Imported here: loading the compiler takes longer than most commands.
+    from kvpr_opt import kernels
     from kvpr_opt.warm_up import warm_up
 
+    if kernels.folder_kept_in() is None:
+        raise InputError(f"there is nothing to do ahead: kernels are compiled {kernels.NOT_KEPT}")
     start = time.monotonic()
     warm_up()
     screen().print(f"kernels ready, {time.monotonic() - start:.1f} s")

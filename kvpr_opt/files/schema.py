@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from kvpr_opt.canonical import SCHEMA as CANONICAL
 from kvpr_opt.errors import InputError, nearest
-from kvpr_opt.exact import MAX_DIGITS, to_fraction
+from kvpr_opt.exact import MAX_DIGITS, to_fraction, whole_number
 from kvpr_opt.files.tree import NumberText, Tree, shown
 from kvpr_opt.instance import GPU, LLM, Instance, Number
 
@@ -96,10 +96,9 @@ def models(records: Iterable[tuple[str, Tree]]) -> list[LLM]:
 
 def identical_gpus(count: int, memory: Number) -> list[GPU]:
     """GPUs ``gpu0``, ``gpu1``, ... of one memory, as given beside a file of models."""
-    if not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= MAX_GPUS:
-        raise InputError(f"gpus {count!r} is not a whole number from 1 to {MAX_GPUS}", place="gpus")
+    number = whole_number("gpus", count, 1, MAX_GPUS)
     first = GPU("gpu0", memory)
-    return [first, *(GPU(f"gpu{index}", first.memory) for index in range(1, count))]
+    return [first, *(GPU(f"gpu{index}", first.memory) for index in range(1, number))]
 
 
 def check_model_keys(keys: Collection[str], place: str) -> None:

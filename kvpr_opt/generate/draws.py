@@ -25,20 +25,6 @@ MEMORY = 80
 MAX_REDRAWS = 1000
 
 
-def check_whole(what: str, value: object, least: int, most: int) -> None:
-    """Refuse what is no whole number within limits.
-
-    Raises
-    ------
-    InputError
-        With the argument, its value and what is allowed.
-    """
-    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-        raise InputError(
-            f"{what} {value!r} is not a whole number from {least} to {most}", place=what
-        )
-
-
 def whole(random: RandomState, low: int, high: int, count: int) -> list[int]:
     """`count` independent integers from `low` to `high`, both included, all equally likely."""
     return [int(number) for number in random.randint(low, high + 1, size=count, dtype=np.int64)]

@@ -8,8 +8,7 @@ from fractions import Fraction
 from numpy.random import RandomState
 
 from kvpr_opt.errors import InputError, nearest
-from kvpr_opt.exact import to_fraction
-from kvpr_opt.generate.draws import check_whole
+from kvpr_opt.exact import to_fraction, whole_number
 from kvpr_opt.generate.long_tail import fine, long_tail, paper
 from kvpr_opt.generate.uniform import mixed, precise, tight, uniform, zero_heavy
 from kvpr_opt.instance import Instance, Number
@@ -69,9 +68,9 @@ def random_instance(
             f"no family {family!r} to draw from{hint}; known: {', '.join(FAMILIES)}",
             place="family",
         )
-    check_whole("gpus", gpus, 1, _MOST)
-    check_whole("models", models, 0, _MOST)
-    check_whole("seed", seed, 0, 2**32 - 1)
+    gpus = whole_number("gpus", gpus, 1, _MOST)
+    models = whole_number("models", models, 0, _MOST)
+    seed = whole_number("seed", seed, 0, 2**32 - 1)
     random = RandomState(seed)
     if family in _SKEWED:
         return _SKEWED[family](random, gpus, models, _exponent(skew))

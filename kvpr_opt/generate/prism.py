@@ -6,7 +6,7 @@ from functools import cache
 
 from numpy.random import RandomState
 
-from kvpr_opt.generate.draws import check_whole
+from kvpr_opt.exact import whole_number
 from kvpr_opt.instance import GPU, LLM, Instance
 
 #: The number of cases; they are numbered from 0.
@@ -29,8 +29,7 @@ def prism_instance(case: int) -> Instance:
     InputError
         If there is no such case.
     """
-    check_whole("case", case, 0, PRISM_CASES - 1)
-    return _stream()[case]
+    return _stream()[whole_number("case", case, 0, PRISM_CASES - 1)]
 
 
 def prism_instances() -> tuple[Instance, ...]:

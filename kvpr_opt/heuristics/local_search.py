@@ -44,7 +44,7 @@ def descend(
     moves, swaps
         Which of the two neighbourhoods to use.
     limits
-        Looked at once a step.
+        Looked at once a step, and between blocks of a long one.
     max_steps
         Steps at most; by default until no candidate improves.
 
@@ -62,7 +62,7 @@ def descend(
     steps = 0
     while len(live) and not (limits and limits.stopped) and steps != max_steps:
         source = candidates.kvpr[live].argmax(axis=1)
-        live = live[_step(candidates, live, source, moves=moves, swaps=swaps)]
+        live = live[_step(candidates, live, source, limits, moves=moves, swaps=swaps)]
         steps += 1
     return steps
 
@@ -87,7 +87,7 @@ def swap_worst_pair(
         if not len(live) or (limits and limits.stopped):
             return
         order = np.argsort(-candidates.kvpr[live], axis=1, kind="stable")
-        live = live[make_best_swap(candidates, live, order[:, 0], order[:, 1])]
+        live = live[make_best_swap(candidates, live, order[:, 0], order[:, 1], limits)]
 
 
 def level_off(
@@ -130,19 +130,27 @@ def level_off(
         live, source = live[busy], source[busy]
         if not len(live) or (limits and limits.stopped):
             return step
-        stuck = ~_step(candidates, live, source, moves=moves, swaps=swaps)
+        stuck = ~_step(candidates, live, source, limits, moves=moves, swaps=swaps)
         aside[live[stuck], source[stuck]] = True
     return most
 
 
 def _step(
-    candidates: Candidates, rows: IntArray, source: IntArray, *, moves: bool, swaps: bool
+    candidates: Candidates,
+    rows: IntArray,
+    source: IntArray,
+    limits: Limits | None,
+    *,
+    moves: bool,
+    swaps: bool,
 ) -> BoolArray:
     """Make the best move out of `source` in each row, else the best swap; which rows had one."""
     improved = np.zeros(len(rows), dtype=bool)
+    if candidates.fleet.gpus < 2:
+        return improved
     if moves:
-        improved = make_best_move(candidates, rows, source)
+        improved = make_best_move(candidates, rows, source, limits)
     if swaps and not improved.all():
         stuck = np.flatnonzero(~improved)
-        improved[stuck] = make_best_swap(candidates, rows[stuck], source[stuck])
+        improved[stuck] = make_best_swap(candidates, rows[stuck], source[stuck], limits=limits)
     return improved

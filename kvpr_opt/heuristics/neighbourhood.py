@@ -3,18 +3,26 @@
 For a *source* GPU in each candidate: every model on it to every other GPU, and
 every model on it against every model elsewhere. The pairs of a candidate and a
 model on its source GPU form one flat list, so there is no Python loop over
-models, GPUs or candidates.
+models, GPUs or candidates, but for blocks of the list where it is long.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 
 from kvpr_opt.heuristics.candidates import Candidates
 from kvpr_opt.heuristics.fleet import BoolArray, FloatArray, IntArray, kvpr_of
+from kvpr_opt.limits import Limits
+
+#: Values evaluated at once: a few dozen megabytes, and a few hundredths of a second.
+_BLOCK = 1 << 20
 
 
-def make_best_move(candidates: Candidates, rows: IntArray, source: IntArray) -> BoolArray:
+def make_best_move(
+    candidates: Candidates, rows: IntArray, source: IntArray, limits: Limits | None = None
+) -> BoolArray:
     """Make the best improving move of one model out of the source GPU of each row, in place.
 
     The best move leaves the lower of the larger KVPR of the two GPUs; it is
@@ -29,6 +37,8 @@ def make_best_move(candidates: Candidates, rows: IntArray, source: IntArray) -> 
         Which of its candidates, all different.
     source
         By row: the GPU to relieve.
+    limits
+        When stopped on the way, no move is made.
 
     Returns
     -------
@@ -36,11 +46,15 @@ def make_best_move(candidates: Candidates, rows: IntArray, source: IntArray) -> 
         By row: whether there was one.
     """
     at, model = np.nonzero(candidates.assign[rows] == source[:, None])
-    if not len(at):
+
+    def values(part: slice) -> FloatArray:
+        return move_values(candidates, rows[at[part]], source[at[part]], model[part])
+
+    found = lowest_of_each(values, len(at), candidates.fleet.gpus, limits)
+    if found is None:
         return np.zeros(len(rows), dtype=bool)
-    value = move_values(candidates, rows[at], source[at], model)
-    target = value.argmin(axis=1)
-    pick, lowest = lowest_of_group(value[np.arange(len(at)), target], at, len(rows))
+    target, value = found
+    pick, lowest = lowest_of_group(value, at, len(rows))
     better: BoolArray = lowest < candidates.kvpr[rows, source]
     chosen = pick[better]
     candidates.move(rows[better], model[chosen], target[chosen])
@@ -48,21 +62,31 @@ def make_best_move(candidates: Candidates, rows: IntArray, source: IntArray) -> 
 
 
 def make_best_swap(
-    candidates: Candidates, rows: IntArray, source: IntArray, partner: IntArray | None = None
+    candidates: Candidates,
+    rows: IntArray,
+    source: IntArray,
+    partner: IntArray | None = None,
+    limits: Limits | None = None,
 ) -> BoolArray:
     """Make the best improving swap of two models in each row, in place.
 
     One model is on the source GPU, the other on `partner`, or on any other GPU.
-    Best, improving, ties and the result are as for :func:`make_best_move`.
+    Best, improving, ties, limits and the result are as for :func:`make_best_move`.
     """
     at, model = np.nonzero(candidates.assign[rows] == source[:, None])
-    if not len(at):
+
+    def values(part: slice) -> FloatArray:
+        row = rows[at[part]]
+        value = _swap_values(candidates, row, source[at[part]], model[part])
+        if partner is not None:
+            value[candidates.assign[row] != partner[at[part]][:, None]] = np.inf
+        return value
+
+    found = lowest_of_each(values, len(at), candidates.fleet.models, limits)
+    if found is None:
         return np.zeros(len(rows), dtype=bool)
-    value = _swap_values(candidates, rows[at], source[at], model)
-    if partner is not None:
-        value[candidates.assign[rows[at]] != partner[at][:, None]] = np.inf
-    other = value.argmin(axis=1)
-    pick, lowest = lowest_of_group(value[np.arange(len(at)), other], at, len(rows))
+    other, value = found
+    pick, lowest = lowest_of_group(value, at, len(rows))
     better: BoolArray = lowest < candidates.kvpr[rows, source]
     chosen = pick[better]
     candidates.swap(rows[better], model[chosen], other[chosen])
@@ -104,6 +128,39 @@ def _swap_values(
     value = np.maximum(near, far)
     value[(near_free < 0) | (far_free < 0) | (gpu == source[:, None])] = np.inf
     return value
+
+
+def lowest_of_each(
+    values: Callable[[slice], FloatArray], pairs: int, width: int, limits: Limits | None
+) -> tuple[IntArray, FloatArray] | None:
+    """Position and value of the first lowest entry of each row of a table, made block by block.
+
+    Parameters
+    ----------
+    values
+        Some rows of the table.
+    pairs, width
+        Its shape.
+    limits
+        Looked at between blocks.
+
+    Returns
+    -------
+    positions and values, or None
+        ``None`` where there is no row, or the limits stopped it.
+    """
+    if not pairs:
+        return None
+    position, lowest = np.empty(pairs, dtype=np.intp), np.empty(pairs)
+    rows = max(1, _BLOCK // max(width, 1))
+    for first in range(0, pairs, rows):
+        if first and limits and limits.stopped:
+            return None
+        part = slice(first, first + rows)
+        value = values(part)
+        position[part] = value.argmin(axis=1)
+        lowest[part] = value[np.arange(len(value)), position[part]]
+    return position, lowest
 
 
 def lowest_of_group(value: FloatArray, group: IntArray, groups: int) -> tuple[IntArray, FloatArray]:

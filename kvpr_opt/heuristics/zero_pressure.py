@@ -15,7 +15,7 @@ import numpy as np
 
 from kvpr_opt.heuristics.candidates import Candidates
 from kvpr_opt.heuristics.fleet import BoolArray, FleetArrays, FloatArray, IntArray, kvpr_of
-from kvpr_opt.heuristics.neighbourhood import lowest_of_group, move_values
+from kvpr_opt.heuristics.neighbourhood import lowest_of_each, lowest_of_group, move_values
 from kvpr_opt.limits import Limits
 
 #: Moves of zero-pressure models per candidate, at most.
@@ -54,20 +54,30 @@ def move_zeros(
     for _ in range(cap):
         if not len(live) or (limits and limits.stopped):
             break
-        improved = _move_one(candidates, live, largest_first)
+        improved = _move_one(candidates, live, largest_first, limits)
         live = live[improved]
         changed[live] = True
     return changed
 
 
-def _move_one(candidates: Candidates, rows: IntArray, zeros: IntArray) -> BoolArray:
+def _move_one(
+    candidates: Candidates, rows: IntArray, zeros: IntArray, limits: Limits | None
+) -> BoolArray:
     """Make the best move of a zero-pressure model in each row; which rows had one."""
     source = candidates.kvpr[rows].argmax(axis=1)
     at, position = np.nonzero(candidates.assign[rows][:, zeros] == source[:, None])
-    value = move_values(candidates, rows[at], source[at], zeros[position])
-    np.maximum(value, _largest_elsewhere(candidates.kvpr[rows], source)[at], out=value)
-    target = value.argmin(axis=1)
-    pick, lowest = lowest_of_group(value[np.arange(len(at)), target], at, len(rows))
+    elsewhere = _largest_elsewhere(candidates.kvpr[rows], source)
+
+    def values(part: slice) -> FloatArray:
+        row = at[part]
+        value = move_values(candidates, rows[row], source[row], zeros[position[part]])
+        return np.maximum(value, elsewhere[row], out=value)
+
+    found = lowest_of_each(values, len(at), candidates.fleet.gpus, limits)
+    if found is None:
+        return np.zeros(len(rows), dtype=bool)
+    target, value = found
+    pick, lowest = lowest_of_group(value, at, len(rows))
     better: BoolArray = lowest < candidates.kvpr[rows, source]
     chosen = pick[better]
     candidates.move(rows[better], zeros[position[chosen]], target[chosen])
@@ -122,7 +132,7 @@ def refill(
         if not len(live) or (limits and limits.stopped):
             break
         targets = _targets(low, high)
-        gpu_of, packed = _pack_zeros(fleet.sizes[zeros], spare, demand, targets)
+        gpu_of, packed = _pack_zeros(fleet.sizes[zeros], spare, demand, targets, limits)
         each = np.arange(len(live))
         first = np.where(packed.any(axis=1), packed.argmax(axis=1), _TARGETS)
         hit = np.flatnonzero(first < _TARGETS)
@@ -167,11 +177,16 @@ def _targets(low: FloatArray, high: FloatArray) -> FloatArray:
 
 
 def _pack_zeros(
-    sizes: FloatArray, spare: FloatArray, demand: FloatArray, targets: FloatArray
+    sizes: FloatArray,
+    spare: FloatArray,
+    demand: FloatArray,
+    targets: FloatArray,
+    limits: Limits | None,
 ) -> tuple[IntArray, BoolArray]:
     """Best fit of models without pressure, in the order given, for each row and target.
 
-    Returns the GPU by row, target and model, and whether all of them fit.
+    Returns the GPU by row, target and model, and whether all of them fit; when
+    stopped, none do.
     """
     rows, gpus = spare.shape
     # Sizes are whole, so room may be rounded down; the slack is for the division.
@@ -181,6 +196,9 @@ def _pack_zeros(
     packed = np.ones(len(room), dtype=bool)
     each = np.arange(len(room))
     for step, size in enumerate(sizes):
+        if limits and limits.stopped:
+            packed[:] = False
+            break
         gpu = np.where(room >= size, room, np.inf).argmin(axis=1)
         gpu_of[:, step] = gpu
         packed &= room[each, gpu] >= size

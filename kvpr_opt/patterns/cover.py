@@ -12,13 +12,17 @@ the bins left, so that a state which failed once fails whenever it comes again.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
 import numpy as np
+from numpy.typing import NDArray
 
 from kvpr_opt.kernels import Ints
 from kvpr_opt.limits import Limits
 from kvpr_opt.patterns.answers import Covered, NoPacking, OutOfBudget, Packing
 from kvpr_opt.patterns.cover_kernel import EXHAUSTED, FOUND, PAUSED, State, Table, search, start
-from kvpr_opt.patterns.enumeration import Budget, Patterns, enumerate_patterns
+from kvpr_opt.patterns.enumeration import CHUNK, Budget, Patterns, enumerate_patterns
 from kvpr_opt.patterns.fields import Fields
 from kvpr_opt.patterns.question import Question
 
@@ -30,6 +34,8 @@ _LIST_ENTRIES = 200_000_000
 
 #: Failed states remembered at most.
 _MEMORY = 1 << 18
+
+_Number = TypeVar("_Number", np.int64, np.float64)
 
 
 def cover(
@@ -70,7 +76,9 @@ def cover(
     found = enumerate_patterns(question, fields, budgets, most_patterns, limits)
     if found is None or len(found.kinds) * (question.bins + 2) > _LIST_ENTRIES:
         return OutOfBudget(patterns=True)
-    table = _table(question, fields, found)
+    table = _table(question, fields, found, limits)
+    if table is None:
+        return OutOfBudget(patterns=False)
     room = np.array([budget.slack for budget in budgets], dtype=np.int64)
     memory = min(_MEMORY, max(work // 1000, 16))
     state = start(table, fields.pack(question.counts[None, :])[0], question.numbers, room, memory)
@@ -92,18 +100,26 @@ def _run(table: Table, state: State, limits: Limits, work: int) -> int:
     return PAUSED
 
 
-def _table(question: Question, fields: Fields, found: Patterns) -> Table:
-    counts = fields.unpack(found.words, len(question.counts))[:, fields.classes]
-    has = counts > 0
-    pattern, members = np.nonzero(has)
+def _table(question: Question, fields: Fields, found: Patterns, limits: Limits) -> Table | None:
+    """What the kernel searches in; ``None`` where the limits came first."""
     sizes = question.sizes[fields.classes].astype(np.float64)
+    lengths, members, shares = [], [], []
+    for first in range(0, len(found.kinds), CHUNK):
+        if limits.stopped:
+            return None
+        words = found.words[first : first + CHUNK]
+        counts = fields.unpack(words, len(question.counts))[:, fields.classes]
+        pattern, member = np.nonzero(counts)
+        lengths.append(np.count_nonzero(counts, axis=1))
+        members.append(member)
+        shares.append(sizes[member] * counts[pattern, member])
     loads = (question.capacities[found.kinds] - found.waste[:, 0]).astype(np.float64)
     return Table(
         words=found.words,
         kinds=found.kinds,
-        starts=np.concatenate([[0], np.cumsum(has.sum(axis=1))]).astype(np.int64),
-        members=members.astype(np.int64),
-        shares=sizes[members] * counts[pattern, members],
+        starts=_joined([np.zeros(1, np.int64), *lengths], np.int64).cumsum(),
+        members=_joined(members, np.int64),
+        shares=_joined(shares, np.float64),
         waste=found.waste,
         ratios=found.waste / loads[:, None],
         sizes=sizes,
@@ -112,3 +128,8 @@ def _table(question: Question, fields: Fields, found: Patterns) -> Table:
         mask_of=fields.mask,
         guards=fields.guards,
     )
+
+
+def _joined(parts: Sequence[NDArray[Any]], dtype: type[_Number]) -> NDArray[_Number]:
+    """Arrays one after the other; an empty one if there are none."""
+    return np.concatenate([np.zeros(0, dtype), *parts], dtype=dtype)

@@ -28,8 +28,15 @@ from kvpr_opt.patterns.question import Question
 #: Entries of the table that bounds the depth-first enumeration.
 _TABLE_ENTRIES = 6_000_000
 
-#: Search nodes of the depth-first enumeration for each pattern allowed.
-_NODES_EACH = 20
+#: Search nodes of the depth-first enumeration for each pattern allowed, and between two looks
+#: at the limits: some tens of milliseconds.
+_NODES_EACH, _NODES_AT_ONCE = 20, 500_000
+
+#: Patterns unpacked between two looks at the limits.
+CHUNK = 1 << 14
+
+#: Places in the cursor of the depth-first enumeration.
+_DEPTH, _ITEM, _ROOM, _VALUE, _FRESH, _NUMBER = range(6)
 
 
 @dataclass(frozen=True)
@@ -89,15 +96,34 @@ def enumerate_patterns(
         found = _depth_first(question, fields, tightest, most, limits)
     if found is None:
         return None
+    return _within(budgets, question, fields, found, limits)
+
+
+def _within(
+    budgets: list[Budget],
+    question: Question,
+    fields: Fields,
+    found: tuple[Words, Ints],
+    limits: Limits,
+) -> Patterns | None:
+    """Those patterns that stay within all budgets, and fit in exact numbers, least waste first."""
     words, kinds = found
-    counts = fields.unpack(words, len(question.counts)).astype(np.int64)
-    waste = np.column_stack([b.most[kinds] - counts @ b.values for b in budgets])
-    order = np.flatnonzero((waste <= [b.slack for b in budgets]).all(axis=1))
-    if question.exact is not None:
-        fits = [question.fits(counts[p], kinds[p], waste[p, 0]) for p in order]
-        order = order[np.array(fits, dtype=bool)]
-    order = order[np.argsort(waste[order, 0], kind="stable")]
-    return Patterns(words[order], waste[order], kinds[order])
+    slack = [budget.slack for budget in budgets]
+    kept, wasted = [np.zeros(0, np.int64)], [np.zeros((0, len(budgets)), np.int64)]
+    for first in range(0, len(kinds), CHUNK):
+        if limits.stopped:
+            return None
+        kind = kinds[first : first + CHUNK]
+        counts = fields.unpack(words[first : first + CHUNK], len(question.counts)).astype(np.int64)
+        waste = np.column_stack([b.most[kind] - counts @ b.values for b in budgets])
+        keep = np.flatnonzero((waste <= slack).all(axis=1))
+        keep = keep[question.fit(counts[keep], kind[keep], waste[keep, 0])]
+        kept.append(first + keep)
+        wasted.append(waste[keep])
+    of_all, waste = np.concatenate(kept), np.concatenate(wasted)
+    order = np.argsort(waste[:, 0], kind="stable")
+    chosen = of_all[order]
+    return Patterns(words[chosen], waste[order], kinds[chosen])
 
 
 def _by_halves(question: Question, fields: Fields, most: int) -> tuple[Words, Ints] | None:
@@ -199,56 +225,66 @@ def _depth_first(
     for k in np.flatnonzero(question.numbers):
         least = int(budget.most[k]) - budget.slack
         for first in range(len(items.sizes)):
-            found, nodes = _valuable(
-                items.sizes, worth, items.owner, len(question.counts), table, unit,
-                first, int(question.capacities[k]), least, room, work,
-            )  # fmt: skip
-            if nodes < 0 or limits.stopped:
-                return None
-            room -= len(found)
-            work -= nodes
-            words.append(fields.pack(found))
-            kinds.append(np.full(len(found), k, dtype=np.int64))
+            found = np.zeros((64, len(question.counts)), dtype=np.int16)
+            chosen, cursor = _start(items, worth, first, int(question.capacities[k]))
+            while cursor[_DEPTH]:
+                if work <= 0 or limits.stopped:
+                    return None
+                found, nodes = _valuable(
+                    items.sizes, worth, items.owner, table, unit, least, room,
+                    min(work, _NODES_AT_ONCE), found, chosen, cursor,
+                )  # fmt: skip
+                work -= nodes
+                if cursor[_NUMBER] > room:
+                    return None
+            number = int(cursor[_NUMBER])
+            room -= number
+            words.append(fields.pack(found[:number]))
+            kinds.append(np.full(number, k, dtype=np.int64))
     return np.concatenate(words), np.concatenate(kinds)
+
+
+def _start(items: Items, worth: Ints, first: int, capacity: int) -> tuple[Ints, Ints]:
+    """The items chosen, and the cursor, of a search for the sets whose last item is `first`."""
+    sizes, owner = items.sizes, items.owner
+    chosen = np.zeros(len(sizes) + 1, dtype=np.int64)
+    chosen[0] = first
+    copy_after = first + 1 < len(sizes) and owner[first + 1] == owner[first]
+    depth = 0 if sizes[first] > capacity or copy_after else 1
+    cursor = (depth, first, capacity - sizes[first], worth[first], 1, 0)
+    return chosen, np.array(cursor, dtype=np.int64)
 
 
 @compiled
 def _valuable(
-    sizes: Ints, values: Ints, owner: Ints, classes: int, table: Ints, unit: int,
-    first: int, capacity: int, least: int, most: int, work: int,
+    sizes: Ints, values: Ints, owner: Ints, table: Ints, unit: int, least: int,
+    most: int, work: int, found: Counts, chosen: Ints, cursor: Ints,
 ) -> tuple[Counts, int]:  # fmt: skip
-    """Every set that is worth at least `least` and has `first` as its last item.
+    """Every set that is worth at least `least`, as far as the work goes.
 
     The table counts values in multiples of `unit`, rounded up, so that it bounds
     what the items before can add. Copies of a class are taken from the last one
-    on. With the sets comes the number of nodes, -1 where a budget ran out.
+    on. The depth in the cursor is 0 where there are no more sets, or more than
+    `most`. With the sets comes the number of nodes.
     """
-    n = sizes.size
-    found = np.zeros((64, classes), dtype=np.int16)
-    number, depth, nodes = 0, 1, 0
-    if sizes[first] > capacity or (first + 1 < n and owner[first + 1] == owner[first]):
-        return found[:0], 0
-    chosen = np.zeros(n + 1, dtype=np.int64)
-    chosen[0] = first
-    room, value, j = capacity - sizes[first], values[first], first
-    fresh = True
-    while True:
+    depth, j, room = cursor[_DEPTH], cursor[_ITEM], cursor[_ROOM]
+    value, fresh, number = cursor[_VALUE], cursor[_FRESH] == 1, cursor[_NUMBER]
+    nodes = 0
+    while depth > 0 and nodes < work:
         if fresh and value >= least:
-            if number == most:
-                return found, -1
-            found = _noted(found, number, owner[chosen[:depth]])
             number += 1
+            if number > most:
+                depth = 0
+                break
+            found = _noted(found, number - 1, owner[chosen[:depth]])
         fresh = False
         nodes += 1
-        if nodes > work:
-            return found, -1
         if j == 0 or value + best_value(table[j], room) * unit < least:
             depth -= 1
-            if depth == 0:
-                return found[:number], nodes
-            j = chosen[depth]
-            room += sizes[j]
-            value -= values[j]
+            if depth > 0:
+                j = chosen[depth]
+                room += sizes[j]
+                value -= values[j]
             continue
         j -= 1
         skipped = owner[j + 1] == owner[j] and chosen[depth - 1] != j + 1
@@ -258,6 +294,9 @@ def _valuable(
             room -= sizes[j]
             value += values[j]
             fresh = True
+    cursor[_DEPTH], cursor[_ITEM], cursor[_ROOM] = depth, j, room
+    cursor[_VALUE], cursor[_FRESH], cursor[_NUMBER] = value, int(fresh), number
+    return found, nodes
 
 
 @compiled

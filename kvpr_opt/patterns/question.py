@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kvpr_opt.kernels import Ints
 from kvpr_opt.scaled import ScaledInstance, Threshold, fit_range
@@ -77,16 +78,20 @@ class Question:
         """Number of bins."""
         return int(self.numbers.sum())
 
-    def fits(self, counts: Ints, kind: int, waste: int) -> bool:
-        """Whether a pattern fits in exact numbers; `waste` is what it leaves in rounded ones.
+    def fit(self, counts: Ints, kinds: Ints, waste: Ints) -> NDArray[np.bool_]:
+        """Which patterns fit in exact numbers; `waste` is what they leave in rounded ones.
 
         Each item and the capacity lose less than one in the rounding, so a
         pattern that leaves as much as it has items fits in any case.
         """
-        if self.exact is None or waste >= counts.sum():
-            return True
+        fits = np.ones(len(counts), dtype=bool)
+        if self.exact is None:
+            return fits
         sizes, capacities = self.exact
-        return sum(int(n) * sizes[c] for c, n in enumerate(counts) if n) <= capacities[kind]
+        for row in np.flatnonzero(waste < counts.sum(axis=1)):
+            load = sum(int(counts[row, c]) * sizes[c] for c in np.flatnonzero(counts[row]))
+            fits[row] = load <= capacities[kinds[row]]
+        return fits
 
     def left(self, counts: Ints, numbers: Ints) -> Question:
         """The same question for a part of the items and bins."""

@@ -274,6 +274,28 @@ def test_a_tampered_certificate_is_rejected(run: Run, small: Path, tmp_path: Pat
     assert "FAILED" in err
 
 
+def test_a_certificate_cannot_act_on_the_terminal(run: Run, small: Path, tmp_path: Path) -> None:
+    path = tmp_path / "certificate.json"
+    run("solve", small, "--certificate", path)
+    certificate = json.loads(path.read_text())
+    word = {"kind": "solver", "solver": "s", "version": "1", "threshold": "1"}
+    word["parameters"] = {"seed": "\x1b]0;title\x07"}
+    certificate["bounds"].append({"value": "1/1000", "proof": word})
+    write(path, certificate)
+    code, _, err = run("verify", small, path, "--explain")
+    assert code == 3
+    assert r"seed \x1b]0;title\x07" in err
+    assert all(line.isprintable() for line in err.split("\n"))
+
+
+def test_verify_names_the_option_that_is_wrong(run: Run, tmp_path: Path) -> None:
+    models = tmp_path / "models.csv"
+    models.write_text("name,size,req_rate,slo\na,1,1,1\n")
+    code, _, err = run("verify", models, "certificate.json", "--gpus", 0, "--memory", 8)
+    assert code == 2
+    assert err.startswith("error: --gpus: gpus 0 is not a whole number from 1 to 100000")
+
+
 def test_canonical_is_what_the_checker_alone_reads(run: Run, small: Path, tmp_path: Path) -> None:
     certificate, canonical = tmp_path / "certificate.json", tmp_path / "canonical.json"
     run("solve", small, "--certificate", certificate)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -128,3 +129,58 @@ def test_closed_streams_are_no_crash(small: Path, line: str, code: int, said: st
     assert said in done.stderr
     assert done.stdout == ""
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full")
+@pytest.mark.parametrize(
+    "line",
+    [
+        'kvpr solve "$1" --output "$2" 2>/dev/full',
+        'kvpr solve "$1" --output "$2" >/dev/full 2>/dev/full',
+    ],
+)
+def test_a_screen_that_is_full_is_bad_output_and_does_not_cost_the_result(
+    small: Path, tmp_path: Path, line: str
+) -> None:
+    output = tmp_path / "result.json"
+    done = shell(line, small, output)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", "")
+    assert json.loads(output.read_text())["status"] == "optimal"
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full")
+def test_a_full_standard_output_is_named(small: Path) -> None:
+    done = shell("kvpr --version >/dev/full")
+    assert done.returncode == 2
+    assert done.stderr == "error: the screen cannot be written: No space left on device\n"
+
+
+#: Sends this process a Ctrl-C as it begins to load the module named by the second argument.
+CTRL_C_WHILE_LOADING = """
+import os, signal, sys
+class Interrupt:
+    def find_spec(self, name, *_):
+        if name == module:
+            os.kill(os.getpid(), signal.SIGINT)
+_, command, module, *arguments = sys.argv
+sys.argv = [command, *arguments]
+sys.meta_path.insert(0, Interrupt())
+from kvpr_opt.cli import main
+main()
+"""
+
+LOADED = ("kvpr_opt.certificate", "numpy", "kvpr_opt.solve", "typer", "rich.live")
+
+
+@pytest.mark.parametrize("module", LOADED)
+def test_ctrl_c_while_the_command_loads_is_one_line(module: str) -> None:
+    arguments = ("kvpr-opt", module, "--version")
+    done = shell(f"{sys.executable} -c {shlex.quote(CTRL_C_WHILE_LOADING)} {' '.join(arguments)}")
+    assert (done.returncode, done.stdout, done.stderr) == (3, "", INTERRUPTED)
+
+
+def test_ctrl_c_while_another_program_loads_the_package_is_its_own_affair() -> None:
+    arguments = ("program.py", "kvpr_opt.solve")
+    done = shell(f"{sys.executable} -c {shlex.quote(CTRL_C_WHILE_LOADING)} {' '.join(arguments)}")
+    assert done.returncode != 3
+    assert done.stderr.endswith("KeyboardInterrupt\n")

@@ -5,15 +5,21 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_fleets import brute_force, fleet, fleets
 
 from kvpr_opt.errors import InputError
-from kvpr_opt.heuristics import STAGES, run
+from kvpr_opt.generate import random_instance
+from kvpr_opt.heuristics import STAGES, level, run
+from kvpr_opt.heuristics.candidates import Candidates
+from kvpr_opt.heuristics.fleet import FleetArrays
+from kvpr_opt.heuristics.neighbourhood import make_best_move, make_best_swap
 from kvpr_opt.instance import GPU, LLM, Instance
 from kvpr_opt.limits import Limits
+from kvpr_opt.placement import Placement
 
 
 def value(instance: Instance, **options: object) -> Fraction | float:
@@ -184,3 +190,36 @@ def test_a_hundred_gpus(random_fleet):
     volume = Fraction(scaled.total_pressure, free) * scaled.kvpr_unit
     found = value(instance, skip={"rebuild", "retune", "regret"})
     assert volume <= found <= volume * Fraction(101, 100)
+
+
+@pytest.mark.parametrize("family", ["uniform", "zero-heavy", "mixed"])
+def test_blocks_of_any_size_give_the_same_placements(
+    family: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instance = random_instance(family, gpus=5, models=20, seed=4)
+
+    def found() -> list[Placement]:
+        placements: list[Placement] = []
+        run(instance, on_candidate=lambda placement, _: placements.append(placement))
+        assert placements
+        return [*placements, level(placements[0])]
+
+    whole = found()
+    monkeypatch.setattr("kvpr_opt.heuristics.neighbourhood._BLOCK", 45)
+    assert found() == whole
+
+
+def test_a_neighbourhood_that_is_stopped_on_the_way_makes_no_step(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    instance = random_instance("uniform", gpus=3, models=12, seed=0)
+    batch = Candidates(FleetArrays.of(instance), np.arange(12)[None] % 3)
+    every, worst = np.arange(1), batch.kvpr.argmax(axis=1)
+    monkeypatch.setattr("kvpr_opt.heuristics.neighbourhood._BLOCK", 1)
+    limits = Limits()
+    limits.interrupt()
+    before = batch.assign.copy()
+    assert not make_best_swap(batch, every, worst, limits=limits).any()
+    assert not make_best_move(batch, every, worst, limits).any()
+    assert (batch.assign == before).all()
+    assert make_best_swap(batch, every, worst).any()

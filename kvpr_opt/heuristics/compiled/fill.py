@@ -144,7 +144,7 @@ def _attempt(incumbent: Incumbent, distance: float, random: Ints, limits: Limits
     spare = int(bins.capacities.sum() - bins.weights.sum())
     allowed = max(0, spare // (2 * len(order)))
     for first in range(0, body, _AT_ONCE):
-        if limits.stopped and incumbent.gpu_of is not None:
+        if limits.stopped:
             return
         gpus = order[first : min(first + _AT_ONCE, body)]
         fill_gpus(bins, desk, random, gpus, queue, POOL, allowed)

@@ -1,0 +1,123 @@
+"""The check at the end of a run: done where there is time, named where it was not."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import random
+import signal
+import time
+from collections.abc import Callable
+from fractions import Fraction
+
+import pytest
+
+from kvpr_opt import GPU, LLM, Instance, Placement, Status, StopReason, certificate, solve
+from kvpr_opt.bounds import volume_bound
+from kvpr_opt.checking import checked, seconds_to_check
+from kvpr_opt.errors import SolverError
+from kvpr_opt.evidence import DualVector, LowerBound
+from kvpr_opt.limits import Limits
+
+
+def long_numbers(models: int, gpus: int) -> Instance:
+    """Models with request rates of 22 digits."""
+    draw = random.Random(1)
+    return Instance(
+        [GPU(f"g{index}", memory=10 * models // gpus) for index in range(gpus)],
+        [
+            LLM(f"m{index}", draw.randint(2, 9), pressure=f"0.{draw.randrange(10**21, 10**22)}")
+            for index in range(models)
+        ],
+    )
+
+
+def dual_bound(instance: Instance, points: int) -> LowerBound:
+    """Nine tenths of the volume bound of a fleet of equal GPUs, shown by points."""
+    scaled = instance.scaled
+    value = volume_bound(scaled).value
+    assert isinstance(value, Fraction)
+    bound = value * Fraction(9, 10)
+    sizes, capacities, _ = scaled.packing(scaled.below(bound))
+    worth = tuple(size * points // capacities[0] for size in sizes)
+    return LowerBound(bound, DualVector(worth, (points,)))
+
+
+def certified(instance: Instance, bound: LowerBound) -> certificate.Certificate:
+    gpus = len(instance.gpus)
+    placement = Placement(instance, [model % gpus for model in range(len(instance.models))])
+    return certificate.certify(instance, status="feasible", incumbent=placement, bounds=[bound])
+
+
+def passed() -> Limits:
+    """Limits that are over."""
+    limits = Limits(0.001)
+    time.sleep(0.01)
+    return limits
+
+
+def test_a_short_proof_is_checked_when_the_time_is_up() -> None:
+    instance = long_numbers(16, 4)
+    bound = LowerBound(volume_bound(instance.scaled).value, volume_bound(instance.scaled).evidence)
+    work = seconds_to_check(instance, [bound])
+    assert work < 0.01
+    assert checked(instance, certified(instance, bound), passed(), work) == (True, "")
+
+
+def interrupted() -> Limits:
+    """Limits that a Ctrl-C has ended."""
+    limits = Limits()
+    limits.interrupt()
+    return limits
+
+
+@pytest.mark.parametrize("stop", [passed, interrupted])
+def test_a_long_proof_is_not_checked_when_there_is_no_time_left(
+    stop: Callable[[], Limits],
+) -> None:
+    instance = long_numbers(64, 8)
+    bound = dual_bound(instance, 900_000)
+    work = seconds_to_check(instance, [bound])
+    assert work > 5
+    start = time.process_time()
+    made = checked(instance, certified(instance, bound), stop(), work)
+    assert time.process_time() - start < 0.5
+    assert not made.certified
+    assert made.remark.startswith("not checked: that takes about ")
+
+
+def test_the_work_is_what_the_checker_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    instance = long_numbers(20, 4)
+    bound = dual_bound(instance, 5_000)
+    claims = certified(instance, bound)
+    bits = (seconds_to_check(instance, [bound]) - seconds_to_check(instance, [])) * 2e9
+    checker = importlib.import_module("kvpr_opt.verify")  # the package has a function of this name
+    monkeypatch.setattr(checker, "MAX_TABLE_BITS", bits * 1.001)
+    assert certificate.verify(instance, claims).readable
+    monkeypatch.setattr(checker, "MAX_TABLE_BITS", bits * 0.999)
+    made = checked(instance, claims, Limits(), 0)
+    assert not made.certified
+    assert made.remark == "not checked: a proof needs too large a table of points and sizes"
+
+
+def test_a_false_claim_is_an_error() -> None:
+    instance = long_numbers(16, 4)
+    bound = LowerBound(Fraction(10**6), volume_bound(instance.scaled).evidence)
+    with pytest.raises(SolverError, match="the checker rejects the answer"):
+        checked(instance, certified(instance, bound), Limits(), 0)
+
+
+def test_ctrl_c_during_the_check_does_not_cost_the_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def endless(*_: object) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(60)
+
+    monkeypatch.setattr("kvpr_opt.checking.verify", endless)
+    result = solve(long_numbers(6, 2), method="heuristic")
+    assert result.status is Status.FEASIBLE
+    assert result.stop_reason is StopReason.FINISHED
+    assert result.message == "not checked: interrupted"
+    assert not result.certified
+    assert result.placement is not None
