@@ -104,6 +104,25 @@ def test_models_a_billion_times_smaller_than_others_do_not_lose_the_lp() -> None
     assert "pattern_engine" not in result.statistics
 
 
+def test_values_many_orders_of_magnitude_apart_end_at_once() -> None:
+    third, half, p = 2**60 // 3 + 1, 2**59, 2**61 - 1
+    instance = fleet(
+        [2**60 - 1, 2**60 - 2, 2**60 - 3],
+        [
+            (third, Fraction(495662560331754238, 97)),
+            (half, Fraction(1096506284944923563, p)),
+            (half // 2 + 1, Fraction(955233285561285910, 97)),
+            (half - 2, Fraction(591595244844963245, 97)),
+            (half - 1, Fraction(1085463464157162016, 999999937)),
+            (half // 2 + 1, Fraction(732336558228363392, p)),
+            (half // 2 + 1, Fraction(269014877174244331, 97)),
+        ],
+    )
+    result = exact(instance, method="branch_and_price", time_limit=30)
+    assert result.status is Status.OPTIMAL
+    assert result.max_kvpr == brute_force(instance)
+
+
 def test_the_trap_of_the_strict_question() -> None:
     assert exact(TRAP).max_kvpr == Fraction(1, 8)
 

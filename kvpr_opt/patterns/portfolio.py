@@ -4,7 +4,8 @@ The schedule, for a fleet with a lower bound L and an incumbent U:
 
 1. Without an incumbent, thresholds rise from L in doubling steps until the LP
    passes and a dive finds a placement.
-2. The LP is asked strictly below U: refuted, U is optimal. Otherwise bisection
+2. The LP is asked strictly below U: refuted, U is optimal. Fleets of a handful of
+   models are searched exhaustively below U, until nothing is left. Otherwise bisection
    finds the lowest threshold that passes the LP, to one part in 100,000; what
    it refutes raises L.
 3. Rounds of growing budgets, until L = U:
@@ -58,6 +59,9 @@ _PRECISION = Fraction(1, 100_000)
 
 #: Exhaustive searches, and dives below the incumbent, in one round.
 _CLIMBS, _DIVES = 12, 3
+
+#: Models up to which any threshold is searched exhaustively, at once.
+_TINY = 20
 
 #: Models times GPUs up to which the first round searches exhaustively.
 _SEARCHABLE = 4096
@@ -131,6 +135,7 @@ class PatternEngine:
             return
         if "lp_bound" not in self._skip:
             self._relax(self._scaled.below(self._high), TABLE_LEVELS)
+        self._settle_tiny()
         number = 0
         while not self._tracker.done:
             effort = Effort.of_round(number)
@@ -153,10 +158,25 @@ class PatternEngine:
                 self._search(threshold, effort)
             number += 1
 
+    def _settle_tiny(self) -> None:
+        """Search a fleet of a handful of models from the incumbent downwards.
+
+        The values of its placements can be many orders of magnitude apart, where
+        steps up from the bound would never arrive.
+        """
+        if len(self._scaled.sizes) > _TINY:
+            return
+        while not self._tracker.done:
+            answer = self._search(self._scaled.below(self._high), Effort.of_round(0))
+            if isinstance(answer, OutOfBudget):
+                return
+
     def _find_first(self) -> None:
         """Raise the threshold until a dive finds a placement."""
         step, number = Fraction(1, 200), 0
         highest = self._scaled.finite()
+        if len(self._scaled.sizes) <= _TINY and self._tracker.incumbent is None:
+            self._search(highest, Effort.of_round(0))
         while self._tracker.incumbent is None and not self._tracker.done:
             threshold = self._scaled.at_most(self._low * (1 + step))
             if threshold.value >= highest.value:
