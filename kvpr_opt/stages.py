@@ -24,6 +24,7 @@ OWN_STAGES = (
     "compiled_search",
     "lp_bound",
     "dives",
+    "neighbourhoods",
     "exhaustive_search",
     "polish",
     "level",

@@ -84,10 +84,12 @@ class Dive:
         self._lp, self._limits, self._plan = lp, limits, plan
         self._nodes = 0
         self._seed = seed
+        self._large = False
         self._random = np.random.default_rng(seed)
 
     def run(self, question: Question) -> Packing | None:
         """A packing, if the dive finds one."""
+        self._large = question.bins > _LEAF_BINS
         return self._below(question, 0, self._plan.discrepancies, frozenset())
 
     def _below(
@@ -99,7 +101,7 @@ class Dive:
             return ended
         if isinstance(ended, NoPacking):
             return None
-        if depth > 0 and self._plan.leaf is not None and question.bins <= _LEAF_BINS:
+        if self._large and self._plan.leaf is not None and question.bins <= _LEAF_BINS:
             # A program of its own, without the patterns of all that is packed, is fast.
             part = self._lp.part(question)
             return Dive(part, self._limits, self._plan.leaf, self._seed).run(question)

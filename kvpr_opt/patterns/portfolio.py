@@ -12,10 +12,13 @@ The schedule, for a fleet with a lower bound L and an incumbent U:
 
    a. A dive at the lowest threshold that passes: where the optimum is the LP
       bound, as on most fleets of two or three models a GPU, this ends the run.
-   b. Exhaustive search from L upwards, the step doubled where it refutes, a dive
-      where it runs out of budget. Close to L little may be wasted and few
-      patterns are left; this settles fleets of four models a GPU and more.
-   c. Dives between L and U, highest hope of success first: they lower U where
+   b. Below U, halfway from what failed: a few GPUs at a time packed anew. From six
+      models a GPU on this is what lowers U.
+   c. Exhaustive search from L upwards, the step doubled where it refutes, shortened
+      where there are too many patterns, a dive where it runs out of other budgets.
+      Close to L little may be wasted and few patterns are left; this settles
+      fleets of four models a GPU and more.
+   d. Dives between L and U, highest hope of success first: they lower U where
       the fleet is too large to search.
 
 Small fleets are over in the first round; on large ones the dives do the work
@@ -26,7 +29,7 @@ no limit cuts short can be repeated.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -46,19 +49,20 @@ from kvpr_opt.patterns.cover import cover
 from kvpr_opt.patterns.dive import Dive, DivePlan
 from kvpr_opt.patterns.dual import shrunk
 from kvpr_opt.patterns.generation import ALL_LEVELS, TABLE_LEVELS, PatternLP
-from kvpr_opt.patterns.proof import dual_proof, exhaustion, placement_of
+from kvpr_opt.patterns.neighbourhood import repack
+from kvpr_opt.patterns.proof import dual_proof, exhaustion, packing_of, placement_of
 from kvpr_opt.patterns.question import Question
 from kvpr_opt.progress import Tracker
 from kvpr_opt.scaled import Threshold
 
 #: Stages that can be left out.
-STAGES = ("lp_bound", "dives", "exhaustive_search")
+STAGES = ("lp_bound", "dives", "neighbourhoods", "exhaustive_search")
 
 #: Relative width to which the bound of the LP is narrowed in the first round.
 _PRECISION = Fraction(1, 100_000)
 
-#: Exhaustive searches, and dives below the incumbent, in one round.
-_CLIMBS, _DIVES = 12, 3
+#: Exhaustive searches, and tries of a kind below the incumbent, in one round.
+_CLIMBS, _TRIES = 12, 3
 
 #: Models up to which any threshold is searched exhaustively, at once.
 _TINY = 20
@@ -73,6 +77,7 @@ class Effort:
 
     patterns: int
     work: int
+    tries: int
     dive: DivePlan
 
     @classmethod
@@ -82,6 +87,7 @@ class Effort:
         return cls(
             patterns=min(300_000 * 2**number, 2_000_000),
             work=50_000_000 * grown,
+            tries=10 * grown,
             dive=DivePlan(
                 discrepancies=number,
                 jitter=0.0 if number == 0 else 0.4,
@@ -120,7 +126,7 @@ class PatternEngine:
         self._passing: Fraction | None = None
         # Where the exhaustive search had too many patterns, and how many it allowed.
         self._overflow: tuple[Fraction, int] | None = None
-        self._dives = 0
+        self._dives = self._repacks = 0
         self._units = len(self._scaled.sizes) * len(self._scaled.capacities)
 
     def run(self) -> None:
@@ -142,8 +148,9 @@ class PatternEngine:
             levels = TABLE_LEVELS if number == 0 else ALL_LEVELS
             self._narrow(max(_PRECISION / 4**number, Fraction(1, 10**8)), levels)
             self._dive_low(effort)
+            self._lower(effort, self._repack)
             self._climb(effort, number)
-            self._dive_between(effort)
+            self._lower(effort, self._dive)
             number += 1
 
     # -- stages ----------------------------------------------------------------------
@@ -239,20 +246,23 @@ class PatternEngine:
                 step *= 2
             elif isinstance(answer, Packing):
                 step = min(step, (self._high - self._low) / 4)
+            elif answer.patterns and Fraction(threshold.value) - self._low > step / 4:
+                # Closer to the bound there are fewer patterns.
+                step /= 8
             elif answer.patterns or not self._dive(threshold, effort):
                 return
 
-    def _dive_between(self, effort: Effort) -> None:
-        """Dive between bound and incumbent, halfway from the last one that failed."""
+    def _lower(self, effort: Effort, attempt: Callable[[Threshold, Effort], bool]) -> None:
+        """Try between bound and incumbent, halfway from the last threshold that failed."""
         tried = self._low
-        for _ in range(_DIVES):
+        for _ in range(_TRIES):
             if self._tracker.done:
                 return
             threshold = self._scaled.below(self._high)
             if tried < threshold.value:
                 half = self._between(tried, self._high, Fraction(1, 2))
                 threshold = min(half, threshold, key=lambda choice: choice.value)
-            if not self._dive(threshold, effort):
+            if not attempt(threshold, effort):
                 if threshold.value <= tried:
                     return
                 tried = Fraction(threshold.value)
@@ -280,6 +290,19 @@ class PatternEngine:
         self._dives += 1
         packing = Dive(self._lp, self._limits, effort.dive, seed=self._dives).run(question)
         return packing is not None and self._packed(packing, "dive")
+
+    def _repack(self, threshold: Threshold, effort: Effort) -> bool:
+        """Whether packing a few GPUs at a time anew improved the incumbent."""
+        incumbent = self._tracker.incumbent
+        if "neighbourhoods" in self._skip or incumbent is None:
+            return False
+        self._tracker.enter("neighbourhoods")
+        question = Question.of(self._scaled, threshold)
+        self._repacks += 1
+        packing = repack(
+            question, packing_of(incumbent), self._limits, tries=effort.tries, seed=self._repacks
+        )
+        return packing is not None and self._packed(packing, "neighbourhoods")
 
     def _search(self, threshold: Threshold, effort: Effort) -> Packing | NoPacking | OutOfBudget:
         """Search a threshold exhaustively; bound or incumbent move with the answer."""

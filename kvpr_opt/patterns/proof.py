@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from importlib.metadata import version
 
+import numpy as np
+
 from kvpr_opt import evidence
 from kvpr_opt.instance import Instance
 from kvpr_opt.patterns.answers import DualVector, NoPacking, Packing
@@ -69,3 +71,16 @@ def placement_of(instance: Instance, packing: Packing) -> Placement:
             for _ in range(int(counts[c])):
                 gpu_of[waiting[c].pop(0)] = gpu
     return Placement(instance, gpu_of)
+
+
+def packing_of(placement: Placement) -> Packing:
+    """A placement as a pattern for each GPU, in their order, empty ones included."""
+    scaled = placement.instance.scaled
+    class_of = {model: c for c, group in enumerate(scaled.classes) for model in group.models}
+    counts = np.zeros((len(scaled.capacities), len(scaled.classes)), dtype=np.int16)
+    for model, gpu in enumerate(placement.gpu_of):
+        counts[gpu, class_of[model]] += 1
+    kinds = np.zeros(len(scaled.capacities), dtype=np.int64)
+    for k, kind in enumerate(scaled.types):
+        kinds[list(kind.gpus)] = k
+    return Packing(counts, kinds)
