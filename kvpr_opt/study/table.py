@@ -16,7 +16,7 @@ from typing import Any
 from kvpr_opt.exact import read_fraction
 from kvpr_opt.progress import relative_gap
 from kvpr_opt.result import Status, StopReason
-from kvpr_opt.study.runs import Cell, Method
+from kvpr_opt.study.runs import Method, run_of
 
 _COLUMNS = (
     "fleet",
@@ -111,16 +111,14 @@ class Row:
 
 def rows(entries: Iterable[Mapping[str, Any]]) -> list[Row]:
     """The rows of a table, in the order in which their first runs were recorded."""
-    found: dict[tuple[Any, ...], Row] = {}
+    found: dict[tuple[str, Method], Row] = {}
     for entry in entries:
-        run = dict(entry["run"])
-        asked = run.pop("method")
-        cell = Cell(run["family"], run["gpus"], run["models"], tuple(run["options"].items()))
-        method = Method(**{**asked, "skip": tuple(asked["skip"])})
+        run = run_of(entry["run"])
+        cell, method = str(run.cell), run.method
         if (cell, method) not in found:
             name = f"{method}, to a gap of {method.gap}" if method.gap != "0" else str(method)
             name += f", seed {method.seed}" if method.seed else ""
-            found[cell, method] = Row(str(cell), name, method.time_limit, method.threads)
+            found[cell, method] = Row(cell, name, method.time_limit, method.threads)
         found[cell, method].add(entry)
     return list(found.values())
 
@@ -140,7 +138,7 @@ def report(entries: Sequence[Mapping[str, Any]], *, left: int = 0) -> str:
     if left:
         notes.append(f"Not complete: {left} runs are left.")
     failures = [
-        f"- {_named(entry)}: {' '.join(entry['error'].split())}"
+        f"- {run_of(entry['run'])}: {' '.join(entry['error'].split())}"
         for entry in entries
         if "error" in entry
     ]
@@ -171,12 +169,6 @@ def _distinct(entries: Iterable[Mapping[str, Any]], key: str) -> list[str]:
         ", ".join(f"{name} {value}" for name, value in entry[key].items()) for entry in entries
     )
     return [f"{key.capitalize()}: {line}." for line in lines]
-
-
-def _named(entry: Mapping[str, Any]) -> str:
-    run = entry["run"]
-    size = "" if run["gpus"] is None else f" {run['gpus']} x {run['models']}"
-    return f"{run['family']}{size}, seed {run['seed']}, {run['method']['name']}"
 
 
 def _markdown(table: Sequence[Sequence[str]]) -> str:

@@ -42,7 +42,7 @@ def perform(run: Run) -> dict[str, Any]:
     dict
         What came out, as plain data; numbers that claim something as exact text.
     """
-    instance = run.cell.fleet(run.seed)
+    instance = run.fleet
     method = run.method
     result = solve(
         instance,
