@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import sys
+from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import Console
 
 from kvpr_opt.cli.live import LiveStudy
 from kvpr_opt.cli.screen import screen
 from kvpr_opt.errors import InputError
 from kvpr_opt.files import write_text
+from kvpr_opt.study.processes import Processes
 from kvpr_opt.study.record import Record, read_entries
 from kvpr_opt.study.runner import StudyProgress, run_study
 from kvpr_opt.study.spec import read_spec
 from kvpr_opt.study.table import report as report_of
+
+if TYPE_CHECKING:
+    from kvpr_opt.study.cluster import Cluster
 
 #: The copy of the spec in the folder of a study: what was asked for last.
 SPEC_COPY = "study.toml"
@@ -27,6 +34,13 @@ def _group() -> None:
     """Measure methods on many fleets; stop and resume at any moment."""
 
 
+class EngineName(str, Enum):
+    """What works on the runs."""
+
+    PROCESSES = "processes"
+    DASK = "dask"
+
+
 @app.command("run")
 def run(
     spec: Annotated[str, typer.Argument(metavar="SPEC", help="What to run: a TOML file.")],
@@ -34,9 +48,19 @@ def run(
         str | None,
         typer.Option("--output", "-o", metavar="DIR", help="Folder; else as the file names it."),
     ] = None,
+    engine: Annotated[
+        EngineName, typer.Option("--engine", help="Where: on this machine, or on a Dask cluster.")
+    ] = EngineName.PROCESSES,
     jobs: Annotated[
-        int, typer.Option("--jobs", "-j", metavar="N", min=1, help="Runs at the same time.")
-    ] = 1,
+        int | None,
+        typer.Option(
+            "--jobs", "-j", metavar="N", min=1, help="Runs at the same time on this machine; 1."
+        ),
+    ] = None,
+    address: Annotated[
+        str | None,
+        typer.Option("--address", metavar="URL", help="Of the Dask scheduler: tcp://host:port."),
+    ] = None,
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Run again what is recorded as failed.")
     ] = False,
@@ -47,28 +71,57 @@ def run(
     """Run what a study asks for and its record does not have yet.
 
     Exit code: 0 every run has an entry (a failed run is one, too), 2 bad input,
-    3 stopped by Ctrl-C; the same command then goes on from there.
+    3 stopped by Ctrl-C, or the cluster was lost; the same command then goes on
+    from there.
     """
+    _check_engine(engine, jobs, address)
+    sys.path.insert(0, "")  # modules of the folder at hand, as with `python -m`
     study = read_spec(spec)
     folder = output or study.output
     if not folder:
         raise InputError("no folder: give --output, or the key 'output' in the file", source=spec)
     console = screen(quiet=quiet)
-    with Record(folder) as record:
+    with _engine(jobs, address) as works, Record(folder) as record:
         if record.note:
             console.print(f"{record.path}: {record.note}", markup=False)
         write_text(Path(folder) / SPEC_COPY, study.text)
         with LiveStudy(console, StudyProgress(len(study.runs))) as live:
             end = run_study(
-                study.runs, record, jobs=jobs, retry_failed=retry_failed, on_progress=live.update
+                study.runs, record, works, retry_failed=retry_failed, on_progress=live.update
             )
+    _tell(console, end, record)
+    raise typer.Exit(3 if end.interrupted else 0)
+
+
+def _tell(console: Console, end: StudyProgress, record: Record) -> None:
+    if end.reason:
+        console.print(end.reason, markup=False, soft_wrap=True)
     console.print(
         f"{'stopped' if end.interrupted else 'done'}: {end.done} runs done, {end.failed} failed, "
         f"{end.known} known before, {end.left} left; {record.path}",
         markup=False,
         soft_wrap=True,
     )
-    raise typer.Exit(3 if end.interrupted else 0)
+
+
+def _check_engine(engine: EngineName, jobs: int | None, address: str | None) -> None:
+    if engine is EngineName.DASK and address is None:
+        raise InputError(
+            "the engine 'dask' needs --address, that of its scheduler", place="--engine"
+        )
+    if engine is EngineName.PROCESSES and address is not None:
+        raise InputError("it goes with --engine dask", place="--address")
+    if engine is EngineName.DASK and jobs is not None:
+        raise InputError("a cluster runs as many as it has threads", place="--jobs")
+
+
+def _engine(jobs: int | None, address: str | None) -> Processes | Cluster:
+    if address is None:
+        return Processes(jobs or 1)
+    # Imported here: whoever has no cluster needs no Dask.
+    from kvpr_opt.study.cluster import Cluster
+
+    return Cluster(address)
 
 
 @app.command("report")

@@ -12,6 +12,7 @@ from typing import Any
 from kvpr_opt.canonical import digest
 from kvpr_opt.generate import prism_instance, random_instance
 from kvpr_opt.instance import Instance
+from kvpr_opt.study.programs import Program
 
 #: The family whose fleets are fixed: its seeds are the numbers of its cases.
 PRISM = "prism"
@@ -113,12 +114,12 @@ class Given:
 
 @dataclass(frozen=True)
 class Method:
-    """How a fleet is solved; the arguments of :func:`kvpr_opt.solve` that a study sets.
+    """How a fleet is solved: the arguments of :func:`kvpr_opt.solve` that a study sets.
 
     Attributes
     ----------
     name
-        As ``method`` there.
+        As ``method`` there, or a heuristic of :mod:`kvpr_opt.study.arena`.
     time_limit
         Seconds, ``None`` for no limit.
     threads
@@ -129,6 +130,8 @@ class Method:
         For the solver.
     skip
         Stages left out, sorted.
+    program
+        A heuristic of one's own; `name` is then what the study calls it.
     """
 
     name: str
@@ -137,6 +140,7 @@ class Method:
     gap: str = "0"
     seed: int = 0
     skip: tuple[str, ...] = ()
+    program: Program | None = None
 
     def __str__(self) -> str:
         return self.name + (f" without {', '.join(self.skip)}" if self.skip else "")
@@ -158,15 +162,10 @@ class Run:
     @cached_property
     def identity(self) -> dict[str, Any]:
         """All that sets this run apart from others, as plain data."""
-        limit = self.method.time_limit
         return {
             **_cell_identity(self.cell),
             "seed": self.seed,
-            "method": {
-                **asdict(self.method),
-                "time_limit": None if limit is None else float(limit),
-                "skip": list(self.method.skip),
-            },
+            "method": _method_identity(self.method),
         }
 
     @cached_property
@@ -186,9 +185,23 @@ def run_of(identity: Mapping[str, Any]) -> Run:
     Its names and its key are those of the run itself; a fleet that was not drawn
     is not in it.
     """
-    asked = identity["method"]
-    method = Method(**{**asked, "skip": tuple(asked["skip"])})
+    asked = dict(identity["method"])
+    program = Program(asked.pop("program")) if "program" in asked else None
+    method = Method(**{**asked, "skip": tuple(asked["skip"]), "program": program})
     return Run(_cell_of(identity), identity["seed"], method)
+
+
+def _method_identity(method: Method) -> dict[str, Any]:
+    limit = method.time_limit
+    return {
+        "name": method.name,
+        "time_limit": None if limit is None else float(limit),
+        "threads": method.threads,
+        "gap": method.gap,
+        "seed": method.seed,
+        "skip": list(method.skip),
+        **({} if method.program is None else {"program": method.program.reference}),
+    }
 
 
 def _cell_identity(cell: Cell | Given) -> dict[str, Any]:

@@ -14,7 +14,13 @@ and the methods that solve every one of them (TOML)::
     gpus = 16
     models = 64
     options = { skew = "0.5" }
-    methods = ["auto", { name = "auto", time_limit = 5, skip = ["polish"] }]
+    methods = [
+        "auto",
+        { name = "auto", time_limit = 5, skip = ["polish"] },
+        "lpt",                                         # a heuristic of kvpr_opt.study.arena
+        { name = "mine", program = "heuristic.py" },   # or one's own: docs/heuristics.md
+        "python:my_module:function",
+    ]
 
     [[cells]]
     family = "prism"             # its fleets are fixed: the seeds are its cases
@@ -30,7 +36,7 @@ and the methods that solve every one of them (TOML)::
     pcmax = "published.jsonl"    # or instances of P||Cmax
     embeddings = ["pressure"]    # of "pressure" and "both"; both if left out
 
-Paths of fleets are seen from the folder of this file.
+Paths of fleets and programs are seen from the folder of this file.
 """
 
 from __future__ import annotations
@@ -42,12 +48,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from kvpr_opt.errors import InputError
-from kvpr_opt.exact import decimal_text, to_fraction
 from kvpr_opt.files.source import STANDARD_STREAM, label, read_text
-from kvpr_opt.solve import check_method, check_stages
 from kvpr_opt.study.cells import members, seed_list
-from kvpr_opt.study.runs import Method, Run
-from kvpr_opt.study.values import check_keys, exact_text, refused, seconds, table, whole
+from kvpr_opt.study.methods import read_methods
+from kvpr_opt.study.runs import Run
+from kvpr_opt.study.values import check_keys, refused, table
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -58,7 +63,6 @@ else:
 MOST_RUNS = 1_000_000
 
 _TOP_KEYS = ("output", "seeds", "time_limit", "threads", "methods", "cells")
-_METHOD_KEYS = ("name", "time_limit", "threads", "gap", "seed", "skip")
 
 
 @dataclass(frozen=True)
@@ -144,46 +148,9 @@ def _runs(
     except InputError as error:
         raise error.within(place=place) from None
     if "methods" in entry:
-        methods = list(_methods(entry["methods"], f"{place}.methods", top))
+        methods = read_methods(entry["methods"], f"{place}.methods", top, folder)
     elif "methods" in top:
-        methods = list(_methods(top["methods"], "methods", top))
+        methods = read_methods(top["methods"], "methods", top, folder)
     else:
         raise InputError("no key 'methods', neither here nor at the top of the file", place=place)
     return (Run(cell, seed, method) for cell, seed in found for method in methods)
-
-
-def _methods(value: Any, place: str, top: Mapping[str, Any]) -> Iterator[Method]:
-    if not isinstance(value, list) or not value:
-        raise refused(value, "a list of methods, at least one", place)
-    for index, entry in enumerate(value):
-        here = f"{place}[{index}]"
-        try:
-            yield _method({"name": entry} if isinstance(entry, str) else table(entry, ""), top)
-        except InputError as error:
-            raise error.within(place=here) from None
-
-
-def _method(entry: Mapping[str, Any], top: Mapping[str, Any]) -> Method:
-    check_keys(entry, _METHOD_KEYS)
-    name = entry.get("name")
-    if not isinstance(name, str):
-        raise refused(name, "the name of a method", "name")
-    check_method(name)
-    skip = entry.get("skip", [])
-    if not isinstance(skip, list) or not all(isinstance(stage, str) for stage in skip):
-        raise refused(skip, "a list of stages", "skip")
-    gap = to_fraction(exact_text(entry.get("gap", 0), "gap", ""), "gap")
-    if not 0 <= gap < 1:
-        raise refused(entry["gap"], "at least 0 and below 1", "gap")
-    threads = entry.get("threads", top.get("threads"))
-    limit = entry.get("time_limit", top.get("time_limit"))
-    if limit is None:
-        raise InputError("no time limit, neither here nor at the top of the file", place=name)
-    return Method(
-        name=name,
-        time_limit=seconds(limit),
-        threads=None if threads is None else whole(threads, "threads", least=1),
-        gap=decimal_text(gap),
-        seed=whole(entry.get("seed", 0), "seed", least=0),
-        skip=tuple(sorted(check_stages(skip))),
-    )

@@ -13,8 +13,10 @@ from typing import Any
 
 import pytest
 import study_jobs
+from study_records import told
 
 from kvpr_opt.errors import InputError
+from kvpr_opt.study.processes import Processes
 from kvpr_opt.study.record import FILE_NAME, Record, read_entries
 from kvpr_opt.study.runner import StudyProgress, run_study
 from kvpr_opt.study.runs import Cell, Method, Run
@@ -26,15 +28,26 @@ def runs(seeds: int, method: Method = HEURISTIC) -> list[Run]:
     return [Run(Cell("uniform", 2, 4), seed, method) for seed in range(seeds)]
 
 
-def run(wanted: list[Run], folder: Path, **options: Any) -> StudyProgress:
-    with Record(folder) as record:
-        return run_study(wanted, record, **{"warm": False, "perform": study_jobs.quick, **options})
+def run(
+    wanted: list[Run],
+    folder: Path,
+    *,
+    perform: Any = study_jobs.quick,
+    jobs: int = 1,
+    grace: float = 30,
+    **options: Any,
+) -> StudyProgress:
+    with (
+        Processes(jobs, perform=perform, warm=False, grace=grace) as engine,
+        Record(folder) as record,
+    ):
+        return run_study(wanted, record, engine, **options)
 
 
 def test_an_entry_says_what_was_run_and_what_came_out(tmp_path: Path) -> None:
     wanted = [Run(Cell("long-tail", 2, 8, (("skew", "0.5"),)), 3, Method("assignment_cpsat", 5, 1))]
-    with Record(tmp_path) as record:
-        end = run_study(wanted, record)
+    with Processes() as engine, Record(tmp_path) as record:
+        end = run_study(wanted, record, engine)
     assert (end.total, end.done, end.failed, end.left) == (1, 1, 0, 0)
     (entry,) = read_entries(tmp_path)
     assert entry["key"] == wanted[0].key
@@ -154,14 +167,7 @@ def test_a_study_killed_and_resumed_has_the_runs_of_one_that_was_not(tmp_path: P
         )
         assert ("half-written" in done.stderr) == (target is folder)
     assert len((folder / FILE_NAME).read_bytes().splitlines()) == 60
-    assert _answers(folder) == _answers(whole)
-
-
-def _answers(folder: Path) -> dict[str, tuple[Any, ...]]:
-    told = ("run", "fleet_sha256", "status", "max_kvpr", "lower_bound", "gap", "parameters")
-    return {
-        entry["key"]: tuple(str(entry[name]) for name in told) for entry in read_entries(folder)
-    }
+    assert told(folder) == told(whole)
 
 
 def _wait_for_lines(path: Path, least: int) -> None:
