@@ -14,6 +14,9 @@ from kvpr_opt.cli.live import LiveStudy
 from kvpr_opt.cli.screen import screen
 from kvpr_opt.errors import InputError
 from kvpr_opt.files import write_text
+from kvpr_opt.study.compare import Tolerance, comparison_text
+from kvpr_opt.study.compare import compare as compare_records
+from kvpr_opt.study.export import export as export_to
 from kvpr_opt.study.processes import Processes
 from kvpr_opt.study.record import Record, read_entries
 from kvpr_opt.study.runner import StudyProgress, run_study
@@ -25,6 +28,9 @@ if TYPE_CHECKING:
 
 #: The copy of the spec in the folder of a study: what was asked for last.
 SPEC_COPY = "study.toml"
+
+#: Exit code of a comparison that found something worse: like an audit, a check that failed.
+EXIT_REGRESSION = 6
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
@@ -137,3 +143,47 @@ def report(
     known = {entry["key"] for entry in entries}
     left = sum(run.key not in known for run in read_spec(spec).runs) if spec.exists() else 0
     write_text(output, report_of(entries, left=left))
+
+
+@app.command("export")
+def export(
+    folder: Annotated[str, typer.Argument(metavar="DIR", help="Folder of a study.")],
+    output: Annotated[
+        str, typer.Option("--output", "-o", metavar="F", help="A .csv or .parquet file.")
+    ],
+) -> None:
+    """Write the record of a study as one table, a row a run, for other programs."""
+    rows = export_to(read_entries(folder), output)
+    screen().print(f"{rows} runs written to {output}", markup=False, soft_wrap=True)
+
+
+@app.command("compare")
+def compare(
+    old: Annotated[str, typer.Argument(metavar="OLD", help="Folder of a study.")],
+    new: Annotated[str, typer.Argument(metavar="NEW", help="Folder of the same study, later.")],
+    gap: Annotated[
+        float, typer.Option("--gap", metavar="G", min=0, help="Growth of relative gaps allowed.")
+    ] = Tolerance.gap,
+    factor: Annotated[
+        float, typer.Option("--factor", metavar="X", min=1, help="Times slower allowed.")
+    ] = Tolerance.factor,
+    margin: Annotated[
+        float, typer.Option("--margin", metavar="S", min=0, help="Seconds slower allowed.")
+    ] = Tolerance.margin,
+    output: Annotated[
+        str, typer.Option("--output", "-o", metavar="F", help="File to write; - for stdout.")
+    ] = "-",
+) -> None:
+    """Compare two records run by run: status, gap and value, time; name what got worse.
+
+    A run is slower only beyond both --factor and --margin.
+
+    Exit code: 0 no regression, 2 bad input or no run in common, 6 at least one
+    regression.
+    """
+    tolerance = Tolerance(gap, factor, margin)
+    found = compare_records(read_entries(old), read_entries(new), tolerance)
+    if not found.pairs:
+        raise InputError(f"no run in common with {new}", source=old)
+    write_text(output, comparison_text(found, tolerance))
+    raise typer.Exit(EXIT_REGRESSION if found.regressions else 0)

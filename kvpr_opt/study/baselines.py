@@ -1,19 +1,17 @@
 """Plain constructions to measure others against: one pass over the models, in exact numbers.
 
-All three take the models one by one and keep to memory. They differ in the order of
-the models and in the choice of a GPU among those with room; ties go to the first in
-input order.
+All three take the models one by one and put each on a GPU that has room for it and
+keeps a finite KVPR. They differ in the order of the models and in the choice among
+these GPUs; ties go to the first in input order.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable
 from fractions import Fraction
 
 from kvpr_opt.instance import Instance
-from kvpr_opt.placement import Kvpr, Placement
-from kvpr_opt.scaled import ScaledInstance
+from kvpr_opt.placement import Placement
 
 
 def greedy(instance: Instance) -> Placement | None:
@@ -69,26 +67,28 @@ def best_fit(instance: Instance) -> Placement | None:
 
 
 # What a choice of GPU is judged by: free memory and pressure on it, with the model.
-_Judge = Callable[[int, int], Kvpr]
+_Judge = Callable[[int, int], Fraction]
 
 
-def _resulting_kvpr(free: int, pressure: int) -> Kvpr:
-    if pressure == 0:
-        return Fraction(0)
-    return Fraction(pressure, free) if free else math.inf
+def _resulting_kvpr(free: int, pressure: int) -> Fraction:
+    return Fraction(pressure, free) if pressure else Fraction(0)
 
 
-def _room_left(free: int, _pressure: int) -> Kvpr:
+def _room_left(free: int, _pressure: int) -> Fraction:
     return Fraction(free)
 
 
 def _place(instance: Instance, order: Iterable[int], judge: _Judge) -> Placement | None:
-    scaled: ScaledInstance = instance.scaled
+    scaled = instance.scaled
     free, pressure = list(scaled.capacities), [0] * len(scaled.capacities)
     gpu_of = [0] * len(scaled.sizes)
     for model in order:
         size, load = scaled.sizes[model], scaled.pressures[model]
-        fitting = [gpu for gpu, room in enumerate(free) if room >= size]
+        fitting = [
+            gpu
+            for gpu, room in enumerate(free)
+            if room > size or (room == size and pressure[gpu] + load == 0)
+        ]
         if not fitting:
             return None
         best = min(fitting, key=lambda gpu: judge(free[gpu] - size, pressure[gpu] + load))

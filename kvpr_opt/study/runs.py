@@ -142,6 +142,12 @@ class Method:
     skip: tuple[str, ...] = ()
     program: Program | None = None
 
+    @property
+    def label(self) -> str:
+        """What sets it apart in a table, but for limit and threads."""
+        name = f"{self}, to a gap of {self.gap}" if self.gap != "0" else str(self)
+        return name + (f", seed {self.seed}" if self.seed else "")
+
     def __str__(self) -> str:
         return self.name + (f" without {', '.join(self.skip)}" if self.skip else "")
 

@@ -116,9 +116,7 @@ def rows(entries: Iterable[Mapping[str, Any]]) -> list[Row]:
         run = run_of(entry["run"])
         cell, method = str(run.cell), run.method
         if (cell, method) not in found:
-            name = f"{method}, to a gap of {method.gap}" if method.gap != "0" else str(method)
-            name += f", seed {method.seed}" if method.seed else ""
-            found[cell, method] = Row(cell, name, method.time_limit, method.threads)
+            found[cell, method] = Row(cell, method.label, method.time_limit, method.threads)
         found[cell, method].add(entry)
     return list(found.values())
 
@@ -133,7 +131,7 @@ def report(entries: Sequence[Mapping[str, Any]], *, left: int = 0) -> str:
     left
         Runs that were asked for and have no entry, for a line that says so.
     """
-    table = _markdown([list(_COLUMNS), *(row.cells() for row in rows(entries))])
+    table = markdown([list(_COLUMNS), *(row.cells() for row in rows(entries))])
     notes = [*_distinct(entries, "machine"), *_distinct(entries, "versions")]
     if left:
         notes.append(f"Not complete: {left} runs are left.")
@@ -166,13 +164,18 @@ def _percent(gap: float | None) -> str:
 def _distinct(entries: Iterable[Mapping[str, Any]], key: str) -> list[str]:
     """One line for each machine, or set of versions, that the runs were made with."""
     lines = dict.fromkeys(
-        ", ".join(f"{name} {value}" for name, value in entry[key].items()) for entry in entries
+        ", ".join(f"{name} {value}" for name, value in entry[key].items())
+        for entry in entries
+        if entry[key]  # of a run that was lost with its machine nothing is known
     )
     return [f"{key.capitalize()}: {line}." for line in lines]
 
 
-def _markdown(table: Sequence[Sequence[str]]) -> str:
-    """Text columns to the left, numbers to the right."""
+def markdown(table: Sequence[Sequence[str]]) -> str:
+    """A table in Markdown, its first row the header, padded to be read as it stands.
+
+    The first two columns are text, to the left; the others numbers, to the right.
+    """
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     rule = ["-" * width if c < 2 else "-" * (width - 1) + ":" for c, width in enumerate(widths)]
     lines = [
