@@ -86,7 +86,17 @@ def test_quiet_is_quiet(
         (SPEC.replace("uniform", "unifrom"), [], "did you mean 'uniform'"),
         (SPEC.replace("heuristic", "heuristics"), [], "did you mean 'heuristic'"),
         (SPEC.replace("gpus", "gpu"), [], "cells[0].gpu: unknown key (did you mean 'gpus'?)"),
+        (SPEC.replace("family", "suite"), [], "cells[0].gpus: unknown key; known: suite"),
         (SPEC, ["--jobs", "0"], "--jobs"),
+        (SPEC, ["--engine", "dask"], "--engine: the engine 'dask' needs --address"),
+        (SPEC, ["--engine", "dusk"], "--engine"),
+        (SPEC, ["--address", "tcp://127.0.0.1:9"], "--address: it goes with --engine dask"),
+        (
+            SPEC,
+            ["--engine", "dask", "--address", "tcp://127.0.0.1:9", "--jobs", "2"],
+            "--jobs: a cluster runs as many",
+        ),
+        (SPEC, ["--engine", "dask", "--address", "nowhere"], "address: no Dask scheduler answers"),
         (SPEC, ["-o", "/proc/no/folder"], "cannot be written"),
         ("[", [], "not TOML"),
     ],
@@ -165,3 +175,45 @@ def test_ctrl_c_stops_cleanly_and_the_same_command_goes_on(spec: Path, tmp_path:
     assert "Traceback" not in err
     lines = record.read_text().splitlines()
     assert [json.loads(line)["status"] for line in lines] == ["optimal", "optimal"]
+
+
+def test_compare_and_export(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    spec: Path,
+    tmp_path: Path,
+) -> None:
+    old, new = tmp_path / "old", tmp_path / "new"
+    assert call(capsys, monkeypatch, "run", spec, "-o", old)[0] == 0
+    new.mkdir()
+    lines = (old / "runs.jsonl").read_text().splitlines()
+    (new / "runs.jsonl").write_text("\n".join(lines) + "\n")
+    code, out, _ = call(capsys, monkeypatch, "compare", old, new)
+    assert code == 0
+    assert "4 runs in both" in out
+    assert "No regressions" in out
+
+    slower = json.loads(lines[0])
+    slower["seconds"] += 10
+    (new / "runs.jsonl").write_text("\n".join([json.dumps(slower), *lines[1:-1]]) + "\n")
+    code, out, _ = call(capsys, monkeypatch, "compare", old, new)
+    assert code == 6
+    assert "3 runs in both, 1 only in the old record" in out
+    assert "- uniform 2 x 4, seed 0, heuristic: 10" in out
+    assert call(capsys, monkeypatch, "compare", old, new, "--margin", "20")[0] == 0
+    assert call(capsys, monkeypatch, "compare", old, new, "--factor", "0.5")[0] == 2
+
+    (new / "runs.jsonl").write_text("")
+    code, _, err = call(capsys, monkeypatch, "compare", old, new)
+    assert code == 2
+    assert "no run in common" in err
+    code, _, err = call(capsys, monkeypatch, "compare", old, tmp_path / "nowhere")
+    assert code == 2
+    assert "cannot be read" in err
+
+    pytest.importorskip("polars")
+    code, out, err = call(capsys, monkeypatch, "export", old, "--output", tmp_path / "t.csv")
+    assert (code, out) == (0, "")
+    assert "4 runs written to" in err
+    assert len((tmp_path / "t.csv").read_text().splitlines()) == 5
+    assert call(capsys, monkeypatch, "export", old, "-o", tmp_path / "t.txt")[0] == 2

@@ -125,6 +125,29 @@ def test_a_record_names_its_runs() -> None:
         assert run_of(json.loads(json.dumps(run.identity))) == run
 
 
+def test_heuristics_are_methods(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("def place(instance): return None")
+    methods = """[
+        "lpt", { name = "local-search", seed = 3 }, { name = "mine", program = "mine.py" },
+        "python:study_jobs:first_gpu",
+    ]"""
+    text = TOP.replace('["auto"]', methods) + CELL
+    lpt, search, mine, module = (run.method for run in spec(tmp_path, text).runs)
+    assert lpt == Method("lpt", 1)
+    assert search == Method("local-search", 1, seed=3)
+    assert mine.program is not None
+    assert mine.program.source == "def place(instance): return None"
+    assert mine.program.path == str(tmp_path / "mine.py")
+    assert module.program is not None
+    assert "first_gpu" in module.program.source
+    for run in spec(tmp_path, text).runs:
+        again = run_of(json.loads(json.dumps(run.identity)))
+        assert (again, again.key, str(again)) == (run, run.key, str(run))
+    # Known by its name and place: an edited program has the same key.
+    (tmp_path / "mine.py").write_text("def place(instance): return {}")
+    assert spec(tmp_path, text).runs[2].key == Run(Cell("uniform", 4, 8), 0, mine).key
+
+
 def test_a_key_names_a_run_and_stays_what_it_is() -> None:
     run = Run(Cell("uniform", 4, 8), 0, Method("auto", time_limit=60))
     assert run.key == Run(Cell("uniform", 4, 8), 0, Method("auto", time_limit=60.0)).key
@@ -230,6 +253,34 @@ BAD = {
         r"cells\[0\].methods\[1\].method: method 'heuristics' .*'heuristic'",
     ),
     "method a number": (TOP + CELL + "methods = [3]", r"cells\[0\].methods\[0\]: 3 is not a table"),
+    "unknown heuristic": (
+        TOP + CELL + "methods = ['seed:moved']",
+        r"cells\[0\].methods\[0\].method: method 'seed:moved' .*'seed:moves'",
+    ),
+    "no such program": (
+        TOP + CELL + "methods = [{ name = 'mine', program = 'no.py' }]",
+        r"cells\[0\].methods\[0\].program: .*no.py: cannot be read",
+    ),
+    "program a number": (
+        TOP + CELL + "methods = [{ name = 'mine', program = 3 }]",
+        r"cells\[0\].methods\[0\].program: 3 is not the path",
+    ),
+    "program under a known name": (
+        TOP + CELL + "methods = [{ name = 'auto', program = 'no.py' }]",
+        r"cells\[0\].methods\[0\].name: 'auto' is the name of a known method",
+    ),
+    "no such module": (
+        TOP + CELL + "methods = ['python:no_such_module:f']",
+        r"cells\[0\].methods\[0\].name: module 'no_such_module' cannot be imported",
+    ),
+    "a gap for a heuristic": (
+        TOP + CELL + "methods = [{ name = 'lpt', gap = 0.1 }]",
+        r"cells\[0\].methods\[0\].gap: 'lpt' has no use for it",
+    ),
+    "a seed for a heuristic without chance": (
+        TOP + CELL + "methods = [{ name = 'seed', seed = 1 }]",
+        r"cells\[0\].methods\[0\].seed: 'seed' has no use for it",
+    ),
     "unknown key of a method": (
         TOP + CELL + "methods = [{ name = 'auto', limit = 3 }]",
         r"cells\[0\].methods\[0\].limit: unknown key",
