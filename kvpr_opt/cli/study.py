@@ -18,7 +18,7 @@ from kvpr_opt.study.compare import Tolerance, comparison_text
 from kvpr_opt.study.compare import compare as compare_records
 from kvpr_opt.study.export import export as export_to
 from kvpr_opt.study.processes import Processes
-from kvpr_opt.study.record import Record, read_entries
+from kvpr_opt.study.record import Record, count_left, read_entries, write_asked
 from kvpr_opt.study.runner import StudyProgress, run_study
 from kvpr_opt.study.spec import read_spec
 from kvpr_opt.study.table import report as report_of
@@ -91,6 +91,7 @@ def run(
         if record.note:
             console.print(f"{record.path}: {record.note}", markup=False)
         write_text(Path(folder) / SPEC_COPY, study.text)
+        write_asked(folder, (run.key for run in study.runs))
         with LiveStudy(console, StudyProgress(len(study.runs))) as live:
             end = run_study(
                 study.runs, record, works, retry_failed=retry_failed, on_progress=live.update
@@ -139,10 +140,7 @@ def report(
 ) -> None:
     """Write the table of a study: counts, times and gaps by cell and method, in Markdown."""
     entries = read_entries(folder)
-    spec = Path(folder) / SPEC_COPY
-    known = {entry["key"] for entry in entries}
-    left = sum(run.key not in known for run in read_spec(spec).runs) if spec.exists() else 0
-    write_text(output, report_of(entries, left=left))
+    write_text(output, report_of(entries, left=count_left(folder, entries)))
 
 
 @app.command("export")

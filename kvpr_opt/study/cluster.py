@@ -9,6 +9,7 @@ its runs to another one.
 
 from __future__ import annotations
 
+import asyncio
 import queue
 import threading
 import time
@@ -39,6 +40,9 @@ _COUNT_EVERY = 2.0
 
 # Seconds between two looks of a worker at whether its run is still wanted.
 _TICK = 0.25
+
+# Until Python 3.10 these were two.
+_TIMEOUTS = (TimeoutError, asyncio.TimeoutError)
 
 # Seconds for the cluster to answer when all is done.
 _CLOSE_LIMIT = 5.0
@@ -100,11 +104,20 @@ class Cluster:
         return max(0, _AHEAD * self._threads - len(self._runs))
 
     def start(self, run: Run) -> None:
-        """Start a run; there has to be room."""
+        """Start a run; there has to be room.
+
+        Raises
+        ------
+        EngineLostError
+            If the scheduler is lost.
+        """
         self._number += 1
         # A name that no other study on the cluster uses: results are never shared.
         key = f"kvpr-opt-{run.key}-{self._client.id}-{self._number}"
-        future = self._client.submit(work, run, key, *self._how, key=key, pure=False)
+        try:
+            future = self._client.submit(work, run, key, *self._how, key=key, pure=False)
+        except OSError:
+            raise EngineLostError(self._lost) from None
         self._runs[key] = run, future
         future.add_done_callback(lambda _: self._ended.put(key))
 
@@ -137,7 +150,7 @@ class Cluster:
             return run, {**worker.heading(run), "machine": {}, "error": found}
         try:
             entry: dict[str, Any] = future.result(timeout=_CLOSE_LIMIT)
-        except (CancelledError, TimeoutError, OSError):
+        except (CancelledError, *_TIMEOUTS, OSError):
             raise EngineLostError(self._lost) from None
         return run, entry
 
@@ -177,7 +190,7 @@ def _check_workers(client: Client, address: str) -> None:
     """Refuse a cluster that cannot work on runs, before anything is run."""
     try:
         client.wait_for_workers(1, timeout=CONNECT_LIMIT)
-    except TimeoutError:
+    except _TIMEOUTS:
         raise InputError(f"the cluster at {address} has no workers", place="address") from None
     own = _own_version()
     for name, found in client.run(versions, on_error="return").items():
@@ -223,8 +236,12 @@ def work(run: Run, key: str, perform: worker.Perform, warm: bool, grace: float) 
         wait([slot.connection], timeout=max(0.0, min(_TICK, slot.deadline - time.monotonic())))
         if not _wanted(key):
             slot.end()
-            return {}  # for nobody
+            raise _NotWantedError
     return {**worker.heading(run), **outcome}
+
+
+class _NotWantedError(Exception):
+    """The scheduler has dropped the run, or taken it for lost; nobody should hear of this."""
 
 
 def release() -> None:

@@ -15,6 +15,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from types import ModuleType
 from typing import Any
 
 from kvpr_opt.errors import InputError
@@ -97,14 +98,17 @@ def load(program: Program) -> Heuristic:
         Whatever the file raises.
     """
     if not program.path:
-        module, _, name = program.reference.removeprefix(PREFIX).partition(":")
-        return _function(program.reference, module, name)
+        name, _, function = program.reference.removeprefix(PREFIX).partition(":")
+        return _function(program.reference, name, function)
     folder = os.path.dirname(program.path)
     if folder not in sys.path:
         sys.path.insert(0, folder)  # as if Python had been started with it
-    names: dict[str, Any] = {"__name__": "heuristic", "__file__": program.path}
-    exec(compile(program.source, program.path, "exec"), names)
-    return _callable(names[FUNCTION], program.reference)
+    # A module anew each time: nothing that it remembers of a fleet helps with the next one.
+    module = ModuleType(f"_heuristic_{program.sha256[:16]}")
+    module.__file__ = program.path
+    sys.modules[module.__name__] = module  # where dataclasses, for one, look it up
+    exec(compile(program.source, program.path, "exec"), module.__dict__)
+    return _callable(getattr(module, FUNCTION), program.reference)
 
 
 def _function(reference: str, module: str, name: str) -> Heuristic:

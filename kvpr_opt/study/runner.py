@@ -37,7 +37,13 @@ class Engine(Protocol):
         """How many more runs can be started now."""
 
     def start(self, run: Run) -> None:
-        """Start a run; there has to be room."""
+        """Start a run; there has to be room.
+
+        Raises
+        ------
+        EngineLostError
+            If no run will ever end.
+        """
 
     def ended(self, seconds: float) -> list[tuple[Run, dict[str, Any]]]:
         """Runs that have ended, with their entries; waits for one, at most so many seconds.
@@ -142,14 +148,15 @@ def run_study(
     limits = Limits()  # for its stop flag: Ctrl-C must not cut an entry in two
     reason = ""
     with limits.heeding_ctrl_c():
-        while not (limits.interrupted or reason) and (waiting or engine.running):
-            for _ in range(min(engine.room(), len(waiting))):
-                engine.start(waiting.popleft())
-            report()
+        while not limits.interrupted and (waiting or engine.running):
             try:
+                for _ in range(min(engine.room(), len(waiting))):
+                    engine.start(waiting.popleft())
+                report()
                 ended = engine.ended(_TICK)
             except EngineLostError as error:
-                reason, ended = str(error), []
+                reason = str(error)
+                break
             for _, entry in ended:
                 record.append(entry)
                 counted = "failed" if "error" in entry else "done"

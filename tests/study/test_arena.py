@@ -192,6 +192,27 @@ def test_a_bound_that_excludes_every_placement_is_told(tmp_path: Path) -> None:
     assert result.status is Status.INFEASIBLE
 
 
+def test_a_program_may_define_what_python_looks_up_in_its_module(tmp_path: Path) -> None:
+    body = """
+from __future__ import annotations
+from dataclasses import dataclass
+
+@dataclass
+class Choice:
+    gpu: str
+
+calls = []
+
+def place(instance):
+    calls.append(1)
+    assert len(calls) == 1, "it remembers another fleet"
+    return {model.name: Choice("g1").gpu for model in instance.models}
+"""
+    method = own(tmp_path, body)
+    for _ in range(2):
+        assert place(fleet([10, 10], [(3, 1)]), method).max_kvpr == Fraction(1, 7)
+
+
 def test_a_function_of_a_module_is_a_program() -> None:
     program = program_of("python:study_jobs:first_gpu", "")
     assert "def first_gpu" in program.source

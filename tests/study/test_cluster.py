@@ -123,10 +123,10 @@ def test_a_worker_of_the_cluster_that_is_killed_costs_no_run(address: str, tmp_p
             os.kill(victims.pop(), signal.SIGKILL)
             victims.clear()
 
-    end = run(address, runs(20), tmp_path, study_jobs.identified, on_progress=kill_one)
+    end = run(address, runs(12), tmp_path, study_jobs.identified, on_progress=kill_one)
     assert not victims
-    assert (end.done, end.failed, end.left) == (20, 0, 0)
-    assert sorted(entry["run"]["seed"] for entry in read_entries(tmp_path)) == list(range(20))
+    assert (end.done, end.failed, end.left) == (12, 0, 0)
+    assert sorted(entry["run"]["seed"] for entry in read_entries(tmp_path)) == list(range(12))
 
 
 def test_ctrl_c_ends_the_runs_on_the_cluster_too(address: str, tmp_path: Path) -> None:

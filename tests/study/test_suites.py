@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -44,6 +46,24 @@ def test_the_grades_go_from_2_to_8_models_a_gpu() -> None:
     for name in ("uniform", "zero-heavy", "long-tail", "precise", "mixed"):
         ratios = {len(fleet.models) / len(fleet.gpus) for _, fleet in suites.load(name)}
         assert ratios == {2, 3, 4, 6, 8}
+
+
+def test_the_python_of_the_page_runs() -> None:
+    page = Path(__file__).parents[2] / "docs" / "studies" / "README.md"
+    code = re.search(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    assert code
+    names: dict[str, Any] = {}
+    exec(code[1], names)
+    assert names["name"] == "prism-49"
+    assert names["best"].proved
+
+
+def test_the_page_names_every_suite_with_its_size() -> None:
+    page = Path(__file__).parents[2] / "docs" / "studies" / "README.md"
+    rows = dict(
+        re.findall(r"^\| `([a-z0-9-]+)` \| (\d+) \|", page.read_text("utf-8"), re.MULTILINE)
+    )
+    assert rows == {name: str(count) for name, (_, count, _) in VERSIONS.items()}
 
 
 def test_a_version_can_be_insisted_on() -> None:
