@@ -81,7 +81,8 @@ def run(
     from there.
     """
     _check_engine(engine, jobs, address)
-    sys.path.insert(0, "")  # modules of the folder at hand, as with `python -m`
+    if "" not in sys.path:
+        sys.path.insert(0, "")  # modules of the folder at hand, as with `python -m`
     study = read_spec(spec)
     folder = output or study.output
     if not folder:

@@ -44,8 +44,8 @@ _TICK = 0.25
 # Until Python 3.10 these were two.
 _TIMEOUTS = (TimeoutError, asyncio.TimeoutError)
 
-# Seconds for the cluster to answer when all is done.
-_CLOSE_LIMIT = 5.0
+# Seconds for the cluster to hand over what is there, and to let go when all is done.
+_ANSWER_LIMIT = 5.0
 
 
 class Cluster:
@@ -79,7 +79,7 @@ class Cluster:
         try:
             _check_workers(self._client, address)
         except BaseException:
-            self._client.close(timeout=_CLOSE_LIMIT)
+            self._client.close(timeout=_ANSWER_LIMIT)
             raise
         self._runs: dict[str, tuple[Run, Future[Any]]] = {}
         self._ended: queue.SimpleQueue[str] = queue.SimpleQueue()
@@ -130,29 +130,41 @@ class Cluster:
             If the scheduler is lost.
         """
         found = []
+        key = ""
         try:
-            found.append(self._entry(self._ended.get(timeout=seconds)))
+            key = self._ended.get(timeout=seconds)
             while True:
-                found.append(self._entry(self._ended.get_nowait()))
+                entry = self._entry(key)
+                if entry is not None:
+                    found.append((self._runs.pop(key)[0], entry))
+                key = self._ended.get_nowait()
         except queue.Empty:
             pass
+        except EngineLostError:
+            if not found:
+                raise
+            self._ended.put(key)  # what has come in counts first
         if not found and self._client.status == "closed":
             raise EngineLostError(self._lost)
         return found
 
-    def _entry(self, key: str) -> tuple[Run, dict[str, Any]]:
-        run, future = self._runs.pop(key)
+    def _entry(self, key: str) -> dict[str, Any] | None:
+        """The entry of a run; ``None`` if it was lost with its worker and is done again."""
+        run, future = self._runs[key]
         if future.status == "error":
             # Not an error of the run, which is an answer, but for example the third
             # worker of the cluster that was lost with it.
             error = future.exception()
             found = f"the cluster gave up: {type(error).__name__}: {error}"
-            return run, {**worker.heading(run), "machine": {}, "error": found}
+            return {**worker.heading(run), "machine": {}, "error": found}
         try:
-            entry: dict[str, Any] = future.result(timeout=_CLOSE_LIMIT)
-        except (CancelledError, *_TIMEOUTS, OSError):
+            entry: dict[str, Any] = future.result(timeout=_ANSWER_LIMIT)
+        except _TIMEOUTS:
+            future.add_done_callback(lambda _: self._ended.put(key))
+            return None
+        except (CancelledError, OSError):
             raise EngineLostError(self._lost) from None
-        return run, entry
+        return entry
 
     def __enter__(self) -> Self:
         return self
@@ -166,7 +178,7 @@ class Cluster:
         if self._client.status == "running":
             self._client.cancel([future for _, future in self._runs.values()])
             self._client.run(release, on_error="ignore")
-        self._client.close(timeout=_CLOSE_LIMIT)
+        self._client.close(timeout=_ANSWER_LIMIT)
 
 
 def _connect(address: str) -> Client:
