@@ -185,7 +185,11 @@ def test_compare_and_export(
     tmp_path: Path,
 ) -> None:
     old, new = tmp_path / "old", tmp_path / "new"
-    spec.write_text(SPEC.replace("assignment_cpsat", "lpt"))
+    # A module in the folder at hand is found.
+    (tmp_path / "own_heuristic.py").write_text("def place(instance):\n    return None\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    spec.write_text(SPEC.replace("assignment_cpsat", "python:own_heuristic:place"))
     assert call(capsys, monkeypatch, "run", spec, "-o", old)[0] == 0
     new.mkdir()
     lines = (old / "runs.jsonl").read_text().splitlines()
