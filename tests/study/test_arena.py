@@ -65,7 +65,10 @@ def test_a_baseline_without_room_has_no_answer(place_: Any) -> None:
 
 
 @pytest.mark.parametrize("name", HEURISTICS)
-def test_every_heuristic_places_a_fleet_within_its_bound(name: str) -> None:
+def test_every_heuristic_places_a_fleet_within_its_bound(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(arena, "ROUNDS", 20)
     instance = random_instance("zero-heavy", gpus=4, models=16, seed=0)
     result = place(instance, Method(name, 20))
     assert result.placement is not None
