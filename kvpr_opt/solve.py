@@ -113,10 +113,15 @@ def check_method(method: str) -> None:
     InputError
         With the nearest known name.
     """
+    check_known("method", method, known_methods(), place="method")
+
+
+def known_methods() -> tuple[str, ...]:
+    """Every method of :func:`solve` by name."""
     # The names alone; no formulation is imported.
     from formulations.registry import NAMES
 
-    check_known("method", method, (*OWN_METHODS, *NAMES), place="method")
+    return (*OWN_METHODS, *NAMES)
 
 
 def _gap(gap: Number) -> Fraction:

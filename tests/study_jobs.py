@@ -6,6 +6,7 @@ import os
 import time
 from typing import Any
 
+from kvpr_opt.instance import Instance
 from kvpr_opt.study import worker
 from kvpr_opt.study.runs import Run
 
@@ -46,3 +47,14 @@ def identified(run: Run) -> dict[str, Any]:
     """The process that it runs in."""
     time.sleep(0.2)
     return {**quick(run), "statistics": {"process": os.getpid()}}
+
+
+def first_gpu(instance: Instance) -> dict[str, str]:
+    """A heuristic."""
+    return {model.name: instance.gpus[0].name for model in instance.models}
+
+
+def one_second(run: Run) -> dict[str, Any]:
+    """A second of waiting, which is the same on a busy machine; burning it would not be."""
+    time.sleep(1)
+    return quick(run)

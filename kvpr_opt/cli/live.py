@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 
+#: Runs that are shown one by one; a cluster may work on more than a screen has lines.
+_MOST_LINES = 12
+
+
 class _LiveLines:
     """What is drawn anew, eight times a second, for as long as the ``with`` block lasts.
 
@@ -114,9 +118,21 @@ class LiveStudy(_LiveLines):
         now = self._latest
         self._spinner.update(
             text=Text(
-                f"{now.done} done, {now.failed} failed, {now.left} left"
-                f"{f' ({now.known} known before)' if now.known else ''}, "
-                f"{time.monotonic() - self._start:.0f} s"
+                f"{now.done} done, {now.failed} failed, {len(now.running)} running, "
+                f"{now.left} left{f' ({now.known} known before)' if now.known else ''}, "
+                f"{time.monotonic() - self._start:.0f} s{_time_left(now.seconds_left)}"
             )
         )
-        return Group(self._spinner, *(Text(f"  {run}") for run in now.running))
+        lines = [Text(f"  {run}") for run in now.running[:_MOST_LINES]]
+        more = len(now.running) - len(lines)
+        return Group(self._spinner, *lines, *([Text(f"  and {more} more")] if more else []))
+
+
+def _time_left(seconds: float | None) -> str:
+    if seconds is None:
+        return ""
+    if seconds < 100:
+        return f", about {seconds:.0f} s to go"
+    if seconds < 6000:
+        return f", about {seconds / 60:.0f} min to go"
+    return f", about {seconds / 3600:.1f} h to go"

@@ -35,9 +35,23 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
     BrokenPipeError
         If it is a pipe whose reader has gone: that is no fault of the path.
     """
-    source = os.fspath(path)
     try:
         data = text.encode("utf-8")
+    except ValueError as error:
+        raise refusal(os.fspath(path), "written", error) from None
+    write_bytes(path, data)
+
+
+def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
+    """Write a file of any content as :func:`write_text` does.
+
+    Raises
+    ------
+    InputError, BrokenPipeError
+        As there.
+    """
+    source = os.fspath(path)
+    try:
         if source == STANDARD_STREAM:
             _write_to_stdout(data)
         elif _is_stream(source):

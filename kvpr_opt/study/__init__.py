@@ -1,1 +1,1 @@
-"""Measurements that the documentation quotes, each by one command."""
+"""Studies: suites of fleets, methods to compare on them, and the record of what came out."""

@@ -11,13 +11,14 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
 from kvpr_opt.errors import InputError
-from kvpr_opt.files.source import refusal
+from kvpr_opt.files.atomic import write_text
+from kvpr_opt.files.source import read_text, refusal
 
 if sys.platform != "win32":
     import fcntl
@@ -27,6 +28,10 @@ SCHEMA = "kvpr-opt/run/1"
 
 #: The record inside the folder of a study.
 FILE_NAME = "runs.jsonl"
+
+#: The keys of the runs that were asked for last, one a line, in the same folder. The study
+#: itself does not tell: read elsewhere, its paths lead to other files.
+ASKED_NAME = "asked.txt"
 
 
 class Record:
@@ -131,6 +136,32 @@ def read_entries(folder: str | os.PathLike[str]) -> list[dict[str, Any]]:
     except (OSError, ValueError) as error:
         raise refusal(str(path), "read", error) from None
     return list(_by_key(data[: data.rfind(b"\n") + 1], str(path)).values())
+
+
+def write_asked(folder: str | os.PathLike[str], keys: Iterable[str]) -> None:
+    """Note in the folder of a study which runs it asks for.
+
+    Raises
+    ------
+    InputError
+        If that cannot be written.
+    """
+    write_text(Path(folder) / ASKED_NAME, "".join(f"{key}\n" for key in keys))
+
+
+def count_left(folder: str | os.PathLike[str], entries: Iterable[Mapping[str, Any]]) -> int:
+    """How many of the runs asked for have no entry; 0 where it is not known what was.
+
+    Raises
+    ------
+    InputError
+        If the note cannot be read.
+    """
+    path = Path(folder) / ASKED_NAME
+    if not path.exists():
+        return 0
+    known = {entry["key"] for entry in entries}
+    return sum(key not in known for key in read_text(path).split())
 
 
 def _by_key(data: bytes, source: str) -> dict[str, dict[str, Any]]:

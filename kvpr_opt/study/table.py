@@ -6,6 +6,7 @@ a file alike.
 
 from __future__ import annotations
 
+import json
 import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,7 +17,7 @@ from typing import Any
 from kvpr_opt.exact import read_fraction
 from kvpr_opt.progress import relative_gap
 from kvpr_opt.result import Status, StopReason
-from kvpr_opt.study.runs import Cell, Method
+from kvpr_opt.study.runs import Method, run_of
 
 _COLUMNS = (
     "fleet",
@@ -31,6 +32,7 @@ _COLUMNS = (
     "max s",
     "mean gap %",
     "worst gap %",
+    "off best %",
 )
 
 _PROVED = {Status.OPTIMAL.value, Status.INFEASIBLE.value}
@@ -54,6 +56,10 @@ class Row:
     gaps
         Of the runs that were not proved infeasible; ``math.inf`` without a
         placement or a bound.
+    off_best
+        Of the same runs: how far the value is from the best one that any run of
+        the record found on the fleet, relative to the value. The gap of a
+        heuristic says more about its bound, this about its placement.
     """
 
     cell: str
@@ -66,9 +72,10 @@ class Row:
     certified: int = 0
     seconds: list[float] = field(default_factory=list)
     gaps: list[float] = field(default_factory=list)
+    off_best: list[float] = field(default_factory=list)
 
-    def add(self, entry: Mapping[str, Any]) -> None:
-        """Count one entry in."""
+    def add(self, entry: Mapping[str, Any], best: Fraction | None) -> None:
+        """Count one entry in; `best` is the smallest value found on its fleet."""
         self.runs += 1
         if "error" in entry:
             self.failed += 1
@@ -79,8 +86,9 @@ class Row:
         cut_short = not proved and entry["stop_reason"] in _CUT_SHORT
         self.seconds.append(math.inf if cut_short else entry["seconds"])
         if entry["status"] != Status.INFEASIBLE.value:
-            gap = relative_gap(_value(entry, "max_kvpr"), _value(entry, "lower_bound"))
-            self.gaps.append(math.inf if gap is None else float(gap))
+            value = _value(entry, "max_kvpr")
+            self.gaps.append(_distance(value, _value(entry, "lower_bound")))
+            self.off_best.append(_distance(value, best))
 
     def cells(self) -> list[str]:
         """The row as text, by column."""
@@ -97,6 +105,7 @@ class Row:
             self._time(max),
             _percent(_mean(self.gaps)),
             _percent(max(self.gaps, default=None)),
+            _percent(_mean(self.off_best)),
         ]
 
     def _time(self, pick: Any) -> str:
@@ -111,18 +120,32 @@ class Row:
 
 def rows(entries: Iterable[Mapping[str, Any]]) -> list[Row]:
     """The rows of a table, in the order in which their first runs were recorded."""
-    found: dict[tuple[Any, ...], Row] = {}
+    entries = list(entries)
+    best = _best_values(entries)
+    found: dict[tuple[str, Method], Row] = {}
     for entry in entries:
-        run = dict(entry["run"])
-        asked = run.pop("method")
-        cell = Cell(run["family"], run["gpus"], run["models"], tuple(run["options"].items()))
-        method = Method(**{**asked, "skip": tuple(asked["skip"])})
+        run = run_of(entry["run"])
+        cell, method = str(run.cell), run.method
         if (cell, method) not in found:
-            name = f"{method}, to a gap of {method.gap}" if method.gap != "0" else str(method)
-            name += f", seed {method.seed}" if method.seed else ""
-            found[cell, method] = Row(str(cell), name, method.time_limit, method.threads)
-        found[cell, method].add(entry)
+            found[cell, method] = Row(cell, method.label, method.time_limit, method.threads)
+        found[cell, method].add(entry, best.get(_fleet_of(entry)))
     return list(found.values())
+
+
+def _best_values(entries: Iterable[Mapping[str, Any]]) -> dict[str, Fraction]:
+    """The smallest value found on each fleet."""
+    best: dict[str, Fraction] = {}
+    for entry in entries:
+        value = None if "error" in entry else _value(entry, "max_kvpr")
+        if value is not None:
+            fleet = _fleet_of(entry)
+            best[fleet] = min(value, best.get(fleet, value))
+    return best
+
+
+def _fleet_of(entry: Mapping[str, Any]) -> str:
+    """What the runs on one fleet have in common."""
+    return json.dumps({**entry["run"], "method": None}, sort_keys=True)
 
 
 def report(entries: Sequence[Mapping[str, Any]], *, left: int = 0) -> str:
@@ -135,12 +158,12 @@ def report(entries: Sequence[Mapping[str, Any]], *, left: int = 0) -> str:
     left
         Runs that were asked for and have no entry, for a line that says so.
     """
-    table = _markdown([list(_COLUMNS), *(row.cells() for row in rows(entries))])
+    table = markdown([list(_COLUMNS), *(row.cells() for row in rows(entries))])
     notes = [*_distinct(entries, "machine"), *_distinct(entries, "versions")]
     if left:
         notes.append(f"Not complete: {left} runs are left.")
     failures = [
-        f"- {_named(entry)}: {' '.join(entry['error'].split())}"
+        f"- {run_of(entry['run'])}: {' '.join(entry['error'].split())}"
         for entry in entries
         if "error" in entry
     ]
@@ -152,6 +175,11 @@ def report(entries: Sequence[Mapping[str, Any]], *, left: int = 0) -> str:
 
 def _value(entry: Mapping[str, Any], name: str) -> Fraction | None:
     return None if entry[name] is None else read_fraction(entry[name], name)
+
+
+def _distance(value: Fraction | None, bound: Fraction | None) -> float:
+    gap = relative_gap(value, bound)
+    return math.inf if gap is None else float(gap)
 
 
 def _mean(numbers: Sequence[float]) -> float | None:
@@ -168,19 +196,18 @@ def _percent(gap: float | None) -> str:
 def _distinct(entries: Iterable[Mapping[str, Any]], key: str) -> list[str]:
     """One line for each machine, or set of versions, that the runs were made with."""
     lines = dict.fromkeys(
-        ", ".join(f"{name} {value}" for name, value in entry[key].items()) for entry in entries
+        ", ".join(f"{name} {value}" for name, value in entry[key].items())
+        for entry in entries
+        if entry[key]  # of a run that was lost with its machine nothing is known
     )
     return [f"{key.capitalize()}: {line}." for line in lines]
 
 
-def _named(entry: Mapping[str, Any]) -> str:
-    run = entry["run"]
-    size = "" if run["gpus"] is None else f" {run['gpus']} x {run['models']}"
-    return f"{run['family']}{size}, seed {run['seed']}, {run['method']['name']}"
+def markdown(table: Sequence[Sequence[str]]) -> str:
+    """A table in Markdown, its first row the header, padded to be read as it stands.
 
-
-def _markdown(table: Sequence[Sequence[str]]) -> str:
-    """Text columns to the left, numbers to the right."""
+    The first two columns are text, to the left; the others numbers, to the right.
+    """
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     rule = ["-" * width if c < 2 else "-" * (width - 1) + ":" for c, width in enumerate(widths)]
     lines = [

@@ -13,6 +13,7 @@ import platform
 import signal
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timezone
 from fractions import Fraction
 from functools import cache
@@ -25,6 +26,7 @@ from kvpr_opt.instance import GPU, LLM, Instance
 from kvpr_opt.result import Result
 from kvpr_opt.solve import solve, versions
 from kvpr_opt.stages import DEFAULT_FORMULATION, PATTERN_METHODS
+from kvpr_opt.study.arena import is_heuristic, place
 from kvpr_opt.study.runs import Method, Run
 
 #: Turns a run into the part of its entry that says how it went.
@@ -42,9 +44,14 @@ def perform(run: Run) -> dict[str, Any]:
     dict
         What came out, as plain data; numbers that claim something as exact text.
     """
-    instance = run.cell.fleet(run.seed)
-    method = run.method
-    result = solve(
+    instance = run.fleet
+    return {"fleet_sha256": digest(instance), **_outcome(_result(instance, run.method))}
+
+
+def _result(instance: Instance, method: Method) -> Result:
+    if is_heuristic(method):
+        return place(instance, method)
+    return solve(
         instance,
         time_limit=method.time_limit,
         gap=method.gap,
@@ -53,7 +60,6 @@ def perform(run: Run) -> dict[str, Any]:
         threads=method.threads,
         skip=method.skip,
     )
-    return {"fleet_sha256": digest(instance), **_outcome(result)}
 
 
 def _outcome(result: Result) -> dict[str, Any]:
@@ -84,7 +90,9 @@ def warm_up(method: Method) -> None:
     Compiled kernels are fetched from their cache, or compiled, and the libraries
     of the solver are loaded by solving a fleet too small to matter.
     """
-    if method.name in PATTERN_METHODS:
+    if method.program is not None:
+        return  # what it does when it is called is its author's
+    if method.name in (*PATTERN_METHODS, "local-search"):
         # Imported here: the other methods are spared the compiled code.
         from kvpr_opt.warm_up import warm_up as load_kernels
 
@@ -93,6 +101,9 @@ def warm_up(method: Method) -> None:
         [GPU("a", 10), GPU("b", 10), GPU("c", 10)],
         [LLM(str(n), size=2 + n % 3, pressure=1 + n % 4) for n in range(7)],
     )
+    if is_heuristic(method):
+        place(fleet, replace(method, time_limit=60))
+        return
     names = [method.name, *([DEFAULT_FORMULATION] if method.name == "auto" else [])]
     for name in names:
         # Without a placement to start from, no solver is spared.
@@ -123,9 +134,11 @@ def _cpu_model() -> str:
 
 def heading(run: Run) -> dict[str, Any]:
     """The part of an entry that is known before the run has ended."""
+    program = run.method.program
     return {
         "key": run.key,
         "run": run.identity,
+        **({} if program is None else {"program_sha256": program.sha256}),
         "versions": versions(),
         "machine": machine(),
         "ended": datetime.now(timezone.utc).isoformat(timespec="seconds"),

@@ -20,6 +20,7 @@ from kvpr_opt.generate import random_instance
 from kvpr_opt.heuristics.effects import zero_pass_effects
 from kvpr_opt.instance import Instance
 from kvpr_opt.placement import Kvpr
+from kvpr_opt.study.arena import BEYOND_THE_SEED
 
 #: Label, family and options of the fleets. With the default skew of `long-tail` the
 #: single-model bound is reached by any construction, so there a flatter one is used too.
@@ -29,9 +30,6 @@ FLEETS: tuple[tuple[str, str, dict[str, str]], ...] = (
     ("long-tail, s = 0.5", "long-tail", {"skew": "0.5"}),
     ("tight", "tight", {}),
 )
-
-#: Stages that do the passes' work by other means; without them is the seed's heuristic.
-BEYOND_THE_SEED = ("repartition", "relief")
 
 _PASSES = ("zero_moves", "refill")
 

@@ -67,8 +67,9 @@ def test_run_resume_and_report(
     assert call(capsys, monkeypatch, "report", folder, "-o", tmp_path / "t.md")[:2] == (0, "")
     assert (tmp_path / "t.md").read_text() == out
 
-    (folder / "study.toml").write_text(SPEC.replace("0-1", "0-9"))
-    assert "16 runs are left" in call(capsys, monkeypatch, "report", folder)[1]
+    lines = (folder / "runs.jsonl").read_text().splitlines()
+    (folder / "runs.jsonl").write_text(lines[2] + "\n")
+    assert "3 runs are left" in call(capsys, monkeypatch, "report", folder)[1]
 
 
 def test_quiet_is_quiet(
@@ -86,7 +87,17 @@ def test_quiet_is_quiet(
         (SPEC.replace("uniform", "unifrom"), [], "did you mean 'uniform'"),
         (SPEC.replace("heuristic", "heuristics"), [], "did you mean 'heuristic'"),
         (SPEC.replace("gpus", "gpu"), [], "cells[0].gpu: unknown key (did you mean 'gpus'?)"),
+        (SPEC.replace("family", "suite"), [], "cells[0].gpus: unknown key; known: suite"),
         (SPEC, ["--jobs", "0"], "--jobs"),
+        (SPEC, ["--engine", "dask"], "--engine: the engine 'dask' needs --address"),
+        (SPEC, ["--engine", "dusk"], "--engine"),
+        (SPEC, ["--address", "tcp://127.0.0.1:9"], "--address: it goes with --engine dask"),
+        (
+            SPEC,
+            ["--engine", "dask", "--address", "tcp://127.0.0.1:9", "--jobs", "2"],
+            "--jobs: a cluster runs as many",
+        ),
+        (SPEC, ["--engine", "dask", "--address", "nowhere"], "address: no Dask scheduler answers"),
         (SPEC, ["-o", "/proc/no/folder"], "cannot be written"),
         ("[", [], "not TOML"),
     ],
@@ -165,3 +176,50 @@ def test_ctrl_c_stops_cleanly_and_the_same_command_goes_on(spec: Path, tmp_path:
     assert "Traceback" not in err
     lines = record.read_text().splitlines()
     assert [json.loads(line)["status"] for line in lines] == ["optimal", "optimal"]
+
+
+def test_compare_and_export(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    spec: Path,
+    tmp_path: Path,
+) -> None:
+    old, new = tmp_path / "old", tmp_path / "new"
+    # A module in the folder at hand is found.
+    (tmp_path / "own_heuristic.py").write_text("def place(instance):\n    return None\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    spec.write_text(SPEC.replace("assignment_cpsat", "python:own_heuristic:place"))
+    assert call(capsys, monkeypatch, "run", spec, "-o", old)[0] == 0
+    new.mkdir()
+    lines = (old / "runs.jsonl").read_text().splitlines()
+    (new / "runs.jsonl").write_text("\n".join(lines) + "\n")
+    code, out, _ = call(capsys, monkeypatch, "compare", old, new)
+    assert code == 0
+    assert "4 runs in both" in out
+    assert "No regressions" in out
+
+    slower = json.loads(lines[0])
+    slower["seconds"] += 10
+    (new / "runs.jsonl").write_text("\n".join([json.dumps(slower), *lines[1:-1]]) + "\n")
+    code, out, _ = call(capsys, monkeypatch, "compare", old, new)
+    assert code == 6
+    assert "3 runs in both, 1 only in the old record" in out
+    assert "- uniform 2 x 4, seed 0, heuristic: 10" in out
+    assert call(capsys, monkeypatch, "compare", old, new, "--margin", "20")[0] == 0
+    assert call(capsys, monkeypatch, "compare", old, new, "--factor", "0.5")[0] == 2
+
+    (new / "runs.jsonl").write_text("")
+    code, _, err = call(capsys, monkeypatch, "compare", old, new)
+    assert code == 2
+    assert "no run in common" in err
+    code, _, err = call(capsys, monkeypatch, "compare", old, tmp_path / "nowhere")
+    assert code == 2
+    assert "cannot be read" in err
+
+    pytest.importorskip("polars")
+    code, out, err = call(capsys, monkeypatch, "export", old, "--output", tmp_path / "t.csv")
+    assert (code, out) == (0, "")
+    assert "4 runs written to" in err
+    assert len((tmp_path / "t.csv").read_text().splitlines()) == 5
+    assert call(capsys, monkeypatch, "export", old, "-o", tmp_path / "t.txt")[0] == 2

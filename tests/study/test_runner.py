@@ -13,10 +13,14 @@ from typing import Any
 
 import pytest
 import study_jobs
+from study_records import told
 
 from kvpr_opt.errors import InputError
+from kvpr_opt.study import worker
+from kvpr_opt.study.processes import Processes
+from kvpr_opt.study.programs import Program
 from kvpr_opt.study.record import FILE_NAME, Record, read_entries
-from kvpr_opt.study.runner import StudyProgress, run_study
+from kvpr_opt.study.runner import EngineLostError, StudyProgress, run_study
 from kvpr_opt.study.runs import Cell, Method, Run
 
 HEURISTIC = Method("heuristic", time_limit=5, threads=1)
@@ -26,15 +30,26 @@ def runs(seeds: int, method: Method = HEURISTIC) -> list[Run]:
     return [Run(Cell("uniform", 2, 4), seed, method) for seed in range(seeds)]
 
 
-def run(wanted: list[Run], folder: Path, **options: Any) -> StudyProgress:
-    with Record(folder) as record:
-        return run_study(wanted, record, **{"warm": False, "perform": study_jobs.quick, **options})
+def run(
+    wanted: list[Run],
+    folder: Path,
+    *,
+    perform: Any = study_jobs.quick,
+    jobs: int = 1,
+    grace: float = 30,
+    **options: Any,
+) -> StudyProgress:
+    with (
+        Processes(jobs, perform=perform, warm=False, grace=grace) as engine,
+        Record(folder) as record,
+    ):
+        return run_study(wanted, record, engine, **options)
 
 
 def test_an_entry_says_what_was_run_and_what_came_out(tmp_path: Path) -> None:
     wanted = [Run(Cell("long-tail", 2, 8, (("skew", "0.5"),)), 3, Method("assignment_cpsat", 5, 1))]
-    with Record(tmp_path) as record:
-        end = run_study(wanted, record)
+    with Processes() as engine, Record(tmp_path) as record:
+        end = run_study(wanted, record, engine)
     assert (end.total, end.done, end.failed, end.left) == (1, 1, 0, 0)
     (entry,) = read_entries(tmp_path)
     assert entry["key"] == wanted[0].key
@@ -85,6 +100,32 @@ def test_failed_runs_are_repeated_only_when_asked_for(tmp_path: Path) -> None:
     assert not any("error" in entry for entry in read_entries(tmp_path))
 
 
+def test_an_edited_program_is_run_again(tmp_path: Path) -> None:
+    def versions(*sources: str) -> list[Run]:
+        programs = [Program(f"{n}.py", f"/{n}.py", text) for n, text in enumerate(sources)]
+        return [
+            Run(Cell("uniform", 2, 4), 0, Method(f"mine{n}", 5, program=program))
+            for n, program in enumerate(programs)
+        ]
+
+    assert run(versions("a", "b"), tmp_path).done == 2
+    assert run(versions("a", "b"), tmp_path).done == 0
+    end = run(versions("a", "c"), tmp_path)
+    assert (end.known, end.done) == (1, 1)
+    assert run(versions("a", "c"), tmp_path).done == 0
+    assert len(read_entries(tmp_path)) == 2
+
+
+def test_answers_do_not_depend_on_the_number_of_jobs(tmp_path: Path) -> None:
+    methods = [HEURISTIC, Method("lpt", 5, 1), Method("seed", 5, 1)]
+    wanted = [Run(Cell("uniform", 2, 4), seed, method) for seed in range(2) for method in methods]
+    for jobs in (1, 3):
+        folder = tmp_path / str(jobs)
+        end = run(wanted, folder, perform=worker.perform, jobs=jobs)
+        assert (end.done, end.failed) == (6, 0)
+    assert told(tmp_path / "1") == told(tmp_path / "3")
+
+
 def test_runs_share_as_many_processes_as_there_are_jobs(tmp_path: Path) -> None:
     run(runs(6), tmp_path, perform=study_jobs.identified, jobs=2)
     processes = {entry["statistics"]["process"] for entry in read_entries(tmp_path)}
@@ -102,14 +143,45 @@ def test_progress_tells_what_is_running(tmp_path: Path) -> None:
     run(runs(2), tmp_path, on_progress=events.append)
     assert events[0].running == (str(runs(1)[0]),)
     assert events[0].left == 2
+    assert events[0].seconds_left is None
     assert events[-1].running == ()
     assert events[-1].left == 0
+    half = StudyProgress(10, known=2, done=3, failed=1, seconds=8.0)
+    assert (half.left, half.seconds_left) == (4, 8.0)
+
+
+class Lost:
+    """An engine that is lost after two runs."""
+
+    def __init__(self) -> None:
+        self.running: tuple[Run, ...] = ()
+
+    def room(self) -> int:
+        return 2 - len(self.running)
+
+    def start(self, run: Run) -> None:
+        self.running = (*self.running, run)
+
+    def ended(self, _seconds: float) -> list[tuple[Run, dict[str, Any]]]:
+        run = self.running[0]
+        if run.seed == 2:
+            raise EngineLostError("it is gone")
+        self.running = self.running[1:]
+        return [(run, {**worker.heading(run), **study_jobs.quick(run)})]
+
+
+def test_a_lost_engine_stops_the_study_and_says_so(tmp_path: Path) -> None:
+    with Record(tmp_path) as record:
+        end = run_study(runs(5), record, Lost())
+    assert (end.done, end.left, end.interrupted, end.reason) == (2, 3, True, "it is gone")
+    assert len(read_entries(tmp_path)) == 2
 
 
 def test_ctrl_c_ends_the_workers_and_leaves_a_whole_record(tmp_path: Path) -> None:
     threading.Timer(1.5, signal.raise_signal, [signal.SIGINT]).start()
     end = run(runs(10_000), tmp_path, perform=study_jobs.slow)
     assert end.interrupted
+    assert end.reason == ""
     entries = read_entries(tmp_path)
     assert [entry["run"]["seed"] for entry in entries] == list(range(end.done))
     assert run(runs(len(entries)), tmp_path).done == 0
@@ -154,14 +226,7 @@ def test_a_study_killed_and_resumed_has_the_runs_of_one_that_was_not(tmp_path: P
         )
         assert ("half-written" in done.stderr) == (target is folder)
     assert len((folder / FILE_NAME).read_bytes().splitlines()) == 60
-    assert _answers(folder) == _answers(whole)
-
-
-def _answers(folder: Path) -> dict[str, tuple[Any, ...]]:
-    told = ("run", "fleet_sha256", "status", "max_kvpr", "lower_bound", "gap", "parameters")
-    return {
-        entry["key"]: tuple(str(entry[name]) for name in told) for entry in read_entries(folder)
-    }
+    assert told(folder) == told(whole)
 
 
 def _wait_for_lines(path: Path, least: int) -> None:

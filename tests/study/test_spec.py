@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
+from kvpr_opt import random_instance, write_instance
+from kvpr_opt.canonical import digest
 from kvpr_opt.errors import InputError
-from kvpr_opt.study.runs import Cell, Method, Run
+from kvpr_opt.study.pcmax import Schedule
+from kvpr_opt.study.runs import Cell, Method, Run, run_of
 from kvpr_opt.study.spec import Spec, read_spec
 
 DOCS = Path(__file__).parents[2] / "docs" / "studies"
@@ -66,6 +70,84 @@ def test_every_key_is_understood(tmp_path: Path) -> None:
     )
 
 
+def test_a_suite_is_the_runs_of_its_cells(tmp_path: Path) -> None:
+    text = """
+    time_limit = 1
+    methods = ["auto", "heuristic"]
+    [[cells]]
+    suite = "prism50"
+    """
+    long = text.replace("suite", "seeds = '0-49'\nfamily").replace("prism50", "prism")
+    assert spec(tmp_path, text).runs == spec(tmp_path, long).runs
+    graded = spec(tmp_path, text.replace("prism50", "mixed@1"))
+    assert len(graded.runs) == 80
+    assert graded.runs[0] == Run(Cell("mixed", 4, 8), 0, Method("auto", time_limit=1))
+
+
+def test_fleet_files_are_runs_named_by_what_is_in_them(tmp_path: Path) -> None:
+    (tmp_path / "fleets").mkdir()
+    fleet = random_instance("mixed", gpus=2, models=4, seed=1)
+    write_instance(fleet, tmp_path / "fleets" / "a.yaml")
+    text = TOP + "[[cells]]\nfiles = {}\n"
+    runs = [
+        spec(tmp_path, text.format(paths)).runs
+        for paths in ("'fleets/*.yaml'", "['fleets/*.yaml']", "'fleets'", "['fleets/a.yaml']")
+    ]
+    assert runs[0] == runs[1]
+    for (run,), cell in zip(
+        runs, ("fleets/*.yaml",) * 2 + ("fleets", "fleets/a.yaml"), strict=True
+    ):
+        assert str(run.cell) == cell
+        assert digest(run.fleet) == digest(fleet)
+        assert str(run) == f"{cell}, a.yaml, auto"
+        again = run_of(json.loads(json.dumps(run.identity)))
+        assert (again, again.key, str(again)) == (run, run.key, str(run))
+    write_instance(random_instance("mixed", gpus=2, models=4, seed=2), tmp_path / "fleets/a.yaml")
+    (changed,) = spec(tmp_path, text.format("'fleets/*.yaml'")).runs
+    assert changed.key != runs[0][0].key
+
+
+def test_pcmax_instances_are_runs(tmp_path: Path) -> None:
+    (tmp_path / "p.jsonl").write_text('{"name": "a", "machines": 2, "items": [3, 1, 2]}\n')
+    text = TOP + "[[cells]]\npcmax = 'p.jsonl'\n"
+    assert [str(run) for run in spec(tmp_path, text).runs] == [
+        "p.jsonl, a@pressure, auto",
+        "p.jsonl, a@both, auto",
+    ]
+    (run,) = spec(tmp_path, text + "embeddings = ['both']").runs
+    assert digest(run.fleet) == digest(Schedule("a", 2, (3, 1, 2)).fleet("both"))
+
+
+def test_a_record_names_its_runs() -> None:
+    method = Method("auto", 60, 2, "1/7", 3, ("level", "polish"))
+    for cell in (Cell("uniform", 4, 8), Cell("prism"), Cell("fine", 2, 8, (("skew", "0.5"),))):
+        run = Run(cell, 3, method)
+        assert run_of(json.loads(json.dumps(run.identity))) == run
+
+
+def test_heuristics_are_methods(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("def place(instance): return None")
+    methods = """[
+        "lpt", { name = "local-search", seed = 3 }, { name = "mine", program = "mine.py" },
+        "python:study_jobs:first_gpu",
+    ]"""
+    text = TOP.replace('["auto"]', methods) + CELL
+    lpt, search, mine, module = (run.method for run in spec(tmp_path, text).runs)
+    assert lpt == Method("lpt", 1)
+    assert search == Method("local-search", 1, seed=3)
+    assert mine.program is not None
+    assert mine.program.source == "def place(instance): return None"
+    assert mine.program.path == str(tmp_path / "mine.py")
+    assert module.program is not None
+    assert "first_gpu" in module.program.source
+    for run in spec(tmp_path, text).runs:
+        again = run_of(json.loads(json.dumps(run.identity)))
+        assert (again, again.key, str(again)) == (run, run.key, str(run))
+    # Known by its name and place: an edited program has the same key.
+    (tmp_path / "mine.py").write_text("def place(instance): return {}")
+    assert spec(tmp_path, text).runs[2].key == Run(Cell("uniform", 4, 8), 0, mine).key
+
+
 def test_a_key_names_a_run_and_stays_what_it_is() -> None:
     run = Run(Cell("uniform", 4, 8), 0, Method("auto", time_limit=60))
     assert run.key == Run(Cell("uniform", 4, 8), 0, Method("auto", time_limit=60.0)).key
@@ -104,9 +186,12 @@ BAD = {
     ),
     "unknown family": (
         TOP + CELL.replace("uniform", "unifrom"),
-        r"cells\[0\].family: no family 'unifrom' \(did you mean 'uniform'\?\)",
+        r"cells\[0\].family: family 'unifrom' is not known \(did you mean 'uniform'\?\)",
     ),
-    "no family": (TOP + "[[cells]]\nseeds = [0]", r"cells\[0\].family: no family None"),
+    "no family": (
+        TOP + "[[cells]]\nseeds = [0]",
+        r"cells\[0\]: a cell needs one of the keys family, suite",
+    ),
     "gpus missing": (TOP + CELL.replace("gpus = 4", ""), r"cells\[0\].gpus: missing"),
     "gpus a text": (TOP + CELL.replace("= 4", "= '4'"), r"cells\[0\].gpus: '4' is not a whole"),
     "gpus true": (TOP + CELL.replace("= 4", "= true"), r"cells\[0\].gpus: True is not a whole"),
@@ -123,6 +208,41 @@ BAD = {
         r"cells\[0\]\.case: case 50 is not",
     ),
     "no seeds": (TOP + CELL.replace("seeds = [0]", ""), r"cells\[0\]: no key 'seeds'"),
+    "no kind": (TOP + "[[cells]]\nmethods = ['auto']", r"cells\[0\]: a cell needs one of the keys"),
+    "two kinds": (
+        TOP + CELL + "suite = 'prism50'",
+        r"cells\[0\].suite: a cell is of one kind; family is there already",
+    ),
+    "unknown suite": (
+        TOP + "[[cells]]\nsuite = 'prism5'",
+        r"cells\[0\].suite: suite 'prism5' is not known \(did you mean 'prism50'",
+    ),
+    "another version of a suite": (
+        TOP + "[[cells]]\nsuite = 'prism50@2'",
+        r"cells\[0\].suite: suite 'prism50' is here in version 1",
+    ),
+    "suite with seeds": (
+        TOP + "[[cells]]\nsuite = 'prism50'\nseeds = [1]",
+        r"cells\[0\].seeds: unknown key",
+    ),
+    "suite a list": (TOP + "[[cells]]\nsuite = ['prism50']", r"cells\[0\].suite: \['prism50'\] is"),
+    "no such files": (
+        TOP + "[[cells]]\nfiles = 'no/*.yaml'",
+        r"cells\[0\].files: .*no/\*.yaml: a pattern that no file has",
+    ),
+    "no such folder": (
+        TOP + "[[cells]]\nfiles = ['no.yaml']",
+        r"cells\[0\].files: .*/no.yaml: cannot be read",
+    ),
+    "files a number": (TOP + "[[cells]]\nfiles = 3", r"cells\[0\].files: 3 is not a list of paths"),
+    "no such file of instances": (
+        TOP + "[[cells]]\npcmax = 'no.jsonl'",
+        r"cells\[0\].pcmax: .*no.jsonl: cannot be read",
+    ),
+    "unknown embedding": (
+        TOP + "[[cells]]\npcmax = 'no.jsonl'\nembeddings = ['size']",
+        r"cells\[0\].embeddings: embedding 'size' is not known",
+    ),
     "empty seeds": (TOP + CELL.replace("[0]", "[]"), r"cells\[0\].seeds: \[\] is not a list"),
     "seeds backwards": (TOP + CELL.replace("[0]", "'9-0'"), r"cells\[0\].seeds: '9-0' is not"),
     "seed twice": (TOP + CELL.replace("[0]", "[1, 1]"), r"cells\[0\].seeds: a seed is there twice"),
@@ -133,6 +253,34 @@ BAD = {
         r"cells\[0\].methods\[1\].method: method 'heuristics' .*'heuristic'",
     ),
     "method a number": (TOP + CELL + "methods = [3]", r"cells\[0\].methods\[0\]: 3 is not a table"),
+    "unknown heuristic": (
+        TOP + CELL + "methods = ['seed:moved']",
+        r"cells\[0\].methods\[0\].method: method 'seed:moved' .*'seed:moves'",
+    ),
+    "no such program": (
+        TOP + CELL + "methods = [{ name = 'mine', program = 'no.py' }]",
+        r"cells\[0\].methods\[0\].program: .*no.py: cannot be read",
+    ),
+    "program a number": (
+        TOP + CELL + "methods = [{ name = 'mine', program = 3 }]",
+        r"cells\[0\].methods\[0\].program: 3 is not the path",
+    ),
+    "program under a known name": (
+        TOP + CELL + "methods = [{ name = 'auto', program = 'no.py' }]",
+        r"cells\[0\].methods\[0\].name: 'auto' is the name of a known method",
+    ),
+    "no such module": (
+        TOP + CELL + "methods = ['python:no_such_module:f']",
+        r"cells\[0\].methods\[0\].name: module 'no_such_module' cannot be imported",
+    ),
+    "a gap for a heuristic": (
+        TOP + CELL + "methods = [{ name = 'lpt', gap = 0.1 }]",
+        r"cells\[0\].methods\[0\].gap: 'lpt' has no use for it",
+    ),
+    "a seed for a heuristic without chance": (
+        TOP + CELL + "methods = [{ name = 'seed', seed = 1 }]",
+        r"cells\[0\].methods\[0\].seed: 'seed' has no use for it",
+    ),
     "unknown key of a method": (
         TOP + CELL + "methods = [{ name = 'auto', limit = 3 }]",
         r"cells\[0\].methods\[0\].limit: unknown key",

@@ -67,6 +67,7 @@ def test_counts_times_and_gaps() -> None:
             "max s": "> 60",
             "mean gap %": "6.2",
             "worst gap %": "25",
+            "off best %": "0",
         }
     ]
 
@@ -81,6 +82,23 @@ def test_without_placement_or_bound_the_gap_is_unknown_not_nothing() -> None:
     assert row["mean gap %"] == row["worst gap %"] == "unknown"
     (row,) = by_column([cut_short(1, "1/3", None)])
     assert row["worst gap %"] == "unknown"
+
+
+def test_a_value_is_set_beside_the_best_one_found_on_its_fleet() -> None:
+    plain, seed = Method("lpt", 60, 2), Method("seed", 60, 2)
+    entries = [
+        cut_short(0, "1/5", "1/10", method=plain),
+        cut_short(1, "1/4", "1/10", method=plain),
+        solved(0, 1.0),  # 1/7
+        cut_short(0, "1/7", "1/10", method=seed),
+        cut_short(1, "1/4", None, method=seed),
+        entry(1, error="x"),
+    ]
+    table = by_column(entries)
+    # 1 - 5/7 and 0 on average
+    assert [row["off best %"] for row in table] == ["14", "0", "0"]
+    (row,) = by_column([cut_short(0, None, "1/10")])
+    assert row["off best %"] == "unknown"
 
 
 def test_a_proof_of_infeasibility_counts_as_proved_and_has_no_gap() -> None:

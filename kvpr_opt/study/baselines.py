@@ -1,0 +1,98 @@
+"""Plain constructions to measure others against: one pass over the models, in exact numbers.
+
+All three take the models one by one and put each on a GPU that has room for it and
+keeps a finite KVPR. They differ in the order of the models and in the choice among
+these GPUs; ties go to the first in input order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from fractions import Fraction
+
+from kvpr_opt.instance import Instance
+from kvpr_opt.placement import Placement
+
+
+def greedy(instance: Instance) -> Placement | None:
+    """Models in input order, each to the GPU whose KVPR is the smallest with it.
+
+    Returns
+    -------
+    Placement or None
+        ``None`` where a model found no room.
+    """
+    return _place(instance, range(len(instance.models)), _resulting_kvpr)
+
+
+def lpt(instance: Instance) -> Placement | None:
+    """As :func:`greedy`, with models by decreasing pressure.
+
+    It is the rule 'longest processing time first' of scheduling [1]_, with the
+    pressure as the time and the KVPR as the load of a machine.
+
+    Returns
+    -------
+    Placement or None
+        ``None`` where a model found no room.
+
+    References
+    ----------
+    .. [1] R. L. Graham, Bounds on multiprocessing timing anomalies, 1969,
+       doi:10.1137/0117039.
+    """
+    pressures = instance.scaled.pressures
+    order = sorted(range(len(pressures)), key=lambda model: -pressures[model])
+    return _place(instance, order, _resulting_kvpr)
+
+
+def best_fit(instance: Instance) -> Placement | None:
+    """Models by decreasing size, each to the GPU with the least memory left after it.
+
+    It is 'best fit decreasing' of bin packing [1]_ and looks at no pressure at all.
+
+    Returns
+    -------
+    Placement or None
+        ``None`` where a model found no room.
+
+    References
+    ----------
+    .. [1] D. S. Johnson et al., Worst-case performance bounds for simple
+       one-dimensional packing algorithms, 1974, doi:10.1137/0203025.
+    """
+    sizes = instance.scaled.sizes
+    order = sorted(range(len(sizes)), key=lambda model: -sizes[model])
+    return _place(instance, order, _room_left)
+
+
+# What a choice of GPU is judged by: free memory and pressure on it, with the model.
+_Judge = Callable[[int, int], Fraction]
+
+
+def _resulting_kvpr(free: int, pressure: int) -> Fraction:
+    return Fraction(pressure, free) if pressure else Fraction(0)
+
+
+def _room_left(free: int, _pressure: int) -> Fraction:
+    return Fraction(free)
+
+
+def _place(instance: Instance, order: Iterable[int], judge: _Judge) -> Placement | None:
+    scaled = instance.scaled
+    free, pressure = list(scaled.capacities), [0] * len(scaled.capacities)
+    gpu_of = [0] * len(scaled.sizes)
+    for model in order:
+        size, load = scaled.sizes[model], scaled.pressures[model]
+        fitting = [
+            gpu
+            for gpu, room in enumerate(free)
+            if room > size or (room == size and pressure[gpu] + load == 0)
+        ]
+        if not fitting:
+            return None
+        best = min(fitting, key=lambda gpu: judge(free[gpu] - size, pressure[gpu] + load))
+        gpu_of[model] = best
+        free[best] -= size
+        pressure[best] += load
+    return Placement(instance, gpu_of)

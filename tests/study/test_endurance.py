@@ -1,0 +1,155 @@
+"""Long checks of the runner: killed again and again, on both engines, and its throughput."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import study_jobs
+from study_records import told
+
+from kvpr_opt.study.processes import Processes
+from kvpr_opt.study.record import FILE_NAME, Record, read_entries
+from kvpr_opt.study.runner import StudyProgress, run_study
+from kvpr_opt.study.runs import Cell, Method, Run
+
+pytestmark = pytest.mark.slow
+
+#: 1,000 runs of some milliseconds, four heuristics on 250 fleets.
+SPEC = """
+seeds = "0-249"
+time_limit = 5
+threads = 1
+methods = ["greedy", "lpt", "best-fit", "heuristic"]
+[[cells]]
+family = "uniform"
+gpus = 4
+models = 12
+"""
+
+KILLS = 5
+
+
+def command(*arguments: object) -> list[str]:
+    return [sys.executable, "-m", "kvpr_opt", "study", "run", *map(str, arguments)]
+
+
+def finish(*arguments: object) -> str:
+    done = subprocess.run(
+        command(*arguments), check=True, timeout=600, capture_output=True, text=True
+    )
+    return done.stderr
+
+
+def lines(folder: Path) -> int:
+    path = folder / FILE_NAME
+    return path.read_bytes().count(b"\n") if path.exists() else 0
+
+
+def kill_at_random(folder: Path, jobs: int, chance: random.Random, *arguments: object) -> None:
+    """Start the study, wait for some more entries and a moment, and kill it."""
+    least = lines(folder) + chance.randint(20, 150)
+    process = subprocess.Popen(
+        command(*arguments, "-o", folder, "--jobs", jobs), stderr=subprocess.DEVNULL
+    )
+    deadline = time.monotonic() + 120
+    while lines(folder) < least and process.poll() is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+    time.sleep(chance.uniform(0, 0.02))
+    process.send_signal(signal.SIGKILL)
+    process.wait(timeout=10)
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_study_of_1000_runs_killed_five_times_equals_one_that_was_not(
+    tmp_path: Path, jobs: int
+) -> None:
+    spec, killed, whole = tmp_path / "s.toml", tmp_path / "killed", tmp_path / "whole"
+    spec.write_text(SPEC)
+    chance = random.Random(jobs)
+    before = 0
+    for _ in range(KILLS):
+        kill_at_random(killed, jobs, chance, spec)
+        # Whatever was an entry once is one for good.
+        assert before < lines(killed) < 1000
+        before = lines(killed)
+    resumed = finish(spec, "-o", killed, "--jobs", jobs)
+    assert f"{1000 - before} runs done, 0 failed, {before} known before, 0 left" in resumed
+    assert "1000 runs done" in finish(spec, "-o", whole)
+    assert lines(killed) == lines(whole) == 1000  # no run twice, none missing
+    assert told(killed) == told(whole)
+
+
+def test_a_study_on_a_cluster_whose_workers_and_client_are_killed_equals_one_here(
+    tmp_path: Path,
+) -> None:
+    distributed = pytest.importorskip("distributed")
+    spec, killed, whole = tmp_path / "s.toml", tmp_path / "killed", tmp_path / "whole"
+    spec.write_text(SPEC)
+    chance = random.Random(7)
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, dashboard_address=":0", silence_logs=50
+    ) as local:
+        there = (spec, "-o", killed, "--engine", "dask", "--address", local.scheduler_address)
+        for _ in range(2):
+            least = lines(killed) + chance.randint(50, 150)
+            process = subprocess.Popen(command(*there), stderr=subprocess.DEVNULL)
+            deadline = time.monotonic() + 120
+            while lines(killed) < least:
+                assert time.monotonic() < deadline
+                time.sleep(0.005)
+            with distributed.Client(local.scheduler_address, set_as_default=False) as client:
+                workers = list(client.run(os.getpid).values())
+            os.kill(chance.choice(workers), signal.SIGKILL)
+            time.sleep(1)
+            assert process.poll() is None
+            process.kill()
+            process.wait(timeout=10)
+            assert lines(killed) < 1000
+        known = lines(killed)
+        done = finish(*there)
+    assert f"{1000 - known} runs done, 0 failed, {known} known before, 0 left" in done
+    finish(spec, "-o", whole, "--jobs", 2)
+    assert lines(killed) == lines(whole) == 1000
+    assert told(killed) == told(whole)
+
+
+def waiting_runs() -> list[Run]:
+    return [Run(Cell("uniform", 2, 4), seed, Method("heuristic", 30, 1)) for seed in range(200)]
+
+
+def check_throughput(folder: Path, engine: Any) -> None:
+    """200 runs that wait for a second each; one process would take 200 s at the least."""
+    started = time.monotonic()
+    with engine, Record(folder) as record:
+        end: StudyProgress = run_study(waiting_runs(), record, engine)
+    spent = time.monotonic() - started
+    assert (end.done, end.failed) == (200, 0)
+    assert len(read_entries(folder)) == 200
+    print(f"{200 / spent:.3f} times the throughput of one process")
+    assert 200 / spent >= 1.7
+
+
+def test_two_jobs_have_at_least_1_7_times_the_throughput_of_one(tmp_path: Path) -> None:
+    check_throughput(tmp_path, Processes(2, perform=study_jobs.one_second, warm=False))
+
+
+def test_two_workers_of_a_cluster_have_at_least_1_7_times_the_throughput_of_one(
+    tmp_path: Path,
+) -> None:
+    distributed = pytest.importorskip("distributed")
+    from kvpr_opt.study.cluster import Cluster
+
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, dashboard_address=":0", silence_logs=50
+    ) as local:
+        engine = Cluster(local.scheduler_address, perform=study_jobs.one_second, warm=False)
+        check_throughput(tmp_path, engine)
