@@ -14,11 +14,13 @@ from kvpr_opt.cli.live import LiveStudy
 from kvpr_opt.cli.screen import screen
 from kvpr_opt.errors import InputError
 from kvpr_opt.files import write_text
+from kvpr_opt.files.source import STANDARD_STREAM, read_text
 from kvpr_opt.study.compare import Tolerance, comparison_text
 from kvpr_opt.study.compare import compare as compare_records
 from kvpr_opt.study.export import export as export_to
 from kvpr_opt.study.processes import Processes
 from kvpr_opt.study.record import Record, count_left, read_entries, write_asked
+from kvpr_opt.study.report import PAGE_NAME, write_report
 from kvpr_opt.study.runner import StudyProgress, run_study
 from kvpr_opt.study.spec import read_spec
 from kvpr_opt.study.table import report as report_of
@@ -136,12 +138,48 @@ def _engine(jobs: int | None, address: str | None) -> Processes | Cluster:
 def report(
     folder: Annotated[str, typer.Argument(metavar="DIR", help="Folder of a study.")],
     output: Annotated[
-        str, typer.Option("--output", "-o", metavar="F", help="File to write; - for stdout.")
-    ] = "-",
+        str | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="F",
+            help="File for the table, - for stdout; with --html the file for the page, "
+            "DIR/report.html if not given.",
+        ),
+    ] = None,
+    html: Annotated[
+        bool,
+        typer.Option(
+            "--html",
+            help="Write a page with tables and figures, too, and the figures as SVG and PDF "
+            "into the folder figures beside it.",
+        ),
+    ] = False,
 ) -> None:
-    """Write the table of a study: counts, times and gaps by cell and method, in Markdown."""
+    """Write the table of a study: counts, times and gaps by cell and method, in Markdown.
+
+    With --html the table goes to stdout, and a page on the whole study to a file.
+    """
     entries = read_entries(folder)
-    write_text(output, report_of(entries, left=count_left(folder, entries)))
+    left = count_left(folder, entries)
+    table = report_of(entries, left=left)
+    if not html:
+        write_text(output or STANDARD_STREAM, table)
+        return
+    if output == STANDARD_STREAM:
+        raise InputError(
+            "stdout carries the table; give the page the name of a file", place="--output"
+        )
+    path = output or Path(folder) / PAGE_NAME
+    spec = Path(folder) / SPEC_COPY
+    text = read_text(spec) if spec.exists() else ""
+    written = write_report(entries, path, left=left, spec=text)
+    write_text(STANDARD_STREAM, table)
+    screen(to_stderr=True).print(
+        f"{path} written, and {len(written) - 1} files of figures beside it",
+        markup=False,
+        soft_wrap=True,
+    )
 
 
 @app.command("export")

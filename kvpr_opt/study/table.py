@@ -19,7 +19,8 @@ from kvpr_opt.progress import relative_gap
 from kvpr_opt.result import Status, StopReason
 from kvpr_opt.study.runs import Method, run_of
 
-_COLUMNS = (
+#: Heads of the columns; the first two hold text, the others numbers.
+COLUMNS = (
     "fleet",
     "method",
     "limit",
@@ -35,8 +36,11 @@ _COLUMNS = (
     "off best %",
 )
 
-_PROVED = {Status.OPTIMAL.value, Status.INFEASIBLE.value}
-_CUT_SHORT = {StopReason.TIME_LIMIT.value, StopReason.INTERRUPTED.value}
+#: Values of ``status`` that leave no question open.
+PROVED = {Status.OPTIMAL.value, Status.INFEASIBLE.value}
+
+#: Values of ``stop_reason`` of a run that could have gone on.
+CUT_SHORT = {StopReason.TIME_LIMIT.value, StopReason.INTERRUPTED.value}
 
 
 @dataclass
@@ -80,14 +84,14 @@ class Row:
         if "error" in entry:
             self.failed += 1
             return
-        proved = entry["status"] in _PROVED
+        proved = entry["status"] in PROVED
         self.proved += proved
         self.certified += proved and entry["certified"]
-        cut_short = not proved and entry["stop_reason"] in _CUT_SHORT
+        cut_short = not proved and entry["stop_reason"] in CUT_SHORT
         self.seconds.append(math.inf if cut_short else entry["seconds"])
         if entry["status"] != Status.INFEASIBLE.value:
-            value = _value(entry, "max_kvpr")
-            self.gaps.append(_distance(value, _value(entry, "lower_bound")))
+            value = value_of(entry, "max_kvpr")
+            self.gaps.append(_distance(value, value_of(entry, "lower_bound")))
             self.off_best.append(_distance(value, best))
 
     def cells(self) -> list[str]:
@@ -103,9 +107,9 @@ class Row:
             str(self.certified),
             self._time(statistics.median_low),
             self._time(max),
-            _percent(_mean(self.gaps)),
-            _percent(max(self.gaps, default=None)),
-            _percent(_mean(self.off_best)),
+            percent_text(_mean(self.gaps)),
+            percent_text(max(self.gaps, default=None)),
+            percent_text(_mean(self.off_best)),
         ]
 
     def _time(self, pick: Any) -> str:
@@ -136,7 +140,7 @@ def _best_values(entries: Iterable[Mapping[str, Any]]) -> dict[str, Fraction]:
     """The smallest value found on each fleet."""
     best: dict[str, Fraction] = {}
     for entry in entries:
-        value = None if "error" in entry else _value(entry, "max_kvpr")
+        value = None if "error" in entry else value_of(entry, "max_kvpr")
         if value is not None:
             fleet = _fleet_of(entry)
             best[fleet] = min(value, best.get(fleet, value))
@@ -158,8 +162,8 @@ def report(entries: Sequence[Mapping[str, Any]], *, left: int = 0) -> str:
     left
         Runs that were asked for and have no entry, for a line that says so.
     """
-    table = markdown([list(_COLUMNS), *(row.cells() for row in rows(entries))])
-    notes = [*_distinct(entries, "machine"), *_distinct(entries, "versions")]
+    table = markdown([list(COLUMNS), *(row.cells() for row in rows(entries))])
+    notes = provenance(entries)
     if left:
         notes.append(f"Not complete: {left} runs are left.")
     failures = [
@@ -173,7 +177,14 @@ def report(entries: Sequence[Mapping[str, Any]], *, left: int = 0) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _value(entry: Mapping[str, Any], name: str) -> Fraction | None:
+def value_of(entry: Mapping[str, Any], name: str) -> Fraction | None:
+    """The exact value under a name of an entry; ``None`` where the run has none.
+
+    Raises
+    ------
+    InputError
+        If it is no fraction.
+    """
     return None if entry[name] is None else read_fraction(entry[name], name)
 
 
@@ -186,15 +197,19 @@ def _mean(numbers: Sequence[float]) -> float | None:
     return sum(numbers) / len(numbers) if numbers else None
 
 
-def _percent(gap: float | None) -> str:
+def percent_text(gap: float | None) -> str:
     """A gap in percent; only an exact 0 is written as 0."""
     if gap is None:
         return "-"
     return "unknown" if gap == math.inf else f"{100 * gap:.2g}"
 
 
+def provenance(entries: Sequence[Mapping[str, Any]]) -> list[str]:
+    """One line for each machine and for each set of versions that the runs were made with."""
+    return [*_distinct(entries, "machine"), *_distinct(entries, "versions")]
+
+
 def _distinct(entries: Iterable[Mapping[str, Any]], key: str) -> list[str]:
-    """One line for each machine, or set of versions, that the runs were made with."""
     lines = dict.fromkeys(
         ", ".join(f"{name} {value}" for name, value in entry[key].items())
         for entry in entries

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from report_records import entry
 
 from kvpr_opt.cli import main
 
@@ -135,6 +136,27 @@ def test_a_report_of_nothing_is_refused(
     code, _, err = call(capsys, monkeypatch, "report", tmp_path)
     assert code == 2
     assert "runs.jsonl: cannot be read" in err
+
+
+def test_a_page_is_written_beside_the_record_or_where_it_is_asked_for(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    record = tmp_path / "runs.jsonl"
+    record.write_text(json.dumps(entry(0, error="no")) + "\n")
+    table = call(capsys, monkeypatch, "report", tmp_path)[1]
+    code, out, err = call(capsys, monkeypatch, "report", tmp_path, "--html")
+    assert (code, out) == (0, table)
+    assert "report.html written, and 0 files of figures beside it" in err
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert page.startswith("<!DOCTYPE html>")
+    assert call(capsys, monkeypatch, "report", tmp_path, "--html", "-o", tmp_path / "p")[0] == 0
+    assert (tmp_path / "p").read_text(encoding="utf-8") == page
+    code, out, err = call(capsys, monkeypatch, "report", tmp_path, "--html", "-o", "-")
+    assert (code, out) == (2, "")
+    assert "--output: stdout carries the table" in err
+    code, out, err = call(capsys, monkeypatch, "report", tmp_path, "--html", "-o", "/no/p.html")
+    assert (code, out) == (2, "")
+    assert "/no/p.html: cannot be written" in err
 
 
 def test_ctrl_c_stops_cleanly_and_the_same_command_goes_on(spec: Path, tmp_path: Path) -> None:

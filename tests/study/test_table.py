@@ -4,22 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from kvpr_opt.study.runs import Cell, Method, Run
+from report_records import entry
+
+from kvpr_opt.study.runs import Cell, Method
 from kvpr_opt.study.table import report, rows
-
-CELL = Cell("uniform", 8, 32)
-AUTO = Method("auto", time_limit=60, threads=2)
-
-
-def entry(seed: int, cell: Cell = CELL, method: Method = AUTO, **outcome: Any) -> dict[str, Any]:
-    run = Run(cell, seed, method)
-    return {
-        "key": run.key,
-        "run": run.identity,
-        "machine": {"cpu": "A", "cores": 2},
-        "versions": {"kvpr-opt": "1.0"},
-        **outcome,
-    }
 
 
 def solved(seed: int, seconds: float, *, certified: bool = True, **where: Any) -> dict[str, Any]:

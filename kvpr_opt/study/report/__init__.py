@@ -1,0 +1,88 @@
+"""The report of a study: one page in HTML, and its figures as SVG and PDF."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from kvpr_opt.errors import InputError
+from kvpr_opt.files import write_bytes, write_text
+from kvpr_opt.files.source import refusal
+from kvpr_opt.study.report.reading import read_outcomes
+
+#: The page in the folder of a study, where no other name is given.
+PAGE_NAME = "report.html"
+
+#: The folder of the figures, beside the page.
+FIGURES_NAME = "figures"
+
+
+def write_report(
+    entries: Sequence[Mapping[str, Any]],
+    path: str | os.PathLike[str],
+    *,
+    left: int = 0,
+    spec: str = "",
+) -> list[Path]:
+    """Write the page of a record, and its figures into the folder ``figures`` beside it.
+
+    The files follow from the record and the versions of the libraries alone:
+    written again, they are the same, byte by byte.
+
+    Parameters
+    ----------
+    entries
+        As :func:`kvpr_opt.study.record.read_entries` gives them.
+    path
+        The page.
+    left
+        Runs that were asked for and have no entry, for a line that says so.
+    spec
+        The text of the study's file, for the page.
+
+    Returns
+    -------
+    list of Path
+        All files that were written, the page first.
+
+    Raises
+    ------
+    InputError
+        If matplotlib is missing, a value in the record is no exact number, or a
+        file cannot be written.
+    """
+    _check_matplotlib()
+    # Imported here: they draw with matplotlib, which nothing else needs.
+    from kvpr_opt.study.report.figures import draw
+    from kvpr_opt.study.report.page import page
+
+    outcomes = read_outcomes(entries)
+    drawings = draw(outcomes)
+    target = Path(path)
+    write_text(target, page(entries, outcomes, drawings, left=left, spec=spec))
+    written = [target]
+    folder = target.parent / FIGURES_NAME
+    for drawing in drawings:
+        _make(folder)
+        for suffix, data in (("svg", drawing.svg.encode("utf-8")), ("pdf", drawing.pdf)):
+            written.append(folder / f"{drawing.name}.{suffix}")
+            write_bytes(written[-1], data)
+    return written
+
+
+def _check_matplotlib() -> None:
+    try:
+        import matplotlib  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"the page needs matplotlib ({error}); install it with: pip install 'kvpr-opt[study]'"
+        ) from None
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise refusal(str(folder), "written", error) from None

@@ -1,0 +1,57 @@
+"""The command lines that make single runs of a record again."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from kvpr_opt.study.arena import is_heuristic
+from kvpr_opt.study.runs import PRISM, Cell, Method, run_of
+
+
+def generate_commands(entries: Sequence[Mapping[str, Any]]) -> list[str]:
+    """For each cell the command that writes the fleet of its first recorded seed.
+
+    Fleets that came with the study were not drawn, and have no such command.
+    """
+    seeds: dict[Cell, int] = {}
+    for entry in entries:
+        run = run_of(entry["run"])
+        if isinstance(run.cell, Cell):
+            seeds.setdefault(run.cell, run.seed)
+    return [_generate(cell, seed) for cell, seed in seeds.items()]
+
+
+def solve_commands(entries: Sequence[Mapping[str, Any]]) -> list[str]:
+    """For each method, with each of its limits, the command that solves a fleet by it.
+
+    Heuristics that only a study knows have no such command.
+    """
+    methods = dict.fromkeys(run_of(entry["run"]).method for entry in entries)
+    return [_solve(method) for method in methods if not is_heuristic(method)]
+
+
+def _generate(cell: Cell, seed: int) -> str:
+    words = ["kvpr-opt", "generate", cell.family]
+    if cell.family == PRISM:
+        words += ["--case", str(seed)]
+    else:
+        words += ["--gpus", str(cell.gpus), "--models", str(cell.models), "--seed", str(seed)]
+        for name, value in cell.options:
+            words += [f"--{name}", value]
+    return shlex.join([*words, "--output", "fleet.json"])
+
+
+def _solve(method: Method) -> str:
+    limit = "none" if method.time_limit is None else f"{method.time_limit:g}"
+    words = ["kvpr-opt", "solve", "fleet.json", "--method", method.name, "--time-limit", limit]
+    if method.threads is not None:
+        words += ["--threads", str(method.threads)]
+    if method.gap != "0":
+        words += ["--gap", method.gap]
+    if method.seed:
+        words += ["--seed", str(method.seed)]
+    for stage in method.skip:
+        words += ["--skip", stage]
+    return shlex.join(words)

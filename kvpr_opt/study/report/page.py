@@ -1,0 +1,259 @@
+"""The page of a report: one HTML file with everything in it, which loads nothing.
+
+It has no scripts, and a policy in its head forbids any. On a narrow screen each
+row of a table turns into a small table of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from kvpr_opt.study.report.commands import generate_commands, solve_commands
+from kvpr_opt.study.report.drawing import Drawing
+from kvpr_opt.study.report.markup import Html, element, joined
+from kvpr_opt.study.report.outcomes import Outcomes
+from kvpr_opt.study.report.reading import one_line
+from kvpr_opt.study.report.statistics import RESAMPLES
+from kvpr_opt.study.report.style import STYLE
+from kvpr_opt.study.report.tables import Table, by_cell, comparison, counted, summaries
+from kvpr_opt.study.table import provenance
+
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+
+# Failures, contradictions and commands in a list; the record has all of them.
+_MOST_LINES = 30
+
+_DOIS = {
+    "Dolan and Moré 2002": "10.1007/s101070100263",
+    "Berthold 2013": "10.1016/j.orl.2013.08.007",
+}
+
+_TERMS = (
+    ("closed", "Proved optimally placed, or proved to have no placement."),
+    ("certified", "Closed, with a proof that the checker accepts without a solver's word."),
+    (
+        "feasible, infeasible, undecided",
+        "What all runs together know of a fleet: a placement was found; it was proved that "
+        "there is none; neither.",
+    ),
+    (
+        "time, s",
+        "Shifted geometric mean (shift 1 s) of the wall time. A run that hit its limit, or "
+        "failed, counts with the limit; one that ended by itself without a proof, such as a "
+        "heuristic, counts with its own time.",
+    ),
+    (
+        "gap, %",
+        "(placement - lower bound) / placement, at the end of the run; unknown without a "
+        "placement or a bound. Failed runs are left out.",
+    ),
+    (
+        "primal integral, s",
+        "The area under the primal gap up to the largest limit that any run on the fleet had: "
+        "the distance from the best placement that any method found, as a share of the larger "
+        "value, 1 before the first placement (Berthold 2013). 0 is best.",
+    ),
+    (
+        "performance profile",
+        "The share of fleets closed within a multiple of the fastest method's time (Dolan and "
+        "Moré 2002). At ratio 1 it shows how often a method is fastest, to the right how many "
+        "fleets it closes at all.",
+    ),
+    (
+        "comparison",
+        "Two methods on the same fleets: the ratio of their mean times as above (below 1 the "
+        "first is faster) and the mean differences of gaps and primal integrals (below 0 the "
+        "first is better). In the difference an unknown gap counts as 100 %. In brackets is the "
+        f"95 % percentile interval of {RESAMPLES} bootstrap samples of fleets, from a fixed "
+        "seed. Intervals are not corrected for their number; with few fleets they are too short.",
+    ),
+)
+
+
+def page(
+    entries: Sequence[Mapping[str, Any]],
+    outcomes: Outcomes,
+    drawings: Sequence[Drawing],
+    *,
+    left: int,
+    spec: str,
+) -> str:
+    """The whole page.
+
+    Parameters
+    ----------
+    entries
+        The record.
+    outcomes
+        What was read from it.
+    drawings
+        The figures, in their order on the page.
+    left
+        Runs that were asked for and have no entry.
+    spec
+        The text of the study's file; empty if there is none.
+    """
+    title = "Report of a study"
+    head = element(
+        "head",
+        element("meta", charset="utf-8"),
+        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        element("meta", http_equiv="Content-Security-Policy", content=_POLICY),
+        element("title", title),
+        element("style", Html(STYLE)),
+    )
+    sections = [
+        _section("Summary", "summary", _summary(entries, outcomes, left)),
+        _section("Figures", "figures", _figures(drawings)),
+        _section("Comparison of methods", "comparison", _comparison(outcomes)),
+        _section("By family", "families", _families(outcomes)),
+        _section("By size", "cells", _cells(entries)),
+        _section("Failed runs", "failures", _failures(outcomes)),
+        _section("How to run it again", "again", _again(entries, spec)),
+        _section("Terms", "terms", _terms()),
+    ]
+    body = element("body", element("h1", title), *sections)
+    return "<!DOCTYPE html>\n" + element("html", head, body, lang="en") + "\n"
+
+
+def _section(title: str, name: str, content: Iterable[Html]) -> Html:
+    """A section with its heading; nothing where it has no content."""
+    parts = list(content)
+    return element("section", element("h2", title), *parts, id=name) if parts else Html()
+
+
+def _summary(entries: Sequence[Mapping[str, Any]], outcomes: Outcomes, left: int) -> Iterator[Html]:
+    closed = {run.fleet for run in outcomes.all if run.closed}
+    yield element(
+        "p",
+        f"{counted(len(outcomes.all), 'run')}: {counted(len(outcomes.methods), 'method')} on "
+        f"{counted(len(outcomes.fleets), 'fleet')}, of which {len(closed)} were closed; "
+        f"{counted(sum(run.failed for run in outcomes.all), 'run')} failed.",
+    )
+    if left:
+        text = f"Not complete: {counted(left, 'run')} left to do."
+        yield element("p", text, class_="warning")
+    wrong = outcomes.contradictions()
+    if wrong:
+        yield element("p", "Runs contradict each other; no result can be trusted:", class_="wrong")
+        yield _listed(wrong)
+    for what in ("machine", "versions"):
+        kinds = {str(sorted(entry[what].items())) for entry in entries if entry[what]}
+        if len(kinds) > 1:
+            text = f"Not all runs were made with the same {what}; those in use are listed below."
+            yield element("p", text, class_="warning")
+    yield from map(_table, summaries(outcomes, outcomes.fleets, "All families"))
+    if outcomes.shared != outcomes.fleets:
+        what = "Only what all methods were run on"
+        yield from map(_table, summaries(outcomes, outcomes.shared, what))
+
+
+def _figures(drawings: Sequence[Drawing]) -> Iterator[Html]:
+    if not drawings:
+        yield element("p", "There is no run that a figure could show.")
+        return
+    yield element(
+        "p",
+        "A method has the same colour, line and marker in all figures. Each is in the folder "
+        "of figures as SVG and PDF, by the name given below it.",
+    )
+    yield element("div", *map(_figure, drawings), class_="figures")
+
+
+def _figure(drawing: Drawing) -> Html:
+    caption = element("figcaption", drawing.caption, " ", element("code", drawing.name))
+    return element("figure", element("h3", drawing.title), Html(drawing.inline), caption)
+
+
+def _comparison(outcomes: Outcomes) -> Iterator[Html]:
+    table = comparison(outcomes)
+    if table is not None:
+        yield _table(table)
+
+
+def _families(outcomes: Outcomes) -> Iterator[Html]:
+    for family in dict.fromkeys(fleet.family for fleet in outcomes.fleets):
+        fleets = [fleet for fleet in outcomes.fleets if fleet.family == family]
+        yield from map(_table, summaries(outcomes, fleets, family))
+
+
+def _cells(entries: Sequence[Mapping[str, Any]]) -> Iterator[Html]:
+    if entries:
+        summary = element("summary", "Counts, times and gaps by size and method")
+        yield element("details", summary, _table(by_cell(entries), text_columns=2))
+
+
+def _failures(outcomes: Outcomes) -> Iterator[Html]:
+    failed = [run for run in outcomes.all if run.failed]
+    if failed:
+        yield _listed([f"{run.fleet.name}, {run.method}: {run.error}" for run in failed])
+
+
+def _again(entries: Sequence[Mapping[str, Any]], spec: str) -> Iterator[Html]:
+    for line in provenance(entries):
+        yield element("p", one_line(line))
+    ended = sorted(entry["ended"] for entry in entries if "ended" in entry)
+    if ended:
+        yield element("p", f"The first run ended at {ended[0]}, the last at {ended[-1]}.")
+    if spec:
+        yield element("p", "The whole study, from the file below as study.toml:")
+        yield _code(
+            [
+                "kvpr-opt study run study.toml --output again",
+                "kvpr-opt study report again --html",
+            ]
+        )
+        summary = element("summary", "study.toml")
+        yield element("details", summary, element("pre", element("code", spec)))
+    commands = [generate_commands(entries), solve_commands(entries)]
+    if any(commands):
+        yield element("p", "A single run: one command that writes a fleet, one that solves it.")
+        yield from (_code(found) for found in commands if found)
+
+
+def _terms() -> Iterator[Html]:
+    terms = (joined([element("dt", name), element("dd", text)]) for name, text in _TERMS)
+    yield element("dl", *terms)
+    for name, doi in _DOIS.items():
+        link = element("a", f"doi:{doi}", href=f"https://doi.org/{doi}")
+        yield element("p", f"{name}: ", link)
+
+
+def _listed(lines: Sequence[str]) -> Html:
+    more = [f"and {len(lines) - _MOST_LINES} more"] if len(lines) > _MOST_LINES else []
+    return element("ul", *(element("li", line) for line in [*lines[:_MOST_LINES], *more]))
+
+
+def _code(lines: Sequence[str]) -> Html:
+    """Commands, each a block of its own, which on a narrow screen break between words only."""
+    more = [f"# and {len(lines) - _MOST_LINES} more"] if len(lines) > _MOST_LINES else []
+    blocks = []
+    for line in [*lines[:_MOST_LINES], *more]:
+        words = [
+            joined([" " * (place > 0), element("span", word)])
+            for place, word in enumerate(line.split(" "))
+        ]
+        blocks.append(element("code", *words))
+    return element("div", *blocks, class_="commands")
+
+
+def _table(table: Table, text_columns: int = 1) -> Html:
+    """A table whose cells carry the head of their column, for narrow screens."""
+    heads = [element("th", head, scope="col") for head in table.heads]
+    lines = [
+        element(
+            "tr",
+            *(
+                element("td", text, data_head=head, class_="text" if c < text_columns else "number")
+                for c, (head, text) in enumerate(zip(table.heads, line, strict=True))
+            ),
+        )
+        for line in table.lines
+    ]
+    return element(
+        "table",
+        element("caption", table.caption),
+        element("thead", element("tr", *heads)),
+        element("tbody", *lines),
+    )
