@@ -49,6 +49,7 @@ ORDER = [
     "generate",
     "files",
     "study",
+    "audit",
     "cli",
     "__main__",
 ]
@@ -134,8 +135,9 @@ def test_the_package_reaches_the_formulations_only_through_their_registry() -> N
     assert {module for module, _ in reached} == {"kvpr_opt.solve", "kvpr_opt.stages"}
 
 
-def test_the_checker_imports_the_standard_library_only() -> None:
-    top = {name.split(".")[0] for name in imports(modules()["kvpr_opt.verify"])}
+@pytest.mark.parametrize("module", ["kvpr_opt.verify", "kvpr_opt.audit.child"])
+def test_what_runs_alone_imports_the_standard_library_only(module: str) -> None:
+    top = {name.split(".")[0] for name in imports(modules()[module])}
     assert top <= set(sys.stdlib_module_names)
 
 

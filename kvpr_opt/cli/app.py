@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from kvpr_opt.cli import canonical, generate, solve, study, verify, warmup
+from kvpr_opt.cli import audit, canonical, generate, solve, study, verify, warmup
 from kvpr_opt.cli.screen import printable
 from kvpr_opt.errors import KvprError
 from kvpr_opt.leaving import EXIT_STOPPED
@@ -37,6 +37,7 @@ app.command("verify")(verify.command)
 app.command("canonical")(canonical.command)
 app.command("generate")(generate.command)
 app.command("warmup")(warmup.command)
+app.command("audit")(audit.command)
 app.add_typer(study.app, name="study")
 
 

@@ -136,3 +136,30 @@ def _time_left(seconds: float | None) -> str:
     if seconds < 6000:
         return f", about {seconds / 60:.0f} min to go"
     return f", about {seconds / 3600:.1f} h to go"
+
+
+class LiveCount(_LiveLines):
+    """Shows how many of several things are done; nothing where there is no terminal.
+
+    Parameters
+    ----------
+    console
+        The screen.
+    things
+        What is counted, in the plural.
+    """
+
+    def __init__(self, console: Console, things: str) -> None:
+        self._things = things
+        self._done = self._total = 0
+        super().__init__(console)
+
+    def update(self, done: int, total: int) -> None:
+        """Take the next count."""
+        self._done, self._total = done, total
+
+    def _render(self) -> Group:
+        count = f"{self._done} of {self._total} {self._things}" if self._total else self._things
+        elapsed = time.monotonic() - self._start
+        self._spinner.update(text=Text(f"{count}, {elapsed:.0f} s"))
+        return Group(self._spinner)

@@ -30,7 +30,7 @@ Memory = Annotated[
 ]
 
 
-def seconds(text: str) -> float | None:
+def seconds(text: str, option: str = "--time-limit") -> float | None:
     """A time limit as written: a number of seconds above 0, or ``none``."""
     if text.strip().lower() == "none":
         return None
@@ -39,9 +39,7 @@ def seconds(text: str) -> float | None:
     except ValueError:
         number = 0.0
     if not 0 < number < float("inf"):
-        raise InputError(
-            f"{text!r} is not a number of seconds above 0, or 'none'", place="--time-limit"
-        )
+        raise InputError(f"{text!r} is not a number of seconds above 0, or 'none'", place=option)
     return number
 
 
@@ -63,13 +61,15 @@ def read_fleet(fleet: str, gpus: int | None, memory: str | None) -> Instance:
         return read_instance(fleet, gpus=gpus, memory=memory)
 
 
-def check_apart(fleet: str, **outputs: str | None) -> None:
-    """Refuse to write over the fleet, or two outputs over each other.
+def check_apart(source: str, what: str = "the fleet", /, **outputs: str | None) -> None:
+    """Refuse to write over what is read, or two outputs over each other.
 
     Parameters
     ----------
-    fleet
+    source
         The file that is read.
+    what
+        What it is, for the error.
     outputs
         The files to write, by the name of their option.
 
@@ -83,13 +83,11 @@ def check_apart(fleet: str, **outputs: str | None) -> None:
         if path is None:
             continue
         if (
-            STANDARD_STREAM not in (fleet, path)
-            and os.path.isfile(fleet)
-            and same_file(fleet, path)
+            STANDARD_STREAM not in (source, path)
+            and os.path.isfile(source)
+            and same_file(source, path)
         ):
-            raise InputError(
-                f"{path} is the fleet itself, which it would replace", place=f"--{name}"
-            )
+            raise InputError(f"{path} is {what} itself, which it would replace", place=f"--{name}")
         for other, other_path in written.items():
             if same_file(path, other_path):
                 raise InputError(

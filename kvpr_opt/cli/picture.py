@@ -45,12 +45,12 @@ def show(console: Console, result: Result) -> None:
             console.print(Text(textwrap.fill(note, width)))
     console.print(_headline(result))
     for name, value in _facts(result):
-        console.print(Text(_entry(name, value, width)))
+        console.print(Text(entry(name, value, width)))
 
 
 def _headline(result: Result) -> Text:
     instance = result.instance
-    counts = f"{_counted(len(instance.models), 'model')} on {_counted(len(instance.gpus), 'GPU')}"
+    counts = f"{counted(len(instance.models), 'model')} on {counted(len(instance.gpus), 'GPU')}"
     line = Text(result.status.value.upper(), style=_STYLE[result.status])
     line.append(f"  {counts}, {result.seconds:.2f} s, {_ending(result)}", style="default")
     return line
@@ -79,7 +79,7 @@ def _facts(result: Result) -> list[tuple[str, str]]:
     return facts
 
 
-def _entry(name: str, value: str, width: int) -> str:
+def entry(name: str, value: str, width: int) -> str:
     """A name and its value, which goes on under itself where the line ends."""
     indent = " " * _INDENT
     return textwrap.fill(
@@ -99,7 +99,8 @@ def _grade(result: Result) -> str:
     return "on the word of the solver; no proof to check"
 
 
-def _counted(number: int, noun: str) -> str:
+def counted(number: int, noun: str) -> str:
+    """A number and what it counts."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
@@ -128,7 +129,7 @@ def _picture(gpus: Sequence[GPULoad], width: int) -> Table:
     for gpu, used, value in zip(rows, memory, values, strict=True):
         share = float(gpu.used / gpu.memory) if gpu.memory else 0.0
         style = "bold red" if gpu.kvpr == highest and highest > 0 else "cyan"
-        name = _shortened(gpu.name, for_name)
+        name = shortened(gpu.name, for_name)
         cells = [name, Text(used), Text(value, style=style)]
         if bar:
             cells.insert(1, _bar(share, bar, "blue"))
@@ -156,7 +157,8 @@ def _layout(width: int, names: int, memory: int, values: int) -> tuple[int, int,
     return bar if columns > 3 else 0, max(3, min(names, room)), 0
 
 
-def _shortened(name: str, width: int) -> Text:
+def shortened(name: str, width: int) -> Text:
+    """A name on one line of so many cells, with an ellipsis where it does not fit."""
     text = Text(printable(name))
     text.truncate(width, overflow="ellipsis")
     return text
@@ -167,7 +169,7 @@ def _listed(models: Sequence[str], width: int, lines: int) -> Text:
     listed = Text()
     line, column = 1, 0
     for index, name in enumerate(models):
-        text = _shortened(name, width - 1)
+        text = shortened(name, width - 1)
         left = len(models) - index
         size = text.cell_len + (left > 1)  # with its comma
         if column and column + 1 + size > width:

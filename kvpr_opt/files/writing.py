@@ -36,10 +36,11 @@ def write_instance(instance: Instance, path: str | os.PathLike[str]) -> None:
     file_format = format_of(path)
     if file_format == "csv":
         raise InputError("a fleet is written as .json, .yaml or .yml", source=label(path))
-    write_text(path, _yaml(instance) if file_format == "yaml" else _json(instance))
+    write_text(path, _yaml(instance) if file_format == "yaml" else instance_json(instance))
 
 
-def _json(instance: Instance) -> str:
+def instance_json(instance: Instance) -> str:
+    """The text of a fleet as a JSON file, exactly."""
     gpus, models = (
         ",\n".join(
             "    {" + ", ".join(f'"{key}": {value}' for key, value in record.items()) + "}"

@@ -1,0 +1,1 @@
+"""Honest scores for placement programs from outside, against certified optima."""

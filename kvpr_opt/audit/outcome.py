@@ -1,0 +1,224 @@
+"""What an audit comes to: case by case, in all, and in the score of the public benchmark."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+
+from kvpr_opt.audit.process import Bounds
+from kvpr_opt.audit.program import Program
+from kvpr_opt.audit.verdict import Finding, Problem, Verdict
+from kvpr_opt.instance import Instance
+from kvpr_opt.placement import Kvpr
+from kvpr_opt.progress import relative_gap
+
+# By how much a score in doubles may pass the best one before it is called impossible.
+_ROUNDING = 1e-9
+
+
+@dataclass(frozen=True)
+class Case:
+    """One fleet of a suite, and what is known about it.
+
+    Attributes
+    ----------
+    name
+        How the suite calls it.
+    instance
+        The fleet.
+    lower_bound
+        What no placement can beat: the checker has repeated the proof.
+    optimal
+        Whether there is a placement of that value.
+    """
+
+    name: str
+    instance: Instance
+    lower_bound: Fraction
+    optimal: bool
+
+
+@dataclass(frozen=True)
+class CaseAudit:
+    """The runs of a program on one case, in fresh processes each.
+
+    Attributes
+    ----------
+    case
+        The fleet.
+    runs
+        What they came to. The first is the one that is scored, not the better one.
+    """
+
+    case: Case
+    runs: tuple[Verdict, ...]
+
+    @property
+    def valid(self) -> bool:
+        """Whether nothing is wrong with any run."""
+        return all(run.valid for run in self.runs)
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What is wrong, one finding of each problem."""
+        by_problem: dict[Problem, Finding] = {}
+        for run in self.runs:
+            for finding in run.findings:
+                by_problem.setdefault(finding.problem, finding)
+        return tuple(by_problem.values())
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether all runs gave the same assignment, or all the same problems."""
+        first = self.runs[0]
+        return all(_alike(run, first) for run in self.runs[1:])
+
+    @property
+    def max_kvpr(self) -> Kvpr | None:
+        """The exact maximum KVPR of the first run, where it kept to the fleet at all."""
+        return self.runs[0].max_kvpr
+
+    @property
+    def gap(self) -> Fraction | None:
+        """The relative gap of a valid answer to the bound: (value - bound) / value."""
+        value = self.max_kvpr
+        if not self.valid or not isinstance(value, Fraction):
+            return None
+        return relative_gap(value, self.case.lower_bound)
+
+
+def _alike(one: Verdict, other: Verdict) -> bool:
+    kinds = [{finding.problem for finding in verdict.findings} for verdict in (one, other)]
+    return one.assignment == other.assignment and kinds[0] == kinds[1]
+
+
+@dataclass(frozen=True)
+class Score:
+    """A score as the public benchmark has it.
+
+    Attributes
+    ----------
+    inverse_mean
+        1 / mean(maximum KVPR).
+    success_rate
+        Share of the cases that count as solved.
+    """
+
+    inverse_mean: float
+    success_rate: float
+
+    @property
+    def combined(self) -> float:
+        """The score: the sum of the two."""
+        return self.inverse_mean + self.success_rate
+
+
+@dataclass(frozen=True)
+class Audit:
+    """An audit of one program on one suite.
+
+    Attributes
+    ----------
+    program
+        The program.
+    suite
+        Where the cases are from, as the user named it.
+    bounds
+        What each run could use.
+    cases
+        Case by case, in the order of the suite; at least one.
+    """
+
+    program: Program
+    suite: str
+    bounds: Bounds
+    cases: tuple[CaseAudit, ...]
+
+    @property
+    def valid(self) -> bool:
+        """Whether every case is valid."""
+        return self.faulty == 0
+
+    @property
+    def faulty(self) -> int:
+        """How many cases are not valid."""
+        return sum(not case.valid for case in self.cases)
+
+    @cached_property
+    def problems(self) -> dict[Problem, int]:
+        """In how many cases there is which problem, the most frequent first."""
+        counts = Counter(finding.problem for case in self.cases for finding in case.findings)
+        return dict(counts.most_common())
+
+    @property
+    def unrepeatable(self) -> tuple[str, ...]:
+        """Names of the cases where a second run gave another answer."""
+        return tuple(case.case.name for case in self.cases if not case.repeatable)
+
+    @property
+    def patched(self) -> tuple[str, ...]:
+        """Names of the built-in functions that the program replaces."""
+        runs = [run for case in self.cases for run in case.runs]
+        return tuple(sorted({name for run in runs for name in run.reading.patched}))
+
+    @cached_property
+    def gaps(self) -> tuple[Fraction, ...]:
+        """The gaps of the valid cases."""
+        return tuple(case.gap for case in self.cases if case.gap is not None)
+
+    @property
+    def mean_gap(self) -> Fraction | None:
+        """Mean over the valid cases; ``None`` without one."""
+        return sum(self.gaps, Fraction(0)) / len(self.gaps) if self.gaps else None
+
+    @property
+    def worst(self) -> CaseAudit | None:
+        """The valid case with the largest gap; ``None`` without one."""
+        valid = [case for case in self.cases if case.gap is not None]
+        return max(valid, key=lambda case: case.gap or 0, default=None)
+
+    @property
+    def optimal(self) -> int:
+        """How many cases are solved to their optimum."""
+        return sum(gap == 0 for gap in self.gaps)
+
+    @property
+    def seconds(self) -> tuple[float, ...]:
+        """What each run took, in ascending order."""
+        return tuple(sorted(run.reading.seconds for case in self.cases for run in case.runs))
+
+    @cached_property
+    def naive(self) -> Score:
+        """The score that an evaluator without checks gives, as it reads the first runs.
+
+        What raises an error, runs out of time or returns no dict is left out of the mean.
+        """
+        seen = [case.runs[0].reading.naive for case in self.cases]
+        values = [value for value in seen if value is not None]
+        mean = sum(values) / len(values) if values else 0.0
+        return Score(1 / mean if mean else 0.0, len(values) / len(seen))
+
+    @cached_property
+    def honest(self) -> Score | None:
+        """The score by the exact values; ``None`` unless every case is valid."""
+        values = [case.max_kvpr for case in self.cases]
+        return _score([value for value in values if isinstance(value, Fraction)], self.valid)
+
+    @cached_property
+    def best(self) -> Score | None:
+        """The score of the proved bounds, which no program that keeps to the rules can beat."""
+        return _score([case.case.lower_bound for case in self.cases], True)
+
+    @property
+    def impossible(self) -> bool:
+        """Whether the naive score is above the best possible one."""
+        return self.best is not None and self.naive.combined > self.best.combined * (1 + _ROUNDING)
+
+
+def _score(values: Sequence[Fraction], valid: bool) -> Score | None:
+    """The score of exact values; none for fleets all without pressure, whose mean is 0."""
+    total = sum(values, Fraction(0))
+    return Score(float(len(values) / total), 1.0) if valid and total else None

@@ -1,0 +1,109 @@
+"""The programs that can be audited, and how each of the two kinds is run on a case."""
+
+from __future__ import annotations
+
+import os
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+
+from kvpr_opt.audit import executable, function
+from kvpr_opt.audit.process import Ended, Stage
+from kvpr_opt.audit.verdict import Problem, Reading
+from kvpr_opt.errors import InputError
+from kvpr_opt.files import read_text
+from kvpr_opt.instance import Instance
+
+
+@dataclass(frozen=True)
+class Program:
+    """A program to audit.
+
+    Attributes
+    ----------
+    path
+        Its absolute path.
+    interface
+        ``"function"`` for a Python file, ``"executable"`` for anything else.
+    """
+
+    path: str
+    interface: str
+
+    @classmethod
+    def at(cls, path: str | os.PathLike[str]) -> Program:
+        """The program in a file.
+
+        Raises
+        ------
+        InputError
+            If it cannot be read, is Python with a syntax error, or is neither Python (by
+            its suffix ``.py``) nor executable.
+        """
+        source = os.fspath(path)
+        if Path(source).suffix.lower() == ".py":
+            _check_syntax(read_text(source), source)
+            return cls(os.path.abspath(source), "function")
+        if not os.path.isfile(source):
+            raise InputError("there is no such file", source=source)
+        if not os.access(source, os.X_OK):
+            raise InputError("neither a Python file (.py) nor executable", source=source)
+        return cls(os.path.abspath(source), "executable")
+
+    def check(self, instance: Instance, case: str) -> None:
+        """Refuse a fleet that the program cannot be told about.
+
+        Raises
+        ------
+        InputError
+            For GPUs of different memory, which the function's interface has no words for.
+        """
+        if self.interface == "function":
+            try:
+                function.benchmark_scale(instance)
+            except InputError as error:
+                raise error.within(source=case) from None
+
+    def run(self, stage: Stage, instance: Instance) -> Reading:
+        """Run it once on a fleet, in a fresh process, and read its answer.
+
+        Raises
+        ------
+        InputError
+            If it is a Python file without the function.
+        """
+        if self.interface == "function":
+            ended = stage.call(self.path, function.case_file(instance))
+            return _failure(ended, stage) or function.read(instance, ended, self.path)
+        ended = stage.execute(self.path, executable.fleet_file(instance))
+        return _failure(ended, stage) or executable.read(instance, ended)
+
+
+def _check_syntax(text: str, source: str) -> None:
+    try:
+        compile(text, source, "exec", dont_inherit=True)
+    except (SyntaxError, ValueError) as error:
+        place = f"line {error.lineno}" if isinstance(error, SyntaxError) else ""
+        reason = error.msg if isinstance(error, SyntaxError) else str(error)
+        raise InputError(f"not Python: {reason}", place=place, source=source) from None
+
+
+def _failure(ended: Ended, stage: Stage) -> Reading | None:
+    """What there is to say of a run that did not come to its regular end."""
+    if ended.timed_out:
+        detail = f"not done after {stage.bounds.seconds:g} s"
+        return Reading.failed(Problem.TIMEOUT, detail, ended.seconds)
+    if ended.code != 0:
+        words = ended.last_words.strip().splitlines()
+        said = f": {words[-1]}" if words else ""
+        return Reading.failed(Problem.CRASH, f"{_ending(ended.code)}{said}", ended.seconds)
+    return None
+
+
+def _ending(code: int) -> str:
+    if code > 0:
+        return f"exit code {code}"
+    try:
+        return f"killed by {signal.Signals(-code).name}"
+    except ValueError:
+        return f"killed by signal {-code}"

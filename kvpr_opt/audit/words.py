@@ -1,0 +1,111 @@
+"""An audit in words: the lines that screen and page have in common."""
+
+from __future__ import annotations
+
+from kvpr_opt.audit.outcome import Audit, CaseAudit, Score
+from kvpr_opt.audit.verdict import listed
+
+
+def headline(audit: Audit) -> str:
+    """How many cases are valid."""
+    total = len(audit.cases)
+    valid = total - audit.faulty
+    return f"{valid} of {total} cases valid, two runs each"
+
+
+def facts(audit: Audit) -> list[tuple[str, str]]:
+    """What there is to say, as pairs of a name and a text."""
+    found = [("wrong", text) for text in _problems(audit)]
+    found += [
+        ("honest score", _honest(audit)),
+        ("naive score", _naive(audit)),
+        ("best possible", "not defined: no fleet has pressure" if not audit.best else _best(audit)),
+        ("gap", _gaps(audit)),
+        ("time", _times(audit)),
+    ]
+    return found + [("note", text) for text in _notes(audit)]
+
+
+def _problems(audit: Audit) -> list[str]:
+    """Each problem: in how many cases, and what it looks like in the first of them."""
+    lines = []
+    for problem, count in audit.problems.items():
+        name, detail = next(
+            (case.case.name, finding.detail)
+            for case in audit.cases
+            for finding in case.findings
+            if finding.problem is problem
+        )
+        cases = f"{count} case{'' if count == 1 else 's'}"
+        lines.append(f"{problem.value} in {cases}, first in {name}: {detail}")
+    return lines
+
+
+def score_text(score: Score | None) -> str:
+    """The score of the public benchmark to four decimals."""
+    return "none" if score is None else f"{score.combined:.4f}"
+
+
+def _honest(audit: Audit) -> str:
+    if audit.honest is not None or audit.valid:
+        return score_text(audit.honest)
+    return "none, for not every case is valid"
+
+
+def _naive(audit: Audit) -> str:
+    text = score_text(audit.naive)
+    if audit.impossible:
+        return f"{text}, which is impossible"
+    if audit.naive.success_rate < 1:
+        share = f"{audit.naive.success_rate * 100:.0f} % of the cases"
+        return f"{text}, with the mean over {share}"
+    return text
+
+
+def _best(audit: Audit) -> str:
+    closed = all(case.case.optimal for case in audit.cases)
+    by = "the certified optima" if closed else "certified bounds, not all of them optima"
+    return f"{score_text(audit.best)}, by {by}"
+
+
+def _gaps(audit: Audit) -> str:
+    if audit.mean_gap is None or audit.worst is None:
+        return "none, for no case is valid"
+    count = len(audit.gaps)
+    worst = f"worst {percent(audit.worst)} ({audit.worst.case.name})"
+    mean = f"mean {float(audit.mean_gap) * 100:.3g} %"
+    return f"{mean}, {worst}; optimal in {audit.optimal} of {count} valid cases"
+
+
+def percent(case: CaseAudit) -> str:
+    """The gap of a case; only an exact 0 is written as 0."""
+    gap = case.gap
+    if gap is None:
+        return ""
+    return "0 %" if gap == 0 else f"{float(gap) * 100:.3g} %"
+
+
+def _times(audit: Audit) -> str:
+    seconds = audit.seconds
+    return f"median {_clock(seconds[len(seconds) // 2])}, longest {_clock(seconds[-1])}"
+
+
+def _clock(seconds: float) -> str:
+    return f"{seconds:.2f} s" if seconds >= 1 else f"{seconds * 1000:.3g} ms"
+
+
+def _notes(audit: Audit) -> list[str]:
+    notes = []
+    if audit.unrepeatable:
+        names = listed(audit.unrepeatable)
+        notes.append(f"not repeatable: the second run went another way in {names}")
+    if audit.patched:
+        notes.append(f"it replaces built-in functions: {listed(audit.patched)}")
+    return notes
+
+
+def verdict_text(case: CaseAudit) -> str:
+    """What is wrong with a case, or that it is valid, in a few words."""
+    if not case.valid:
+        return ", ".join(finding.problem.value for finding in case.findings)
+    return "valid" if case.repeatable else "valid, not repeatable"

@@ -1,0 +1,143 @@
+"""``kvpr-opt audit``: an honest score for a placement program from outside."""
+
+from __future__ import annotations
+
+import os
+from fractions import Fraction
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from kvpr_opt.audit.document import audit_text
+from kvpr_opt.audit.outcome import Audit, Case
+from kvpr_opt.audit.page import page
+from kvpr_opt.audit.process import Bounds
+from kvpr_opt.audit.program import Program
+from kvpr_opt.audit.runner import audit
+from kvpr_opt.cli.live import LiveCount
+from kvpr_opt.cli.options import check_apart, seconds
+from kvpr_opt.cli.screen import screen
+from kvpr_opt.cli.verdicts import show
+from kvpr_opt.errors import InputError
+from kvpr_opt.files import check_writable, write_text
+from kvpr_opt.study import suites
+
+#: Exit code of a program with a case that is not valid.
+EXIT_NOT_VALID = 6
+
+#: The most seconds that a run may be given: a day.
+MOST_SECONDS = 86_400
+
+# Megabytes; the largest that a limit can be told in bytes.
+_MOST_MEMORY = 1 << 40
+
+
+def command(
+    program: Annotated[
+        str,
+        typer.Argument(
+            metavar="PROGRAM",
+            help="Python file with compute_model_placement(gpu_num, models), or an executable "
+            "that is given the path of a fleet and prints JSON {model: gpu}.",
+        ),
+    ],
+    suite: Annotated[
+        str, typer.Option("--suite", metavar="NAME", help="A suite, or a folder of fleets.")
+    ] = "prism50",
+    time_limit: Annotated[
+        str, typer.Option("--time-limit", metavar="S", help="Seconds for each run of a case.")
+    ] = "10",
+    memory_limit: Annotated[
+        str, typer.Option("--memory-limit", metavar="MB", help="Memory of each run, or none.")
+    ] = "4096",
+    prove: Annotated[
+        str,
+        typer.Option("--prove", metavar="S", help="Seconds to prove an optimum not known yet."),
+    ] = "60",
+    jobs: Annotated[
+        int | None,
+        typer.Option("--jobs", "-j", metavar="N", min=1, help="Runs at a time; all cores."),
+    ] = None,
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "--output", "-o", metavar="F", help="Write all as JSON or .csv; - for stdout."
+        ),
+    ] = None,
+    html: Annotated[
+        str | None, typer.Option("--html", metavar="F", help="Write one page of HTML.")
+    ] = None,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Nothing on the screen but errors.")
+    ] = False,
+) -> None:
+    """Score a placement program honestly, against certified optima.
+
+    Every case runs twice, in a fresh process that is ended on time. Exit code: 0 every
+    case valid, 2 bad input, 3 stopped by Ctrl-C, 6 a case is not valid.
+    """
+    bounds = Bounds(_limit(time_limit), _memory(memory_limit))
+    check_apart(program, "the program", output=output, html=html)
+    for path in (output, html):
+        if path is not None:
+            check_writable(path)
+    audited = Program.at(program)
+    console = screen(to_stderr="-" in (output, html), quiet=quiet)
+    cases = _cases(suite, seconds(prove, "--prove"), console)
+    with LiveCount(console, "runs") as live:
+        found = audit(audited, suite, cases, bounds, jobs=jobs or _cores(), on_progress=live.update)
+    try:
+        show(console, found)
+    finally:
+        _write(found, output, html)
+    raise typer.Exit(0 if found.valid else EXIT_NOT_VALID)
+
+
+def _limit(text: str) -> float:
+    limit = seconds(text)
+    if limit is None or limit > MOST_SECONDS:
+        raise InputError(
+            f"{text!r} is not a number of seconds above 0, up to {MOST_SECONDS}",
+            place="--time-limit",
+        )
+    return limit
+
+
+def _memory(text: str) -> int:
+    """Bytes; 0 for no limit."""
+    if text.strip().lower() == "none":
+        return 0
+    if not text.strip().isdecimal() or not 1 <= int(text[:20]) <= _MOST_MEMORY:
+        raise InputError(
+            f"{text!r} is not a whole number of megabytes above 0, or 'none'",
+            place="--memory-limit",
+        )
+    return int(text) << 20
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _cases(suite: str, limit: float | None, console: Console) -> list[Case]:
+    """The fleets of a suite, with what is proved about them."""
+    fleets = suites.load(suite)
+    cases = []
+    with LiveCount(console, "optima") as live:
+        for name, instance in fleets:
+            optimum = suites.optimum(instance, limit)
+            if not isinstance(optimum.lower_bound, Fraction):
+                raise InputError("no placement of finite KVPR exists", source=name)
+            if optimum.note:
+                console.print(f"{name}: {optimum.note}", markup=False, soft_wrap=True)
+            cases.append(Case(name, instance, optimum.lower_bound, optimum.proved))
+            live.update(len(cases), len(fleets))
+    return cases
+
+
+def _write(found: Audit, output: str | None, html: str | None) -> None:
+    if output is not None:
+        write_text(output, audit_text(found, output))
+    if html is not None:
+        write_text(html, page(found))

@@ -1,0 +1,74 @@
+"""Programs and cases for the tests of the audit."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from kvpr_opt.audit.outcome import Audit, Case
+from kvpr_opt.audit.process import Bounds
+from kvpr_opt.audit.program import Program
+from kvpr_opt.audit.runner import audit
+from kvpr_opt import lower_bound
+from kvpr_opt.generate import prism_instance
+from kvpr_opt.instance import GPU, LLM, Instance
+
+#: An easy case, with few models, and a harder one.
+EASY = Instance(
+    [GPU("gpu0", 80), GPU("gpu1", 80)],
+    [LLM(f"model_{n}", size=14 + n, req_rate=1 + n, slo=5) for n in range(6)],
+)
+HARD = prism_instance(0)
+
+Run = Callable[..., Audit]
+
+
+def case(name: str, instance: Instance) -> Case:
+    """A case with a bound that is true, if not the best."""
+    bound = lower_bound(instance)
+    assert isinstance(bound, Fraction)
+    return Case(name, instance, bound, optimal=False)
+
+
+@pytest.fixture
+def run() -> Run:
+    """Audit a program on the easy and the hard case, or on those given."""
+
+    def call(
+        program: Path, *instances: Instance, seconds: float = 20, memory: int = 1 << 30
+    ) -> Audit:
+        cases = [case(f"case-{n}", fleet) for n, fleet in enumerate(instances or (EASY, HARD))]
+        return audit(Program.at(program), "test", cases, Bounds(seconds, memory), jobs=2)
+
+    return call
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Callable[[str], Path]:
+    """A Python program of the given text."""
+
+    def write(text: str) -> Path:
+        path = tmp_path / "program.py"
+        path.write_text(dedent(text), encoding="utf-8")
+        return path
+
+    return write
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> Callable[[str], Path]:
+    """An executable of the given Python text, with ``fleet`` read from its argument."""
+
+    def write(text: str) -> Path:
+        path = tmp_path / "program"
+        head = f"#!{sys.executable}\nimport json, sys\nfleet = json.load(open(sys.argv[1]))\n"
+        path.write_text(head + dedent(text), encoding="utf-8")
+        path.chmod(0o755)
+        return path
+
+    return write

@@ -1,0 +1,258 @@
+"""Programs that do everything a program may do wrong, and the verdict that each gets."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from kvpr_opt.audit.outcome import Audit
+from kvpr_opt.audit.verdict import Problem
+
+PROGRAMS = Path(__file__).parent / "programs"
+
+
+def problems(audit: Audit) -> list[set[Problem]]:
+    """What is wrong, case by case."""
+    return [{finding.problem for finding in case.findings} for case in audit.cases]
+
+
+def details(audit: Audit) -> str:
+    return " | ".join(str(finding) for case in audit.cases for finding in case.findings)
+
+
+@pytest.mark.parametrize(
+    ("name", "easy", "hard"),
+    [
+        ("honest_greedy", set(), set()),
+        ("drops_a_model", {Problem.DROPPED}, {Problem.DROPPED}),
+        ("invents_gpu_ids", {Problem.FOREIGN_GPU, Problem.DROPPED}, None),
+        ("mutates_rates", {Problem.MUTATED}, {Problem.MUTATED}),
+        ("mutates_sizes", {Problem.MUTATED, Problem.OVERFULL}, None),
+        ("raises_on_hard_cases", set(), {Problem.CRASH}),
+        ("returns_copies", set(), set()),
+        ("random_numbers", set(), set()),
+        ("overfills", {Problem.OVERFULL}, {Problem.OVERFULL}),
+    ],
+)
+def test_each_gets_the_verdict_that_is_right(
+    run: Callable[..., Audit], name: str, easy: set[Problem], hard: set[Problem] | None
+) -> None:
+    audit = run(PROGRAMS / f"{name}.py")
+    assert problems(audit) == [easy, easy if hard is None else hard]
+    assert audit.valid == (not easy and not hard)
+    assert [bool(audit.unrepeatable)] == [name == "random_numbers"]
+
+
+def test_what_sleeps_is_ended_on_time(run: Callable[..., Audit]) -> None:
+    start = time.monotonic()
+    audit = run(PROGRAMS / "sleeps.py", seconds=0.6)
+    assert problems(audit) == [{Problem.TIMEOUT}] * 2
+    assert time.monotonic() - start < 10
+    assert audit.naive.success_rate == 0
+
+
+def test_a_finding_names_what_and_where(run: Callable[..., Audit]) -> None:
+    assert "dropped models: 1 of 6: model_5" in details(run(PROGRAMS / "drops_a_model.py"))
+    assert "req_rate of model_0 is 0.001, was 1" in details(run(PROGRAMS / "mutates_rates.py"))
+    assert "gpu0 holds 99 of 80" in details(run(PROGRAMS / "overfills.py"))
+    assert "foreign GPU ids: 2, 3, 4 and 1 more" in details(run(PROGRAMS / "invents_gpu_ids.py"))
+    assert "crash: RuntimeError: too hard" in details(run(PROGRAMS / "raises_on_hard_cases.py"))
+
+
+SPREAD = "return {g: models[g::gpu_num] for g in range(gpu_num)}"
+
+
+@pytest.mark.parametrize(
+    ("body", "wrong"),
+    [
+        # valid, odd as they are
+        (f"[setattr(m, 'cur_gpu_id', 7) for m in models]; {SPREAD}", set()),
+        (f"print('x' * 50_000_000); {SPREAD}", set()),
+        (f"import builtins; builtins.sum = builtins.len = None; {SPREAD}", set()),
+        (f"models[0].note = 1; {SPREAD}", set()),
+        ("return {**{g: tuple(models[g::gpu_num]) for g in range(gpu_num)}, 99: []}", set()),
+        (
+            "class Id:\n        def __init__(self, n): self.n = n\n"
+            "        def __index__(self): return self.n\n"
+            "    return {Id(g): models[g::gpu_num] for g in range(gpu_num)}",
+            set(),
+        ),
+        (f"import os; os.fork(); {SPREAD}", set()),
+        # answers that are none
+        ("return [models[g::gpu_num] for g in range(gpu_num)]", {Problem.NO_PLACEMENT}),
+        ("return None", {Problem.NO_PLACEMENT}),
+        ("return {g: iter(models[g::gpu_num]) for g in range(gpu_num)}", {Problem.NO_PLACEMENT}),
+        (
+            "return {g: [m.model_name for m in models[g::gpu_num]] for g in range(gpu_num)}",
+            {Problem.NO_PLACEMENT},
+        ),
+        (
+            "import types; return types.MappingProxyType({0: models})",
+            {Problem.NO_PLACEMENT},
+        ),
+        # GPUs and models that do not exist, or more than once
+        (
+            "return {str(g): models[g::gpu_num] for g in range(gpu_num)}",
+            {Problem.FOREIGN_GPU, Problem.DROPPED},
+        ),
+        (
+            "return {g - 1: models[g::gpu_num] for g in range(gpu_num)}",
+            {Problem.FOREIGN_GPU, Problem.DROPPED},
+        ),
+        (
+            "return {True if g == 1 else g: models[g::gpu_num] for g in range(gpu_num)}",
+            {Problem.FOREIGN_GPU, Problem.DROPPED},
+        ),
+        (
+            "return {g: models[g::gpu_num] + models[:1] for g in range(gpu_num)}",
+            {Problem.DUPLICATED},
+        ),
+        (
+            "import copy; new = copy.copy(models[0]); new.model_name = 'ghost'\n"
+            "    return {g: models[g::gpu_num] + [new][g:] for g in range(gpu_num)}",
+            {Problem.FOREIGN_MODEL},
+        ),
+        # inputs and copies with other numbers
+        (f"models.sort(key=lambda m: -m.req_rate); {SPREAD}", {Problem.MUTATED}),
+        (
+            "kept = models[:]; models.clear()\n"
+            "    return {g: kept[g::gpu_num] for g in range(gpu_num)}",
+            {Problem.MUTATED},
+        ),
+        (f"models[2].model_name = 'x' * 9; {SPREAD}", {Problem.MUTATED}),
+        (f"type(models[0]).slo = property(lambda self: 1e9); {SPREAD}", {Problem.MUTATED}),
+        (
+            "import copy; new = copy.deepcopy(models)\n"
+            "    for m in new: m.req_rate = float('nan')\n"
+            "    return {g: new[g::gpu_num] for g in range(gpu_num)}",
+            {Problem.MUTATED},
+        ),
+        # ends of many kinds
+        ("import os; os._exit(0)", {Problem.CRASH}),
+        ("import sys; sys.exit(0)", {Problem.CRASH}),
+        ("raise KeyboardInterrupt", {Problem.CRASH}),
+        ("return compute_model_placement(gpu_num, models)", {Problem.CRASH}),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", {Problem.CRASH}),
+        (f"import os; os.closerange(0, 100); {SPREAD}", {Problem.CRASH}),
+        ("return {0: [bytearray(8 << 30)]}", {Problem.CRASH}),
+        ("class E(Exception):\n        __str__ = None\n    raise E", {Problem.CRASH}),
+    ],
+)
+def test_odd_programs(
+    run: Callable[..., Audit], source: Callable[[str], Path], body: str, wrong: set[Problem]
+) -> None:
+    program = source("")
+    program.write_text(f"def compute_model_placement(gpu_num, models):\n    {body}\n")
+    audit = run(program)
+    assert problems(audit) == [wrong, wrong]
+
+
+def test_a_crash_says_how_it_ended(
+    run: Callable[..., Audit], source: Callable[[str], Path]
+) -> None:
+    head = "def compute_model_placement(gpu_num, models):\n    "
+    for body, said in [
+        ("import os; os._exit(3)", "crash: exit code 3"),
+        ("import os; os._exit(0)", "crash: the process ended before the function returned"),
+        ("import os; os.kill(os.getpid(), 11)", "crash: killed by SIGSEGV"),
+        ("return {0: [bytearray(8 << 30)]}", "crash: MemoryError"),
+        ("return compute_model_placement(gpu_num, models)", "crash: RecursionError"),
+    ]:
+        assert said in details(run(source(head + body)))
+
+
+def test_a_program_that_cannot_be_loaded_crashes_in_every_case(
+    run: Callable[..., Audit], source: Callable[[str], Path]
+) -> None:
+    audit = run(source("import no_such_package_at_all\n"))
+    assert problems(audit) == [{Problem.CRASH}] * 2
+    assert "ModuleNotFoundError: No module named 'no_such_package_at_all'" in details(audit)
+
+
+def test_replaced_builtins_are_told_and_change_nothing(
+    run: Callable[..., Audit], source: Callable[[str], Path]
+) -> None:
+    audit = run(
+        source(
+            """
+            import builtins
+
+            def compute_model_placement(gpu_num, models):
+                builtins.sum = lambda values: 0.001
+                return {gpu: models[gpu::gpu_num] for gpu in range(gpu_num)}
+            """
+        )
+    )
+    assert audit.valid
+    assert audit.patched == ("sum",)
+    assert audit.impossible
+    assert audit.honest is not None
+    assert audit.honest.combined < audit.naive.combined / 100
+
+
+def test_children_do_not_outlive_a_run(
+    run: Callable[..., Audit], source: Callable[[str], Path], tmp_path: Path
+) -> None:
+    numbers = tmp_path / "numbers"
+    audit = run(
+        source(
+            f"""
+            import subprocess, sys
+
+            def compute_model_placement(gpu_num, models):
+                child = subprocess.Popen(["sleep", "60"])
+                with open({str(numbers)!r}, "a") as stream:
+                    print(child.pid, file=stream)
+                return {{gpu: models[gpu::gpu_num] for gpu in range(gpu_num)}}
+            """
+        )
+    )
+    assert audit.valid
+    children = [int(line) for line in numbers.read_text().split()]
+    assert len(children) == 4
+    deadline = time.monotonic() + 5
+    while any(map(alive, children)):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    status = Path(f"/proc/{process}/stat")
+    return not status.exists() or status.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+def test_a_program_sees_an_empty_folder_and_nothing_of_the_world(
+    run: Callable[..., Audit], source: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KVPR_SECRET", "1")
+    audit = run(
+        source(
+            """
+            import os, sys
+
+            def compute_model_placement(gpu_num, models):
+                assert os.listdir() == []
+                assert "KVPR_SECRET" not in os.environ
+                assert sys.stdin.read() == ""
+                assert not [name for name in sys.modules if name.split(".")[0] in ("kvpr_opt", "numpy")]
+                open("left_behind", "w").write("x")
+                return {gpu: models[gpu::gpu_num] for gpu in range(gpu_num)}
+            """
+        )
+    )
+    assert problems(audit) == [set(), set()]
+
+
+def test_a_program_may_import_its_neighbours(run: Callable[..., Audit], tmp_path: Path) -> None:
+    (tmp_path / "neighbour.py").write_text((PROGRAMS / "honest_greedy.py").read_text())
+    program = tmp_path / "program.py"
+    program.write_text("from neighbour import compute_model_placement\n")
+    assert run(program).valid
