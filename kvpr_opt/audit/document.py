@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 import json
 import os
@@ -51,7 +50,7 @@ def audit_data(audit: Audit) -> dict[str, Any]:
         "schema": SCHEMA,
         "program": {
             "path": audit.program.path,
-            "sha256": hashlib.sha256(Path(audit.program.path).read_bytes()).hexdigest(),
+            "sha256": audit.program.sha256,
             "interface": audit.program.interface,
         },
         "suite": audit.suite,

@@ -45,19 +45,17 @@ def read(instance: Instance, ended: Ended) -> Reading:
         return Reading(tuple(findings), seconds=ended.seconds)
     models, gpus = instance.model_index, instance.gpu_index
     strangers = [name for name, _ in members if name not in models]
-    elsewhere = [str(gpu) for _, gpu in members if not _known(gpu, gpus)]
+    elsewhere = [str(gpu) for _, gpu in members if _index(gpu, gpus) is None]
     kinds = ((Problem.FOREIGN_MODEL, strangers), (Problem.FOREIGN_GPU, elsewhere))
     findings += [
         Finding(problem, listed(list(dict.fromkeys(found)))) for problem, found in kinds if found
     ]
-    placed = tuple(
-        (models[name], gpus[gpu]) for name, gpu in members if name in models and _known(gpu, gpus)
-    )
+    placed = tuple((models[name], _index(gpu, gpus)) for name, gpu in members if name in models)
     return Reading(tuple(findings), placed, _naive(instance, members), ended.seconds)
 
 
-def _known(gpu: Any, gpus: dict[str, int]) -> bool:
-    return isinstance(gpu, str) and gpu in gpus
+def _index(gpu: Any, gpus: dict[str, int]) -> int | None:
+    return gpus.get(gpu) if isinstance(gpu, str) else None
 
 
 def _members(answer: bytes | None) -> list[tuple[str, Any]] | str:

@@ -147,7 +147,7 @@ def _mutations(report: _Report, told: Sequence[list[_Value]]) -> list[Finding]:
         found.append(f"the list of models has {len(report.order)} entries, not {len(told)}")
     elif report.order != list(range(len(told))):
         found.append("the list of models has other entries, or another order")
-    return [Finding(Problem.MUTATED, listed(found))] if found else []
+    return [Finding(Problem.MUTATED, listed(found, 1))] if found else []
 
 
 def _changed(before: list[_Value], after: list[_Value]) -> str:
@@ -162,7 +162,7 @@ class _Answer:
     """Goes through what was returned, GPU by GPU."""
 
     def __init__(self, told: Sequence[list[_Value]], gpus: int) -> None:
-        self.placed: list[tuple[int, int]] = []
+        self.placed: list[tuple[int, int | None]] = []
         self.unreadable: list[str] = []
         self._told = told
         self._gpus = gpus
@@ -176,13 +176,13 @@ class _Answer:
         if isinstance(models, str):
             self.unreadable.append(f"{models} under the key {gpu}, not a list of models")
             return
-        exists = isinstance(gpu, int) and 0 <= gpu < self._gpus
-        if models and not exists:  # an empty list places nothing, wherever it stands
+        index = gpu if isinstance(gpu, int) and 0 <= gpu < self._gpus else None
+        if models and index is None:  # an empty list places nothing, wherever it stands
             self._foreign_gpus.append(str(gpu))
         for position, values in models:
             model = self._identified(position, values)
-            if model is not None and isinstance(gpu, int) and exists:
-                self.placed.append((model, gpu))
+            if model is not None:
+                self.placed.append((model, index))
 
     def _identified(self, position: int | None, values: list[_Value]) -> int | None:
         """Which model of the fleet an object stands for: itself, or by its name."""
@@ -204,9 +204,9 @@ class _Answer:
     def findings(self) -> list[Finding]:
         """All that is wrong with it, but for what takes the whole placement to see."""
         kinds = (
-            (Problem.NO_PLACEMENT, self.unreadable),
-            (Problem.FOREIGN_GPU, self._foreign_gpus),
-            (Problem.FOREIGN_MODEL, self._foreign_models),
-            (Problem.MUTATED, self._altered),
+            (Problem.NO_PLACEMENT, self.unreadable, 1),
+            (Problem.FOREIGN_GPU, self._foreign_gpus, 3),
+            (Problem.FOREIGN_MODEL, self._foreign_models, 3),
+            (Problem.MUTATED, self._altered, 1),
         )
-        return [Finding(problem, listed(found)) for problem, found in kinds if found]
+        return [Finding(problem, listed(found, most)) for problem, found, most in kinds if found]

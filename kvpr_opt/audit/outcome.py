@@ -72,7 +72,7 @@ class CaseAudit:
 
     @property
     def repeatable(self) -> bool:
-        """Whether all runs gave the same assignment, or all the same problems."""
+        """Whether all runs placed the models alike, and have the same problems."""
         first = self.runs[0]
         return all(_alike(run, first) for run in self.runs[1:])
 
@@ -92,7 +92,8 @@ class CaseAudit:
 
 def _alike(one: Verdict, other: Verdict) -> bool:
     kinds = [{finding.problem for finding in verdict.findings} for verdict in (one, other)]
-    return one.assignment == other.assignment and kinds[0] == kinds[1]
+    placed = [frozenset(verdict.reading.placed or ()) for verdict in (one, other)]
+    return kinds[0] == kinds[1] and placed[0] == placed[1]
 
 
 @dataclass(frozen=True)

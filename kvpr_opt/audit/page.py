@@ -7,7 +7,7 @@ from html import escape
 from pathlib import Path
 
 from kvpr_opt.audit.outcome import Audit, CaseAudit
-from kvpr_opt.audit.words import facts, headline, percent, score_text, verdict_text
+from kvpr_opt.audit.words import facts, headline, percent, problems, scores, verdict_text
 from kvpr_opt.placement import Kvpr
 from kvpr_opt.solve import versions
 
@@ -42,6 +42,8 @@ td.name { overflow-wrap: anywhere; min-width: 5rem; }
 td.gap { min-width: 5rem; width: 22%; }
 .track { background: #eef2f6; height: .45rem; border-radius: .2rem; margin-top: .2rem; }
 .fill { background: var(--bar); height: 100%; border-radius: .2rem; }
+@media (max-width: 40rem) { .spare { display: none; } th, td { padding: .25rem .35rem; }
+  dl { grid-template-columns: 4.5rem 1fr; } .tile { flex-basis: 100%; } }
 td.wrong { color: var(--bad); } td.odd { color: var(--warn); } td.fine { color: var(--good); }
 """
 
@@ -81,30 +83,19 @@ def page(audit: Audit) -> str:
 
 
 def _tiles(audit: Audit) -> str:
-    """The three scores side by side."""
-    rows = (
-        ("Honest score", score_text(audit.honest), "exact, every case valid", ""),
-        (
-            "Naive score",
-            score_text(audit.naive),
-            "impossible" if audit.impossible else "an evaluator without checks",
-            " alarm" if audit.impossible else "",
-        ),
-        ("Best possible", score_text(audit.best), "by certified bounds", ""),
-    )
+    """The three scores side by side; one that cannot be is marked."""
     tiles = "".join(
-        f'<div class="tile{style}"><span class="soft">{name}</span><b>{value}</b>'
-        f'<span class="soft">{remark}</span></div>'
-        for name, value, remark, style in rows
+        f'<div class="tile{" alarm" if audit.impossible and name.startswith("naive") else ""}">'
+        f'<span class="soft">{name}</span><b>{value}</b><span class="soft">{remark}</span></div>'
+        for name, value, remark in scores(audit)
     )
     return f'<div class="tiles">{tiles}</div>'
 
 
 def _facts(audit: Audit) -> str:
     items = "".join(
-        f'<dt>{name}</dt><dd class="{name if name in ("wrong", "note") else ""}">'
-        f"{escape(text)}</dd>"
-        for name, text in facts(audit)
+        f'<dt>{name}</dt><dd class="{name}">{escape(text)}</dd>'
+        for name, text in [*problems(audit), *facts(audit)]
     )
     return f"<dl>{items}</dl>"
 
@@ -113,9 +104,9 @@ def _table(audit: Audit) -> str:
     largest = float(max(audit.gaps, default=0))
     rows = "\n".join(_row(case, largest) for case in audit.cases)
     return (
-        '<div class="scroll"><table><thead><tr><th>case</th><th class="n">GPUs</th>'
-        '<th class="n">models</th><th class="n">KVPR</th><th class="n">bound</th>'
-        '<th class="n">naive</th><th>gap</th><th>verdict</th></tr></thead>'
+        '<div class="scroll"><table><thead><tr><th>case</th><th class="n spare">GPUs</th>'
+        '<th class="n spare">models</th><th class="n">KVPR</th><th class="n">bound</th>'
+        '<th class="n spare">naive</th><th>gap</th><th>verdict</th></tr></thead>'
         f"<tbody>\n{rows}\n</tbody></table></div>"
         '<p class="soft">KVPR: the exact maximum of the answer, in decimals. Bound: proved, '
         "and the optimum unless marked with *. Naive: what an evaluator without checks "
@@ -130,11 +121,11 @@ def _row(case: CaseAudit, largest: float) -> str:
     bound = _number(fleet.lower_bound) + ("" if fleet.optimal else "*")
     cells = [
         f'<td class="name">{escape(fleet.name)}</td>',
-        f'<td class="n">{len(fleet.instance.gpus)}</td>',
-        f'<td class="n">{len(fleet.instance.models)}</td>',
+        f'<td class="n spare">{len(fleet.instance.gpus)}</td>',
+        f'<td class="n spare">{len(fleet.instance.models)}</td>',
         f'<td class="n">{_number(case.max_kvpr)}</td>',
         f'<td class="n">{bound}</td>',
-        f'<td class="n">{_number(case.runs[0].reading.naive)}</td>',
+        f'<td class="n spare">{_number(case.runs[0].reading.naive)}</td>',
         f'<td class="gap">{percent(case)}{_bar(case, largest)}</td>',
         f'<td class="{kind}" title="{escape(details)}">{escape(verdict_text(case))}</td>',
     ]
@@ -151,7 +142,7 @@ def _bar(case: CaseAudit, largest: float) -> str:
 def _number(value: Kvpr | None) -> str:
     if value is None:
         return "-"
-    return "inf" if value == math.inf else f"{float(value):.5g}"
+    return "inf" if value == math.inf else f"{float(value):#.5g}"
 
 
 def _protocol(audit: Audit) -> str:

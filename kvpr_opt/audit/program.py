@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +13,7 @@ from kvpr_opt.audit import executable, function
 from kvpr_opt.audit.process import Ended, Stage
 from kvpr_opt.audit.verdict import Problem, Reading
 from kvpr_opt.errors import InputError
-from kvpr_opt.files import read_text
+from kvpr_opt.files.source import refusal
 from kvpr_opt.instance import Instance
 
 
@@ -23,11 +25,14 @@ class Program:
     ----------
     path
         Its absolute path.
+    sha256
+        The digest of its file, before it has run.
     interface
         ``"function"`` for a Python file, ``"executable"`` for anything else.
     """
 
     path: str
+    sha256: str
     interface: str
 
     @classmethod
@@ -41,14 +46,20 @@ class Program:
             its suffix ``.py``) nor executable.
         """
         source = os.fspath(path)
-        if Path(source).suffix.lower() == ".py":
-            _check_syntax(read_text(source), source)
-            return cls(os.path.abspath(source), "function")
-        if not os.path.isfile(source):
-            raise InputError("there is no such file", source=source)
-        if not os.access(source, os.X_OK):
+        try:
+            data = Path(source).read_bytes()
+        except (OSError, ValueError) as error:
+            raise refusal(source, "read", error) from None
+        python = Path(source).suffix.lower() == ".py"
+        if python:
+            _check_syntax(data, source)
+        elif not os.access(source, os.X_OK):
             raise InputError("neither a Python file (.py) nor executable", source=source)
-        return cls(os.path.abspath(source), "executable")
+        return cls(
+            os.path.abspath(source),
+            hashlib.sha256(data).hexdigest(),
+            "function" if python else "executable",
+        )
 
     def check(self, instance: Instance, case: str) -> None:
         """Refuse a fleet that the program cannot be told about.
@@ -79,13 +90,16 @@ class Program:
         return _failure(ended, stage) or executable.read(instance, ended)
 
 
-def _check_syntax(text: str, source: str) -> None:
+def _check_syntax(data: bytes, source: str) -> None:
     try:
-        compile(text, source, "exec", dont_inherit=True)
-    except (SyntaxError, ValueError) as error:
-        place = f"line {error.lineno}" if isinstance(error, SyntaxError) else ""
-        reason = error.msg if isinstance(error, SyntaxError) else str(error)
-        raise InputError(f"not Python: {reason}", place=place, source=source) from None
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what is bad style in it is not ours to say
+            compile(data, source, "exec", dont_inherit=True)
+    except SyntaxError as error:
+        place = "" if error.lineno is None else f"line {error.lineno}"
+        raise InputError(f"not Python: {error.msg}", place=place, source=source) from None
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"not Python: {error}", source=source) from None
 
 
 def _failure(ended: Ended, stage: Stage) -> Reading | None:

@@ -45,8 +45,6 @@ def audit(
     InputError
         If the program cannot be told of a case, or is a Python file without the function.
     """
-    for case in cases:
-        program.check(case.instance, case.name)
     stage = Stage(bounds)
     with ThreadPoolExecutor(jobs) as pool:
         try:

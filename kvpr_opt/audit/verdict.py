@@ -13,9 +13,6 @@ from kvpr_opt.exact import decimal_text
 from kvpr_opt.instance import Instance
 from kvpr_opt.placement import Kvpr, Placement
 
-# Names that a finding lists before it only counts.
-_LISTED = 3
-
 
 class Problem(enum.Enum):
     """What can be wrong with the answer to one case."""
@@ -52,8 +49,8 @@ class Reading:
     findings
         What was wrong with it already at reading.
     placed
-        Pairs of model and GPU, by their indices in the instance; ``None`` where there is
-        no placement to speak of.
+        Pairs of model and GPU, by their indices in the instance, without an index for a GPU
+        that does not exist; ``None`` where there is no placement to speak of.
     naive
         The maximum KVPR that a naive evaluator sees, in the units of the fleet; ``None``
         where it skips the case.
@@ -64,7 +61,7 @@ class Reading:
     """
 
     findings: tuple[Finding, ...] = ()
-    placed: tuple[tuple[int, int], ...] | None = None
+    placed: tuple[tuple[int, int | None], ...] | None = None
     naive: float | None = None
     seconds: float = 0.0
     patched: tuple[str, ...] = ()
@@ -122,9 +119,8 @@ def judge(instance: Instance, reading: Reading) -> Verdict:
     broken = {Problem.DROPPED, Problem.DUPLICATED, Problem.FOREIGN_GPU, Problem.FOREIGN_MODEL}
     if any(finding.problem in broken for finding in findings):
         return Verdict(tuple(findings), None, None, reading)
-    gpu_of = dict(reading.placed)
-    names = [gpu.name for gpu in instance.gpus]
-    assignment = {model.name: names[gpu_of[n]] for n, model in enumerate(instance.models)}
+    gpu_of = {model: instance.gpus[gpu].name for model, gpu in reading.placed if gpu is not None}
+    assignment = {model.name: gpu_of[index] for index, model in enumerate(instance.models)}
     if any(finding.problem is Problem.OVERFULL for finding in findings):
         return Verdict(tuple(findings), assignment, None, reading)
     value = Placement.of(instance, assignment).max_kvpr
@@ -133,7 +129,7 @@ def judge(instance: Instance, reading: Reading) -> Verdict:
     return Verdict(tuple(findings), assignment, value, reading)
 
 
-def _counted(instance: Instance, placed: Sequence[tuple[int, int]]) -> list[Finding]:
+def _counted(instance: Instance, placed: Sequence[tuple[int, int | None]]) -> list[Finding]:
     """Models that are placed nowhere, or more than once."""
     times = Counter(model for model, _ in placed)
     names = [model.name for model in instance.models]
@@ -147,11 +143,12 @@ def _counted(instance: Instance, placed: Sequence[tuple[int, int]]) -> list[Find
     ]
 
 
-def _overfull(instance: Instance, placed: Iterable[tuple[int, int]]) -> list[Finding]:
+def _overfull(instance: Instance, placed: Iterable[tuple[int, int | None]]) -> list[Finding]:
     """GPUs with more weights than memory, by the models that are placed at all."""
     used = [Fraction(0)] * len(instance.gpus)
     for model, gpu in set(placed):
-        used[gpu] += instance.models[model].size
+        if gpu is not None:
+            used[gpu] += instance.models[model].size
     overfull = [
         f"{gpu.name} holds {decimal_text(weights)} of {decimal_text(gpu.usable)}"
         for gpu, weights in zip(instance.gpus, used, strict=True)
@@ -160,8 +157,8 @@ def _overfull(instance: Instance, placed: Iterable[tuple[int, int]]) -> list[Fin
     return [Finding(Problem.OVERFULL, listed(overfull))] if overfull else []
 
 
-def listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str], most: int = 3) -> str:
     """The first few of several names, and how many more there are."""
-    more = len(names) - _LISTED
-    text = ", ".join(names[:_LISTED])
+    more = len(names) - most
+    text = ", ".join(names[:most])
     return f"{text} and {more} more" if more > 0 else text

@@ -5,6 +5,9 @@ from __future__ import annotations
 from kvpr_opt.audit.outcome import Audit, CaseAudit, Score
 from kvpr_opt.audit.verdict import listed
 
+# The remark on a score of fleets all without pressure.
+_UNDEFINED = "not defined: no fleet has pressure"
+
 
 def headline(audit: Audit) -> str:
     """How many cases are valid."""
@@ -13,17 +16,26 @@ def headline(audit: Audit) -> str:
     return f"{valid} of {total} cases valid, two runs each"
 
 
-def facts(audit: Audit) -> list[tuple[str, str]]:
-    """What there is to say, as pairs of a name and a text."""
-    found = [("wrong", text) for text in _problems(audit)]
-    found += [
-        ("honest score", _honest(audit)),
-        ("naive score", _naive(audit)),
-        ("best possible", "not defined: no fleet has pressure" if not audit.best else _best(audit)),
-        ("gap", _gaps(audit)),
-        ("time", _times(audit)),
+def problems(audit: Audit) -> list[tuple[str, str]]:
+    """What is wrong, as pairs of a name and a text."""
+    return [("wrong", text) for text in _problems(audit)]
+
+
+def scores(audit: Audit) -> list[tuple[str, str, str]]:
+    """The honest, the naive and the best possible score: name, value and a remark."""
+    closed = all(case.case.optimal for case in audit.cases)
+    bounds = "by certified optima" if closed else "by certified bounds, not all of them optima"
+    return [
+        ("honest score", _score(audit.honest), _honest(audit)),
+        ("naive score", _score(audit.naive), _naive(audit)),
+        ("best possible", _score(audit.best), bounds if audit.best else _UNDEFINED),
     ]
-    return found + [("note", text) for text in _notes(audit)]
+
+
+def facts(audit: Audit) -> list[tuple[str, str]]:
+    """Gaps, times and what else there is to say, as pairs of a name and a text."""
+    notes = [("note", text) for text in _notes(audit)]
+    return [("gap", _gaps(audit)), ("time", _times(audit)), *notes]
 
 
 def _problems(audit: Audit) -> list[str]:
@@ -41,36 +53,28 @@ def _problems(audit: Audit) -> list[str]:
     return lines
 
 
-def score_text(score: Score | None) -> str:
-    """The score of the public benchmark to four decimals."""
+def _score(score: Score | None) -> str:
     return "none" if score is None else f"{score.combined:.4f}"
 
 
 def _honest(audit: Audit) -> str:
-    if audit.honest is not None or audit.valid:
-        return score_text(audit.honest)
-    return "none, for not every case is valid"
+    if not audit.valid:
+        return "not every case is valid"
+    return "exact, every case valid" if audit.honest else _UNDEFINED
 
 
 def _naive(audit: Audit) -> str:
-    text = score_text(audit.naive)
     if audit.impossible:
-        return f"{text}, which is impossible"
-    if audit.naive.success_rate < 1:
-        share = f"{audit.naive.success_rate * 100:.0f} % of the cases"
-        return f"{text}, with the mean over {share}"
-    return text
-
-
-def _best(audit: Audit) -> str:
-    closed = all(case.case.optimal for case in audit.cases)
-    by = "the certified optima" if closed else "certified bounds, not all of them optima"
-    return f"{score_text(audit.best)}, by {by}"
+        return "impossible: no placement can have it"
+    share = audit.naive.success_rate
+    return (
+        f"over {share * 100:.0f} % of the cases" if share < 1 else "by an evaluator without checks"
+    )
 
 
 def _gaps(audit: Audit) -> str:
     if audit.mean_gap is None or audit.worst is None:
-        return "none, for no case is valid"
+        return "none: no case is valid"
     count = len(audit.gaps)
     worst = f"worst {percent(audit.worst)} ({audit.worst.case.name})"
     mean = f"mean {float(audit.mean_gap) * 100:.3g} %"
@@ -98,7 +102,7 @@ def _notes(audit: Audit) -> list[str]:
     notes = []
     if audit.unrepeatable:
         names = listed(audit.unrepeatable)
-        notes.append(f"not repeatable: the second run went another way in {names}")
+        notes.append(f"random without a seed: the second run went another way in {names}")
     if audit.patched:
         notes.append(f"it replaces built-in functions: {listed(audit.patched)}")
     return notes
@@ -108,4 +112,4 @@ def verdict_text(case: CaseAudit) -> str:
     """What is wrong with a case, or that it is valid, in a few words."""
     if not case.valid:
         return ", ".join(finding.problem.value for finding in case.findings)
-    return "valid" if case.repeatable else "valid, not repeatable"
+    return "valid" if case.repeatable else "valid, random"

@@ -16,7 +16,7 @@ from kvpr_opt.audit.process import Bounds
 from kvpr_opt.audit.program import Program
 from kvpr_opt.audit.runner import audit
 from kvpr_opt.cli.live import LiveCount
-from kvpr_opt.cli.options import check_apart, seconds
+from kvpr_opt.cli.options import check_apart, naming_options, seconds
 from kvpr_opt.cli.screen import screen
 from kvpr_opt.cli.verdicts import show
 from kvpr_opt.errors import InputError
@@ -84,7 +84,7 @@ def command(
             check_writable(path)
     audited = Program.at(program)
     console = screen(to_stderr="-" in (output, html), quiet=quiet)
-    cases = _cases(suite, seconds(prove, "--prove"), console)
+    cases = _cases(audited, suite, seconds(prove, "--prove"), console)
     with LiveCount(console, "runs") as live:
         found = audit(audited, suite, cases, bounds, jobs=jobs or _cores(), on_progress=live.update)
     try:
@@ -120,9 +120,12 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _cases(suite: str, limit: float | None, console: Console) -> list[Case]:
+def _cases(program: Program, suite: str, limit: float | None, console: Console) -> list[Case]:
     """The fleets of a suite, with what is proved about them."""
-    fleets = suites.load(suite)
+    with naming_options("suite"):
+        fleets = suites.load(suite)
+    for name, instance in fleets:
+        program.check(instance, name)
     cases = []
     with LiveCount(console, "optima") as live:
         for name, instance in fleets:

@@ -14,14 +14,14 @@ from rich.table import Table
 from rich.text import Text
 
 from kvpr_opt.audit.outcome import Audit, CaseAudit
-from kvpr_opt.audit.words import facts, headline, percent, verdict_text
+from kvpr_opt.audit.words import facts, headline, percent, problems, scores, verdict_text
 from kvpr_opt.cli.picture import MOST_ROWS, entry, shortened
-from kvpr_opt.cli.screen import kvpr_text, printable
+from kvpr_opt.cli.screen import printable
 
 # From this width on there is room for all columns.
 _WIDE = 72
 
-# Cells of the names of cases at most, and of everything else but the verdict in a row.
+# Cells of the name of a case at most, with room for all columns and without.
 _MOST_NAME, _NARROW_NAME = 24, 10
 
 
@@ -36,7 +36,13 @@ def show(console: Console, audit: Audit) -> None:
     style = "bold green" if audit.valid else "bold red"
     console.print(Text("VALID" if audit.valid else "NOT VALID", style=style))
     program = f"{Path(audit.program.path).name} on {audit.suite}"
-    lines = [("program", program), ("cases", headline(audit)), *facts(audit)]
+    lines = [
+        ("program", program),
+        ("cases", headline(audit)),
+        *problems(audit),
+        *((name, f"{value}, {remark}") for name, value, remark in scores(audit)),
+        *facts(audit),
+    ]
     for name, text in lines:
         console.print(Text(entry(name, printable(text), width)))
 
@@ -62,13 +68,14 @@ def _table(cases: Sequence[CaseAudit], width: int) -> Table:
     table.add_column("gap", justify="right", no_wrap=True)
     table.add_column("verdict")
     for case in cases:
-        cells = [shortened(case.case.name, name), Text(_value(case.max_kvpr))]
+        values = [case.max_kvpr]
         if wide:
-            cells += [Text(_value(case.case.lower_bound)), Text(_value(case.runs[0].reading.naive))]
+            values += [case.case.lower_bound, case.runs[0].reading.naive]
+        cells = [shortened(case.case.name, name), *(Text(_value(value)) for value in values)]
         style = "red" if not case.valid else "default" if case.repeatable else "yellow"
         table.add_row(*cells, Text(percent(case) or "-"), Text(verdict_text(case), style=style))
     return table
 
 
 def _value(value: Fraction | float | None) -> str:
-    return "-" if value is None else kvpr_text(value)
+    return "-" if value is None else f"{float(value):#.4g}"

@@ -10,11 +10,11 @@ from textwrap import dedent
 
 import pytest
 
+from kvpr_opt import lower_bound
 from kvpr_opt.audit.outcome import Audit, Case
 from kvpr_opt.audit.process import Bounds
 from kvpr_opt.audit.program import Program
 from kvpr_opt.audit.runner import audit
-from kvpr_opt import lower_bound
 from kvpr_opt.generate import prism_instance
 from kvpr_opt.instance import GPU, LLM, Instance
 

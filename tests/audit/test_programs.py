@@ -29,7 +29,7 @@ def details(audit: Audit) -> str:
     [
         ("honest_greedy", set(), set()),
         ("drops_a_model", {Problem.DROPPED}, {Problem.DROPPED}),
-        ("invents_gpu_ids", {Problem.FOREIGN_GPU, Problem.DROPPED}, None),
+        ("invents_gpu_ids", {Problem.FOREIGN_GPU}, None),
         ("mutates_rates", {Problem.MUTATED}, {Problem.MUTATED}),
         ("mutates_sizes", {Problem.MUTATED, Problem.OVERFULL}, None),
         ("raises_on_hard_cases", set(), {Problem.CRASH}),
@@ -97,15 +97,15 @@ SPREAD = "return {g: models[g::gpu_num] for g in range(gpu_num)}"
         # GPUs and models that do not exist, or more than once
         (
             "return {str(g): models[g::gpu_num] for g in range(gpu_num)}",
-            {Problem.FOREIGN_GPU, Problem.DROPPED},
+            {Problem.FOREIGN_GPU},
         ),
         (
             "return {g - 1: models[g::gpu_num] for g in range(gpu_num)}",
-            {Problem.FOREIGN_GPU, Problem.DROPPED},
+            {Problem.FOREIGN_GPU},
         ),
         (
             "return {True if g == 1 else g: models[g::gpu_num] for g in range(gpu_num)}",
-            {Problem.FOREIGN_GPU, Problem.DROPPED},
+            {Problem.FOREIGN_GPU},
         ),
         (
             "return {g: models[g::gpu_num] + models[:1] for g in range(gpu_num)}",
@@ -242,7 +242,7 @@ def test_a_program_sees_an_empty_folder_and_nothing_of_the_world(
                 assert os.listdir() == []
                 assert "KVPR_SECRET" not in os.environ
                 assert sys.stdin.read() == ""
-                assert not [name for name in sys.modules if name.split(".")[0] in ("kvpr_opt", "numpy")]
+                assert not {name.split(".")[0] for name in sys.modules} & {"kvpr_opt", "numpy"}
                 open("left_behind", "w").write("x")
                 return {gpu: models[gpu::gpu_num] for gpu in range(gpu_num)}
             """
