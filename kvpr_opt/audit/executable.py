@@ -12,7 +12,7 @@ from typing import Any
 
 from kvpr_opt.audit.child import BENCHMARK_FULL
 from kvpr_opt.audit.process import MOST_OUTPUT, Ended
-from kvpr_opt.audit.verdict import Finding, Problem, Reading, listed
+from kvpr_opt.audit.verdict import Finding, Pair, Problem, Reading
 from kvpr_opt.files.writing import instance_json
 from kvpr_opt.instance import Instance
 
@@ -44,18 +44,11 @@ def read(instance: Instance, ended: Ended) -> Reading:
         findings.append(Finding(Problem.NO_PLACEMENT, members))
         return Reading(tuple(findings), seconds=ended.seconds)
     models, gpus = instance.model_index, instance.gpu_index
-    strangers = [name for name, _ in members if name not in models]
-    elsewhere = [str(gpu) for _, gpu in members if _index(gpu, gpus) is None]
-    kinds = ((Problem.FOREIGN_MODEL, strangers), (Problem.FOREIGN_GPU, elsewhere))
-    findings += [
-        Finding(problem, listed(list(dict.fromkeys(found)))) for problem, found in kinds if found
-    ]
-    placed = tuple((models[name], _index(gpu, gpus)) for name, gpu in members if name in models)
+    placed: tuple[Pair, ...] = tuple(
+        (models.get(name, name), gpus.get(gpu, gpu) if isinstance(gpu, str) else str(gpu))
+        for name, gpu in members
+    )
     return Reading(tuple(findings), placed, _naive(instance, members), ended.seconds)
-
-
-def _index(gpu: Any, gpus: dict[str, int]) -> int | None:
-    return gpus.get(gpu) if isinstance(gpu, str) else None
 
 
 def _members(answer: bytes | None) -> list[tuple[str, Any]] | str:

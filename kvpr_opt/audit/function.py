@@ -15,7 +15,7 @@ import msgspec
 
 from kvpr_opt.audit.child import BENCHMARK_MEMORY, FIELDS, FUNCTION
 from kvpr_opt.audit.process import Ended
-from kvpr_opt.audit.verdict import Finding, Problem, Reading, listed
+from kvpr_opt.audit.verdict import Finding, Pair, Problem, Reading, listed
 from kvpr_opt.errors import InputError
 from kvpr_opt.instance import Instance
 
@@ -162,51 +162,39 @@ class _Answer:
     """Goes through what was returned, GPU by GPU."""
 
     def __init__(self, told: Sequence[list[_Value]], gpus: int) -> None:
-        self.placed: list[tuple[int, int | None]] = []
+        self.placed: list[Pair] = []
         self.unreadable: list[str] = []
+        self._altered: list[str] = []
         self._told = told
         self._gpus = gpus
         self._index = {values[0]: index for index, values in enumerate(told)}
-        self._foreign_gpus: list[str] = []
-        self._foreign_models: list[str] = []
-        self._altered: list[str] = []
 
-    def add(self, gpu: int | str, models: list[_Item] | str) -> None:
-        """Take what stands under one key."""
+    def add(self, key: int | str, models: list[_Item] | str) -> None:
+        """Take what stands under one key; an empty list places nothing, wherever it stands."""
         if isinstance(models, str):
-            self.unreadable.append(f"{models} under the key {gpu}, not a list of models")
+            self.unreadable.append(f"{models} under the key {key}, not a list of models")
             return
-        index = gpu if isinstance(gpu, int) and 0 <= gpu < self._gpus else None
-        if models and index is None:  # an empty list places nothing, wherever it stands
-            self._foreign_gpus.append(str(gpu))
+        gpu = key if isinstance(key, int) and 0 <= key < self._gpus else str(key)
         for position, values in models:
-            model = self._identified(position, values)
+            model = position if position is not None else self._by_name(values)
             if model is not None:
-                self.placed.append((model, index))
+                self.placed.append((model, gpu))
 
-    def _identified(self, position: int | None, values: list[_Value]) -> int | None:
-        """Which model of the fleet an object stands for: itself, or by its name."""
-        if position is not None:
-            return position
+    def _by_name(self, values: list[_Value]) -> int | str | None:
+        """Which model of the fleet an object stands for that is none of those given."""
         name = values[0]
         if not isinstance(name, str):
             self.unreadable.append("an object without a model_name among the models")
             return None
         index = self._index.get(name)
         if index is None:
-            self._foreign_models.append(name)
-            return None
+            return name
         change = _changed(self._told[index], values)
         if change:
             self._altered.append(f"in a copy, {change}")
         return index
 
     def findings(self) -> list[Finding]:
-        """All that is wrong with it, but for what takes the whole placement to see."""
-        kinds = (
-            (Problem.NO_PLACEMENT, self.unreadable, 1),
-            (Problem.FOREIGN_GPU, self._foreign_gpus, 3),
-            (Problem.FOREIGN_MODEL, self._foreign_models, 3),
-            (Problem.MUTATED, self._altered, 1),
-        )
-        return [Finding(problem, listed(found, most)) for problem, found, most in kinds if found]
+        """What is wrong with the objects in it."""
+        kinds = ((Problem.NO_PLACEMENT, self.unreadable), (Problem.MUTATED, self._altered))
+        return [Finding(problem, listed(found, 1)) for problem, found in kinds if found]

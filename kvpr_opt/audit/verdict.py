@@ -13,6 +13,9 @@ from kvpr_opt.exact import decimal_text
 from kvpr_opt.instance import Instance
 from kvpr_opt.placement import Kvpr, Placement
 
+#: A model and a GPU, each by its index, or by the text of one that does not exist.
+Pair = tuple[int | str, int | str]
+
 
 class Problem(enum.Enum):
     """What can be wrong with the answer to one case."""
@@ -49,8 +52,8 @@ class Reading:
     findings
         What was wrong with it already at reading.
     placed
-        Pairs of model and GPU, by their indices in the instance, without an index for a GPU
-        that does not exist; ``None`` where there is no placement to speak of.
+        Pairs of model and GPU: indices in the instance, or the text of what the fleet does
+        not have; ``None`` where there is no placement to speak of.
     naive
         The maximum KVPR that a naive evaluator sees, in the units of the fleet; ``None``
         where it skips the case.
@@ -61,7 +64,7 @@ class Reading:
     """
 
     findings: tuple[Finding, ...] = ()
-    placed: tuple[tuple[int, int | None], ...] | None = None
+    placed: tuple[Pair, ...] | None = None
     naive: float | None = None
     seconds: float = 0.0
     patched: tuple[str, ...] = ()
@@ -111,43 +114,46 @@ def judge(instance: Instance, reading: Reading) -> Verdict:
     reading
         The answer.
     """
-    findings = list(reading.findings)
-    if reading.placed is None:
-        return Verdict(tuple(findings), None, None, reading)
-    findings += _counted(instance, reading.placed)
-    findings += _overfull(instance, reading.placed)
-    broken = {Problem.DROPPED, Problem.DUPLICATED, Problem.FOREIGN_GPU, Problem.FOREIGN_MODEL}
-    if any(finding.problem in broken for finding in findings):
-        return Verdict(tuple(findings), None, None, reading)
-    gpu_of = {model: instance.gpus[gpu].name for model, gpu in reading.placed if gpu is not None}
-    assignment = {model.name: gpu_of[index] for index, model in enumerate(instance.models)}
+    placed = reading.placed
+    if placed is None:
+        return Verdict(reading.findings, None, None, reading)
+    findings = (*reading.findings, *_counted(instance, placed), *_overfull(instance, placed))
+    gpu_of = {model: gpu for model, gpu in placed if isinstance(gpu, int)}
+    if len(placed) != len(instance.models) or gpu_of.keys() != set(range(len(placed))):
+        return Verdict(findings, None, None, reading)
+    names = [gpu.name for gpu in instance.gpus]
+    assignment = {model.name: names[gpu_of[n]] for n, model in enumerate(instance.models)}
     if any(finding.problem is Problem.OVERFULL for finding in findings):
-        return Verdict(tuple(findings), assignment, None, reading)
+        return Verdict(findings, assignment, None, reading)
     value = Placement.of(instance, assignment).max_kvpr
     if value == math.inf:
-        findings.append(Finding(Problem.INFINITE, "a GPU under pressure has no memory left"))
-    return Verdict(tuple(findings), assignment, value, reading)
+        findings += (Finding(Problem.INFINITE, "a GPU under pressure has no memory left"),)
+    return Verdict(findings, assignment, value, reading)
 
 
-def _counted(instance: Instance, placed: Sequence[tuple[int, int | None]]) -> list[Finding]:
-    """Models that are placed nowhere, or more than once."""
-    times = Counter(model for model, _ in placed)
+def _counted(instance: Instance, placed: Sequence[Pair]) -> list[Finding]:
+    """GPUs and models that do not exist, models that are placed nowhere or more than once."""
+    models = Counter(model for model, _ in placed)
+    gpus = dict.fromkeys(gpu for _, gpu in placed)
     names = [model.name for model in instance.models]
-    dropped = [name for index, name in enumerate(names) if times[index] == 0]
-    repeated = [name for index, name in enumerate(names) if times[index] > 1]
-    kinds = ((Problem.DROPPED, dropped), (Problem.DUPLICATED, repeated))
-    return [
-        Finding(kind, f"{len(found)} of {len(names)}: {listed(found)}")
-        for kind, found in kinds
-        if found
-    ]
+    dropped = [name for index, name in enumerate(names) if models[index] == 0]
+    repeated = [name for index, name in enumerate(names) if models[index] > 1]
+    foreign = [[name for name in side if isinstance(name, str)] for side in (gpus, models)]
+    out_of = f" of {len(names)}: "
+    kinds = (
+        (Problem.FOREIGN_GPU, foreign[0], ""),
+        (Problem.FOREIGN_MODEL, foreign[1], ""),
+        (Problem.DROPPED, dropped, f"{len(dropped)}{out_of}"),
+        (Problem.DUPLICATED, repeated, f"{len(repeated)}{out_of}"),
+    )
+    return [Finding(kind, f"{count}{listed(found)}") for kind, found, count in kinds if found]
 
 
-def _overfull(instance: Instance, placed: Iterable[tuple[int, int | None]]) -> list[Finding]:
+def _overfull(instance: Instance, placed: Iterable[Pair]) -> list[Finding]:
     """GPUs with more weights than memory, by the models that are placed at all."""
     used = [Fraction(0)] * len(instance.gpus)
     for model, gpu in set(placed):
-        if gpu is not None:
+        if isinstance(model, int) and isinstance(gpu, int):
             used[gpu] += instance.models[model].size
     overfull = [
         f"{gpu.name} holds {decimal_text(weights)} of {decimal_text(gpu.usable)}"
@@ -161,4 +167,4 @@ def listed(names: Sequence[str], most: int = 3) -> str:
     """The first few of several names, and how many more there are."""
     more = len(names) - most
     text = ", ".join(names[:most])
-    return f"{text} and {more} more" if more > 0 else text
+    return f"{text} (and {more} more)" if more > 0 else text

@@ -9,21 +9,14 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
+from audit_cases import EASY, HARD
 
 from kvpr_opt import lower_bound
 from kvpr_opt.audit.outcome import Audit, Case
 from kvpr_opt.audit.process import Bounds
 from kvpr_opt.audit.program import Program
 from kvpr_opt.audit.runner import audit
-from kvpr_opt.generate import prism_instance
-from kvpr_opt.instance import GPU, LLM, Instance
-
-#: An easy case, with few models, and a harder one.
-EASY = Instance(
-    [GPU("gpu0", 80), GPU("gpu1", 80)],
-    [LLM(f"model_{n}", size=14 + n, req_rate=1 + n, slo=5) for n in range(6)],
-)
-HARD = prism_instance(0)
+from kvpr_opt.instance import Instance
 
 Run = Callable[..., Audit]
 

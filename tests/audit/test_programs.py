@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from audit_cases import EASY
 
 from kvpr_opt.audit.outcome import Audit
 from kvpr_opt.audit.verdict import Problem
@@ -59,7 +60,7 @@ def test_a_finding_names_what_and_where(run: Callable[..., Audit]) -> None:
     assert "dropped models: 1 of 6: model_5" in details(run(PROGRAMS / "drops_a_model.py"))
     assert "req_rate of model_0 is 0.001, was 1" in details(run(PROGRAMS / "mutates_rates.py"))
     assert "gpu0 holds 99 of 80" in details(run(PROGRAMS / "overfills.py"))
-    assert "foreign GPU ids: 2, 3, 4 and 1 more" in details(run(PROGRAMS / "invents_gpu_ids.py"))
+    assert "foreign GPU ids: 2, 3, 4 (and 1 more)" in details(run(PROGRAMS / "invents_gpu_ids.py"))
     assert "crash: RuntimeError: too hard" in details(run(PROGRAMS / "raises_on_hard_cases.py"))
 
 
@@ -147,8 +148,8 @@ def test_odd_programs(
 ) -> None:
     program = source("")
     program.write_text(f"def compute_model_placement(gpu_num, models):\n    {body}\n")
-    audit = run(program)
-    assert problems(audit) == [wrong, wrong]
+    audit = run(program, EASY)
+    assert problems(audit) == [wrong]
 
 
 def test_a_crash_says_how_it_ended(
@@ -162,7 +163,7 @@ def test_a_crash_says_how_it_ended(
         ("return {0: [bytearray(8 << 30)]}", "crash: MemoryError"),
         ("return compute_model_placement(gpu_num, models)", "crash: RecursionError"),
     ]:
-        assert said in details(run(source(head + body)))
+        assert said in details(run(source(head + body), EASY))
 
 
 def test_a_program_that_cannot_be_loaded_crashes_in_every_case(
