@@ -152,7 +152,7 @@ def _load(program: str) -> Callable[[int, list[Model]], Any] | None:
 def _told(error: BaseException) -> str:
     """One line about an error; a program's own error classes may refuse even that."""
     try:
-        return _text(f"{type(error).__name__}: {error}")
+        return _text(f"{type(error).__name__}: {error}".removesuffix(": "))
     except BaseException:
         return _shown_type(error)
 
