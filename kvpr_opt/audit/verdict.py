@@ -13,6 +13,9 @@ from kvpr_opt.exact import decimal_text
 from kvpr_opt.instance import Instance
 from kvpr_opt.placement import Kvpr, Placement
 
+# Characters of a name, or of a remark on one, that a finding repeats.
+_LONGEST = 200
+
 #: A model and a GPU, each by its index, or by the text of one that does not exist.
 Pair = tuple[int | str, int | str]
 
@@ -166,5 +169,7 @@ def _overfull(instance: Instance, placed: Iterable[Pair]) -> list[Finding]:
 def listed(names: Sequence[str], most: int = 3) -> str:
     """The first few of several names, and how many more there are."""
     more = len(names) - most
-    text = ", ".join(names[:most])
+    text = ", ".join(
+        name if len(name) <= _LONGEST else f"{name[:_LONGEST]}..." for name in names[:most]
+    )
     return f"{text} (and {more} more)" if more > 0 else text

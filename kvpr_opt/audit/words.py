@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from statistics import median
+
 from kvpr_opt.audit.outcome import Audit, CaseAudit, Score
 from kvpr_opt.audit.verdict import listed
 
@@ -91,7 +93,7 @@ def percent(case: CaseAudit) -> str:
 
 def _times(audit: Audit) -> str:
     seconds = audit.seconds
-    return f"median {_clock(seconds[len(seconds) // 2])}, longest {_clock(seconds[-1])}"
+    return f"median {_clock(median(seconds))}, longest {_clock(max(seconds))}"
 
 
 def _clock(seconds: float) -> str:

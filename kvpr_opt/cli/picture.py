@@ -50,7 +50,7 @@ def show(console: Console, result: Result) -> None:
 
 def _headline(result: Result) -> Text:
     instance = result.instance
-    counts = f"{counted(len(instance.models), 'model')} on {counted(len(instance.gpus), 'GPU')}"
+    counts = f"{_counted(len(instance.models), 'model')} on {_counted(len(instance.gpus), 'GPU')}"
     line = Text(result.status.value.upper(), style=_STYLE[result.status])
     line.append(f"  {counts}, {result.seconds:.2f} s, {_ending(result)}", style="default")
     return line
@@ -99,8 +99,7 @@ def _grade(result: Result) -> str:
     return "on the word of the solver; no proof to check"
 
 
-def counted(number: int, noun: str) -> str:
-    """A number and what it counts."""
+def _counted(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 

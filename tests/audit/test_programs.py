@@ -83,6 +83,11 @@ SPREAD = "return {g: models[g::gpu_num] for g in range(gpu_num)}"
             set(),
         ),
         (f"import os; os.fork(); {SPREAD}", set()),
+        (
+            "import threading, time; threading.Thread(target=time.sleep, args=(60,)).start(); "
+            f"{SPREAD}",
+            set(),
+        ),
         # answers that are none
         ("return [models[g::gpu_num] for g in range(gpu_num)]", {Problem.NO_PLACEMENT}),
         ("return None", {Problem.NO_PLACEMENT}),

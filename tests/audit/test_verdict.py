@@ -151,3 +151,10 @@ def test_gpus_of_different_memory_cannot_be_told_to_a_function() -> None:
     with pytest.raises(InputError, match="different memory"):
         function.case_file(mixed)
     assert b'"memory": 60' in executable.fleet_file(mixed)
+
+
+def test_a_finding_is_not_as_long_as_a_program_wants_it() -> None:
+    placed = (*enumerate([0, 1, 1]), ("x" * 100_000, 0))
+    finding = judge(FLEET, Reading(placed=placed)).findings[0]
+    assert finding.problem is Problem.FOREIGN_MODEL
+    assert finding.detail == "x" * 200 + "..."
