@@ -35,12 +35,10 @@ Strength
 
 from __future__ import annotations
 
-from importlib.metadata import version
-
 import pulp
 
-from formulations.pulp_highs import STATUS, placement_of, solve, stopped_early
-from kvpr_opt.evidence import Counting, SolverWord
+from formulations.pulp_solvers import DEFAULT_SOLVER, PulpSolver, placement_of
+from kvpr_opt.evidence import Counting
 from kvpr_opt.instance import Instance
 from kvpr_opt.limits import Limits
 from kvpr_opt.oracle import Feasible, Infeasible, Unknown, Verdict
@@ -68,16 +66,22 @@ class Formulation:
         Random seed of the solver.
     threads
         Cores that it may use.
+    solver
+        Its name; see :mod:`formulations.pulp_solvers`.
     """
 
     name = "assignment_pulp"
 
-    def __init__(self, instance: Instance, *, seed: int = 0, threads: int = 1) -> None:
+    def __init__(
+        self,
+        instance: Instance,
+        *,
+        seed: int = 0,
+        threads: int = 1,
+        solver: str = DEFAULT_SOLVER,
+    ) -> None:
         self.instance = instance
-        self.parameters: dict[str, str | int | float | bool] = {
-            "random_seed": seed,
-            "threads": threads,
-        }
+        self.solver = PulpSolver(solver, seed=seed, threads=threads)
 
     def decide(
         self,
@@ -99,20 +103,12 @@ class Formulation:
         if not problem.sizes:
             return Feasible(Placement(instance, ()))
         model, x = _assignment_model(problem)
-        options = dict(self.parameters)
-        if budget is not None:
-            options["mip_max_nodes"] = max(1, int(budget * _NODES_PER_UNIT))
-        status = solve(model, limits, options)
-        if status == STATUS.kInfeasible:
-            word = SolverWord(
-                solver="HiGHS, assignment model in PuLP",
-                version=version("highspy"),
-                threshold=threshold.value,
-                parameters=dict(self.parameters),
-            )
-            return Infeasible(word)
-        if status != STATUS.kOptimal:
-            return Unknown(f"HiGHS stopped: {status.name}", final=not stopped_early(status))
+        nodes = None if budget is None else int(budget * _NODES_PER_UNIT)
+        ending = self.solver.solve(model, limits, nodes=nodes)
+        if ending.status == "infeasible":
+            return Infeasible(self.solver.word("assignment model", threshold))
+        if ending.status != "solved":
+            return Unknown(ending.message, final=ending.status == "failed")
         placement = placement_of(instance, x)
         if placement is None or not placement.meets(threshold):
             return Unknown("the solution exceeds the threshold", final=True)

@@ -56,14 +56,13 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
-from importlib.metadata import version
 
 import pulp
 
 from formulations.assignment_pulp import Formulation as AssignmentFormulation
-from formulations.pulp_highs import STATUS, placement_of, solve
+from formulations.pulp_solvers import DEFAULT_SOLVER, Options, PulpSolver, placement_of
 from kvpr_opt.bounds import volume_bound
-from kvpr_opt.evidence import LowerBound, SolverWord
+from kvpr_opt.evidence import LowerBound
 from kvpr_opt.instance import Instance
 from kvpr_opt.limits import Limits
 from kvpr_opt.oracle import Feasible, Improvement, Infeasible
@@ -82,6 +81,12 @@ _GAP = 1e-7
 # Of constraints and of integrality; far below the margin.
 _TOLERANCE = 1e-9
 
+_TIGHT = {
+    "mip_abs_gap": _GAP,
+    "mip_feasibility_tolerance": _TOLERANCE,
+    "primal_feasibility_tolerance": _TOLERANCE,
+}
+
 
 class Formulation:
     """The direct model of one instance.
@@ -94,21 +99,23 @@ class Formulation:
         Random seed of the solver.
     threads
         Cores that it may use.
+    solver
+        Its name; see :mod:`formulations.pulp_solvers`.
     """
 
     name = "direct_pulp"
 
-    def __init__(self, instance: Instance, *, seed: int = 0, threads: int = 1) -> None:
+    def __init__(
+        self,
+        instance: Instance,
+        *,
+        seed: int = 0,
+        threads: int = 1,
+        solver: str = DEFAULT_SOLVER,
+    ) -> None:
         self.instance = instance
-        self.parameters: dict[str, str | int | float | bool] = {
-            "random_seed": seed,
-            "threads": threads,
-            "mip_abs_gap": _GAP,
-            "mip_rel_gap": 0.0,
-            "mip_feasibility_tolerance": _TOLERANCE,
-            "primal_feasibility_tolerance": _TOLERANCE,
-        }
-        self._any = AssignmentFormulation(instance, seed=seed, threads=threads)
+        self.solver = PulpSolver(solver, seed=seed, threads=threads)
+        self._any = AssignmentFormulation(instance, seed=seed, threads=threads, solver=solver)
 
     def improve(
         self,
@@ -132,15 +139,15 @@ class Formulation:
         if not isinstance(low, Fraction) or not isinstance(high, Fraction) or not 0 < low < high:
             return Improvement(reason="nothing is left between bound and incumbent")
         # Half of the gap for the solver, the other half for the lowering of its bound.
-        options = {**self.parameters, "mip_rel_gap": float(gap / 2)}
+        options = {**_TIGHT, "mip_rel_gap": float(gap / 2)}
         model = _DirectModel(instance, low, high)
         model.start_from(incumbent)
-        status = solve(model.model, limits, options)
+        ending = self.solver.solve(model.model, limits, options=options)
         best = _better(incumbent, placement_of(instance, model.x))
-        if status == STATUS.kInfeasible:  # with a placement at hand: lost in the tolerances
-            return Improvement(reason="HiGHS: infeasible, which is refuted by the incumbent")
-        proved = self._proved(model.dual_bound(), low, high, best, options)
-        return Improvement(best, proved, reason=f"HiGHS: {status.name}")
+        if ending.status == "infeasible":  # with a placement at hand: lost in the tolerances
+            return Improvement(reason=f"{ending.message}, which the incumbent refutes")
+        proved = self._proved(ending.dual_bound, low, high, best, options)
+        return Improvement(best, proved, reason=ending.message)
 
     def _any_placement(self, limits: Limits) -> Improvement:
         match self._any.decide(self.instance.scaled.finite(), limits):
@@ -156,7 +163,7 @@ class Formulation:
         low: Fraction,
         high: Fraction,
         best: Placement,
-        parameters: dict[str, str | int | float | bool],
+        options: Options,
     ) -> LowerBound | None:
         """What follows from the solver's dual bound, with care; ``None`` if nothing new."""
         if not math.isfinite(dual):
@@ -166,12 +173,7 @@ class Formulation:
         if not low < safe <= best.max_kvpr:
             return None
         value = self.instance.scaled.round_up(safe)
-        word = SolverWord(
-            solver="HiGHS, direct model in PuLP",
-            version=version("highspy"),
-            threshold=self.instance.scaled.below(value).value,
-            parameters=parameters,
-        )
+        word = self.solver.word("direct model", self.instance.scaled.below(value), options)
         return LowerBound(value, word)
 
 
@@ -239,10 +241,6 @@ class _DirectModel:
                 here = placement.gpu_of[i] == g
                 x.setInitialValue(int(here))
                 self.y[i][g].setInitialValue(t if here else 0.0)
-
-    def dual_bound(self) -> float:
-        """The lower bound on the scaled t that the solver claims; infinite or NaN for none."""
-        return float(self.model.solverModel.getInfo().mip_dual_bound)
 
 
 def _better(incumbent: Placement, found: Placement | None) -> Placement:

@@ -1,6 +1,6 @@
 """Solving a PuLP model by HiGHS: stoppable from outside, and with HiGHS's own account of it.
 
-Shared by the formulations that are written in PuLP.
+The default solver behind :mod:`formulations.pulp_solvers`.
 """
 
 from __future__ import annotations
@@ -11,13 +11,19 @@ from concurrent.futures import ThreadPoolExecutor, wait
 import highspy
 import pulp
 
-from kvpr_opt.errors import InvalidPlacementError
-from kvpr_opt.instance import Instance
+from formulations.ending import Ending
 from kvpr_opt.limits import Limits
-from kvpr_opt.placement import Placement
 
-#: How a HiGHS run can end.
-STATUS = highspy.HighsModelStatus
+# How a HiGHS run can end.
+_STATUS = highspy.HighsModelStatus
+
+# Ways to end that more time or work might have changed.
+_LIMITS = (
+    _STATUS.kTimeLimit,
+    _STATUS.kIterationLimit,
+    _STATUS.kSolutionLimit,
+    _STATUS.kInterrupt,
+)
 
 # How long a Ctrl-C may go unnoticed while the solver works, in seconds.
 _HEED_EVERY = 0.05
@@ -54,8 +60,8 @@ class _StoppableHiGHS(pulp.HiGHS):  # type: ignore[misc]
 
 def solve(
     model: pulp.LpProblem, limits: Limits, options: Mapping[str, str | int | float | bool]
-) -> highspy.HighsModelStatus:
-    """Solve in a thread of its own, so that limits can stop it; HiGHS's own status.
+) -> Ending:
+    """Solve in a thread of its own, so that limits can stop it.
 
     Parameters
     ----------
@@ -67,6 +73,8 @@ def solve(
     options
         For HiGHS, by its names.
     """
+    if limits.stopped:
+        return Ending("stopped", "HiGHS: not started")
     time_limit = limits.remaining if limits.remaining < float("inf") else None
     solver = _StoppableHiGHS(msg=False, timeLimit=time_limit, **options)
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="highs") as pool:
@@ -75,24 +83,11 @@ def solve(
             if limits.stopped and getattr(model, "solverModel", None) is not None:
                 model.solverModel.cancelSolve()
         done.result()
-    status: highspy.HighsModelStatus = model.solverModel.getModelStatus()
-    return status
-
-
-def stopped_early(status: highspy.HighsModelStatus) -> bool:
-    """Whether more time or work might have changed the answer."""
-    return status in (
-        STATUS.kTimeLimit,
-        STATUS.kIterationLimit,
-        STATUS.kSolutionLimit,
-        STATUS.kInterrupt,
-    )
-
-
-def placement_of(instance: Instance, x: list[dict[int, pulp.LpVariable]]) -> Placement | None:
-    """The placement nearest to the values of 0-1 variables by model and GPU, if it is one."""
-    gpu_of = [-max((v.varValue or 0.0, -g) for g, v in choices.items())[1] for choices in x]
-    try:
-        return Placement(instance, gpu_of)
-    except InvalidPlacementError:
-        return None
+    status = model.solverModel.getModelStatus()
+    dual_bound = float(model.solverModel.getInfo().mip_dual_bound)
+    message = f"HiGHS: {status.name}"
+    if status == _STATUS.kOptimal:
+        return Ending("solved", message, dual_bound)
+    if status == _STATUS.kInfeasible:
+        return Ending("infeasible", message)
+    return Ending("stopped" if status in _LIMITS else "failed", message, dual_bound)

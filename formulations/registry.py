@@ -1,32 +1,60 @@
-"""The formulations by name. A module is imported when its formulation is first asked for."""
+"""The formulations by name. A module is imported when its formulation is first asked for.
+
+A new formulation is one file, as :mod:`formulations.template` shows it, and one
+line in :data:`ENTRIES`; ``tests/formulations/test_conformance.py`` then runs it.
+"""
 
 from __future__ import annotations
 
 from importlib import import_module
-from typing import cast
+from typing import NamedTuple, cast
 
-from kvpr_opt.errors import check_known
+from kvpr_opt.errors import InputError, check_known
 from kvpr_opt.instance import Instance
-from kvpr_opt.oracle import Optimiser, Oracle
+from kvpr_opt.oracle import Capabilities, Optimiser, Oracle
 
-# Name -> module; each module has a class `Formulation(instance, *, seed, threads)`.
-_ORACLES = {
-    "assignment_cpsat": "formulations.assignment_cpsat",
-    "assignment_pulp": "formulations.assignment_pulp",
+#: Between the name of a formulation and that of the solver to use for it.
+SOLVER_MARK = ":"
+
+
+class Entry(NamedTuple):
+    """One formulation.
+
+    Attributes
+    ----------
+    module
+        Where its class ``Formulation(instance, *, seed, threads)`` is. If the
+        model is written in PuLP, the class takes the name of a solver, too, as
+        ``solver``, and has a method ``exported``.
+    capabilities
+        What it can do.
+    """
+
+    module: str
+    capabilities: Capabilities
+
+
+#: Every formulation by its name.
+ENTRIES: dict[str, Entry] = {
+    "assignment_cpsat": Entry("formulations.assignment_cpsat", Capabilities(hints=True)),
+    "assignment_pulp": Entry("formulations.assignment_pulp", Capabilities(export=True)),
+    "direct_pulp": Entry(
+        "formulations.direct_pulp", Capabilities(answers="optimum", hints=True, export=True)
+    ),
 }
-_OPTIMISERS = {
-    "direct_pulp": "formulations.direct_pulp",
-}
-_MODULES = {**_ORACLES, **_OPTIMISERS}
+
+#: Every name that :func:`create` accepts, before a solver's name.
+NAMES: tuple[str, ...] = tuple(ENTRIES)
 
 #: The formulations that decide one threshold at a time.
-ORACLES: tuple[str, ...] = tuple(_ORACLES)
+ORACLES: tuple[str, ...] = tuple(
+    name for name, entry in ENTRIES.items() if entry.capabilities.answers == "threshold"
+)
 
 #: The formulations that minimise in one go.
-OPTIMISERS: tuple[str, ...] = tuple(_OPTIMISERS)
-
-#: Every name that :func:`create` accepts.
-NAMES: tuple[str, ...] = tuple(_MODULES)
+OPTIMISERS: tuple[str, ...] = tuple(
+    name for name, entry in ENTRIES.items() if entry.capabilities.answers == "optimum"
+)
 
 
 def create(name: str, instance: Instance, *, seed: int = 0, threads: int = 1) -> Oracle | Optimiser:
@@ -35,7 +63,8 @@ def create(name: str, instance: Instance, *, seed: int = 0, threads: int = 1) ->
     Parameters
     ----------
     name
-        One of :data:`NAMES`.
+        One of :data:`NAMES`; where the model is written in PuLP, the name of a
+        solver may follow, as in ``assignment_pulp:cbc``.
     instance
         The fleet that it answers for.
     seed, threads
@@ -44,9 +73,46 @@ def create(name: str, instance: Instance, *, seed: int = 0, threads: int = 1) ->
     Raises
     ------
     InputError
-        For a name that is not known.
+        For a name that is not known, or a solver that is not there.
     """
-    check_known("formulation", name, NAMES, place="method")
-    module = import_module(_MODULES[name])
-    made = module.Formulation(instance, seed=seed, threads=threads)
-    return cast(Oracle, made) if name in _ORACLES else cast(Optimiser, made)
+    check_name(name)
+    base, mark, solver = name.partition(SOLVER_MARK)
+    chosen = {"solver": solver} if mark else {}
+    module = import_module(ENTRIES[base].module)
+    made = module.Formulation(instance, seed=seed, threads=threads, **chosen)
+    if ENTRIES[base].capabilities.answers == "threshold":
+        return cast(Oracle, made)
+    return cast(Optimiser, made)
+
+
+def check_name(name: str, *, others: tuple[str, ...] = ()) -> None:
+    """Refuse a name that :func:`create` would refuse.
+
+    PuLP is imported only where the name has a solver's in it.
+
+    Parameters
+    ----------
+    name
+        As for :func:`create`.
+    others
+        Names that are allowed as well, for the text of the error.
+
+    Raises
+    ------
+    InputError
+        With the nearest known name, or how to get the solver.
+    """
+    if name in others:
+        return
+    base, mark, solver = str(name).partition(SOLVER_MARK)
+    check_known("method", base if mark else name, (*others, *NAMES), place="method")
+    if not mark:
+        return
+    if base in others or not ENTRIES[base].capabilities.export:
+        able = ", ".join(key for key, entry in ENTRIES.items() if entry.capabilities.export)
+        raise InputError(
+            f"{base} has a solver of its own; a solver can be named for {able}", place="method"
+        )
+    from formulations.pulp_solvers import check_solver
+
+    check_solver(solver)

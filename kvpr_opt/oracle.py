@@ -1,19 +1,57 @@
 """What a formulation is asked, and what it may answer.
 
 An :class:`Oracle` decides thresholds, one question after another; an
-:class:`Optimiser` looks for the smallest one by itself.
+:class:`Optimiser` looks for the smallest one by itself. What each formulation
+can do beyond that is stated by its :class:`Capabilities`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 from kvpr_opt.evidence import Evidence, LowerBound
 from kvpr_opt.limits import Limits
 from kvpr_opt.placement import Placement
 from kvpr_opt.scaled import Threshold
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What a formulation can do; known before its module, or any solver, is loaded.
+
+    Attributes
+    ----------
+    answers
+        ``"threshold"`` for an :class:`Oracle`, ``"optimum"`` for an :class:`Optimiser`.
+    mixed_memory
+        Whether it takes GPUs of different memory. Where it does not, its answer to
+        such a fleet is :class:`Unknown`.
+    classes
+        Whether models of equal size and pressure share variables, so that the model
+        does not grow with their number.
+    hints
+        Whether a placement given as a hint is used. It is accepted in any case.
+    proof
+        What its "no" rests on: ``"solver"`` for a solver's word, ``"certified"`` for
+        evidence that the checker repeats. One model that fits no GPU is certified
+        either way.
+    export
+        Whether the model is written in PuLP: it can be written to a file as LP or
+        MPS, and solved by any solver that PuLP knows, as ``NAME:SOLVER``.
+    complete
+        Whether every question is answered, given time. A relaxation is not
+        complete: it refutes thresholds, or else its answer is :class:`Unknown`.
+    """
+
+    answers: Literal["threshold", "optimum"] = "threshold"
+    mixed_memory: bool = True
+    classes: bool = False
+    hints: bool = False
+    proof: Literal["solver", "certified"] = "solver"
+    export: bool = False
+    complete: bool = True
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,8 @@ def solve(
     method
         ``"auto"`` (the pattern engine, then the default formulation where that
         gives up), ``"heuristic"`` (no search), ``"branch_and_price"`` (the pattern
-        engine alone), or the name of a formulation.
+        engine alone), or the name of a formulation; where its model is written in
+        PuLP, a solver may follow: ``"assignment_pulp:cbc"``.
     seed
         Random seed of the solver, 0 to 2**31 - 1.
     threads
@@ -105,20 +106,29 @@ def solve(
         return _result(run, run.everything(start), parameters)
 
 
-def check_method(method: str) -> None:
+def check_method(method: str, *, others: tuple[str, ...] = ()) -> None:
     """Refuse a method that :func:`solve` does not know.
+
+    Parameters
+    ----------
+    method
+        The name; behind a formulation in PuLP, that of a solver may follow.
+    others
+        Names that are allowed as well.
 
     Raises
     ------
     InputError
         With the nearest known name.
     """
-    check_known("method", method, known_methods(), place="method")
+    # The names alone; no formulation is imported.
+    from formulations.registry import check_name
+
+    check_name(method, others=(*OWN_METHODS, *others))
 
 
 def known_methods() -> tuple[str, ...]:
-    """Every method of :func:`solve` by name."""
-    # The names alone; no formulation is imported.
+    """Every method of :func:`solve` by name, without names of solvers."""
     from formulations.registry import NAMES
 
     return (*OWN_METHODS, *NAMES)

@@ -129,7 +129,7 @@ def test_the_package_reaches_the_formulations_only_through_their_registry() -> N
     }
     assert {imported for _, imported in reached} <= {
         "formulations.registry",
-        "formulations.registry.NAMES",
+        "formulations.registry.check_name",
         "formulations.registry.create",
     }
     assert {module for module, _ in reached} == {"kvpr_opt.solve", "kvpr_opt.stages"}

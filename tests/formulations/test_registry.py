@@ -1,0 +1,54 @@
+"""The registry: names, capabilities, and what it loads."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from small_fleets import TRAP
+
+from formulations.registry import ENTRIES, NAMES, OPTIMISERS, ORACLES, check_name, create
+from kvpr_opt.errors import InputError
+
+
+def test_capabilities_are_read_without_loading_a_solver() -> None:
+    program = (
+        "import sys\n"
+        "from formulations.registry import ENTRIES\n"
+        "print(*(entry.capabilities for entry in ENTRIES.values()))\n"
+        "print(*sys.modules)"
+    )
+    output = subprocess.run(
+        [sys.executable, "-c", program], check=True, timeout=60, capture_output=True, text=True
+    ).stdout.splitlines()
+    assert "mixed_memory=True" in output[0]
+    loaded = set(output[1].split())
+    assert loaded.isdisjoint({"ortools", "pulp", "highspy", "numba", "pandas"})
+
+
+def test_every_formulation_is_an_oracle_or_an_optimiser() -> None:
+    assert sorted((*ORACLES, *OPTIMISERS)) == sorted(NAMES)
+
+
+def test_an_unknown_name_is_refused_with_the_nearest() -> None:
+    with pytest.raises(InputError, match=r"did you mean 'assignment_pulp'.*known: auto.*direct"):
+        check_name("asignment_pulp", others=("auto",))
+    with pytest.raises(InputError, match=r"did you mean 'assignment_pulp'"):
+        check_name("asignment_pulp:highs")
+
+
+def test_a_solver_can_be_named_where_the_model_is_in_pulp() -> None:
+    for name, entry in ENTRIES.items():
+        if entry.capabilities.export:
+            assert create(f"{name}:highs", TRAP).name == name
+        else:
+            with pytest.raises(InputError, match=f"{name} has a solver of its own.*direct_pulp"):
+                check_name(f"{name}:highs")
+    with pytest.raises(InputError, match="auto has a solver of its own"):
+        check_name("auto:highs", others=("auto",))
+
+
+def test_an_unknown_solver_is_refused_with_the_nearest() -> None:
+    with pytest.raises(InputError, match=r"solver 'higs' is not known \(did you mean 'highs'\?\)"):
+        check_name("assignment_pulp:higs")
