@@ -1,7 +1,8 @@
 """Assignment formulation of a threshold as a 0-1 program in PuLP, solved by HiGHS.
 
 The same model as :mod:`formulations.assignment_cpsat`, for the mathematical
-programming world: a second opinion by another kind of solver.
+programming world: a second opinion by another kind of solver. Any solver that PuLP
+can call takes the place of HiGHS by its name: ``assignment_pulp:cbc``.
 
 Data
     Models i in I with item sizes w_i and GPUs g in G with capacities c_g: the
@@ -29,15 +30,23 @@ Validity
     if it exceeds the threshold the answer is "unknown".
 
 Strength
-    The LP relaxation is the volume bound. See Martello and Toth (1990),
-    *Knapsack Problems*, ch. 8.
+    The LP relaxation is the volume bound: x_ig = c_g / sum_h c_h solves it wherever
+    all w_i together fit all c_g together, and every w_i fits every GPU.
+
+Reference
+    Martello and Toth (1990), *Knapsack Problems: Algorithms and Computer
+    Implementations*, ch. 8, Wiley; Delorme, Iori and Martello (2016), Bin packing
+    and cutting stock problems: mathematical models and exact algorithms, European
+    Journal of Operational Research 255, 1-20, doi:10.1016/j.ejor.2016.04.030.
 """
 
 from __future__ import annotations
 
 import pulp
 
-from formulations.pulp_solvers import DEFAULT_SOLVER, PulpSolver, placement_of
+from formulations.model_file import Exported, check_exact, meaning_of
+from formulations.pulp_catalogue import DEFAULT_SOLVER
+from formulations.pulp_solvers import PulpSolver, placement_of
 from kvpr_opt.evidence import Counting
 from kvpr_opt.instance import Instance
 from kvpr_opt.limits import Limits
@@ -67,7 +76,7 @@ class Formulation:
     threads
         Cores that it may use.
     solver
-        Its name; see :mod:`formulations.pulp_solvers`.
+        Its name; see :mod:`formulations.pulp_catalogue`.
     """
 
     name = "assignment_pulp"
@@ -107,12 +116,25 @@ class Formulation:
         ending = self.solver.solve(model, limits, nodes=nodes)
         if ending.status == "infeasible":
             return Infeasible(self.solver.word("assignment model", threshold))
-        if ending.status != "solved":
-            return Unknown(ending.message, final=ending.status == "failed")
         placement = placement_of(instance, x)
-        if placement is None or not placement.meets(threshold):
+        if placement is not None and placement.meets(threshold):
+            return Feasible(placement)
+        if ending.status == "solved":
             return Unknown("the solution exceeds the threshold", final=True)
-        return Feasible(placement)
+        return Unknown(ending.message, final=ending.status == "failed")
+
+    def exported(self, threshold: Threshold) -> Exported:
+        """The model of a threshold for other solvers, its integers unrounded.
+
+        Raises
+        ------
+        InputError
+            If they are too large for the readers of model files.
+        """
+        problem = self.instance.scaled.packing(threshold)
+        check_exact(problem)
+        model, x = _assignment_model(problem)
+        return Exported(model, meaning_of(self.instance, x))
 
 
 def _assignment_model(

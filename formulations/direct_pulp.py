@@ -2,15 +2,15 @@
 
 The model that a user would write first, kept as an honest baseline: not a
 threshold to decide but a variable t to minimise, its products with the
-assignment linearised exactly.
+assignment linearised exactly, with the smallest big-M that the bounds allow.
 
 Data
     Models i in I with sizes m_i and pressures a_i, GPUs g in G with memory C_g;
-    0 < L <= t* a proven lower bound and U >= t* the KVPR of a placement known.
+    0 <= L <= t* a proven lower bound and U >= t* the KVPR of a placement known.
 
 Variables
     t in [L, U]: the maximum KVPR.
-    x_ig in {0, 1}: model i runs on GPU g. Only where m_i <= C_g.
+    x_ig in {0, 1}: model i runs on GPU g. Only where a_i + U m_i <= U C_g.
     y_ig in [0, U]: at least t x_ig.
 
 Objective
@@ -31,13 +31,25 @@ Validity
     half of the McCormick envelope: with y_ig >= 0 they give y_ig >= t x_ig for
     each 0-1 value of x_ig, and y_ig = t x_ig is allowed. The upper half would
     only forbid larger values, which help nothing in (2). (5) follows from (2)
-    for t > 0 and tightens the relaxation.
+    for t > 0 and tightens the relaxation. A model alone on a GPU where
+    a_i + U m_i > U C_g exceeds U, so that x_ig is left out.
 
-    HiGHS works with doubles. The model is scaled to L = 1 and memory of 1, its
-    tolerances are the smallest that serve, and its dual bound is lowered by a
-    relative 1e-6 (more where U is far above L, since (4) multiplies a tolerance
-    by U) before it becomes a lower bound, on a solver's word. The placement is
-    re-evaluated exactly. So most runs end with a gap of about 1e-6, not of 0.
+    What is handed to the solver is the model divided by U, with t / U and y_ig / U as
+    variables. With U = a / f on the integer scale of the fleet, (2) then reads
+
+        sum_i f a_i x_ig + sum_i a m_i y_ig <= a C_g t,
+
+    the numbers of the threshold U as bin packing (see :mod:`kvpr_opt.scaled`), and
+    the big-M of (4) is 1. A file for other solvers has these integers as they are;
+    there, U is the threshold asked for, L is rounded down to six decimals, and the
+    model has a solution if and only if the threshold can be met.
+
+    HiGHS works with doubles. For it, (2) and (5) are divided by the largest
+    capacity, its tolerances are the smallest that serve, and its dual bound is
+    lowered by a relative 1e-6 (more where U is far above L, since an error in t / U
+    counts U / L fold) before it becomes a lower bound, on a solver's word; another
+    solver's optimal value by 1e-3. The placement is re-evaluated exactly. So most
+    runs end with a gap of about 1e-6, not of 0.
 
 Strength
     With GPUs of one memory the LP relaxation has the value L, whatever L is:
@@ -49,43 +61,39 @@ Strength
 
 Reference
     McCormick (1976), Computability of global solutions to factorable nonconvex
-    programs, part I, Mathematical Programming 10, 147-175.
+    programs, part I, Mathematical Programming 10, 147-175, doi:10.1007/BF01580665.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from fractions import Fraction
+from typing import NamedTuple
 
 import pulp
 
 from formulations.assignment_pulp import Formulation as AssignmentFormulation
-from formulations.pulp_solvers import DEFAULT_SOLVER, Options, PulpSolver, placement_of
+from formulations.model_file import Exported, check_exact, meaning_of
+from formulations.pulp_catalogue import DEFAULT_SOLVER
+from formulations.pulp_solvers import PulpSolver, placement_of
 from kvpr_opt.bounds import volume_bound
 from kvpr_opt.evidence import LowerBound
 from kvpr_opt.instance import Instance
 from kvpr_opt.limits import Limits
 from kvpr_opt.oracle import Feasible, Improvement, Infeasible
 from kvpr_opt.placement import Placement
+from kvpr_opt.scaled import PackingProblem, ScaledInstance, Threshold
 
 #: Products of models and GPUs above which the model is not built.
 MOST_PRODUCTS = 100_000
 
-#: By how much the solver's dual bound is lowered, relatively, before it is believed.
-MARGIN = Fraction(1, 10**6)
+#: Decimals of L / U in a file, rounded down.
+_DECIMALS = 6
 
-# The gap, on t scaled to at least 1, at which the solver may call its answer optimal: well
-# within the margin, so that nothing is gained by a smaller one.
-_GAP = 1e-7
-
-# Of constraints and of integrality; far below the margin.
-_TOLERANCE = 1e-9
-
-_TIGHT = {
-    "mip_abs_gap": _GAP,
-    "mip_feasibility_tolerance": _TOLERANCE,
-    "primal_feasibility_tolerance": _TOLERANCE,
-}
+# A little air above U, or the rounding of doubles might cut off the placement that it
+# comes from.
+_AIR = 1e-7
 
 
 class Formulation:
@@ -100,7 +108,7 @@ class Formulation:
     threads
         Cores that it may use.
     solver
-        Its name; see :mod:`formulations.pulp_solvers`.
+        Its name; see :mod:`formulations.pulp_catalogue`.
     """
 
     name = "direct_pulp"
@@ -138,16 +146,35 @@ class Formulation:
         low, high = bound or volume_bound(instance.scaled).value, incumbent.max_kvpr
         if not isinstance(low, Fraction) or not isinstance(high, Fraction) or not 0 < low < high:
             return Improvement(reason="nothing is left between bound and incumbent")
-        # Half of the gap for the solver, the other half for the lowering of its bound.
-        options = {**_TIGHT, "mip_rel_gap": float(gap / 2)}
-        model = _DirectModel(instance, low, high)
+        model = _DirectModel(_divided(instance.scaled, high, low / high))
         model.start_from(incumbent)
-        ending = self.solver.solve(model.model, limits, options=options)
+        # Half of the gap for the solver, the other half for the lowering of its bound.
+        allowed = float(gap / 2)
+        ending = self.solver.solve(model.model, limits, gap=allowed)
         best = _better(incumbent, placement_of(instance, model.x))
         if ending.status == "infeasible":  # with a placement at hand: lost in the tolerances
             return Improvement(reason=f"{ending.message}, which the incumbent refutes")
-        proved = self._proved(ending.dual_bound, low, high, best, options)
+        proved = self._proved(ending.dual_bound, low, high, best, allowed)
         return Improvement(best, proved, reason=ending.message)
+
+    def exported(self, threshold: Threshold) -> Exported:
+        """The model with U at a threshold for other solvers, its integers unrounded.
+
+        Raises
+        ------
+        InputError
+            If they are too large for the readers of model files.
+        """
+        scaled = self.instance.scaled
+        check_exact(scaled.packing(threshold))
+        check_exact(PackingProblem(scaled.sizes, scaled.capacities))
+        model = _DirectModel(_undivided(scaled, threshold))
+        meaning = {
+            "t": f"highest KVPR / ({threshold.value})",
+            **meaning_of(self.instance, model.x),
+            **meaning_of(self.instance, model.y, "times t on"),
+        }
+        return Exported(model.model, meaning)
 
     def _any_placement(self, limits: Limits) -> Improvement:
         match self._any.decide(self.instance.scaled.finite(), limits):
@@ -158,56 +185,114 @@ class Formulation:
         return Improvement(reason="no first placement")
 
     def _proved(
-        self,
-        dual: float,
-        low: Fraction,
-        high: Fraction,
-        best: Placement,
-        options: Options,
+        self, dual: float, low: Fraction, high: Fraction, best: Placement, gap: float
     ) -> LowerBound | None:
         """What follows from the solver's dual bound, with care; ``None`` if nothing new."""
         if not math.isfinite(dual):
             return None
-        safe = Fraction(dual) * low * (1 - MARGIN * (high / low))
+        safe = Fraction(dual) * high * (1 - self.solver.doubt * (high / low))
         # A claim that a placement refutes is not repeated, however it came about.
         if not low < safe <= best.max_kvpr:
             return None
         value = self.instance.scaled.round_up(safe)
-        word = self.solver.word("direct model", self.instance.scaled.below(value), options)
-        return LowerBound(value, word)
+        below = self.instance.scaled.below(value)
+        return LowerBound(value, self.solver.word("direct model", below, gap=gap))
+
+
+class _Numbers(NamedTuple):
+    """The coefficients of the model divided by U.
+
+    Attributes
+    ----------
+    pressures, weights, capacities
+        Of (2): of x, of y, and of t.
+    sizes, memories
+        Of (5).
+    least
+        L / U.
+    most
+        1, or a little more.
+    fits
+        Whether a model may run on a GPU: by model, then by GPU.
+    """
+
+    pressures: Sequence[float]
+    weights: Sequence[float]
+    capacities: Sequence[float]
+    sizes: Sequence[float]
+    memories: Sequence[float]
+    least: float
+    most: float
+    fits: Sequence[Sequence[bool]]
+
+
+def _undivided(scaled: ScaledInstance, threshold: Threshold) -> _Numbers:
+    """The integers, with U at a threshold and the volume bound for L."""
+    a, f = threshold.numerator, threshold.denominator
+    low, high = volume_bound(scaled).value, threshold.value
+    least = Fraction(0)
+    if high > 0:
+        least = min(Fraction(1), Fraction(low) / Fraction(high)) if low < math.inf else Fraction(1)
+    return _Numbers(
+        pressures=[f * pressure for pressure in scaled.pressures],
+        weights=[a * size for size in scaled.sizes],
+        capacities=[a * capacity for capacity in scaled.capacities],
+        sizes=scaled.sizes,
+        memories=scaled.capacities,
+        least=math.floor(least * 10**_DECIMALS) / 10**_DECIMALS,
+        most=1,
+        fits=[
+            [
+                f * pressure + a * size <= a * capacity and size <= capacity
+                for capacity in scaled.capacities
+            ]
+            for size, pressure in zip(scaled.sizes, scaled.pressures, strict=True)
+        ],
+    )
+
+
+def _divided(scaled: ScaledInstance, high: Fraction, least: Fraction) -> _Numbers:
+    """The same in the order of 1, with U at the KVPR of a placement."""
+    threshold = scaled.at_most(high)
+    whole = _undivided(scaled, threshold)
+    memory = scaled.largest_capacity
+    row = threshold.numerator * memory
+    return whole._replace(
+        # Quotients of integers of any length, each rounded once.
+        pressures=[pressure / row for pressure in whole.pressures],
+        weights=[weight / row for weight in whole.weights],
+        capacities=[capacity / row for capacity in whole.capacities],
+        sizes=[size / memory for size in whole.sizes],
+        memories=[capacity / memory for capacity in whole.memories],
+        least=float(least),
+        most=1 + _AIR,
+    )
 
 
 class _DirectModel:
-    """Variables and constraints, scaled to a lower bound of 1 and a largest memory of 1."""
+    """Variables and constraints, one method a family."""
 
-    def __init__(self, instance: Instance, low: Fraction, high: Fraction) -> None:
-        scaled = instance.scaled
-        largest = scaled.largest_capacity
-        self.low = low
-        # A little air, or the rounding of U might cut off the placement that it comes from.
-        self.high = float(high / low) * (1 + 1e-7)
-        self.capacities = [capacity / largest for capacity in scaled.capacities]
-        self.sizes = [size / largest for size in scaled.sizes]
-        unit = scaled.kvpr_unit / low / largest
-        self.pressures = [float(pressure * unit) for pressure in scaled.pressures]
+    def __init__(self, numbers: _Numbers) -> None:
+        self.numbers = numbers
         self.model = pulp.LpProblem("direct", pulp.LpMinimize)
-        self.t = self.model.add_variable("t", 1, self.high)
+        self.t = self.model.add_variable("t", numbers.least, numbers.most)
         self.x = [
             {
                 g: self.model.add_variable(f"x_{i}_{g}", cat=pulp.LpBinary)
-                for g, capacity in enumerate(scaled.capacities)
-                if size <= capacity
+                for g, fits in enumerate(row)
+                if fits
             }
-            for i, size in enumerate(scaled.sizes)
+            for i, row in enumerate(numbers.fits)
         ]
         self.y = [
-            {g: self.model.add_variable(f"y_{i}_{g}", 0, self.high) for g in choices}
+            {g: self.model.add_variable(f"y_{i}_{g}", 0, numbers.most) for g in choices}
             for i, choices in enumerate(self.x)
         ]
         self.model += self.t
         self._one_gpu_each()
         self._products()
-        self._within_t_and_memory()
+        self._within_t()
+        self._within_memory()
 
     def _one_gpu_each(self) -> None:
         """(1)."""
@@ -216,31 +301,41 @@ class _DirectModel:
 
     def _products(self) -> None:
         """(3) and (4)."""
+        least, most = self.numbers.least, self.numbers.most
         for i, choices in enumerate(self.x):
             for g, x in choices.items():
                 y = self.y[i][g]
-                self.model += y >= x, f"at_least_low_{i}_{g}"
-                self.model += y >= self.t - self.high + self.high * x, f"at_least_t_{i}_{g}"
+                self.model += y - least * x >= 0, f"at_least_low_{i}_{g}"
+                self.model += y - self.t - most * x >= -most, f"at_least_t_{i}_{g}"
 
-    def _within_t_and_memory(self) -> None:
-        """(2) and (5)."""
-        for g, capacity in enumerate(self.capacities):
-            on = [i for i, choices in enumerate(self.x) if g in choices]
-            pressure = pulp.lpSum(self.pressures[i] * self.x[i][g] for i in on)
-            weights = pulp.lpSum(self.sizes[i] * self.y[i][g] for i in on)
-            self.model += pressure + weights <= capacity * self.t, f"kvpr_{g}"
-            memory = pulp.lpSum(self.sizes[i] * self.x[i][g] for i in on)
-            self.model += memory <= capacity, f"memory_{g}"
+    def _within_t(self) -> None:
+        """(2)."""
+        for g, capacity in enumerate(self.numbers.capacities):
+            terms = [-capacity * self.t]
+            for i, choices in enumerate(self.x):
+                if g in choices:
+                    terms.append(self.numbers.pressures[i] * choices[g])
+                    terms.append(self.numbers.weights[i] * self.y[i][g])
+            self.model += pulp.lpSum(terms) <= 0, f"kvpr_{g}"
+
+    def _within_memory(self) -> None:
+        """(5)."""
+        for g, memory in enumerate(self.numbers.memories):
+            terms = [
+                self.numbers.sizes[i] * choices[g]
+                for i, choices in enumerate(self.x)
+                if g in choices
+            ]
+            self.model += pulp.lpSum(terms) <= memory, f"memory_{g}"
 
     def start_from(self, placement: Placement) -> None:
-        """Give the solver a placement to start from."""
-        t = float(placement.max_kvpr / self.low)
-        self.t.setInitialValue(t)
+        """Give the solver the placement of U to start from."""
+        self.t.setInitialValue(1)
         for i, choices in enumerate(self.x):
             for g, x in choices.items():
                 here = placement.gpu_of[i] == g
                 x.setInitialValue(int(here))
-                self.y[i][g].setInitialValue(t if here else 0.0)
+                self.y[i][g].setInitialValue(int(here))
 
 
 def _better(incumbent: Placement, found: Placement | None) -> Placement:

@@ -1,6 +1,6 @@
 """The solvers of the formulations that are written in PuLP, and what their answers are worth.
 
-A formulation gets its solver by name (``assignment_pulp:highs``), hands it a model
+A formulation gets its solver by name (``assignment_pulp:cbc``), hands it a model
 and gets an :class:`~formulations.ending.Ending`. PuLP's own statuses are not passed on: it
 reports a time limit or a missing file as "infeasible" or "optimal" in places. Here
 only a real refutation is called infeasible.
@@ -8,28 +8,28 @@ only a real refutation is called infeasible.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from fractions import Fraction
 from importlib.metadata import version
 
 import pulp
 
-from formulations import pulp_highs
+from formulations import pulp_highs, pulp_process
 from formulations.ending import Ending
-from kvpr_opt.errors import InvalidPlacementError, check_known
+from formulations.pulp_catalogue import DEFAULT_SOLVER, check_solver, class_of
+from kvpr_opt.errors import InvalidPlacementError
 from kvpr_opt.evidence import SolverWord
 from kvpr_opt.instance import Instance
 from kvpr_opt.limits import Limits
 from kvpr_opt.placement import Placement
 from kvpr_opt.scaled import Threshold
 
-#: The solver of a formulation that is asked for without one.
-DEFAULT_SOLVER = "highs"
-
-#: Names that a user may give.
-SOLVERS = (DEFAULT_SOLVER,)
-
-#: A solver's parameters by its own names.
-Options = Mapping[str, str | int | float | bool]
+# HiGHS where the value of the objective is what matters: a gap that no margin is smaller
+# than, on an objective in the order of 1, and the smallest tolerances that it takes.
+_TIGHT = {
+    "mip_abs_gap": 1e-7,
+    "mip_feasibility_tolerance": 1e-9,
+    "primal_feasibility_tolerance": 1e-9,
+}
 
 
 class PulpSolver:
@@ -38,23 +38,34 @@ class PulpSolver:
     Parameters
     ----------
     name
-        As the user gave it; one of :data:`SOLVERS`.
-    seed, threads
-        For the solver.
+        As the user gave it; a key of :data:`formulations.pulp_catalogue.FAMILIES`.
+    seed
+        Random seed, for HiGHS; PuLP has no way to pass it to the others, which
+        run with their own.
+    threads
+        Cores that it may use.
+
+    Attributes
+    ----------
+    doubt
+        By how much an optimal value in the order of 1 may be off: a solver's
+        tolerances, with a reserve. HiGHS is run with smaller ones.
 
     Raises
     ------
     InputError
-        If the name is not known.
+        If the name is not known, or the solver not there.
     """
 
     def __init__(self, name: str = DEFAULT_SOLVER, *, seed: int = 0, threads: int = 1) -> None:
         check_solver(name)
-        self.name = name
-        self.parameters: dict[str, str | int | float | bool] = {
-            "random_seed": seed,
-            "threads": threads,
-        }
+        self._class = class_of(name)
+        self._is_highs = name == DEFAULT_SOLVER
+        self._threads = threads
+        self._own: dict[str, str | int] = (
+            {"random_seed": seed} if self._is_highs else {"class": self._class}
+        )
+        self.doubt = Fraction(1, 10**6) if self._is_highs else Fraction(1, 10**3)
 
     def solve(
         self,
@@ -62,7 +73,7 @@ class PulpSolver:
         limits: Limits,
         *,
         nodes: int | None = None,
-        options: Options | None = None,
+        gap: float | None = None,
     ) -> Ending:
         """Solve a model; its variables then hold the best solution found, if any.
 
@@ -73,16 +84,22 @@ class PulpSolver:
         limits
             When to stop.
         nodes
-            Nodes of the branch-and-bound tree allowed.
-        options
-            For HiGHS, by its names.
+            Nodes of the branch-and-bound tree allowed; for solvers that PuLP has no way
+            to tell, no limit.
+        gap
+            Relative gap of the objective at which it may stop. Where it is given, HiGHS
+            runs with the smallest tolerances that serve.
         """
-        chosen = {**self.parameters, **(options or {})}
+        if not self._is_highs:
+            return pulp_process.solve(
+                model, self._class, limits, threads=self._threads, nodes=nodes, gap=gap
+            )
+        options = self._options(gap)
         if nodes is not None:
-            chosen["mip_max_nodes"] = max(1, nodes)
-        return pulp_highs.solve(model, limits, chosen)
+            options["mip_max_nodes"] = max(1, nodes)
+        return pulp_highs.solve(model, limits, options)
 
-    def word(self, model: str, threshold: Threshold, options: Options | None = None) -> SolverWord:
+    def word(self, model: str, threshold: Threshold, *, gap: float | None = None) -> SolverWord:
         """The solver's word that a threshold cannot be met.
 
         Parameters
@@ -91,26 +108,22 @@ class PulpSolver:
             Name of the model, such as ``"assignment model"``.
         threshold
             What was refuted.
-        options
+        gap
             As for :meth:`solve`.
         """
+        package = "highspy" if self._is_highs else "pulp"
         return SolverWord(
-            solver=f"HiGHS, {model} in PuLP",
-            version=version("highspy"),
+            solver=f"{'HiGHS' if self._is_highs else self._class}, {model} in PuLP",
+            version=f"{version(package)}" + ("" if self._is_highs else " (PuLP)"),
             threshold=threshold.value,
-            parameters={**self.parameters, **(options or {})},
+            parameters=self._options(gap),
         )
 
-
-def check_solver(name: str) -> None:
-    """Refuse a solver that cannot be used.
-
-    Raises
-    ------
-    InputError
-        With the nearest known name.
-    """
-    check_known("solver", name, SOLVERS, place="method")
+    def _options(self, gap: float | None) -> dict[str, str | int | float | bool]:
+        options: dict[str, str | int | float | bool] = {**self._own, "threads": self._threads}
+        if gap is not None:
+            options |= {**_TIGHT, "mip_rel_gap": gap} if self._is_highs else {"gapRel": gap}
+        return options
 
 
 def placement_of(instance: Instance, x: list[dict[int, pulp.LpVariable]]) -> Placement | None:

@@ -6,12 +6,17 @@ line in :data:`ENTRIES`; ``tests/formulations/test_conformance.py`` then runs it
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib import import_module
-from typing import NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 
 from kvpr_opt.errors import InputError, check_known
 from kvpr_opt.instance import Instance
 from kvpr_opt.oracle import Capabilities, Optimiser, Oracle
+from kvpr_opt.scaled import Threshold
+
+if TYPE_CHECKING:
+    from formulations.model_file import Exported
 
 #: Between the name of a formulation and that of the solver to use for it.
 SOLVER_MARK = ":"
@@ -45,6 +50,9 @@ ENTRIES: dict[str, Entry] = {
 
 #: Every name that :func:`create` accepts, before a solver's name.
 NAMES: tuple[str, ...] = tuple(ENTRIES)
+
+#: The formats of :func:`write_model`, by the suffix of the file.
+SUFFIXES = (".lp", ".mps")
 
 #: The formulations that decide one threshold at a time.
 ORACLES: tuple[str, ...] = tuple(
@@ -113,6 +121,49 @@ def check_name(name: str, *, others: tuple[str, ...] = ()) -> None:
         raise InputError(
             f"{base} has a solver of its own; a solver can be named for {able}", place="method"
         )
-    from formulations.pulp_solvers import check_solver
+    from formulations.pulp_catalogue import check_solver
 
     check_solver(solver)
+
+
+def write_model(
+    name: str,
+    instance: Instance,
+    threshold: Threshold,
+    suffix: str,
+    comments: Sequence[str] = (),
+) -> str:
+    """The model of a threshold as the text of a file for other solvers.
+
+    Parameters
+    ----------
+    name
+        A formulation whose capabilities include ``export``.
+    instance
+        The fleet.
+    threshold
+        The question; the model has a solution if and only if it can be met.
+    suffix
+        ``".lp"`` or ``".mps"``.
+    comments
+        Lines for the head of the file, before the meaning of the variables.
+
+    Raises
+    ------
+    InputError
+        If the name is not known or the model not for export, the suffix is another,
+        the fleet has no models, or a coefficient is too large for the format.
+    """
+    able = tuple(key for key, entry in ENTRIES.items() if entry.capabilities.export)
+    check_known("formulation for export", name, able, place="formulation")
+    check_known("suffix", suffix, SUFFIXES, place="output")
+    if not instance.models:
+        raise InputError("the fleet has no models: there is nothing to decide", place="models")
+    from formulations.model_file import WRITERS
+
+    formulation = cast(_Exporting, create(name, instance))
+    return WRITERS[suffix](formulation.exported(threshold), comments)
+
+
+class _Exporting(Protocol):
+    def exported(self, threshold: Threshold) -> Exported: ...

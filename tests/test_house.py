@@ -131,8 +131,13 @@ def test_the_package_reaches_the_formulations_only_through_their_registry() -> N
         "formulations.registry",
         "formulations.registry.check_name",
         "formulations.registry.create",
+        "formulations.registry.write_model",
     }
-    assert {module for module, _ in reached} == {"kvpr_opt.solve", "kvpr_opt.stages"}
+    assert {module for module, _ in reached} == {
+        "kvpr_opt.cli.export",
+        "kvpr_opt.solve",
+        "kvpr_opt.stages",
+    }
 
 
 @pytest.mark.parametrize("module", ["kvpr_opt.verify", "kvpr_opt.audit.child"])

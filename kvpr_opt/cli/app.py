@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from kvpr_opt.cli import audit, canonical, generate, solve, study, verify, warmup
+from kvpr_opt.cli import audit, canonical, export, generate, solve, study, verify, warmup
 from kvpr_opt.cli.screen import printable
 from kvpr_opt.errors import KvprError
 from kvpr_opt.leaving import EXIT_STOPPED
@@ -35,6 +35,7 @@ app = typer.Typer(
 app.command("solve")(solve.command)
 app.command("verify")(verify.command)
 app.command("canonical")(canonical.command)
+app.command("export")(export.command)
 app.command("generate")(generate.command)
 app.command("warmup")(warmup.command)
 app.command("audit")(audit.command)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import random
-import threading
 import time
 from fractions import Fraction
 
@@ -97,15 +96,6 @@ def test_it_stops_within_a_second_of_the_limit() -> None:
     assert time.monotonic() - start < 2.3
     assert result.stop_reason is StopReason.TIME_LIMIT
     assert result.status is Status.FEASIBLE
-
-
-def test_it_stops_soon_after_an_interrupt_from_another_thread() -> None:
-    limits = Limits()
-    threading.Timer(0.5, limits.interrupt).start()
-    start = time.monotonic()
-    found = improve(random_instance("uniform", gpus=8, models=32, seed=2), limits)
-    assert time.monotonic() - start < 2
-    assert found.placement is not None
 
 
 def test_a_fleet_too_large_is_left_alone() -> None:

@@ -1,0 +1,110 @@
+"""The solvers that PuLP can call, under the names that users give them.
+
+Which of them are there is found out at run time. A solver's "infeasible" is
+believed only where PuLP passes it on faithfully, which was read from PuLP's
+sources, versions 3.3 and 4.0, class by class.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import NamedTuple
+
+import pulp
+
+from kvpr_opt.errors import InputError, check_known
+
+
+class Family(NamedTuple):
+    """One solver, with the ways in which PuLP can call it.
+
+    Attributes
+    ----------
+    classes
+        Names of PuLP's classes, the one to try first in front.
+    how_to_get
+        What to install.
+    """
+
+    classes: tuple[str, ...]
+    how_to_get: str
+
+
+#: The solver of a formulation that is asked for without one.
+DEFAULT_SOLVER = "highs"
+
+#: The solvers by the names that a user may give.
+FAMILIES: dict[str, Family] = {
+    DEFAULT_SOLVER: Family(("HiGHS",), "pip install highspy"),
+    "cbc": Family(
+        ("COIN_CMD", "PULP_CBC_CMD"),
+        "a program 'cbc' on the path (package coinor-cbc of many systems), or "
+        "pip install 'pulp[cbc]' from PuLP 4 on; PuLP 3 brings one for most machines",
+    ),
+    "scip": Family(("SCIP_PY", "SCIP_CMD", "FSCIP_CMD"), "pip install pyscipopt"),
+    "gurobi": Family(("GUROBI", "GUROBI_CMD"), "pip install gurobipy, and a licence"),
+    "cplex": Family(("CPLEX_PY", "CPLEX_CMD"), "pip install cplex, or CPLEX Studio"),
+    "copt": Family(("COPT", "COPT_CMD", "COPT_DLL"), "pip install coptpy, and a licence"),
+    "xpress": Family(("XPRESS_PY", "XPRESS_CMD"), "pip install xpress"),
+    "mosek": Family(("MOSEK",), "pip install mosek, and a licence"),
+    "glpk": Family(("GLPK_CMD", "PYGLPK"), "a program 'glpsol' on the path (package glpk)"),
+    "mipcl": Family(("MIPCL_CMD",), "the program 'mps_mipcl' on the path"),
+    "choco": Family(("CHOCO_CMD",), "a 'choco-parsers-with-dependencies.jar' on the path"),
+}
+
+#: Classes through which a time limit, a missing file or a refused licence never comes
+#: out as "infeasible". Of the others: CPLEX_CMD says it where there is no file of a
+#: solution, CPLEX_PY after a time limit; the rest was not read closely enough.
+FAITHFUL = frozenset({"COIN_CMD", "PULP_CBC_CMD", "SCIP_PY", "SCIP_CMD", "GUROBI"})
+
+#: Options that are always given. CBC's preprocessing calls feasible models infeasible,
+#: such as 9000 x + 7200 y + 10800 z >= 16200 with y = 1 (PuLP issue 662).
+OPTIONS: dict[str, list[str]] = {
+    "COIN_CMD": ["preprocess off"],
+    "PULP_CBC_CMD": ["preprocess off"],
+}
+
+
+def check_solver(name: str) -> None:
+    """Refuse a solver that PuLP does not know, or that is not there.
+
+    Raises
+    ------
+    InputError
+        With the nearest known name, or what to install.
+    """
+    check_known("solver", name, tuple(FAMILIES), place="method")
+    class_of(name)
+
+
+def class_of(name: str) -> str:
+    """The name of PuLP's class by which a solver can be called on this machine.
+
+    Raises
+    ------
+    InputError
+        If there is none, with what to install.
+    """
+    family = FAMILIES[name]
+    for candidate in family.classes:
+        if _is_there(candidate):
+            return candidate
+    raise InputError(
+        f"solver {name!r} is not there; needed: {family.how_to_get}. "
+        f"There are: {', '.join(available())}",
+        place="method",
+    )
+
+
+def available() -> list[str]:
+    """The solvers of this machine, by the names that a user may give."""
+    return [name for name, family in FAMILIES.items() if any(map(_is_there, family.classes))]
+
+
+def _is_there(name: str) -> bool:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # PuLP 3 announces what PuLP 4 will not have
+            return bool(pulp.getSolver(name, msg=False).available())
+    except Exception:  # of the solver's own library: a licence, a missing file, a wrong version
+        return False
