@@ -44,7 +44,7 @@ class _StoppableHiGHS(pulp.HiGHS):  # type: ignore[misc]
     def buildSolverModel(self, lp: pulp.LpProblem) -> None:
         """Build the model as PuLP does, with the start that PuLP leaves out."""
         super().buildSolverModel(lp)
-        values = [variable.varValue for variable in lp.variables()]
+        values = [variable.varValue for variable in _columns(lp)]
         if None not in values:
             start = highspy.HighsSolution()
             start.col_value = values
@@ -52,10 +52,18 @@ class _StoppableHiGHS(pulp.HiGHS):  # type: ignore[misc]
 
     def findSolutionValues(self, lp: pulp.LpProblem) -> tuple[int, int]:
         """Take the values of the variables only, where there are any."""
-        values = lp.solverModel.getSolution().col_value
-        for variable in lp.variables():
-            variable.varValue = values[variable.index] if values else None
+        values = list(lp.solverModel.getSolution().col_value)
+        if values:
+            for variable, value in zip(_columns(lp), values, strict=True):
+                variable.varValue = value
         return pulp.LpStatusNotSolved, pulp.LpSolutionNoSolutionFound
+
+
+def _columns(lp: pulp.LpProblem) -> list[pulp.LpVariable]:
+    """The variables in the order of HiGHS's columns."""
+    # From PuLP 4 on; before, the columns are the variables.
+    exported = getattr(lp, "exported_variables", lp.variables)
+    return list(exported())
 
 
 def solve(

@@ -17,6 +17,7 @@ from typing import Any
 
 import pulp
 
+from formulations import pulp_child
 from formulations.ending import Ending
 from formulations.pulp_catalogue import FAITHFUL, OPTIONS
 from kvpr_opt.limits import Limits
@@ -59,9 +60,8 @@ def solve(
     """
     if limits.stopped:
         return Ending("stopped", f"{class_name}: not started")
-    seconds = limits.remaining * _SHARE if limits.remaining < math.inf else None
+    seconds = limits.remaining * _SHARE
     arguments = {
-        "timeLimit": seconds,
         "threads": threads,
         "maxNodes": nodes,
         "gapRel": gap,
@@ -69,9 +69,15 @@ def solve(
         "warmStart": all(variable.varValue is not None for variable in model.variables()),
         "keepFiles": False,
     }
+    request = {
+        "model": model.toDict(),
+        "class": class_name,
+        "arguments": arguments,
+        "until": time.time() + seconds if seconds < math.inf else None,
+    }
     start = time.monotonic()
-    answer = _ask({"model": model.toDict(), "class": class_name, "arguments": arguments}, limits)
-    in_time = seconds is None or time.monotonic() - start < _BELIEVED * seconds
+    answer = _ask(request, limits)
+    in_time = time.monotonic() - start < _BELIEVED * seconds
     ending = _ending(model, class_name, answer, in_time)
     if ending.status != "solved":
         return ending
@@ -94,13 +100,11 @@ def _ending(
             return Ending("stopped", f"{message}, but at the time limit")
         believed = class_name in FAITHFUL
         return Ending("infeasible" if believed else "failed", f"{message}, as PuLP tells it")
-    if None not in answer["values"].values():
-        for variable in model.variables():
-            variable.varValue = answer["values"][variable.name]
-        # "Optimal" alone means no more than "here is a solution".
-        optimal = (pulp.LpStatusOptimal, pulp.LpSolutionOptimal)
-        if (status, kind) == optimal and in_time:
-            return Ending("solved", message)
+    for variable in model.variables():
+        variable.varValue = answer["values"].get(variable.name)
+    # "Optimal" alone means no more than "here is a solution".
+    if (status, kind) == (pulp.LpStatusOptimal, pulp.LpSolutionOptimal) and in_time:
+        return Ending("solved", message)
     return Ending("stopped", message)
 
 
@@ -109,20 +113,24 @@ def _ask(request: dict[str, Any], limits: Limits) -> dict[str, Any] | None:
     with tempfile.TemporaryDirectory(prefix="kvpr-opt-") as folder:
         where = {"TMPDIR": folder, "TEMP": folder, "TMP": folder}
         path = os.pathsep.join(filter(None, sys.path))
-        process = subprocess.Popen(
-            [sys.executable, "-m", "formulations.pulp_child"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            cwd=folder,
-            env={**os.environ, **where, "PYTHONPATH": path},
-            # A group of its own: the solver's process goes with it, and Ctrl-C is ours.
-            start_new_session=True,
-        )
-        try:
-            output = _wait(process, json.dumps(request).encode(), limits)
-        finally:
-            _end(process)
+        # A file, not a pipe: of a pipe, the rest would be lost with the first time-out below.
+        with open(os.path.join(folder, "request"), "w+", encoding="utf-8") as given:
+            json.dump(request, given)
+            given.seek(0)
+            process = subprocess.Popen(
+                [sys.executable, pulp_child.__file__],
+                stdin=given,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                cwd=folder,
+                env={**os.environ, **where, "PYTHONPATH": path},
+                # A group of its own: the solver's process goes with it, and Ctrl-C is ours.
+                start_new_session=True,
+            )
+            try:
+                output = _wait(process, limits)
+            finally:
+                _end(process)
     if output is None:
         return None
     try:
@@ -132,19 +140,17 @@ def _ask(request: dict[str, Any], limits: Limits) -> dict[str, Any] | None:
     return answer
 
 
-def _wait(process: subprocess.Popen[bytes], request: bytes, limits: Limits) -> bytes | None:
+def _wait(process: subprocess.Popen[bytes], limits: Limits) -> bytes | None:
+    """What the process writes until it ends, or ``None`` where the limits came first."""
     stopped_at = math.inf
-    given: bytes | None = request
     while True:
         try:
-            return process.communicate(given, timeout=_HEED_EVERY)[0]
+            return process.communicate(timeout=_HEED_EVERY)[0]
         except subprocess.TimeoutExpired:
-            given = None  # communicate() goes on with what it was given first
-        now = time.monotonic()
-        if limits.stopped:
-            stopped_at = min(stopped_at, now)
-        if limits.interrupted or now - stopped_at > _GRACE:
-            return None
+            if limits.stopped:
+                stopped_at = min(stopped_at, time.monotonic())
+            if limits.interrupted or time.monotonic() - stopped_at > _GRACE:
+                return None
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
