@@ -14,6 +14,9 @@ Constraints
     (3)  x_ig = 0  for index of g among the GPUs of its memory > rank of i
     (4)  sum_g g x_ig <= sum_g g x_jg        i, j neighbours in rank, identical
     (5)  sum_{i in S} x_ig <= |S| - 1        for covers S found too large for g (below)
+    (6)  sum_i w_i x_ig >= c_g - W           for all g in G       W = sum_g c_g - sum_i w_i
+
+    (3), (4) and (6) can be left out or taken in, see :class:`Options`.
 
 Size
     |I| |G| variables, |I| + |G| constraints, and one (4) per duplicate.
@@ -26,6 +29,7 @@ Validity
     rank order, is lexicographically smallest. Exchanging two identical models
     or the labels of two equal GPUs cannot make it smaller, which is (4), and
     that GPUs of one memory are taken into use in their order, which implies (3).
+    (6) follows from (1) and (2): what one GPU leaves free is at most what all leave.
 
     The solver's integers have 64 bits. Where w_i and c_g do not fit, they are
     rounded so that every placement within t still solves the model (see
@@ -35,20 +39,27 @@ Validity
     solved again: in the end the answer is exact.
 
 Strength
-    The LP relaxation is the volume bound. See Martello and Toth (1990),
-    *Knapsack Problems*, ch. 8.
+    The LP relaxation is the volume bound, with (6) as without.
+
+@MEASURED@
+
+Reference
+    Martello and Toth (1990), *Knapsack Problems: Algorithms and Computer
+    Implementations*, ch. 8, Wiley; Delorme, Iori and Martello (2016), Bin packing
+    and cutting stock problems: mathematical models and exact algorithms, European
+    Journal of Operational Research 255, 1-20, doi:10.1016/j.ejor.2016.04.030.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass
 from importlib.metadata import version
 from typing import NamedTuple
 
 from ortools.sat.python import cp_model
 
-from kvpr_opt.errors import SolverError
+from formulations.cpsat_run import solve, workers
 from kvpr_opt.evidence import Counting, SolverWord
 from kvpr_opt.instance import Instance
 from kvpr_opt.limits import Limits
@@ -59,12 +70,24 @@ from kvpr_opt.scaled import PackingProblem, Threshold, fit_range
 #: Variables above which the model is not built: no fleet of that size is closed anyway.
 MOST_VARIABLES = 100_000
 
-#: Cores from which the solver's portfolio of strategies beats its default one alone. With
-#: fewer, the portfolio splits its time among strategies made for objectives; there is none here.
-_PORTFOLIO_FROM = 8
 
-#: How long a Ctrl-C may go unnoticed while the solver works, in seconds.
-_HEED_EVERY = 0.05
+@dataclass(frozen=True)
+class Options:
+    """What can be left out of the model or added to it; no answer depends on it.
+
+    Attributes
+    ----------
+    symmetry
+        Whether (3) and (4) are in the model.
+    load_bounds
+        Whether (6) is.
+    linearization_level
+        CP-SAT's parameter: how much of the model enters its LP relaxation, 0 to 2.
+    """
+
+    symmetry: bool = True
+    load_bounds: bool = False
+    linearization_level: int = 2
 
 
 class _Cover(NamedTuple):
@@ -87,20 +110,26 @@ class Formulation:
         Cores that it may use; below 8 one is faster than several, so one is used.
         With one, the answer is reproducible unless a deadline cuts in.
 
-    Notes
-    -----
-    Linearisation level 2 (all constraints enter the LP relaxation, with cuts)
-    closes more of these problems than the solver's default of 1 or than 0.
+    options
+        What the model contains.
     """
 
     name = "assignment_cpsat"
 
-    def __init__(self, instance: Instance, *, seed: int = 0, threads: int = 1) -> None:
+    def __init__(
+        self,
+        instance: Instance,
+        *,
+        seed: int = 0,
+        threads: int = 1,
+        options: Options = Options(),
+    ) -> None:
         self.instance = instance
+        self.options = options
         self.parameters: dict[str, str | int | float | bool] = {
             "random_seed": seed,
-            "num_workers": threads if threads >= _PORTFOLIO_FROM else 1,
-            "linearization_level": 2,
+            "num_workers": workers(threads),
+            "linearization_level": options.linearization_level,
         }
 
     def decide(
@@ -115,39 +144,23 @@ class Formulation:
         if len(self.instance.models) * len(self.instance.gpus) > MOST_VARIABLES:
             return Unknown(f"more than {MOST_VARIABLES} variables", final=True)
         exact = self.instance.scaled.packing(threshold)
-        model = _AssignmentModel(self.instance, fit_range(exact))
+        model = _AssignmentModel(self.instance, fit_range(exact), self.options)
         if model.stranded is not None:
             return Infeasible(Counting((model.stranded,)))
         if hint is not None:
             model.add_hint(hint.gpu_of)
         while not limits.stopped:
-            solver = self._solver(limits, budget)
-            status = _solve(solver, model.model, limits)
+            status, solver = solve(model.model, limits, self.parameters, budget)
             if status == cp_model.INFEASIBLE:
                 return Infeasible(self._word(threshold))
             if status == cp_model.UNKNOWN:
                 break
-            if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
-                name, fault = solver.status_name(status), model.model.validate()
-                raise SolverError(f"CP-SAT answered {name}: {fault}")
             gpu_of = model.solution(solver)
             covers = _exceeded(exact, gpu_of)
             if not covers:
                 return Feasible(Placement(self.instance, gpu_of))
             model.forbid(covers, exact)
         return Unknown("stopped by its budget or by a limit")
-
-    def _solver(self, limits: Limits, budget: float | None) -> cp_model.CpSolver:
-        solver = cp_model.CpSolver()
-        for name, value in self.parameters.items():
-            setattr(solver.parameters, name, value)
-        # Ctrl-C belongs to Limits, which stops the solver from outside.
-        solver.parameters.catch_sigint_signal = False
-        if limits.remaining < float("inf"):
-            solver.parameters.max_time_in_seconds = limits.remaining
-        if budget is not None:
-            solver.parameters.max_deterministic_time = budget
-        return solver
 
     def _word(self, threshold: Threshold) -> SolverWord:
         return SolverWord(
@@ -161,9 +174,10 @@ class Formulation:
 class _AssignmentModel:
     """Variables and constraints for one packing problem, one method a family."""
 
-    def __init__(self, instance: Instance, problem: PackingProblem) -> None:
+    def __init__(self, instance: Instance, problem: PackingProblem, options: Options) -> None:
         self.instance = instance
         self.problem = problem
+        self.options = options
         scaled = instance.scaled
         key = list(zip(problem.sizes, scaled.sizes, scaled.pressures, strict=True))
         self.ranked = sorted(range(len(key)), key=lambda i: ((-key[i][0], *key[i][1:]), i))
@@ -177,14 +191,15 @@ class _AssignmentModel:
         if self.stranded is None:
             self._one_gpu_each()
             self._within_threshold()
-            self._twins_in_order()
+            if options.symmetry:
+                self._twins_in_order()
 
     def _variables(self) -> list[dict[int, cp_model.IntVar]]:
         """x_ig where model i fits GPU g and (3) allows it: by model, then by GPU."""
         x: list[dict[int, cp_model.IntVar]] = [{} for _ in self.ranked]
         for rank, i in enumerate(self.ranked):
             for kind in self.instance.scaled.types:
-                for g in kind.gpus[: rank + 1]:
+                for g in kind.gpus[: rank + 1] if self.options.symmetry else kind.gpus:
                     if self.problem.sizes[i] <= self.problem.capacities[g]:
                         x[i][g] = self.model.new_bool_var(f"x_{i}_{g}")
         return x
@@ -195,7 +210,8 @@ class _AssignmentModel:
             self.model.add_exactly_one(choices.values())
 
     def _within_threshold(self) -> None:
-        """(2)."""
+        """(2) and (6)."""
+        waste = sum(self.problem.capacities) - sum(self.problem.sizes)
         on_gpu: list[list[int]] = [[] for _ in self.problem.capacities]
         for i, choices in enumerate(self.x):
             for g in choices:
@@ -204,7 +220,8 @@ class _AssignmentModel:
             load = cp_model.LinearExpr.weighted_sum(
                 [self.x[i][g] for i in models], [self.problem.sizes[i] for i in models]
             )
-            self.model.add(load <= capacity)
+            least = capacity - waste if self.options.load_bounds else 0
+            self.model.add_linear_constraint(load, min(max(0, least), capacity), capacity)
 
     def _twins_in_order(self) -> None:
         """(4)."""
@@ -281,20 +298,3 @@ def _exceeded(exact: PackingProblem, gpu_of: Sequence[int]) -> list[_Cover]:
                 cover.append(i)
         covers.append(_Cover(tuple(cover), capacity))
     return covers
-
-
-def _solve(solver: cp_model.CpSolver, model: cp_model.CpModel, limits: Limits) -> int:
-    """Solve in a thread of its own, so that limits can stop it at any moment.
-
-    Python handles signals in its main thread, between two instructions; inside
-    the solver's call there are none.
-    """
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="cp-sat") as pool:
-        status = pool.submit(solver.solve, model)
-        try:
-            while not wait([status], timeout=_HEED_EVERY).done:
-                if limits.stopped:
-                    solver.stop_search()
-        finally:  # a second Ctrl-C ends the wait, not the solver
-            solver.stop_search()
-        return int(status.result())

@@ -6,12 +6,12 @@ The default solver behind :mod:`formulations.pulp_solvers`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor, wait
 
 import highspy
 import pulp
 
 from formulations.ending import Ending
+from formulations.stoppable import run
 from kvpr_opt.limits import Limits
 
 # How a HiGHS run can end.
@@ -24,9 +24,6 @@ _LIMITS = (
     _STATUS.kSolutionLimit,
     _STATUS.kInterrupt,
 )
-
-# How long a Ctrl-C may go unnoticed while the solver works, in seconds.
-_HEED_EVERY = 0.05
 
 
 class _StoppableHiGHS(pulp.HiGHS):  # type: ignore[misc]
@@ -85,12 +82,7 @@ def solve(
         return Ending("stopped", "HiGHS: not started")
     time_limit = limits.remaining if limits.remaining < float("inf") else None
     solver = _StoppableHiGHS(msg=False, timeLimit=time_limit, **options)
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="highs") as pool:
-        done = pool.submit(model.solve, solver)
-        while not wait([done], timeout=_HEED_EVERY).done:
-            if limits.stopped and getattr(model, "solverModel", None) is not None:
-                model.solverModel.cancelSolve()
-        done.result()
+    run(lambda: model.solve(solver), limits, lambda: _cancel(model))
     status = model.solverModel.getModelStatus()
     dual_bound = float(model.solverModel.getInfo().mip_dual_bound)
     message = f"HiGHS: {status.name}"
@@ -99,3 +91,8 @@ def solve(
     if status == _STATUS.kInfeasible:
         return Ending("infeasible", message)
     return Ending("stopped" if status in _LIMITS else "failed", message, dual_bound)
+
+
+def _cancel(model: pulp.LpProblem) -> None:
+    if getattr(model, "solverModel", None) is not None:
+        model.solverModel.cancelSolve()

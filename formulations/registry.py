@@ -43,6 +43,7 @@ class Entry(NamedTuple):
 ENTRIES: dict[str, Entry] = {
     "assignment_cpsat": Entry("formulations.assignment_cpsat", Capabilities(hints=True)),
     "assignment_pulp": Entry("formulations.assignment_pulp", Capabilities(export=True)),
+    "direct_cpsat": Entry("formulations.direct_cpsat", Capabilities(answers="optimum", hints=True)),
     "direct_pulp": Entry(
         "formulations.direct_pulp", Capabilities(answers="optimum", hints=True, export=True)
     ),

@@ -16,6 +16,9 @@ from kvpr_opt.scaled import Threshold, fit_range
 #: Sums of integers below this power of two are answered exactly by every formulation.
 SAFE_BITS = 22
 
+#: Bits of (pressure) x (memory)**3 in whole numbers up to which an optimiser loses nothing.
+LONGEST_PRODUCT = 50
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -36,6 +39,12 @@ class Candidate:
         """Whether it has to answer this question, given time."""
         exact = fit_range(instance.scaled.packing(threshold), SAFE_BITS).exact
         return self.capabilities.complete and exact and self.takes(instance)
+
+    def optimises(self, instance: Instance) -> bool:
+        """Whether it has to come near to the optimum of this fleet, given time."""
+        scaled = instance.scaled
+        finest = scaled.total_pressure * scaled.largest_capacity**3
+        return self.takes(instance) and finest.bit_length() <= LONGEST_PRODUCT
 
 
 def _registered(name: str) -> Candidate:
