@@ -19,7 +19,7 @@ _PORTFOLIO_FROM = 8
 
 
 #: The solver's own ``status_name`` takes other things in other versions.
-STATUS_NAMES = {
+STATUS_NAMES: dict[int, str] = {
     cp_model.OPTIMAL: "optimal",
     cp_model.FEASIBLE: "feasible",
     cp_model.INFEASIBLE: "infeasible",

@@ -134,7 +134,7 @@ class Formulation:
             return Improvement(reason="stopped before it was started")
         low, high = low / scaled.kvpr_unit, high / scaled.kvpr_unit
         steps = steps_per_unit(scaled, high)
-        if steps < min(scaled.largest_capacity**2, FEWEST_STEPS / high):
+        if steps < scaled.largest_capacity**2 and steps * high < FEWEST_STEPS:
             return Improvement(reason=f"64 bits hold only {int(steps * high)} steps up to U")
         model = _DirectModel(scaled, low, high, steps)
         model.start_from(incumbent)

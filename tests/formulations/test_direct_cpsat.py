@@ -10,7 +10,6 @@ from small_fleets import TRAP, brute_force, fleet, random_fleet
 
 from formulations.direct_cpsat import Formulation, steps_per_unit
 from kvpr_opt import Status, solve
-from kvpr_opt.bounds import volume_bound
 from kvpr_opt.generate import random_instance
 from kvpr_opt.instance import Instance
 from kvpr_opt.limits import Limits
@@ -21,12 +20,9 @@ from kvpr_opt.placement import Placement
 UNAIDED = ("heuristic", "polish", "level", "counting_bound")
 
 
-def improve(instance: Instance, gpu_of: list[int]) -> Improvement:
+def improve(instance: Instance, gpu_of: list[int], bound: Fraction | None = None) -> Improvement:
     return Formulation(instance).improve(
-        Limits(60),
-        incumbent=Placement(instance, gpu_of),
-        bound=volume_bound(instance.scaled).value,
-        gap=Fraction(0),
+        Limits(60), incumbent=Placement(instance, gpu_of), bound=bound, gap=Fraction(0)
     )
 
 
@@ -47,7 +43,7 @@ def test_placement_and_bound_meet_exactly(block: int) -> None:
 def test_values_that_differ_as_little_as_they_can_are_told_apart() -> None:
     # 1 / 99 against 1 / 100: the GPUs differ by one unit of memory.
     instance = fleet([100, 99], [(0, 1)])
-    found = improve(instance, [1])
+    found = improve(instance, [1], Fraction(1, 200))
     assert found.placement is not None
     assert found.placement.max_kvpr == Fraction(1, 100)
     assert found.bound is not None
