@@ -20,10 +20,10 @@ _PORTFOLIO_FROM = 8
 
 #: The solver's own ``status_name`` takes other things in other versions.
 STATUS_NAMES: dict[int, str] = {
-    cp_model.OPTIMAL: "optimal",
-    cp_model.FEASIBLE: "feasible",
-    cp_model.INFEASIBLE: "infeasible",
-    cp_model.UNKNOWN: "unknown",
+    int(cp_model.OPTIMAL): "optimal",
+    int(cp_model.FEASIBLE): "feasible",
+    int(cp_model.INFEASIBLE): "infeasible",
+    int(cp_model.UNKNOWN): "unknown",
 }
 
 

@@ -1,4 +1,4 @@
-"""Who takes the conformance suite: every formulation of the registry."""
+"""Who takes the conformance suite: every formulation of the registry, and the template."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
+from formulations import template
 from formulations.registry import ENTRIES, create
 from kvpr_opt.instance import Instance
 from kvpr_opt.oracle import Capabilities, Optimiser, Oracle
@@ -54,7 +55,10 @@ def _registered(name: str) -> Candidate:
     return Candidate(name, make, ENTRIES[name].capabilities)
 
 
-CANDIDATES = [_registered(name) for name in ENTRIES]
+#: Registered nowhere, but as good as the others.
+TEMPLATE = Candidate("template", template.Formulation, template.CAPABILITIES)
+
+CANDIDATES = [*map(_registered, ENTRIES), TEMPLATE]
 
 ORACLES = [each for each in CANDIDATES if each.capabilities.answers == "threshold"]
 
