@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,7 @@ FOR_FORMULATIONS = {
 }
 
 
+@cache
 def modules() -> dict[str, ast.Module]:
     """Every module of both packages by dotted name."""
     found = {}
