@@ -17,8 +17,9 @@ from kvpr_opt.errors import InputError
 from kvpr_opt.instance import Instance
 from kvpr_opt.scaled import PackingProblem
 
-#: The largest whole number up to which doubles have all of them.
-LARGEST = 2**53
+#: Coefficients stay below this: HiGHS reads none that are larger, and readers work with
+#: doubles, which have all whole numbers up to 2**53 = 9 * 10**15.
+LARGEST = 10**15
 
 _SENSES = {pulp.LpConstraintLE: "<=", pulp.LpConstraintEQ: "=", pulp.LpConstraintGE: ">="}
 _MPS_SENSES = {pulp.LpConstraintLE: "L", pulp.LpConstraintEQ: "E", pulp.LpConstraintGE: "G"}
@@ -50,14 +51,14 @@ def check_exact(problem: PackingProblem) -> None:
     Raises
     ------
     InputError
-        If a size or a capacity is above 2**53.
+        If a size or a capacity is not below :data:`LARGEST`.
     """
     largest = max((*problem.sizes, *problem.capacities))
-    if largest > LARGEST:
+    if largest >= LARGEST:
         raise InputError(
-            f"at this threshold the model has a coefficient of {largest.bit_length()} bits, and "
-            "the readers of LP and MPS files hold 53 exactly: choose a simpler threshold, or "
-            "round sizes and rates in the fleet"
+            "at this threshold the model has a coefficient of 10**15 or more, which readers of LP "
+            "and MPS files round or refuse: choose a simpler threshold, or round sizes and rates "
+            "in the fleet"
         )
 
 

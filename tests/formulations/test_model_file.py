@@ -91,7 +91,7 @@ def test_prism_fleets_are_infeasible_just_below_their_optima(
 @each_format
 def test_whole_numbers_survive_to_their_last_digit(suffix: str, tmp_path: Path) -> None:
     # PuLP's own writers give 12 or 13 digits.
-    size = 2**51 + 1
+    size = 2**48 + 1
     instance = fleet([2 * size, 2 * size - 1], [(size, 0), (size - 2, 0)])
     path = tmp_path / f"model{suffix}"
     path.write_text(write_model("assignment_pulp", instance, instance.scaled.finite(), suffix))
@@ -101,9 +101,9 @@ def test_whole_numbers_survive_to_their_last_digit(suffix: str, tmp_path: Path) 
 
 
 @each_model
-def test_a_number_that_a_double_cannot_hold_is_refused(name: str) -> None:
+def test_a_number_that_a_reader_cannot_hold_is_refused(name: str) -> None:
     instance = fleet([2 * LARGEST, 2 * LARGEST], [(LARGEST + 1, 0), (LARGEST - 1, 0)])
-    with pytest.raises(InputError, match=r"coefficient of 55 bits.*53 exactly"):
+    with pytest.raises(InputError, match=r"a coefficient of 10\*\*15 or more"):
         write_model(name, instance, instance.scaled.finite(), ".lp")
 
 
