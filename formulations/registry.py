@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 
 from kvpr_opt.errors import InputError, check_known
 from kvpr_opt.instance import Instance
-from kvpr_opt.oracle import Capabilities, Optimiser, Oracle
+from kvpr_opt.limits import Limits
+from kvpr_opt.oracle import Capabilities, Infeasible, Optimiser, Oracle
 from kvpr_opt.scaled import Threshold
 
 if TYPE_CHECKING:
@@ -164,6 +165,30 @@ def write_model(
 
     formulation = cast(_Exporting, create(name, instance))
     return WRITERS[suffix](formulation.exported(threshold), comments)
+
+
+def relaxation_meets(
+    name: str, instance: Instance, threshold: Threshold, limits: Limits
+) -> bool | None:
+    """Whether the linear relaxation of a formulation meets a threshold, in doubles.
+
+    Returns
+    -------
+    bool or None
+        ``None`` where the formulation has no way to tell, or the limits came first.
+    """
+    check_name(name)
+    formulation, capabilities = create(name, instance), ENTRIES[name].capabilities
+    if capabilities.export:
+        from formulations.relaxation import relaxation_is_feasible
+
+        exported = cast(_Exporting, formulation).exported(threshold)
+        return relaxation_is_feasible(exported, limits)
+    if capabilities.complete or isinstance(formulation, Optimiser):
+        return None
+    # A relaxation itself: what it does not refute, it meets.
+    verdict = formulation.decide(threshold, limits)
+    return None if limits.stopped else not isinstance(verdict, Infeasible)
 
 
 class _Exporting(Protocol):

@@ -131,14 +131,17 @@ def test_the_package_reaches_the_formulations_only_through_their_registry() -> N
     }
     assert {imported for _, imported in reached} <= {
         "formulations.registry",
+        "formulations.registry.NAMES",
         "formulations.registry.check_name",
         "formulations.registry.create",
+        "formulations.registry.relaxation_meets",
         "formulations.registry.write_model",
     }
     assert {module for module, _ in reached} == {
         "kvpr_opt.cli.export",
         "kvpr_opt.solve",
         "kvpr_opt.stages",
+        "kvpr_opt.study.formulations",
     }
 
 
