@@ -48,6 +48,12 @@ ENTRIES: dict[str, Entry] = {
     "direct_pulp": Entry(
         "formulations.direct_pulp", Capabilities(answers="optimum", hints=True, export=True)
     ),
+    "pattern_lp": Entry(
+        "formulations.pattern_lp",
+        Capabilities(classes=True, hints=True, proof="certified", complete=False),
+    ),
+    "setpartition_cpsat": Entry("formulations.setpartition_cpsat", Capabilities(classes=True)),
+    "setpartition_highs": Entry("formulations.setpartition_highs", Capabilities(classes=True)),
 }
 
 #: Every name that :func:`create` accepts, before a solver's name.

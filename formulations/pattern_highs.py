@@ -1,0 +1,89 @@
+"""Choosing patterns by integer programming in HiGHS.
+
+Shared by the formulations whose variables are patterns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import highspy
+import numpy as np
+from numpy.typing import NDArray
+
+from formulations.ending import Ending
+from formulations.highs_ending import ending_of
+from formulations.pattern_columns import Columns
+from formulations.stoppable import run
+from kvpr_opt.limits import Limits
+
+# HiGHS's presolve is slow on many columns and cannot be stopped meanwhile. There is
+# little for it to find in patterns: without it most questions are settled sooner.
+_OPTIONS = {"presolve": "off"}
+
+
+def choose(
+    columns: Columns,
+    limits: Limits,
+    options: Mapping[str, str | int | float | bool],
+    *,
+    covering: bool = False,
+) -> tuple[Ending, NDArray[np.int64] | None]:
+    """How often each pattern is taken, so that every model is in one.
+
+    Parameters
+    ----------
+    columns
+        The patterns.
+    limits
+        When to stop.
+    options
+        For HiGHS, by its names.
+    covering
+        Whether the patterns may hold more models of a class than there are.
+
+    Returns
+    -------
+    How the run ended, and the numbers by pattern if it is solved.
+    """
+    if limits.stopped:
+        return Ending("stopped", "HiGHS: not started"), None
+    highs = highspy.Highs()
+    highs.silent()
+    highs.HandleUserInterrupt = True
+    for option, value in {**_OPTIONS, **options}.items():
+        highs.setOptionValue(option, value)
+    highs.passModel(_program(columns, covering=covering))
+    if limits.remaining < float("inf"):
+        highs.setOptionValue("time_limit", limits.remaining)
+    run(highs.run, limits, highs.cancelSolve)
+    ending = ending_of(highs)
+    if ending.status != "solved":
+        return ending, None
+    return ending, np.rint(highs.getSolution().col_value).astype(np.int64)
+
+
+def _program(columns: Columns, *, covering: bool) -> highspy.HighsLp:
+    """Columns are patterns; rows are the classes, then the GPU types."""
+    patterns, classes = columns.counts.shape
+    rows = classes + len(columns.numbers)
+    program = highspy.HighsLp()
+    program.num_col_, program.num_row_ = patterns, rows
+    program.col_cost_ = np.zeros(patterns)
+    program.col_lower_ = np.zeros(patterns)
+    program.col_upper_ = columns.most.astype(np.float64)
+    program.integrality_ = [highspy.HighsVarType.kInteger] * patterns
+    demand, numbers = columns.demand.astype(np.float64), columns.numbers.astype(np.float64)
+    infinite = np.full(rows, highspy.kHighsInf)
+    program.row_lower_ = np.concatenate([demand, -infinite[classes:]])
+    program.row_upper_ = np.concatenate([infinite[:classes] if covering else demand, numbers])
+    pattern, row = np.nonzero(columns.counts)
+    entries = np.concatenate([columns.counts[pattern, row], np.ones(patterns)])
+    pattern = np.concatenate([pattern, np.arange(patterns)])
+    order = np.argsort(pattern, kind="stable")
+    matrix = program.a_matrix_
+    matrix.format_ = highspy.MatrixFormat.kColwise
+    matrix.start_ = np.searchsorted(pattern[order], np.arange(patterns + 1)).astype(np.int32)
+    matrix.index_ = np.concatenate([row, classes + columns.kinds])[order].astype(np.int32)
+    matrix.value_ = entries[order].astype(np.float64)
+    return program
