@@ -42,6 +42,7 @@ class Entry(NamedTuple):
 
 #: Every formulation by its name.
 ENTRIES: dict[str, Entry] = {
+    "arcflow_pulp": Entry("formulations.arcflow_pulp", Capabilities(classes=True, export=True)),
     "assignment_cpsat": Entry("formulations.assignment_cpsat", Capabilities(hints=True)),
     "assignment_pulp": Entry("formulations.assignment_pulp", Capabilities(export=True)),
     "direct_cpsat": Entry("formulations.direct_cpsat", Capabilities(answers="optimum", hints=True)),

@@ -1,0 +1,192 @@
+"""The graph of an arc-flow model: its paths are the patterns of the GPUs, equal states merged.
+
+A state is a class of models, in falling order of size, and the load of a GPU by
+the classes before. From it, an arc for every number of copies leads to a state of
+the next class. Two things keep the graph small (Brandao and Pedroso 2016,
+doi:10.1016/j.cor.2015.11.009, and Behle 2007, On threshold BDDs and the optimal
+variable ordering problem, doi:10.1007/978-3-540-73556-4_15):
+
+* states of one class from which the same arcs lead on are one node. These are the
+  states whose loads lie in one interval; its upper end is the capacity less the
+  longest path to the target. Merging across classes would lose the limits on
+  copies, and with them some of the strength of the LP relaxation;
+* where no copy can be taken, there is no node: arcs lead on to the next choice.
+
+A smaller GPU is one of the largest kind, of which a part is occupied: every GPU
+type has an entry of its own, and all share the rest of the graph. Loads are
+Python's integers, so that numbers of any length are exact.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right, insort
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from kvpr_opt.limits import Limits
+
+#: The node in which all paths end.
+TARGET = 0
+
+#: Classes above which no graph is built: it is as deep as there are classes.
+MOST_CLASSES = 500
+
+# States looked at for each arc allowed.
+_STATES_EACH = 5
+
+# States between two looks at the clock.
+_HEED_EVERY = 2000
+
+
+class Arc(NamedTuple):
+    """`copies` models of class `item`, placed between the nodes `tail` and `head`."""
+
+    tail: int
+    head: int
+    item: int
+    copies: int
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Nodes 0 to ``nodes - 1``, of which 0 is the target.
+
+    Attributes
+    ----------
+    nodes
+        How many there are.
+    arcs
+        In no order that matters; the graph has no cycle.
+    entries
+        By GPU type, the node in which its paths begin; ``None`` where there are none.
+    """
+
+    nodes: int
+    arcs: tuple[Arc, ...]
+    entries: tuple[int | None, ...]
+
+
+class _Interval(NamedTuple):
+    """Loads that are one state: `node` is where they lead, ``None`` for nowhere."""
+
+    low: int
+    high: int
+    node: int | None
+
+
+class _TooLargeError(Exception):
+    """More arcs or states than allowed, or stopped."""
+
+
+def build(
+    sizes: Sequence[int],
+    counts: Sequence[int],
+    capacities: Sequence[int],
+    *,
+    most_waste: int,
+    most_arcs: int,
+    limits: Limits,
+) -> Graph | None:
+    """The graph of all patterns that waste little enough.
+
+    Parameters
+    ----------
+    sizes
+        By class, falling; at least 1. There are no arcs for those that fit no GPU.
+    counts
+        How many models each class has.
+    capacities
+        By GPU type.
+    most_waste
+        What a pattern may leave of its capacity.
+    most_arcs
+        ``None`` is returned where there are more.
+    limits
+        When to give up, likewise.
+    """
+    if len(sizes) > MOST_CLASSES:
+        return None
+    builder = _Builder(sizes, counts, max(capacities), most_waste, most_arcs, limits)
+    try:
+        states = [builder.state(0, builder.capacity - capacity) for capacity in capacities]
+    except _TooLargeError:
+        return None
+    # A path without a model is no use.
+    entries = tuple(None if state.node == TARGET else state.node for state in states)
+    return Graph(builder.nodes, tuple(builder.arcs), entries)
+
+
+class _Builder:
+    """States by class, as they come up depth first."""
+
+    def __init__(
+        self,
+        sizes: Sequence[int],
+        counts: Sequence[int],
+        capacity: int,
+        most_waste: int,
+        most_arcs: int,
+        limits: Limits,
+    ) -> None:
+        self.sizes = sizes
+        self.capacity = capacity
+        self.least = capacity - most_waste
+        self.copies = [
+            min(count, capacity // size) for size, count in zip(sizes, counts, strict=True)
+        ]
+        # What the classes from each one on can add to a load.
+        self.to_come = [0]
+        for size, copies in zip(reversed(sizes), reversed(self.copies), strict=True):
+            self.to_come.append(self.to_come[-1] + size * copies)
+        self.to_come.reverse()
+        self.known: list[list[_Interval]] = [[] for _ in sizes]
+        self.arcs: list[Arc] = []
+        self.nodes = TARGET + 1
+        self.states = 0
+        self.most_arcs = most_arcs
+        self.limits = limits
+
+    def state(self, level: int, load: int) -> _Interval:
+        """The interval of loads, before the class of this level, that a load is in."""
+        if load > self.capacity:
+            return _Interval(self.capacity + 1, 2 * self.capacity, None)
+        if load + self.to_come[level] < self.least:
+            return _Interval(0, self.least - self.to_come[level] - 1, None)
+        if level == len(self.sizes):
+            return _Interval(max(self.least, 0), self.capacity, TARGET)
+        known = self.known[level]
+        before = bisect_right(known, load, key=lambda interval: interval.low) - 1
+        if before >= 0 and load <= known[before].high:
+            return known[before]
+        interval = self._explore(level, load)
+        insort(known, interval, key=lambda interval: interval.low)
+        return interval
+
+    def _explore(self, level: int, load: int) -> _Interval:
+        """A state that is not known yet, after all that follow from it."""
+        self._count()
+        low, high = 0, self.capacity
+        heads = []
+        for copies in range(self.copies[level] + 1):
+            added = copies * self.sizes[level]
+            following = self.state(level + 1, load + added)
+            low, high = max(low, following.low - added), min(high, following.high - added)
+            if following.node is not None:
+                heads.append((copies, following.node))
+            if load + added > self.capacity:
+                break
+        if not heads:
+            return _Interval(low, high, None)
+        if heads[-1][0] == 0:
+            return _Interval(low, high, heads[-1][1])
+        node = self.nodes
+        self.nodes += 1
+        self.arcs += [Arc(node, head, level, copies) for copies, head in heads]
+        return _Interval(low, high, node)
+
+    def _count(self) -> None:
+        self.states += 1
+        many = len(self.arcs) > self.most_arcs or self.states > self.most_arcs * _STATES_EACH
+        if many or (self.states % _HEED_EVERY == 0 and self.limits.stopped):
+            raise _TooLargeError

@@ -1,0 +1,340 @@
+"""Arc-flow formulation of a threshold in PuLP, solved by HiGHS.
+
+A GPU is a path through a graph of loads; models are packed where flow runs.
+Any solver that PuLP can call takes the place of HiGHS by its name:
+``arcflow_pulp:cbc``.
+
+Data
+    Classes c in C of models of equal item size w_c > 0: n_c of them. Types k in K
+    of equal GPUs: G_k of them, of capacity W_k. The integers ``w = f a_i + a m_i``
+    and ``W_k = a C_k`` are those of the threshold t = a / f (see
+    :mod:`kvpr_opt.scaled`). The slack is S = sum_k G_k W_k - sum_c n_c w_c.
+
+Sets
+    V, the nodes: states of a GPU between two classes, in falling order of size.
+    o is the target; s_k in V is the entry of the GPUs of type k.
+    A, the arcs (u, v, c, j): j models of class c, 0 <= j <= n_c, lead from u to v;
+    those with j = 0 are the loss arcs. The paths from s_k to o are the patterns
+    of type k that waste at most S (see :mod:`formulations.arcflow_graph`).
+
+Variables
+    f_e in {0, 1, 2, ...}, at most n_c / j: flow on the arc e = (u, v, c, j).
+    z_k in {0, ..., G_k}: GPUs of type k in use.
+
+Constraints
+    (1)  sum_{e out of v} f_e - sum_{e into v} f_e = sum_{k: s_k = v} z_k
+                                                  for all v in V but o    what enters leaves
+    (2)  sum_{e = (u, v, c, j)} j f_e = n_c       for all c in C          every model once
+
+Objective
+    None: any solution answers the question.
+
+Size
+    |A| + |K| variables, |V| + |C| - 1 constraints. Where sizes are few or GPUs hold
+    few models the graph is small: near the optimum about 400 arcs for 24 different
+    models on 8 GPUs,
+    5,000 for 48 on 12. Above :data:`MOST_ARCS` it is built on a coarser grid, below.
+
+Validity
+    A whole flow of z_k units out of each s_k falls apart into as many paths, so
+    into patterns that fit; (2) says that they hold every model once. The other
+    way round, a placement within t gives each GPU a pattern, and none wastes
+    more than S, which is what all of them waste.
+
+    The solver's doubles never see a size, only numbers of copies. The graph is
+    exact for sizes of any length. Where it would be too large, all sizes and
+    capacities are divided by one number and rounded down, which no packing is
+    lost by (see :func:`kvpr_opt.scaled.fit_range`): "infeasible" still holds, a
+    solution is re-evaluated, and the answer is "unknown" if it does not hold.
+
+Strength
+    With no bound on the waste the LP relaxation is the pattern LP of Gilmore and
+    Gomory, since a fractional flow falls apart into patterns, too; the bound on
+    the waste only takes paths out. The volume bound is weaker.
+
+Reference
+    Valerio de Carvalho (1999), Exact solution of bin-packing problems using
+    column generation and branch-and-bound, Annals of Operations Research 86,
+    629-659, doi:10.1023/A:1018952112615. Brandao and Pedroso (2016), Bin packing
+    and related problems: general arc-flow formulation with graph compression,
+    Computers & Operations Research 69, 56-67, doi:10.1016/j.cor.2015.11.009.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import pulp
+
+from formulations.arcflow_graph import TARGET, Arc, Graph, build
+from formulations.model_file import Exported
+from formulations.pulp_catalogue import DEFAULT_SOLVER
+from formulations.pulp_solvers import PulpSolver
+from kvpr_opt.errors import InputError, InvalidPlacementError
+from kvpr_opt.evidence import Counting, Volume
+from kvpr_opt.instance import Instance
+from kvpr_opt.limits import Limits
+from kvpr_opt.oracle import Feasible, Infeasible, Unknown, Verdict
+from kvpr_opt.placement import Placement
+from kvpr_opt.scaled import PackingProblem, ScaledInstance, Threshold, fit_range
+
+#: Arcs above which a graph is given up, in a question and in a file for other solvers. HiGHS
+#: can be stopped only now and then: with more arcs, that is seconds later.
+MOST_ARCS, MOST_ARCS_EXPORTED = 4_000, 200_000
+
+#: Grids for graphs that are too large, finest first: units of an average GPU.
+_GRIDS = (4096, 1024, 256)
+
+#: Nodes of the branch-and-bound tree for one unit of budget.
+_NODES_PER_UNIT = 100
+
+
+class Formulation:
+    """The arc-flow model of one instance, rebuilt for each threshold.
+
+    Parameters
+    ----------
+    instance
+        The fleet.
+    seed
+        Random seed of the solver.
+    threads
+        Cores that it may use.
+    solver
+        Its name; see :mod:`formulations.pulp_catalogue`.
+    """
+
+    name = "arcflow_pulp"
+
+    def __init__(
+        self,
+        instance: Instance,
+        *,
+        seed: int = 0,
+        threads: int = 1,
+        solver: str = DEFAULT_SOLVER,
+    ) -> None:
+        self.instance = instance
+        self.solver = PulpSolver(solver, seed=seed, threads=threads)
+
+    def decide(
+        self,
+        threshold: Threshold,
+        limits: Limits,
+        *,
+        budget: float | None = None,
+        hint: Placement | None = None,
+    ) -> Verdict:
+        """Answer one threshold; see :class:`kvpr_opt.oracle.Oracle`. The hint is not used."""
+        exact = self.instance.scaled.packing(threshold)
+        largest = max(exact.capacities)
+        for i, size in enumerate(exact.sizes):
+            if size > largest:
+                return Infeasible(Counting((i,)))
+        if sum(exact.sizes) > sum(exact.capacities):
+            return Infeasible(Volume())
+        for problem in _from_fine_to_coarse(exact):
+            if not any(problem.sizes):
+                break
+            flow = _flow(self.instance.scaled, problem, limits, MOST_ARCS)
+            if flow is not None:
+                return self._solve(flow, threshold, limits, budget)
+            if limits.stopped:
+                return Unknown("stopped while the graph was built")
+        else:
+            return Unknown(f"more than {MOST_ARCS} arcs, on the coarsest grid, too", final=True)
+        return self._checked([0] * len(exact.sizes), threshold)
+
+    def _solve(
+        self, flow: _Flow, threshold: Threshold, limits: Limits, budget: float | None
+    ) -> Verdict:
+        model = _ArcFlowModel(flow)
+        nodes = None if budget is None else int(budget * _NODES_PER_UNIT)
+        ending = self.solver.solve(model.model, limits, nodes=nodes)
+        if ending.status == "infeasible":
+            return Infeasible(self.solver.word(f"arc-flow model{flow.grid}", threshold))
+        if ending.status != "solved":
+            return Unknown(ending.message, final=ending.status == "failed")
+        gpu_of = model.solution(len(self.instance.models))
+        if gpu_of is None:
+            return Unknown("the flow is not whole", final=True)
+        return self._checked(gpu_of, threshold)
+
+    def _checked(self, gpu_of: Sequence[int], threshold: Threshold) -> Verdict:
+        """A placement, if it is one and meets the threshold in exact numbers."""
+        try:
+            placement = Placement(self.instance, gpu_of)
+        except InvalidPlacementError as error:
+            return Unknown(f"the solution holds on the grid only: {error}", final=True)
+        if not placement.meets(threshold):
+            return Unknown("the solution holds on the grid only", final=True)
+        return Feasible(placement)
+
+    def exported(self, threshold: Threshold) -> Exported:
+        """The model of a threshold for other solvers, on the exact graph.
+
+        Raises
+        ------
+        InputError
+            If the graph is too large.
+        """
+        exact = self.instance.scaled.packing(threshold)
+        flow = _flow(self.instance.scaled, exact, Limits(), MOST_ARCS_EXPORTED)
+        if flow is None:
+            raise InputError(
+                f"at this threshold the graph has more than {MOST_ARCS_EXPORTED} arcs: choose "
+                "a lower threshold, or another formulation",
+                place="threshold",
+            )
+        model = _ArcFlowModel(flow)
+        return Exported(model.model, model.meaning(self.instance))
+
+
+def _from_fine_to_coarse(exact: PackingProblem) -> Iterator[PackingProblem]:
+    """The problem itself, then on coarser and coarser grids."""
+    yield exact
+    for units in _GRIDS:
+        rounded = fit_range(exact, (units * len(exact.capacities)).bit_length())
+        if not rounded.exact:
+            yield rounded
+
+
+@dataclass(frozen=True)
+class _Flow:
+    """What the variables are made from.
+
+    Attributes
+    ----------
+    graph
+        Its items are the classes below.
+    classes
+        Models of equal item size, by falling size.
+    gpus
+        GPUs of equal capacity.
+    grid
+        For the name of the model: empty where the graph is exact.
+    """
+
+    graph: Graph
+    classes: tuple[tuple[int, ...], ...]
+    gpus: tuple[tuple[int, ...], ...]
+    grid: str
+
+
+def _flow(
+    scaled: ScaledInstance, problem: PackingProblem, limits: Limits, most_arcs: int
+) -> _Flow | None:
+    """The graph of a problem, if it is small enough."""
+    classes: dict[int, list[int]] = {}
+    for i in sorted(range(len(problem.sizes)), key=lambda i: (-problem.sizes[i], i)):
+        classes.setdefault(problem.sizes[i], []).append(i)
+    classes.pop(0, None)  # needs nothing
+    graph = build(
+        list(classes),
+        [len(models) for models in classes.values()],
+        [problem.capacities[kind.gpus[0]] for kind in scaled.types],
+        most_waste=sum(problem.capacities) - sum(problem.sizes),
+        most_arcs=most_arcs,
+        limits=limits,
+    )
+    if graph is None:
+        return None
+    return _Flow(
+        graph=graph,
+        classes=tuple(map(tuple, classes.values())),
+        gpus=tuple(kind.gpus for kind in scaled.types),
+        grid="" if problem.exact else f" on a grid of {max(problem.capacities)} units a GPU",
+    )
+
+
+class _ArcFlowModel:
+    """Variables and constraints, one method a family."""
+
+    def __init__(self, flow: _Flow) -> None:
+        self.flow = flow
+        self.model = pulp.LpProblem("arcflow", pulp.LpMinimize)
+        self.model += pulp.lpSum([])
+        used = zip(flow.graph.entries, flow.gpus, strict=True)
+        self.z = [
+            self.model.add_variable(f"z_{k}", 0, 0 if entry is None else len(gpus), pulp.LpInteger)
+            for k, (entry, gpus) in enumerate(used)
+        ]
+        self.f = [
+            self.model.add_variable(f"f_{e}", 0, self._most(arc), pulp.LpInteger)
+            for e, arc in enumerate(flow.graph.arcs)
+        ]
+        self._what_enters_leaves()
+        self._every_model_once()
+
+    def _most(self, arc: Arc) -> int:
+        if arc.copies:
+            return len(self.flow.classes[arc.item]) // arc.copies
+        return sum(map(len, self.flow.gpus))
+
+    def _what_enters_leaves(self) -> None:
+        """(1)."""
+        terms: list[list[tuple[pulp.LpVariable, int]]] = [[] for _ in range(self.flow.graph.nodes)]
+        for arc, f in zip(self.flow.graph.arcs, self.f, strict=True):
+            terms[arc.tail].append((f, 1))
+            terms[arc.head].append((f, -1))
+        for entry, z in zip(self.flow.graph.entries, self.z, strict=True):
+            if entry is not None:
+                terms[entry].append((z, -1))
+        for v, through in enumerate(terms):
+            if v != TARGET:
+                self.model += pulp.LpAffineExpression(through) == 0, f"node_{v}"
+
+    def _every_model_once(self) -> None:
+        """(2)."""
+        placed: list[list[tuple[pulp.LpVariable, int]]] = [[] for _ in self.flow.classes]
+        for arc, f in zip(self.flow.graph.arcs, self.f, strict=True):
+            if arc.copies:
+                placed[arc.item].append((f, arc.copies))
+        for c, models in enumerate(self.flow.classes):
+            self.model += pulp.LpAffineExpression(placed[c]) == len(models), f"class_{c}"
+
+    def meaning(self, instance: Instance) -> dict[str, str]:
+        """What the variables stand for, with the names of the fleet."""
+        meaning = {}
+        for z, gpus in zip(self.z, self.flow.gpus, strict=True):
+            meaning[z.name] = (
+                f"GPUs in use of {len(gpus)} like {json.dumps(instance.gpus[gpus[0]].name)}"
+            )
+        for arc, f in zip(self.flow.graph.arcs, self.f, strict=True):
+            like = json.dumps(instance.models[self.flow.classes[arc.item][0]].name)
+            meaning[f.name] = (
+                f"GPUs that go from node {arc.tail} to node {arc.head} with {arc.copies} of "
+                f"{len(self.flow.classes[arc.item])} models like {like}"
+            )
+        return meaning
+
+    def solution(self, models: int) -> list[int] | None:
+        """The GPU of each of so many models, from the paths that the flow falls apart into.
+
+        Those that no class holds, because they need nothing, go to the first GPU.
+        ``None`` if the flow is none in whole numbers.
+        """
+        arcs, out = self.flow.graph.arcs, self._arcs_out()
+        left = [round(f.varValue or 0) for f in self.f]
+        waiting = [list(members) for members in self.flow.classes]
+        gpu_of = [0] * models
+        for entry, z, gpus in zip(self.flow.graph.entries, self.z, self.flow.gpus, strict=True):
+            for gpu in gpus[: round(z.varValue or 0)]:
+                node = entry
+                while node is not None and node != TARGET:
+                    e = next((e for e in out[node] if left[e]), None)
+                    if e is None or arcs[e].copies > len(waiting[arcs[e].item]):
+                        return None
+                    left[e] -= 1
+                    for _ in range(arcs[e].copies):
+                        gpu_of[waiting[arcs[e].item].pop()] = gpu
+                    node = arcs[e].head
+        return None if any(waiting) else gpu_of
+
+    def _arcs_out(self) -> list[list[int]]:
+        out: list[list[int]] = [[] for _ in range(self.flow.graph.nodes)]
+        for e, arc in enumerate(self.flow.graph.arcs):
+            out[arc.tail].append(e)
+        return out
