@@ -32,8 +32,8 @@ Objective
 Size
     |A| + |K| variables, |V| + |C| - 1 constraints. Where sizes are few or GPUs hold
     few models the graph is small: near the optimum about 400 arcs for 24 different
-    models on 8 GPUs,
-    5,000 for 48 on 12. Above :data:`MOST_ARCS` it is built on a coarser grid, below.
+    models on 8 GPUs, 1,400 for 32 on 8, 5,000 for 48 on 12. Above :data:`MOST_ARCS`
+    it is built on a coarser grid, below.
 
 Validity
     A whole flow of z_k units out of each s_k falls apart into as many paths, so
@@ -84,7 +84,7 @@ from kvpr_opt.scaled import PackingProblem, ScaledInstance, Threshold, fit_range
 #: can be stopped only now and then: with more arcs, that is seconds later.
 MOST_ARCS, MOST_ARCS_EXPORTED = 4_000, 200_000
 
-#: Grids for graphs that are too large, finest first: units of an average GPU.
+#: Grids for graphs that are too large, finest first: units of an average GPU, at least.
 _GRIDS = (4096, 1024, 256)
 
 #: Nodes of the branch-and-bound tree for one unit of budget.

@@ -26,6 +26,9 @@ from kvpr_opt.scaled import Threshold
 #: Copies of one class in one pattern are counted in 16 bits.
 _MOST_COPIES = int(np.iinfo(np.int16).max)
 
+# Halves of patterns, and patterns, that the enumeration may go through to find the columns.
+_MOST_ENUMERATED = 100_000
+
 
 @dataclass(frozen=True)
 class Columns:
@@ -88,7 +91,7 @@ def waste_bounded(
         return Unknown(f"more than {_MOST_COPIES} identical models fit a GPU", final=True)
     fields = Fields.of(question.counts)
     waste = Budget.of(question, question.sizes, question.capacities)
-    found = enumerate_patterns(question, fields, [waste], most, limits)
+    found = enumerate_patterns(question, fields, [waste], max(most, _MOST_ENUMERATED), limits)
     if limits.stopped:
         return Unknown("stopped while the patterns were enumerated")
     if found is None or len(found.kinds) > most:

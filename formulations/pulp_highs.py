@@ -11,19 +11,9 @@ import highspy
 import pulp
 
 from formulations.ending import Ending
+from formulations.highs_ending import ending_of
 from formulations.stoppable import run
 from kvpr_opt.limits import Limits
-
-# How a HiGHS run can end.
-_STATUS = highspy.HighsModelStatus
-
-# Ways to end that more time or work might have changed.
-_LIMITS = (
-    _STATUS.kTimeLimit,
-    _STATUS.kIterationLimit,
-    _STATUS.kSolutionLimit,
-    _STATUS.kInterrupt,
-)
 
 
 class _StoppableHiGHS(pulp.HiGHS):  # type: ignore[misc]
@@ -83,14 +73,7 @@ def solve(
     time_limit = limits.remaining if limits.remaining < float("inf") else None
     solver = _StoppableHiGHS(msg=False, timeLimit=time_limit, **options)
     run(lambda: model.solve(solver), limits, lambda: _cancel(model))
-    status = model.solverModel.getModelStatus()
-    dual_bound = float(model.solverModel.getInfo().mip_dual_bound)
-    message = f"HiGHS: {status.name}"
-    if status == _STATUS.kOptimal:
-        return Ending("solved", message, dual_bound)
-    if status == _STATUS.kInfeasible:
-        return Ending("infeasible", message)
-    return Ending("stopped" if status in _LIMITS else "failed", message, dual_bound)
+    return ending_of(model.solverModel)
 
 
 def _cancel(model: pulp.LpProblem) -> None:

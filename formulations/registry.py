@@ -51,10 +51,14 @@ ENTRIES: dict[str, Entry] = {
     ),
     "pattern_lp": Entry(
         "formulations.pattern_lp",
-        Capabilities(classes=True, hints=True, proof="certified", complete=False),
+        Capabilities(classes=True, hints=True, proof="certified", complete=False, compiled=True),
     ),
-    "setpartition_cpsat": Entry("formulations.setpartition_cpsat", Capabilities(classes=True)),
-    "setpartition_highs": Entry("formulations.setpartition_highs", Capabilities(classes=True)),
+    "setpartition_cpsat": Entry(
+        "formulations.setpartition_cpsat", Capabilities(classes=True, compiled=True)
+    ),
+    "setpartition_highs": Entry(
+        "formulations.setpartition_highs", Capabilities(classes=True, compiled=True)
+    ),
 }
 
 #: Every name that :func:`create` accepts, before a solver's name.
@@ -100,6 +104,17 @@ def create(name: str, instance: Instance, *, seed: int = 0, threads: int = 1) ->
     if ENTRIES[base].capabilities.answers == "threshold":
         return cast(Oracle, made)
     return cast(Optimiser, made)
+
+
+def capabilities_of(name: str) -> Capabilities:
+    """What a formulation can do; no module of it, or of a solver, is loaded.
+
+    Parameters
+    ----------
+    name
+        One that :func:`create` takes.
+    """
+    return ENTRIES[name.partition(SOLVER_MARK)[0]].capabilities
 
 
 def check_name(name: str, *, others: tuple[str, ...] = ()) -> None:

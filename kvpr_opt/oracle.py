@@ -43,6 +43,8 @@ class Capabilities:
     complete
         Whether every question is answered, given time. A relaxation is not
         complete: it refutes thresholds, or else its answer is :class:`Unknown`.
+    compiled
+        Whether it runs compiled kernels; they are made ready before it is timed.
     """
 
     answers: Literal["threshold", "optimum"] = "threshold"
@@ -52,6 +54,7 @@ class Capabilities:
     proof: Literal["solver", "certified"] = "solver"
     export: bool = False
     complete: bool = True
+    compiled: bool = False
 
 
 @dataclass(frozen=True)

@@ -253,9 +253,11 @@ class Run:
         return formulation
 
     def _formulation(self, name: str) -> Oracle | Optimiser:
-        from formulations.registry import create
+        from formulations.registry import capabilities_of, create
 
         name = DEFAULT_FORMULATION if name in OWN_METHODS else name
+        if capabilities_of(name).compiled:
+            self._load_kernels()
         return create(name, self.tracker.instance, seed=self._seed, threads=self._threads)
 
     def _polish(self, placement: Placement) -> Placement:

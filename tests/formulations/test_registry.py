@@ -8,8 +8,19 @@ import sys
 import pytest
 from small_fleets import TRAP
 
-from formulations.registry import ENTRIES, NAMES, OPTIMISERS, ORACLES, check_name, create
+import kvpr_opt as kv
+from formulations.registry import (
+    ENTRIES,
+    NAMES,
+    OPTIMISERS,
+    ORACLES,
+    capabilities_of,
+    check_name,
+    create,
+)
+from kvpr_opt import kernels, warm_up
 from kvpr_opt.errors import InputError
+from kvpr_opt.generate import random_instance
 
 
 def test_capabilities_are_read_without_loading_a_solver() -> None:
@@ -52,3 +63,19 @@ def test_a_solver_can_be_named_where_the_model_is_in_pulp() -> None:
 def test_an_unknown_solver_is_refused_with_the_nearest() -> None:
     with pytest.raises(InputError, match=r"solver 'higs' is not known \(did you mean 'highs'\?\)"):
         check_name("assignment_pulp:higs")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_kernels_are_made_ready_for_those_that_run_them(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made_ready = []
+    monkeypatch.setattr(kernels, "are_ready", lambda: False)
+    monkeypatch.setattr(warm_up, "warm_up", lambda: made_ready.append(name))
+    instance = random_instance("uniform", gpus=3, models=7, seed=0)
+    kv.solve(instance, method=name, threads=1, skip=("heuristic",))
+    assert bool(made_ready) == capabilities_of(name).compiled
+
+
+def test_capabilities_are_those_of_the_name_before_the_solver() -> None:
+    assert capabilities_of("arcflow_pulp:highs") == ENTRIES["arcflow_pulp"].capabilities
