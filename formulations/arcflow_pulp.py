@@ -48,9 +48,9 @@ Validity
     solution is re-evaluated, and the answer is "unknown" if it does not hold.
 
 Strength
-    With no bound on the waste the LP relaxation is the pattern LP of Gilmore and
-    Gomory, since a fractional flow falls apart into patterns, too; the bound on
-    the waste only takes paths out. The volume bound is weaker.
+    With no bound on the waste, and none on the f_e, the LP relaxation is the pattern
+    LP of Gilmore and Gomory, since a fractional flow falls apart into patterns, too;
+    those bounds only take solutions out. The volume bound is weaker.
 
 Reference
     Valerio de Carvalho (1999), Exact solution of bin-packing problems using

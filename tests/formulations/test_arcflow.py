@@ -154,7 +154,7 @@ def arcflow_factor(instance: Instance, threshold: Threshold, waste: int) -> floa
     "instance",
     [
         random_instance("uniform", gpus=4, models=9, seed=2),
-        random_instance("uniform", gpus=5, models=15, seed=0),
+        random_instance("uniform", gpus=4, models=12, seed=0),
         random_instance("precise", gpus=4, models=10, seed=1),
         fleet([10, 10, 14, 14], [(3, 2)] * 5 + [(2, 3)] * 4 + [(1, 1)] * 3),
     ],
@@ -251,6 +251,18 @@ def test_the_exported_model_is_exact_and_names_what_its_variables_mean() -> None
     instance = fleet([10, 10, 14], [(2, 1), (2, 1), (3, 2), (9, 0)])
     optimum = brute_force(instance)
     assert isinstance(optimum, Fraction)
+    check_exported(instance, optimum)
+
+
+def test_numbers_of_any_length_can_be_exported() -> None:
+    tiny = Fraction(1, 10**25)
+    instance = fleet([10, 10], [(3 + tiny, 3), (3, 3 + tiny), (3, 4), (1 + 7 * tiny, 1)])
+    optimum = brute_force(instance)
+    assert isinstance(optimum, Fraction)
+    check_exported(instance, optimum)
+
+
+def check_exported(instance: Instance, optimum: Fraction) -> None:
     for threshold, solvable in (
         (instance.scaled.at_most(optimum), True),
         (instance.scaled.below(optimum), False),

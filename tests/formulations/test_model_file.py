@@ -21,6 +21,9 @@ from kvpr_opt.scaled import Threshold
 
 EXPORTABLE = [name for name, entry in ENTRIES.items() if entry.capabilities.export]
 
+# The coefficients of arc flow are numbers of copies, however long the sizes are.
+WITH_SIZES = [name for name in EXPORTABLE if name != "arcflow_pulp"]
+
 SOLVED, INFEASIBLE = highspy.HighsModelStatus.kOptimal, highspy.HighsModelStatus.kInfeasible
 
 each_format = pytest.mark.parametrize("suffix", SUFFIXES)
@@ -100,7 +103,7 @@ def test_whole_numbers_survive_to_their_last_digit(suffix: str, tmp_path: Path) 
     assert {2.0 * size, 2.0 * size - 1} <= set(lp.row_upper_)
 
 
-@each_model
+@pytest.mark.parametrize("name", WITH_SIZES)
 def test_a_number_that_a_reader_cannot_hold_is_refused(name: str) -> None:
     instance = fleet([2 * LARGEST, 2 * LARGEST], [(LARGEST + 1, 0), (LARGEST - 1, 0)])
     with pytest.raises(InputError, match=r"a coefficient of 10\*\*15 or more"):
