@@ -86,7 +86,7 @@ class Options:
     """
 
     symmetry: bool = True
-    load_bounds: bool = False
+    load_bounds: bool = True
     linearization_level: int = 2
 
 

@@ -11,7 +11,12 @@ from kvpr_opt import read_instance
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "formulations" / "README.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
 
 
 def block(language: str) -> str:

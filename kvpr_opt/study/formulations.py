@@ -77,7 +77,7 @@ def shifted_geometric_mean(times: Sequence[float], shift: float = SHIFT) -> floa
     """The geometric mean of the times plus a shift, less the shift.
 
     The usual measure for solvers: neither the very short nor the very long times decide
-    it (Achterberg 2009, *Constraint Integer Programming*, app. A.3,
+    it (Achterberg 2007, *Constraint Integer Programming*, thesis,
     doi:10.14279/depositonce-1634).
     """
     return math.exp(sum(math.log(time + shift) for time in times) / len(times)) - shift
