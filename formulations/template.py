@@ -12,9 +12,9 @@ the conformance suite runs it. A formulation of your own needs
 * a line in ``formulations/README.md``.
 
 Data
-    Models i in I with item sizes w_i, ranked so that w_1 >= w_2 >= ..., and |G| GPUs of
-    one capacity c: the integers ``w_i = f a_i + a m_i``, ``c = a C`` of the threshold
-    t = a / f (see :mod:`kvpr_opt.scaled`).
+    Models i in I with item sizes w_i > 0, ranked so that w_1 >= w_2 >= ..., and |G| GPUs
+    of one capacity c: the integers ``w_i = f a_i + a m_i``, ``c = a C`` of the threshold
+    t = a / f (see :mod:`kvpr_opt.scaled`). Models of size 0 fit anywhere and are left out.
 
 Variables
     x_ij in {0, 1} for i <= j: model j runs on the GPU whose first model in the ranking
@@ -33,8 +33,8 @@ Size
 
 Validity
     A solution of (1) to (3) puts each model with one representative, which runs with
-    itself: by (2), j can be with i only if x_ii = 1, and the load of that GPU is within
-    c. In return, a packing gives a solution by naming each GPU after its first model.
+    itself: by (2) and w_j > 0, j can be with i only if x_ii = 1, and the load of that GPU
+    is within c. In return, a packing gives a solution by naming each GPU after its first model.
     There are no labels of GPUs that could be exchanged, so no two solutions are copies
     of each other but for identical models.
 
@@ -171,7 +171,8 @@ class _RepresentativesModel:
     def __init__(self, problem: PackingProblem) -> None:
         self.problem = problem
         self.model = pulp.LpProblem("representatives", pulp.LpMinimize)
-        ranked = sorted(range(len(problem.sizes)), key=lambda i: (-problem.sizes[i], i))
+        sizes = problem.sizes
+        ranked = sorted((i for i, size in enumerate(sizes) if size), key=lambda i: (-sizes[i], i))
         # By representative, then by model.
         self.x: dict[int, dict[int, pulp.LpVariable]] = {
             i: {j: self.model.add_variable(f"x_{i}_{j}", cat=pulp.LpBinary) for j in ranked[rank:]}
@@ -202,11 +203,11 @@ class _RepresentativesModel:
         self.model += pulp.lpSum(represented) <= len(self.problem.capacities), "gpus"
 
     def solution(self) -> list[int]:
-        """The GPU of each model, GPUs numbered by their representatives."""
+        """The GPU of each model, GPUs numbered by their representatives; 0 for size 0."""
         leader = {j: j for j in self.x}
         for i, followers in self.x.items():
             for j, variable in followers.items():
                 if (variable.varValue or 0.0) > 0.5:
                     leader[j] = i
         number = {i: g for g, i in enumerate(sorted(set(leader.values())))}
-        return [number[leader[j]] for j in range(len(leader))]
+        return [number[leader[j]] if j in leader else 0 for j in range(len(self.problem.sizes))]

@@ -43,7 +43,10 @@ def command(
         str, typer.Option("--gap", metavar="G", help="Stop at this relative gap, such as 0.001.")
     ] = "0",
     method: Annotated[
-        str, typer.Option("--method", metavar="M", help="auto, heuristic, or a formulation.")
+        str,
+        typer.Option(
+            "--method", metavar="M", help="auto, heuristic, a formulation, or NAME:SOLVER."
+        ),
     ] = "auto",
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="Random seed.")] = 0,
     threads: Annotated[

@@ -200,6 +200,11 @@ def test_a_model_that_fits_no_gpu_is_a_proof_of_its_own(candidate: Candidate) ->
 
 
 @each_oracle
+def test_models_without_size_or_pressure_are_placed_with_the_others(candidate: Candidate) -> None:
+    check_verdicts(candidate, fleet([10, 10], [(3, 3), (0, 0), (3, 4), (0, 0), (0, 2), (4, 0)]))
+
+
+@each_oracle
 def test_numbers_beyond_64_bits_give_no_false_answer(candidate: Candidate) -> None:
     tiny = Fraction(1, 10**25)
     instance = fleet([10, 10], [(3 + tiny, 3), (3, 3 + tiny), (3, 4), (1 + 7 * tiny, 1)])
