@@ -25,12 +25,13 @@ Constraints
     (1)  sum_{e out of v} f_e - sum_{e into v} f_e = sum_{k: s_k = v} z_k
                                                   for all v in V but o    what enters leaves
     (2)  sum_{e = (u, v, c, j)} j f_e = n_c       for all c in C          every model once
+    (3)  z_k = 0                                  for k in K without a pattern
 
 Objective
     None: any solution answers the question.
 
 Size
-    |A| + |K| variables, |V| + |C| - 1 constraints. Where sizes are few or GPUs hold
+    |A| + |K| variables, |V| + |C| - 1 constraints at least. Where sizes are few or GPUs hold
     few models the graph is small: near the optimum about 400 arcs for 24 different
     models on 8 GPUs, 1,400 for 32 on 8, 5,000 for 48 on 12. Above :data:`MOST_ARCS`
     it is built on a coarser grid, below.
@@ -256,10 +257,9 @@ class _ArcFlowModel:
         self.flow = flow
         self.model = pulp.LpProblem("arcflow", pulp.LpMinimize)
         self.model += pulp.lpSum([])
-        used = zip(flow.graph.entries, flow.gpus, strict=True)
         self.z = [
-            self.model.add_variable(f"z_{k}", 0, 0 if entry is None else len(gpus), pulp.LpInteger)
-            for k, (entry, gpus) in enumerate(used)
+            self.model.add_variable(f"z_{k}", 0, len(gpus), pulp.LpInteger)
+            for k, gpus in enumerate(flow.gpus)
         ]
         self.f = [
             self.model.add_variable(f"f_{e}", 0, self._most(arc), pulp.LpInteger)
@@ -267,6 +267,7 @@ class _ArcFlowModel:
         ]
         self._what_enters_leaves()
         self._every_model_once()
+        self._none_of_a_type_without_patterns()
 
     def _most(self, arc: Arc) -> int:
         if arc.copies:
@@ -294,6 +295,12 @@ class _ArcFlowModel:
                 placed[arc.item].append((f, arc.copies))
         for c, models in enumerate(self.flow.classes):
             self.model += pulp.LpAffineExpression(placed[c]) == len(models), f"class_{c}"
+
+    def _none_of_a_type_without_patterns(self) -> None:
+        """(3)."""
+        for k, (entry, z) in enumerate(zip(self.flow.graph.entries, self.z, strict=True)):
+            if entry is None:
+                self.model += z == 0, f"unused_{k}"
 
     def meaning(self, instance: Instance) -> dict[str, str]:
         """What the variables stand for, with the names of the fleet."""

@@ -16,6 +16,7 @@ import kvpr_opt as kv
 from formulations import arcflow_pulp
 from formulations.arcflow_graph import TARGET, Graph, build
 from formulations.arcflow_pulp import Formulation, _ArcFlowModel, _Flow
+from formulations.registry import SUFFIXES, write_model
 from kvpr_opt.errors import InputError
 from kvpr_opt.generate import random_instance
 from kvpr_opt.instance import Instance
@@ -270,6 +271,8 @@ def check_exported(instance: Instance, optimum: Fraction) -> None:
         exported = Formulation(instance).exported(threshold)
         names = {variable.name for variable in exported.model.variables()}
         assert set(exported.meaning) == names
+        for suffix in SUFFIXES:
+            assert "z_0" in write_model("arcflow_pulp", instance, threshold, suffix)
         exported.model.solve(pulp.HiGHS(msg=False))
         assert (exported.model.status == pulp.LpStatusOptimal) == solvable
 

@@ -18,7 +18,7 @@ from kvpr_opt.errors import NumericalError
 from kvpr_opt.generate import random_instance
 from kvpr_opt.limits import Limits
 from kvpr_opt.oracle import Feasible, Infeasible, Unknown
-from kvpr_opt.patterns.answers import Packing
+from kvpr_opt.patterns.answers import Fractional, Packing
 from kvpr_opt.patterns.generation import PatternLP
 from kvpr_opt.patterns.question import Question
 from kvpr_opt.placement import Placement
@@ -80,14 +80,17 @@ def test_the_lp_refutes_more_than_the_volume() -> None:
     assert stronger >= 4
 
 
-def test_the_gpus_of_a_hint_are_columns() -> None:
-    instance = random_instance("uniform", gpus=8, models=32, seed=0)
+def test_the_gpus_of_a_hint_are_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    instance = random_instance("mixed", gpus=6, models=18, seed=0)
     best = kv.solve(instance, threads=1).placement
     assert best is not None
     threshold = instance.scaled.at_most(Fraction(best.max_kvpr))
+    # An LP that passes before it has generated a single column.
+    monkeypatch.setattr(PatternLP, "decide", lambda *_: Fractional(np.zeros(0)))
     assert isinstance(Formulation(instance).decide(threshold, Limits(60)), Unknown)
     verdict = Formulation(instance).decide(threshold, Limits(60), hint=best)
     assert isinstance(verdict, Feasible)
+    assert verdict.placement.max_kvpr == best.max_kvpr
 
 
 def test_models_in_several_chosen_patterns_stay_in_one() -> None:
