@@ -49,7 +49,8 @@ Restricted master
 Size
     |C| + |K| rows; a few hundred to a few thousand columns are generated. The
     knapsack problems are solved by dynamic programming over the value, in
-    :mod:`kvpr_opt.patterns.knapsack`.
+    :mod:`kvpr_opt.patterns.knapsack`; for which duals, and how often, is in
+    :mod:`kvpr_opt.patterns.generation`.
 
 Validity
     A placement within t gives each GPU a pattern, so that s = 1 is feasible: if
@@ -66,7 +67,8 @@ Validity
 Strength
     The bound of Gilmore and Gomory: no weaker than the volume and seldom more
     than one bin from the optimum, so that it refutes most thresholds that can
-    be refuted. The arc-flow model has the same LP bound.
+    be refuted. The arc-flow model has the same LP bound, if the waste of its paths is
+    not bounded.
 
 Reference
     Gilmore and Gomory (1961), A linear programming approach to the cutting-stock
