@@ -285,7 +285,7 @@ class _ArcFlowModel:
                 terms[entry].append((z, -1))
         for v, through in enumerate(terms):
             if v != TARGET:
-                self.model += pulp.LpAffineExpression(through) == 0, f"node_{v}"
+                self.model += _sum(through) == 0, f"node_{v}"
 
     def _every_model_once(self) -> None:
         """(2)."""
@@ -294,7 +294,7 @@ class _ArcFlowModel:
             if arc.copies:
                 placed[arc.item].append((f, arc.copies))
         for c, models in enumerate(self.flow.classes):
-            self.model += pulp.LpAffineExpression(placed[c]) == len(models), f"class_{c}"
+            self.model += _sum(placed[c]) == len(models), f"class_{c}"
 
     def _none_of_a_type_without_patterns(self) -> None:
         """(3)."""
@@ -345,3 +345,8 @@ class _ArcFlowModel:
         for e, arc in enumerate(self.flow.graph.arcs):
             out[arc.tail].append(e)
         return out
+
+
+def _sum(terms: list[tuple[pulp.LpVariable, int]]) -> pulp.LpAffineExpression:
+    # PuLP 3 would take the terms as they are, PuLP 4 does not.
+    return pulp.lpSum(number * variable for variable, number in terms)

@@ -112,7 +112,7 @@ def _ask(request: dict[str, Any], limits: Limits) -> dict[str, Any] | None:
     """The answer of the process, or ``None`` where the limits ended it."""
     with tempfile.TemporaryDirectory(prefix="kvpr-opt-") as folder:
         where = {"TMPDIR": folder, "TEMP": folder, "TMP": folder}
-        path = os.pathsep.join(filter(None, sys.path))
+        path = os.pathsep.join(os.path.abspath(entry) for entry in sys.path if entry)
         # A file, not a pipe: of a pipe, the rest would be lost with the first time-out below.
         with open(os.path.join(folder, "request"), "w+", encoding="utf-8") as given:
             json.dump(request, given)

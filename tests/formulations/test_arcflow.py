@@ -141,12 +141,12 @@ def arcflow_factor(instance: Instance, threshold: Threshold, waste: int) -> floa
     gpus = tuple(kind.gpus for kind in scaled.types)
     made = _ArcFlowModel(_Flow(graph, classes, gpus, ""))
     for variable in made.model.variables():
-        variable.cat, variable.upBound = pulp.LpContinuous, None
+        variable.upBound = None
     s = made.model.add_variable("s", 0)
     made.model.setObjective(s)
     for k, z in enumerate(made.z):
         made.model += z <= len(gpus[k]) * s, f"number_{k}"
-    made.model.solve(pulp.HiGHS(msg=False))
+    made.model.solve(pulp.HiGHS(mip=False, msg=False))
     assert made.model.status == pulp.LpStatusOptimal
     return float(s.varValue)
 

@@ -57,7 +57,7 @@ def test_it_agrees_with_brute_force(solver: str) -> None:
 def test_it_agrees_with_brute_force_on_many_fleets(solver: str, block: int) -> None:
     for seed in range(block * 20, block * 20 + 20):
         instance = random_fleet(random.Random(f"solvers {seed}"), 6, 3)
-        if instance.scaled.total_pressure.bit_length() < 40:
+        if instance.scaled.total_pressure.bit_length() < 12:  # no rounding
             agrees(solver, instance)
 
 
