@@ -122,7 +122,7 @@ def pattern_factor(instance: Instance, threshold: Threshold) -> float:
             for c, copies in pattern:
                 placed[c].append((variable, copies))
     for terms, count in zip(placed, counts, strict=True):
-        model += pulp.LpAffineExpression(terms) >= count
+        model += pulp.lpSum(copies * variable for variable, copies in terms) >= count
     model.solve(pulp.HiGHS(msg=False))
     assert model.status == pulp.LpStatusOptimal
     return float(s.varValue)
