@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from kvpr_opt.limits import Limits
+from kvpr_opt.scaled import PackingProblem, ScaledInstance
 
 #: The node in which all paths end.
 TARGET = 0
@@ -65,6 +66,28 @@ class Graph:
     nodes: int
     arcs: tuple[Arc, ...]
     entries: tuple[int | None, ...]
+
+
+@dataclass(frozen=True)
+class Network:
+    """A graph, and what its items and entries stand for.
+
+    Attributes
+    ----------
+    graph
+        Its items are the classes below.
+    classes
+        Models of equal item size, by falling size.
+    gpus
+        GPUs of equal capacity.
+    grid
+        For the name of the model: empty where the graph is exact.
+    """
+
+    graph: Graph
+    classes: tuple[tuple[int, ...], ...]
+    gpus: tuple[tuple[int, ...], ...]
+    grid: str
 
 
 class _Interval(NamedTuple):
@@ -115,6 +138,44 @@ def build(
     # A path without a model is no use.
     entries = tuple(None if state.node == TARGET else state.node for state in states)
     return Graph(builder.nodes, tuple(builder.arcs), entries)
+
+
+def network_of(
+    scaled: ScaledInstance, problem: PackingProblem, limits: Limits, most_arcs: int
+) -> Network | None:
+    """The graph of a packing problem, if it is small enough.
+
+    Parameters
+    ----------
+    scaled
+        The fleet, for its GPU types.
+    problem
+        Sizes by model and capacities by GPU.
+    limits
+        When to give up.
+    most_arcs
+        ``None`` is returned where there are more.
+    """
+    classes: dict[int, list[int]] = {}
+    for i in sorted(range(len(problem.sizes)), key=lambda i: (-problem.sizes[i], i)):
+        classes.setdefault(problem.sizes[i], []).append(i)
+    classes.pop(0, None)  # needs nothing
+    graph = build(
+        list(classes),
+        [len(models) for models in classes.values()],
+        [problem.capacities[kind.gpus[0]] for kind in scaled.types],
+        most_waste=sum(problem.capacities) - sum(problem.sizes),
+        most_arcs=most_arcs,
+        limits=limits,
+    )
+    if graph is None:
+        return None
+    return Network(
+        graph=graph,
+        classes=tuple(map(tuple, classes.values())),
+        gpus=tuple(kind.gpus for kind in scaled.types),
+        grid="" if problem.exact else f" on a grid of {max(problem.capacities)} units a GPU",
+    )
 
 
 class _Builder:

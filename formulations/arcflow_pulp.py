@@ -65,11 +65,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import pulp
 
-from formulations.arcflow_graph import TARGET, Arc, Graph, build
+from formulations.arcflow_graph import TARGET, Arc, Network, network_of
 from formulations.model_file import Exported
 from formulations.pulp_catalogue import DEFAULT_SOLVER
 from formulations.pulp_solvers import PulpSolver
@@ -79,7 +78,7 @@ from kvpr_opt.instance import Instance
 from kvpr_opt.limits import Limits
 from kvpr_opt.oracle import Feasible, Infeasible, Unknown, Verdict
 from kvpr_opt.placement import Placement
-from kvpr_opt.scaled import PackingProblem, ScaledInstance, Threshold, fit_range
+from kvpr_opt.scaled import PackingProblem, Threshold, fit_range
 
 #: Arcs above which a graph is given up, in a question and in a file for other solvers. HiGHS
 #: can be stopped only now and then: with more arcs, that is seconds later.
@@ -139,9 +138,9 @@ class Formulation:
         for problem in _from_fine_to_coarse(exact):
             if not any(problem.sizes):
                 break
-            flow = _flow(self.instance.scaled, problem, limits, MOST_ARCS)
-            if flow is not None:
-                return self._solve(flow, threshold, limits, budget)
+            network = network_of(self.instance.scaled, problem, limits, MOST_ARCS)
+            if network is not None:
+                return self._solve(network, threshold, limits, budget)
             if limits.stopped:
                 return Unknown("stopped while the graph was built")
         else:
@@ -149,13 +148,13 @@ class Formulation:
         return self._checked([0] * len(exact.sizes), threshold)
 
     def _solve(
-        self, flow: _Flow, threshold: Threshold, limits: Limits, budget: float | None
+        self, network: Network, threshold: Threshold, limits: Limits, budget: float | None
     ) -> Verdict:
-        model = _ArcFlowModel(flow)
+        model = _ArcFlowModel(network)
         nodes = None if budget is None else int(budget * _NODES_PER_UNIT)
         ending = self.solver.solve(model.model, limits, nodes=nodes)
         if ending.status == "infeasible":
-            return Infeasible(self.solver.word(f"arc-flow model{flow.grid}", threshold))
+            return Infeasible(self.solver.word(f"arc-flow model{network.grid}", threshold))
         if ending.status != "solved":
             return Unknown(ending.message, final=ending.status == "failed")
         gpu_of = model.solution(len(self.instance.models))
@@ -182,14 +181,14 @@ class Formulation:
             If the graph is too large.
         """
         exact = self.instance.scaled.packing(threshold)
-        flow = _flow(self.instance.scaled, exact, Limits(), MOST_ARCS_EXPORTED)
-        if flow is None:
+        network = network_of(self.instance.scaled, exact, Limits(), MOST_ARCS_EXPORTED)
+        if network is None:
             raise InputError(
                 f"at this threshold the graph has more than {MOST_ARCS_EXPORTED} arcs: choose "
                 "a lower threshold, or another formulation",
                 place="threshold",
             )
-        model = _ArcFlowModel(flow)
+        model = _ArcFlowModel(network)
         return Exported(model.model, model.meaning(self.instance))
 
 
@@ -202,68 +201,20 @@ def _from_fine_to_coarse(exact: PackingProblem) -> Iterator[PackingProblem]:
             yield rounded
 
 
-@dataclass(frozen=True)
-class _Flow:
-    """What the variables are made from.
-
-    Attributes
-    ----------
-    graph
-        Its items are the classes below.
-    classes
-        Models of equal item size, by falling size.
-    gpus
-        GPUs of equal capacity.
-    grid
-        For the name of the model: empty where the graph is exact.
-    """
-
-    graph: Graph
-    classes: tuple[tuple[int, ...], ...]
-    gpus: tuple[tuple[int, ...], ...]
-    grid: str
-
-
-def _flow(
-    scaled: ScaledInstance, problem: PackingProblem, limits: Limits, most_arcs: int
-) -> _Flow | None:
-    """The graph of a problem, if it is small enough."""
-    classes: dict[int, list[int]] = {}
-    for i in sorted(range(len(problem.sizes)), key=lambda i: (-problem.sizes[i], i)):
-        classes.setdefault(problem.sizes[i], []).append(i)
-    classes.pop(0, None)  # needs nothing
-    graph = build(
-        list(classes),
-        [len(models) for models in classes.values()],
-        [problem.capacities[kind.gpus[0]] for kind in scaled.types],
-        most_waste=sum(problem.capacities) - sum(problem.sizes),
-        most_arcs=most_arcs,
-        limits=limits,
-    )
-    if graph is None:
-        return None
-    return _Flow(
-        graph=graph,
-        classes=tuple(map(tuple, classes.values())),
-        gpus=tuple(kind.gpus for kind in scaled.types),
-        grid="" if problem.exact else f" on a grid of {max(problem.capacities)} units a GPU",
-    )
-
-
 class _ArcFlowModel:
     """Variables and constraints, one method a family."""
 
-    def __init__(self, flow: _Flow) -> None:
-        self.flow = flow
+    def __init__(self, network: Network) -> None:
+        self.network, self.graph = network, network.graph
         self.model = pulp.LpProblem("arcflow", pulp.LpMinimize)
         self.model += pulp.lpSum([])
         self.z = [
             self.model.add_variable(f"z_{k}", 0, len(gpus), pulp.LpInteger)
-            for k, gpus in enumerate(flow.gpus)
+            for k, gpus in enumerate(network.gpus)
         ]
         self.f = [
             self.model.add_variable(f"f_{e}", 0, self._most(arc), pulp.LpInteger)
-            for e, arc in enumerate(flow.graph.arcs)
+            for e, arc in enumerate(network.graph.arcs)
         ]
         self._what_enters_leaves()
         self._every_model_once()
@@ -271,16 +222,16 @@ class _ArcFlowModel:
 
     def _most(self, arc: Arc) -> int:
         if arc.copies:
-            return len(self.flow.classes[arc.item]) // arc.copies
-        return sum(map(len, self.flow.gpus))
+            return len(self.network.classes[arc.item]) // arc.copies
+        return sum(map(len, self.network.gpus))
 
     def _what_enters_leaves(self) -> None:
         """(1)."""
-        terms: list[list[tuple[pulp.LpVariable, int]]] = [[] for _ in range(self.flow.graph.nodes)]
-        for arc, f in zip(self.flow.graph.arcs, self.f, strict=True):
+        terms: list[list[tuple[pulp.LpVariable, int]]] = [[] for _ in range(self.graph.nodes)]
+        for arc, f in zip(self.graph.arcs, self.f, strict=True):
             terms[arc.tail].append((f, 1))
             terms[arc.head].append((f, -1))
-        for entry, z in zip(self.flow.graph.entries, self.z, strict=True):
+        for entry, z in zip(self.graph.entries, self.z, strict=True):
             if entry is not None:
                 terms[entry].append((z, -1))
         for v, through in enumerate(terms):
@@ -289,31 +240,31 @@ class _ArcFlowModel:
 
     def _every_model_once(self) -> None:
         """(2)."""
-        placed: list[list[tuple[pulp.LpVariable, int]]] = [[] for _ in self.flow.classes]
-        for arc, f in zip(self.flow.graph.arcs, self.f, strict=True):
+        placed: list[list[tuple[pulp.LpVariable, int]]] = [[] for _ in self.network.classes]
+        for arc, f in zip(self.graph.arcs, self.f, strict=True):
             if arc.copies:
                 placed[arc.item].append((f, arc.copies))
-        for c, models in enumerate(self.flow.classes):
+        for c, models in enumerate(self.network.classes):
             self.model += _sum(placed[c]) == len(models), f"class_{c}"
 
     def _none_of_a_type_without_patterns(self) -> None:
         """(3)."""
-        for k, (entry, z) in enumerate(zip(self.flow.graph.entries, self.z, strict=True)):
+        for k, (entry, z) in enumerate(zip(self.graph.entries, self.z, strict=True)):
             if entry is None:
                 self.model += z == 0, f"unused_{k}"
 
     def meaning(self, instance: Instance) -> dict[str, str]:
         """What the variables stand for, with the names of the fleet."""
         meaning = {}
-        for z, gpus in zip(self.z, self.flow.gpus, strict=True):
+        for z, gpus in zip(self.z, self.network.gpus, strict=True):
             meaning[z.name] = (
                 f"GPUs in use of {len(gpus)} like {json.dumps(instance.gpus[gpus[0]].name)}"
             )
-        for arc, f in zip(self.flow.graph.arcs, self.f, strict=True):
-            like = json.dumps(instance.models[self.flow.classes[arc.item][0]].name)
+        for arc, f in zip(self.graph.arcs, self.f, strict=True):
+            like = json.dumps(instance.models[self.network.classes[arc.item][0]].name)
             meaning[f.name] = (
                 f"GPUs that go from node {arc.tail} to node {arc.head} with {arc.copies} of "
-                f"{len(self.flow.classes[arc.item])} models like {like}"
+                f"{len(self.network.classes[arc.item])} models like {like}"
             )
         return meaning
 
@@ -323,11 +274,11 @@ class _ArcFlowModel:
         Those that no class holds, because they need nothing, go to the first GPU.
         ``None`` if the flow is none in whole numbers.
         """
-        arcs, out = self.flow.graph.arcs, self._arcs_out()
+        arcs, out = self.graph.arcs, self._arcs_out()
         left = [round(f.varValue or 0) for f in self.f]
-        waiting = [list(members) for members in self.flow.classes]
+        waiting = [list(members) for members in self.network.classes]
         gpu_of = [0] * models
-        for entry, z, gpus in zip(self.flow.graph.entries, self.z, self.flow.gpus, strict=True):
+        for entry, z, gpus in zip(self.graph.entries, self.z, self.network.gpus, strict=True):
             for gpu in gpus[: round(z.varValue or 0)]:
                 node = entry
                 while node is not None and node != TARGET:
@@ -341,8 +292,8 @@ class _ArcFlowModel:
         return None if any(waiting) else gpu_of
 
     def _arcs_out(self) -> list[list[int]]:
-        out: list[list[int]] = [[] for _ in range(self.flow.graph.nodes)]
-        for e, arc in enumerate(self.flow.graph.arcs):
+        out: list[list[int]] = [[] for _ in range(self.graph.nodes)]
+        for e, arc in enumerate(self.graph.arcs):
             out[arc.tail].append(e)
         return out
 

@@ -14,8 +14,8 @@ from small_fleets import brute_force, fleet
 
 import kvpr_opt as kv
 from formulations import arcflow_pulp
-from formulations.arcflow_graph import TARGET, Graph, build
-from formulations.arcflow_pulp import Formulation, _ArcFlowModel, _Flow
+from formulations.arcflow_graph import TARGET, Graph, Network, build
+from formulations.arcflow_pulp import Formulation, _ArcFlowModel
 from formulations.registry import SUFFIXES, write_model
 from kvpr_opt.errors import InputError
 from kvpr_opt.generate import random_instance
@@ -139,7 +139,7 @@ def arcflow_factor(instance: Instance, threshold: Threshold, waste: int) -> floa
     )  # fmt: skip
     assert graph is not None
     gpus = tuple(kind.gpus for kind in scaled.types)
-    made = _ArcFlowModel(_Flow(graph, classes, gpus, ""))
+    made = _ArcFlowModel(Network(graph, classes, gpus, ""))
     for variable in made.model.variables():
         variable.upBound = None
     s = made.model.add_variable("s", 0)
