@@ -23,8 +23,11 @@ from kvpr_opt.patterns.proof import dual_proof, exhaustion, placement_of
 from kvpr_opt.patterns.question import Question
 from kvpr_opt.scaled import Threshold
 
-#: Copies of one class in one pattern are counted in 16 bits.
+# Copies of one class in one pattern are counted in 16 bits.
 _MOST_COPIES = int(np.iinfo(np.int16).max)
+
+# Entries (models, GPU types, classes) of the patterns that one round of pricing may find.
+_MOST_ENTRIES = 100_000_000
 
 # Halves of patterns, and patterns, that the enumeration may go through to find the columns.
 _MOST_ENUMERATED = 100_000
@@ -86,9 +89,9 @@ def waste_bounded(
         return Infeasible(dual_proof(instance.scaled, threshold, refuted))
     if not question.counts.any():
         return placed(instance, threshold, Packing.empty(len(question.counts)))
-    copies = np.minimum(question.counts, question.capacities.max() // np.maximum(question.sizes, 1))
-    if copies.max() > _MOST_COPIES:
-        return Unknown(f"more than {_MOST_COPIES} identical models fit a GPU", final=True)
+    beyond = beyond_patterns(question)
+    if beyond:
+        return Unknown(beyond, final=True)
     fields = Fields.of(question.counts)
     waste = Budget.of(question, question.sizes, question.capacities)
     found = enumerate_patterns(question, fields, [waste], max(most, _MOST_ENUMERATED), limits)
@@ -100,6 +103,17 @@ def waste_bounded(
         return Infeasible(exhaustion(threshold, NoPacking(0)))
     counts = fields.unpack(found.words, len(question.counts))
     return Columns(counts, found.kinds, question.counts, question.numbers)
+
+
+def beyond_patterns(question: Question) -> str:
+    """Why the patterns of a question cannot be held; empty where they can."""
+    copies = int(question.counts.max(initial=0))
+    if copies > _MOST_COPIES:
+        return f"{copies} identical models, more than {_MOST_COPIES}"
+    entries = int(question.counts.sum()) * len(question.capacities) * len(question.sizes)
+    if entries > _MOST_ENTRIES:
+        return f"tables of {entries} entries, more than {_MOST_ENTRIES}"
+    return ""
 
 
 def placed(instance: Instance, threshold: Threshold, packing: Packing) -> Verdict:

@@ -83,7 +83,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from formulations.pattern_columns import Columns, placed
+from formulations.pattern_columns import Columns, beyond_patterns, placed
 from formulations.pattern_highs import choose
 from kvpr_opt.errors import NumericalError
 from kvpr_opt.instance import Instance
@@ -142,6 +142,9 @@ class Formulation:
         question = Question.of(scaled, threshold)
         if not question.counts.any():
             return placed(self.instance, threshold, Packing.empty(len(question.counts)))
+        beyond = beyond_patterns(question)
+        if beyond:
+            return Unknown(beyond, final=True)
         try:
             relaxed = self._lp.decide(question, limits)
         except NumericalError as error:

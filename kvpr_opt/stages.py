@@ -256,8 +256,8 @@ class Run:
         from formulations.registry import capabilities_of, create
 
         name = DEFAULT_FORMULATION if name in OWN_METHODS else name
-        if capabilities_of(name).compiled:
-            self._load_kernels()
+        if capabilities_of(name).compiled and not self._load_kernels():
+            name = DEFAULT_FORMULATION  # which runs none
         return create(name, self.tracker.instance, seed=self._seed, threads=self._threads)
 
     def _polish(self, placement: Placement) -> Placement:

@@ -79,3 +79,18 @@ def test_kernels_are_made_ready_for_those_that_run_them(
 
 def test_capabilities_are_those_of_the_name_before_the_solver() -> None:
     assert capabilities_of("arcflow_pulp:highs") == ENTRIES["arcflow_pulp"].capabilities
+
+
+def test_where_kernels_cannot_be_kept_the_default_formulation_takes_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def disk_full() -> None:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(kernels, "are_ready", lambda: False)
+    monkeypatch.setattr(warm_up, "warm_up", disk_full)
+    instance = random_instance("uniform", gpus=3, models=7, seed=0)
+    result = kv.solve(instance, method="pattern_lp", threads=1, skip=("heuristic",))
+    assert result.status is kv.Status.OPTIMAL
+    assert "no space left" in result.statistics["kernels"]
+    assert any("assignment_cpsat" in event["stage"] for event in result.statistics["trajectory"])

@@ -160,3 +160,13 @@ def test_it_stops_in_time_while_the_solver_works(name: str, stop: str) -> None:
     assert time.monotonic() - start < 1.8
     assert isinstance(verdict, Unknown)
     assert not verdict.final
+
+
+@pytest.mark.parametrize("name", [*NAMES, "pattern_lp"])
+def test_more_copies_than_can_be_counted_are_left_alone(name: str) -> None:
+    instance = fleet([10**6, 10**6], [(1, 1)] * 40_000)
+    threshold = instance.scaled.at_most(Fraction(1))
+    verdict = oracle(name, instance).decide(threshold, Limits(60))
+    assert isinstance(verdict, Unknown)
+    assert verdict.final
+    assert "40000 identical models" in verdict.reason
