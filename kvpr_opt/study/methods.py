@@ -88,7 +88,7 @@ def _program(name: str, entry: Mapping[str, Any], folder: str) -> Program | None
     """The program of a method; ``None`` for the methods of this package."""
     reference = entry.get("program")
     if reference is None and not name.startswith(PREFIX):
-        check_method(name, others=HEURISTICS)
+        check_method(name, others=tuple(HEURISTICS))
         return None
     if reference is not None and (name in KNOWN or name.startswith(PREFIX)):
         raise InputError(f"{name!r} is the name of a known method", place="name")
