@@ -24,8 +24,16 @@ PRISM_OPTIMUM = Fraction(43, 1008)
 PRISM_POINTS = (2, 1, 2, 1, 1, 1, 1, 3, 1, 3, 1, 2, 2, 1, 1, 2)
 
 
-WRONG_POINTS = [" 1 1 1", "1 1 1 ", "1  1 1", "1\t1 1", "1 1 1\n", "01 1 1", "+1 1 1", "-1 1 1"]
-WRONG_POINTS += ["1.0 1 1", "1/1 1 1", "1 1 1000000", "1,1,1", "\u0661 1 1", "\u00b2 1 1", "1 1 x"]
+WRONG_POINTS = ["01 1 1", "+1 1 1", "-1 1 1", "1 1", "1 1 1 1"]
+WRONG_POINTS += [
+    "1.0 1 1",
+    "1/1 1 1",
+    "1 1 1000000000",
+    "1,1,1",
+    "\u0661 1 1",
+    "\u00b2 1 1",
+    "1 1 x",
+]
 
 
 # -- claims, and whether they hold by definition ---------------------------------------
@@ -95,8 +103,13 @@ class Case:
 
     def judge(self, value, points, limits):
         """Ask the checker, and compare; return whether it accepted."""
-        code, holds = claim(self.text, value, points, limits), self.holds(value, points, limits)
+        code = claim(self.text, value, points, limits)
         assert code in (0, 5)
+        if len(points) == len(self.instance.models):
+            # What takes no room can be added to any GPU: its points prove nothing.
+            models = zip(points, self.instance.models, strict=True)
+            points = [p if model.size or model.pressure else 0 for p, model in models]
+        holds = self.holds(value, points, limits)
         if code == 0:
             assert holds
             assert value <= self.best
@@ -316,8 +329,9 @@ def edit(memories, models, value, points, limits):
         ([5], [(0, 1), (0, 1)], Fraction(2, 5), "1 1", "1", 0),
         ([5], [(0, 1), (0, 1)], Fraction(3, 7), "1 1", "1", 5),
         ([5], [(0, 0), (0, 1)], Fraction(1, 5), "0 1", "0", 0),
-        ([5], [(0, 0), (0, 1)], Fraction(1, 5), "1 1", "1", 0),
-        ([5], [(0, 0), (0, 1)], Fraction(1, 5), "1 1", "0", 5),
+        # What takes no room can be added to any GPU: its points prove nothing.
+        ([5], [(0, 0), (0, 1)], Fraction(1, 5), "1 1", "1", 5),
+        ([5], [(0, 0), (0, 1)], Fraction(1, 5), "9 1", "0", 0),
         # The strict question is not one unit less: 1/4 would pass as the optimum.
         ([10, 10], [(6, 0), (4, 0), (2, 1)], Fraction(1, 8), "3 2 6", "5", 0),
         ([10, 10], [(6, 0), (4, 0), (2, 1)], Fraction(1, 4), "1 1 1", "1", 5),
@@ -338,18 +352,17 @@ def test_points_have_one_spelling(wrong):
     )
     for models, gpus in ((wrong, "1"), ("1 1 1", wrong)):
         data["bounds"][0]["proof"] = {"kind": "dual", "models": models, "gpus": gpus}
-        assert check(text, json.dumps(data)).exit_code == 2
+        assert check(text, json.dumps(data)).exit_code == 5
 
 
 def test_exactly_these_keys():
-    text = canonical_fleet(fleet([5, 5], [(3, 0)] * 3))
     data = json.loads(certify_points(TRAP, Fraction(1, 8), (3, 2, 6), (5,)).to_json())
     proof = data["bounds"][0]["proof"]
     assert proof == {"kind": "dual", "models": "3 2 6", "gpus": "5"}
     for change in ({"more": "1"}, {"models": None}, {"gpus": None}):
         kept = {key: value for key, value in (proof | change).items() if value is not None}
         data["bounds"][0]["proof"] = kept
-        assert check(text, json.dumps(data)).exit_code == 2
+        assert check(canonical_fleet(TRAP), json.dumps(data)).exit_code == 5
 
 
 def certify_points(instance, value, points, limits):
@@ -390,11 +403,11 @@ def test_a_proof_for_a_large_fleet_is_checked_at_once():
         ([(1, 1)] * 9, 999_999, 999_999),  # and none too much
     ],
 )
-def test_a_table_too_large_is_refused(models, each, most):
+def test_large_tables_take_bounded_work(models, each, most):
     text = canonical_fleet(fleet([5] * 2, models))
     start = time.process_time()
     code = claim(text, math.inf, [each] * len(models), [most])
-    assert code == (5 if models == [(1, 1)] * 9 else 2)
+    assert code == (0 if each == 20 else 5)
     assert time.process_time() - start < 4
 
 
@@ -409,7 +422,7 @@ def test_a_text_of_millions_of_points_is_read_at_once():
     text = canonical_fleet(fleet([5], [(1, 1)]))
     start = time.process_time()
     assert claim(text, 1, "1 " * 4_500_000 + "1", "1") == 5
-    assert claim(text, 1, "9" * 9_000_000, "1") == 2
+    assert claim(text, 1, "9" * 9_000_000, "1") == 5
     assert time.process_time() - start < 6
 
 
