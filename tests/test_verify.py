@@ -226,8 +226,8 @@ def test_a_solvers_word_is_neither_passed_nor_failed(trap):
 def test_a_solvers_word_must_reach_the_bound(trap):
     text, data = trap
     # Free memory has at most 5 units of 2, so the value before 1/8 = (1/4)(1/2) is (1/5)(1/2).
-    for threshold, code in [("1/10", 3), ("99/1000", 5), ("infinite", 3), ("0", 5)]:
-        data["bounds"][0]["proof"] = word(0) | {"threshold": threshold}
+    for said, code in [("1/10", 3), ("99/1000", 5), ("infinite", 3), ("0", 5)]:
+        data["bounds"][0]["proof"] = word(0) | {"threshold": said}
         assert run(text, data).exit_code == code
 
 
