@@ -24,11 +24,12 @@ from typing import Any, NamedTuple
 FLEET_SCHEMA, CERTIFICATE_SCHEMA = "kvpr-opt/canonical/1", "kvpr-opt/certificate/1"
 PASSED, FAILED, NOT_CHECKABLE = "passed", "FAILED", "not checkable"
 # A checker reads what strangers send: these limits bound its work.
-MAX_BYTES, MAX_BOUNDS = 10_000_000, 2  # of a file; of a certificate
+MAX_BYTES, MAX_OBJECTS = 10_000_000, 250_000  # of a file; opening brackets in it, names included
 MAX_DIGITS, MAX_CLAIM_DIGITS = 200, 20_000  # above and below, of numbers of a fleet; of a KVPR
 MAX_MEMORY_BITS, MAX_PRESSURE_BITS = 4_000, 100_000_000  # denominators; times GPUs and models
 MAX_TABLE, MAX_STEPS = 60_000_000, 3_000_000  # bytes, and steps, to find the sets of a proof
-MAX_SETS, MAX_CASES, MAX_POINT_DIGITS = 20_000, 100_000, 9  # of a proof by points
+MAX_SETS, MAX_CASES = 20_000, 100_000  # that a tree may choose from, and distinguish
+MAX_BOUNDS, MAX_POINT_DIGITS = 2, 9  # of a certificate; of points
 
 Finding = tuple[str, str]  # an outcome, and why
 Item = tuple[int, int]  # its size and its points
@@ -78,8 +79,8 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _load(text: str, schema: str, **types: Any) -> list[Any]:
-    if len(text) > MAX_BYTES:
-        raise Refused(f"it is longer than {MAX_BYTES} bytes")
+    if len(text) > MAX_BYTES or text.count("[") + text.count("{") > MAX_OBJECTS:
+        raise Refused(f"it exceeds {MAX_BYTES} bytes, or {MAX_OBJECTS} lists and objects")
     try:
         # A JSON number becomes a float, however long it is, and no place accepts a float.
         data = json.loads(text, object_pairs_hook=_once, parse_int=float)
