@@ -222,7 +222,7 @@ def _patterns(
         stack: list[tuple[int, int, int, tuple[Item, ...]]] = [(0, capacity, most - spare, ())]
         while stack:
             first, room, wanted, held = stack.pop()
-            if held and wanted <= 0:
+            if wanted <= 0:
                 yield wanted + spare, Counter([*held, (0, kind)])
             at = max(0, -(-wanted // unit)) * width
             for i in range(first, len(items)):

@@ -14,7 +14,7 @@ from kvpr_opt.bounds import lower_bounds
 from kvpr_opt.canonical import canonical_fleet, digest
 from kvpr_opt.certificate import BoundClaim, Certificate, certify, verify
 from kvpr_opt.errors import InputError, InvalidPlacementError, SolverError
-from kvpr_opt.evidence import Counting, LowerBound, SolverWord, Volume
+from kvpr_opt.evidence import Counting, LowerBound, SolverWord, Tree, Volume
 from kvpr_opt.instance import GPU, LLM, Instance
 from kvpr_opt.placement import Placement
 from kvpr_opt.verify import (
@@ -258,6 +258,14 @@ def test_the_example_of_the_document():
         (fleet([(5,)] * 3, [(2, 0)] * 7), math.inf, Volume(), (1, 0), [1] * 7, [2] * 3),
         (fleet([(5,)] * 2, [(5, 1), (5, 0)]), math.inf, Volume(), (1, 1), [2, 1], [1, 1]),
         (fleet([(10,)] * 2, [(3, 2)] * 3), 1, Counting((0, 1, 2)), (4, 9), [1] * 3, [1] * 2),
+        (
+            fleet([(10,)] * 3, [(size, 0) for size in (5, 5, 4, 4, 4, 4, 3)]),
+            math.inf,
+            Tree((5, 5, 4, 4, 4, 4, 3), (10,)),
+            (1, 0),
+            [5, 5, 4, 4, 4, 4, 3],
+            [10] * 3,
+        ),
     ],
 )
 def test_the_worked_proofs_of_the_document(instance, value, evidence, ratio, items, capacities):

@@ -15,7 +15,7 @@ from kvpr_opt.bounds import lower_bounds
 from kvpr_opt.canonical import digest
 from kvpr_opt.certificate import Certificate, certify
 from kvpr_opt.cli import main
-from kvpr_opt.evidence import Counting, DualVector, Evidence, LowerBound, SolverWord, Volume
+from kvpr_opt.evidence import Counting, DualVector, Evidence, LowerBound, SolverWord, Tree, Volume
 from kvpr_opt.explain import explain
 from kvpr_opt.files import write_instance
 from kvpr_opt.generate import prism_instance
@@ -97,6 +97,20 @@ def test_counting() -> None:
         "No models of more than 1 point together fit a GPU of 10.",
         "All 2 GPUs together hold at most 2 points, but all models have 3.",
         "No placement is given.",
+    ):
+        assert needed in text
+
+
+def test_cases() -> None:
+    sizes = (5, 5, 4, 4, 4, 4, 3)
+    instance = fleet([10] * 3, [(size, 0) for size in sizes])
+    text = words(instance, math.inf, Tree(sizes, (10,)), "infeasible")
+    for needed in (
+        "5: m0, m1\n    4: m2, m3, m4, m5\n    3: m6\n",
+        "No models of more than 10 points together fit a GPU of 10.",
+        "at most 30 points, and all models have 29. So all GPUs together can only lose 1 point.",
+        "2 sets lose no more, and 1 cases fail.",
+        "So no placement is possible.",
     ):
         assert needed in text
 

@@ -123,6 +123,8 @@ def prove_bound(tracker: Tracker, lp: PatternLP | None = None) -> None:
     value = bound.value
     threshold = scaled.below(value) if isinstance(value, Fraction) else scaled.finite()
     question = Question.of(scaled, threshold)
+    if not question.counts.any():
+        return  # nothing takes any room: there is a packing
     duals = (PatternLP(scaled) if lp is None else lp).duals(question, limits)
     proof: evidence.Evidence | None = None
     if isinstance(duals, DualVector):
