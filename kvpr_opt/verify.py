@@ -298,11 +298,9 @@ def _bound(fleet: Fleet, value: Fraction | float, proof: dict[str, Any]) -> Find
     return NOT_CHECKABLE, f"solver: it rests on the word of {who[:60]!r} {version[:60]!r}"
 
 
-def _placement(fleet: Fleet, value: Fraction | None, placement: dict[str, Any] | None) -> Finding:
-    if value is None or placement is None:
-        if value is None and placement is None:
-            return PASSED, "none is claimed"
-        raise Refused("placement and max_kvpr need each other")
+def _placement(fleet: Fleet, value: Fraction | None, placement: Any) -> Finding:
+    if value is None and placement is None:
+        return PASSED, "none is claimed"
     _fields(placement, **dict.fromkeys(fleet.sizes, str))
     free, pressure = fleet.capacities.copy(), dict.fromkeys(fleet.capacities, 0)
     for model, gpu in placement.items():

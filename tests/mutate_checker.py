@@ -36,7 +36,9 @@ OTHERS: dict[type[ast.cmpop], list[type[ast.cmpop]]] = {
 }
 
 #: Mutants that change no verdict, by function and mutated line, and why.
-HARMLESS: dict[tuple[str, str], str] = {}
+HARMLESS: dict[tuple[str, str], str] = {
+    ("_patterns", "(steps := (steps - 1)) <= 0"): "the limit is one step lower",
+}
 
 
 def mutants(tree: ast.Module) -> Iterator[tuple[str, str, ast.Module]]:

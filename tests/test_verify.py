@@ -484,6 +484,15 @@ def test_models_swapped_moved_left_out_or_invented(sound):
     assert run(text, data | {"placement": None, "max_kvpr": None}).exit_code == 5
 
 
+@pytest.mark.parametrize("status", ["optimal", "feasible", "infeasible", "unknown"])
+def test_placement_and_value_need_each_other(sound, status):
+    text, data = sound
+    for missing in ("placement", "max_kvpr"):
+        report = run(text, data | {missing: None, "status": status})
+        assert report.exit_code == 5
+        assert report.checks[1].outcome == FAILED
+
+
 def test_status_follows_from_the_rest(sound):
     text, data = sound
     codes = {"optimal": 3, "feasible": 3, "infeasible": 5, "unknown": 5}
