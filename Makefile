@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 # The versions that CI uses, for the Pythons that they are known to have wheels for.
 PINS := $(shell $(PYTHON) -c "import sys; print('-c .ci/constraints.txt' if (3, 10) <= sys.version_info < (3, 14) else '')")
 
-.PHONY: demo test slow lint format wheel clean
+.PHONY: demo test slow mutants lint format wheel clean
 
 demo: $(VENV)/.installed ## Place a small fleet, with its certificate, and check the certificate.
 	$(BIN)/kvpr-opt solve examples/small_fleet.yaml --certificate $(VENV)/demo-certificate.json
@@ -19,6 +19,9 @@ test: $(VENV)/.installed-dev lint ## Format, lint, types, and the whole fast sui
 slow: $(VENV)/.installed-dev ## The long cross-checks; an hour.
 	$(BIN)/kvpr-opt warmup
 	$(BIN)/python -m pytest -n auto -m slow
+
+mutants: $(VENV)/.installed-dev ## Delete or flip each condition of the checker: a test has to fail; half an hour.
+	$(BIN)/python tests/mutate_checker.py
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import json
 import math
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import accumulate
 from typing import Any
 
 from kvpr_opt.canonical import canonical_fleet, digest
 from kvpr_opt.errors import InputError, SolverError
-from kvpr_opt.evidence import Counting, DualVector, Evidence, LowerBound, SolverWord, Volume
+from kvpr_opt.evidence import Counting, DualVector, LowerBound, SolverWord, Tree, Volume
 from kvpr_opt.exact import fraction_text
 from kvpr_opt.instance import Instance
 from kvpr_opt.placement import Placement
@@ -86,15 +88,15 @@ class Certificate:
             If the text is no certificate of a version known here.
         """
         try:
-            data = read_certificate(text)
+            digest_claimed, status, value, placement, bounds = read_certificate(text)
         except Refused as refusal:
             raise InputError(f"not a certificate: {refusal}") from None
         return cls(
-            instance_sha256=data["instance_sha256"],
-            status=data["status"],
-            max_kvpr=data["max_kvpr"],
-            placement=data["placement"],
-            bounds=tuple(BoundClaim(**bound) for bound in data["bounds"]),
+            instance_sha256=digest_claimed,
+            status=status,
+            max_kvpr=value,
+            placement=placement,
+            bounds=tuple(BoundClaim(at, proof) for at, _, proof in bounds),
         )
 
 
@@ -131,9 +133,7 @@ def certify(
         status=status,
         max_kvpr=value,
         placement=None if incumbent is None else incumbent.assignment,
-        bounds=tuple(
-            BoundClaim(bound.value, _proof(instance, bound.evidence)) for bound in _best(bounds)
-        ),
+        bounds=tuple(BoundClaim(bound.value, _proof(instance, bound)) for bound in _best(bounds)),
     )
 
 
@@ -171,11 +171,12 @@ def _best(bounds: Iterable[LowerBound]) -> list[LowerBound]:
     return best
 
 
-def _proof(instance: Instance, evidence: Evidence) -> dict[str, Any]:
-    proof: dict[str, Any] = {"kind": evidence.kind}
+def _proof(instance: Instance, bound: LowerBound) -> dict[str, Any]:
+    evidence = bound.evidence
     if isinstance(evidence, Counting):
-        proof["models"] = [instance.models[model].name for model in evidence.models]
-    elif isinstance(evidence, DualVector):
+        evidence = _as_points(instance, bound.value, evidence)
+    proof: dict[str, Any] = {"kind": evidence.kind}
+    if isinstance(evidence, DualVector | Tree):
         proof["models"] = " ".join(map(str, evidence.models))
         proof["gpus"] = " ".join(map(str, evidence.gpus))
     elif isinstance(evidence, SolverWord):
@@ -189,6 +190,21 @@ def _proof(instance: Instance, evidence: Evidence) -> dict[str, Any]:
     elif not isinstance(evidence, Volume):
         raise TypeError(f"{type(evidence).__name__} is not a kind of evidence that can be written")
     return proof
+
+
+def _as_points(instance: Instance, value: Fraction | float, counting: Counting) -> DualVector:
+    """Counting is a dual vector: a point for each model counted, and how many a GPU can hold."""
+    scaled = instance.scaled
+    problem = scaled.packing(
+        scaled.below(value) if isinstance(value, Fraction) else scaled.finite()
+    )
+    points = [0] * len(problem.sizes)
+    for model in counting.models:
+        points[model] = 1
+    # What one of the models takes with all smaller ones: as many fit as there are entries within.
+    least = list(accumulate(sorted(problem.sizes[model] for model in counting.models)))
+    rooms = [problem.capacities[kind.gpus[0]] for kind in scaled.types]
+    return DualVector(tuple(points), tuple(bisect_right(least, room) for room in rooms))
 
 
 def _number_text(value: Fraction | float) -> str:

@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 from kvpr_opt.certificate import Certificate, verify
 from kvpr_opt.errors import SolverError
-from kvpr_opt.evidence import DualVector, LowerBound
+from kvpr_opt.evidence import DualVector, LowerBound, Tree
 from kvpr_opt.instance import Instance
 from kvpr_opt.limits import Limits
-from kvpr_opt.verify import Report
+from kvpr_opt.verify import MAX_TABLE, Report
 
 #: Seconds that a check may take when the time is up.
 AFTER_LIMIT = 0.5
@@ -20,8 +20,11 @@ AFTER_LIMIT = 0.5
 #: points and sizes, once for each model; and models and GPUs read.
 _BITS, _NAMES = 2e9, 50_000
 
+#: What that may take in the worst case.
+_SETS_SECONDS = 2
+
 # Exit codes of the checker.
-_ALL_PROVED, _REJECTED = 0, 5
+_ALL_PROVED, _UNREADABLE, _REJECTED = 0, 2, 5
 
 
 class Checked(NamedTuple):
@@ -64,7 +67,7 @@ def checked(instance: Instance, certificate: Certificate, limits: Limits, work: 
         report = verify(instance, certificate)
     if report is None:
         return Checked(False, "not checked: interrupted")
-    if not report.readable:
+    if report.exit_code == _UNREADABLE:
         return Checked(False, f"not checked: {report.checks[0].detail}")
     if report.exit_code == _REJECTED:
         raise SolverError(f"the checker rejects the answer:\n{report}")
@@ -78,7 +81,8 @@ def seconds_to_check(instance: Instance, bounds: list[LowerBound]) -> float:
         for bound in bounds
         if isinstance(bound.evidence, DualVector)
     )
-    return bits / _BITS + (len(instance.models) + len(instance.gpus)) / _NAMES
+    cases = sum(bound.evidence.seconds for bound in bounds if isinstance(bound.evidence, Tree))
+    return cases + bits / _BITS + (len(instance.models) + len(instance.gpus)) / _NAMES
 
 
 def _table_bits(instance: Instance, value: Fraction | float, vector: DualVector) -> int:
@@ -87,5 +91,7 @@ def _table_bits(instance: Instance, value: Fraction | float, vector: DualVector)
     threshold = scaled.finite() if value == math.inf else scaled.below(Fraction(value))
     nowhere = max(scaled.packing(threshold).capacities) + 1
     width = (2 * nowhere).bit_length() // 8 * 8 + 8
-    rows = len(vector.models) + len(vector.gpus) + 100
-    return rows * (max(vector.gpus) + 2) * width
+    rows = len(vector.models) + 50
+    bits = rows * (max(vector.gpus) + 2) * width
+    # A larger table is made coarser, and what it leaves open is looked at set by set.
+    return bits if bits <= 8 * MAX_TABLE else 8 * MAX_TABLE + int(_SETS_SECONDS * _BITS)

@@ -3,7 +3,8 @@
 Every argument speaks about the bin-packing problem of one threshold (see
 :mod:`kvpr_opt.scaled`). An argument that the checker can repeat with integer
 arithmetic is *certified*; a solver's verdict is only its word. A new kind of
-proof is one class here, and its check in :mod:`kvpr_opt.verify`.
+argument is one class here, the form in which it is written in
+:mod:`kvpr_opt.certificate`, and its check in :mod:`kvpr_opt.verify`.
 """
 
 from __future__ import annotations
@@ -66,6 +67,33 @@ class DualVector:
 
 
 @dataclass(frozen=True)
+class Tree:
+    """Points as in :class:`DualVector`, but with some to spare, and few ways to lose them.
+
+    A GPU of a packing holds at most so many points less than its type may hold
+    as all GPUs together may hold more than the models have. Few sets of models
+    stay within that, and no choice of them, one for each GPU, holds all models.
+    The points are nearly a solution of the linear program of
+    :class:`DualVector`; a set that loses too many of them is one whose reduced
+    cost exceeds the gap (Nemhauser and Wolsey 1988,
+    doi:10.1002/9781118627372, section II.1.5).
+
+    Attributes
+    ----------
+    models, gpus
+        As in :class:`DualVector`.
+    seconds
+        How long the checker's routine took when the proof was made.
+    """
+
+    models: tuple[int, ...]
+    gpus: tuple[int, ...]
+    seconds: float = field(default=0.0, compare=False)
+    kind: ClassVar[str] = "tree"
+    certified: ClassVar[bool] = True
+
+
+@dataclass(frozen=True)
 class SolverWord:
     """A solver says so.
 
@@ -87,7 +115,7 @@ class SolverWord:
     certified: ClassVar[bool] = False
 
 
-Evidence = Volume | Counting | DualVector | SolverWord
+Evidence = Volume | Counting | DualVector | Tree | SolverWord
 
 
 @dataclass(frozen=True)

@@ -11,14 +11,22 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import accumulate
 from typing import Any
 
 from kvpr_opt.canonical import canonical_fleet
 from kvpr_opt.certificate import BoundClaim, Certificate
 from kvpr_opt.exact import decimal_text
 from kvpr_opt.instance import Instance
-from kvpr_opt.verify import Outcome, Report, check, packing, read_fleet, threshold
+from kvpr_opt.verify import (
+    FAILED,
+    NOT_CHECKABLE,
+    Check,
+    Report,
+    check,
+    packing,
+    read_fleet,
+    threshold,
+)
 
 #: Names listed in full; of more, so many and the number of the others.
 _MOST_NAMES = 12
@@ -64,11 +72,11 @@ class _Question:
         everything = sum(model.size for model in instance.models)
         if isinstance(largest, Fraction) and largest > 0:
             everything += sum(model.pressure for model in instance.models) / largest
-        total = sum(items.values())
+        total = sum(items)
         unit = Fraction(everything) / total if total else Fraction(1)
         return cls(
             largest,
-            {name: item * unit for name, item in items.items()},
+            {name: item * unit for name, item in zip(fleet.sizes, items, strict=True)},
             tuple(
                 _Kind(instance.gpus[kind.gpus[0]].usable, len(kind.gpus), capacity * unit)
                 for kind in instance.scaled.types
@@ -94,12 +102,12 @@ def explain(instance: Instance, certificate: Certificate) -> str:
         Several paragraphs of plain text.
     """
     report = check(canonical_fleet(instance), certificate.to_json())
-    if not report.readable:
+    if len(report.checks) == 1:
         return f"Nothing is explained: {report.checks[0].detail}."
     # Digest and placement come first, then the bounds, then the status.
     checks = report.checks[2:-1]
     paragraphs = [
-        "\n".join(_bound(instance, bound, made.outcome))
+        "\n".join(_bound(instance, bound, made))
         for bound, made in zip(certificate.bounds, checks, strict=True)
     ]
     if not paragraphs:
@@ -107,23 +115,25 @@ def explain(instance: Instance, certificate: Certificate) -> str:
     return "\n\n".join([*paragraphs, _conclusion(certificate, report)])
 
 
-def _bound(instance: Instance, bound: BoundClaim, outcome: Outcome) -> list[str]:
+def _bound(instance: Instance, bound: BoundClaim, made: Check) -> list[str]:
     claim = (
         "No placement has a finite max KVPR"
         if bound.value == math.inf
         else f"No placement has a max KVPR below {_kvpr(bound.value)}"
     )
-    if outcome is Outcome.FAILED:
+    if made.outcome == FAILED:
         return [f"{claim}: this is claimed, but its proof fails."]
     kind = bound.proof["kind"]
     if kind == "solver":
         return [f"{claim}, says a solver:", *_word(bound.proof)]
     question = _Question.of(instance, bound.value)
     opening = f"{claim}. Suppose that one had:"
-    argument = {"volume": _volume, "counting": _counting, "dual": _dual}[kind]
     if question.largest <= 0:
         return [opening, *_nothing(question)]
-    return [opening, *_room(question, bound.value), *argument(question, bound.proof)]
+    room = _room(question, bound.value)
+    if kind == "volume":
+        return [opening, *room, *_volume(question)]
+    return [opening, *room, *_points_and_limits(question, bound.proof, made)]
 
 
 def _nothing(question: _Question) -> list[str]:
@@ -158,7 +168,7 @@ def _room(question: _Question, value: Fraction | float) -> list[str]:
     return lines
 
 
-def _volume(question: _Question, _: Mapping[str, Any]) -> list[str]:
+def _volume(question: _Question) -> list[str]:
     needed = sum(question.needs.values())
     there = sum(kind.number * kind.room for kind in question.kinds)
     return [
@@ -167,22 +177,7 @@ def _volume(question: _Question, _: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _counting(question: _Question, proof: Mapping[str, Any]) -> list[str]:
-    names = sorted(proof["models"], key=lambda name: question.needs[name])
-    least = list(accumulate(question.needs[name] for name in names))
-    lines = [f"- Take {len(names)} of the models: {_listed(names)}."]
-    total = 0
-    for kind in question.kinds:
-        held = sum(need <= kind.room for need in least)
-        total += kind.number * held
-        lines.append(
-            f"- {_capital(kind)} holds at most {held} of them"
-            + (f": the {held + 1} smallest take {_amount(least[held])}." if least[held:] else ".")
-        )
-    return [*lines, f"- {_gpus(question)} at most {total}, which is fewer than {len(names)}."]
-
-
-def _dual(question: _Question, proof: Mapping[str, Any]) -> list[str]:
+def _points_and_limits(question: _Question, proof: Mapping[str, Any], made: Check) -> list[str]:
     points = [int(text) for text in proof["models"].split()]
     limits = [int(text) for text in proof["gpus"].split()]
     lines = ["- Give these models these points:"]
@@ -194,9 +189,19 @@ def _dual(question: _Question, proof: Mapping[str, Any]) -> list[str]:
     for kind, limit in zip(question.kinds, limits, strict=True):
         lines.append(f"- No models of more than {_points(limit)} together fit {kind}.")
     held = sum(kind.number * limit for kind, limit in zip(question.kinds, limits, strict=True))
+    # A model that takes no room can be added to any GPU, so its points prove nothing.
+    there = sum(each for need, each in zip(question.needs.values(), points, strict=True) if need)
+    if proof["kind"] == "dual":
+        return [
+            *lines,
+            f"- {_gpus(question)} at most {_points(held)}, but all models have {there}.",
+        ]
     return [
         *lines,
-        f"- {_gpus(question)} at most {_points(held)}, but all models have {sum(points)}.",
+        f"- {_gpus(question)} at most {_points(held)}, and all models have {there}. So all GPUs "
+        f"together can only lose {_points(held - there)}.",
+        f"- What a GPU holds in the end cannot lose more by itself. {_capital_first(made.detail)}.",
+        "- Each case takes a model that is in fewest of these sets, and tries them in turn.",
     ]
 
 
@@ -214,7 +219,7 @@ def _conclusion(certificate: Certificate, report: Report) -> str:
     last = report.checks[-1]
     if report.exit_code == 5:
         return "The certificate as a whole is rejected."
-    resting = " if the solver is right" if last.outcome is Outcome.NOT_CHECKABLE else ""
+    resting = " if the solver is right" if last.outcome == NOT_CHECKABLE else ""
     if certificate.max_kvpr is None:
         if certificate.status == "infeasible":
             return f"So no placement is possible{resting}."
@@ -244,8 +249,8 @@ def _printable(text: str) -> str:
     return text if text.isprintable() else repr(text)
 
 
-def _capital(kind: _Kind) -> str:
-    return "A" + str(kind)[1:]
+def _capital_first(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _kvpr(value: Fraction | float) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from fractions import Fraction
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from kvpr_opt import heuristics
 from kvpr_opt.bounds import counting_bound, volume_bound
@@ -16,6 +17,9 @@ from kvpr_opt.placement import Placement
 from kvpr_opt.progress import Tracker
 from kvpr_opt.scaled import ScaledInstance, fit_range
 from kvpr_opt.search import threshold_search
+
+if TYPE_CHECKING:
+    from kvpr_opt.patterns.portfolio import PatternEngine
 
 #: Stages of this module that can be left out, beside those of the heuristic.
 OWN_STAGES = (
@@ -87,6 +91,7 @@ class Run:
         self._threads = threads
         self._skip = skip
         self._skip_in_heuristic = skip.difference(OWN_STAGES)
+        self._engine: PatternEngine | None = None
 
     def everything(self, warm_start: Placement | None) -> str:
         """Run all stages; the cause of infeasibility, or an empty text, is returned."""
@@ -96,6 +101,7 @@ class Run:
         self._place()
         self._count()
         self._search()
+        self._prove()
         self._level()
         return self._cause()
 
@@ -206,7 +212,8 @@ class Run:
                 with tracker.content_with(BLIND_GAP):
                     self._run_engine(PatternEngine(tracker, self._skip).run)
             return
-        self._run_engine(PatternEngine(tracker, self._skip).run)
+        self._engine = PatternEngine(tracker, self._skip)
+        self._run_engine(self._engine.run)
 
     def _run_engine(self, run: Callable[[], None]) -> None:
         """Run the pattern engine; where its LP fails, say so and leave the rest to others."""
@@ -215,6 +222,19 @@ class Run:
         except NumericalError as error:
             self.statistics["pattern_engine"] = f"gave up: {error}"
             self.tracker.enter(f"pattern engine gave up: {error}")
+
+    def _prove(self) -> None:
+        """Look for a proof where the best bound is a solver's word."""
+        bound = self.tracker.bound
+        if bound is None or bound.evidence.certified or self.tracker.limits.stopped:
+            return
+        from kvpr_opt import kernels
+        from kvpr_opt.patterns.tree import prove_bound
+
+        # Not worth half a minute of compiling to a run that did without.
+        if kernels.are_ready():
+            lp = None if self._engine is None else self._engine.lp
+            self._run_engine(partial(prove_bound, self.tracker, lp))
 
     def _threshold_search(self) -> None:
         self.tracker.enter("starting the solver")

@@ -2,9 +2,8 @@
 
     python verify.py canonical.json certificate.json
 
-It believes neither the solvers nor the package that wrote the certificate: from the
-canonical fleet alone it derives the packing problem that each bound is about, and
-repeats the proof. docs/certificate.md explains the formats and the arguments.
+It believes nothing that wrote the certificate: from the fleet alone it derives the packing
+problem of each bound, and repeats the proof. docs/certificate.md explains all arguments.
 """
 
 from __future__ import annotations
@@ -12,402 +11,361 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import random
 import re
 import sys
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
-from enum import Enum
 from fractions import Fraction
-from itertools import accumulate
+from itertools import chain, islice, repeat
 from typing import Any, NamedTuple
 
-FLEET_SCHEMA = "kvpr-opt/canonical/1"
-CERTIFICATE_SCHEMA = "kvpr-opt/certificate/1"
+FLEET_SCHEMA, CERTIFICATE_SCHEMA = "kvpr-opt/canonical/1", "kvpr-opt/certificate/1"
+PASSED, FAILED, NOT_CHECKABLE = "passed", "FAILED", "not checkable"
 # A checker reads what strangers send: these limits bound its work.
-MAX_BYTES = 10_000_000  # of a file
-MAX_OBJECTS = 250_000  # opening brackets of a file, in names too
-MAX_BOUNDS = 2
-MAX_DIGITS = 200  # of the numerator and of the denominator of a number of the fleet
-MAX_CLAIM_DIGITS = 20_000  # the same for a KVPR, which combines many numbers of the fleet
-MAX_MEMORY_BITS = 4_000  # of the common denominator of memories and sizes
-MAX_PRESSURE_BITS = 100_000_000  # of that of the pressures, once for each GPU and model
-MAX_POINT_DIGITS = 6  # of the points of a model or GPU
-MAX_TABLE_BITS = 30_000_000_000  # of a table of points and sizes, once for each model
+MAX_BYTES, MAX_OBJECTS = 10_000_000, 250_000  # of a file; opening brackets in it, names included
+MAX_DIGITS, MAX_CLAIM_DIGITS = 200, 20_000  # above and below, of numbers of a fleet; of a KVPR
+MAX_MEMORY_BITS, MAX_PRESSURE_BITS = 4_000, 100_000_000  # denominators; times GPUs and models
+MAX_TABLE, MAX_STEPS = 60_000_000, 3_000_000  # bytes, and steps, to find the sets of a proof
+MAX_SETS, MAX_CASES = 20_000, 100_000  # that a tree may choose from, and distinguish
+MAX_BOUNDS, MAX_POINT_DIGITS = 2, 9  # of a certificate; of points
 
-Value = Fraction | float  # of a KVPR; as a float only math.inf
-Data = dict[str, Any]
+Finding = tuple[str, str]  # an outcome, and why
+Item = tuple[int, int]  # its size and its points
+Bins = tuple[int, int, int]  # how many of them there are, their capacity and their points
+Pattern = tuple[int, Counter[Item]]  # the points that it wastes, and what it holds
 
 
 class Refused(ValueError):
-    """The text is no certificate, or no canonical fleet, that this checker can read."""
+    """A text is not in form, a claim is false, or a proof does not prove it."""
 
 
-class Rejected(ValueError):
-    """A claim is false, or its proof does not prove it."""
-
-
-class Outcome(Enum):
-    """What a check came to; what rests on a solver's word is not checkable."""
-
-    PASSED = "passed"
-    FAILED = "FAILED"
-    NOT_CHECKABLE = "not checkable"
-
-
-Finding = tuple[Outcome, str]
+class Exceeded(Refused):
+    """A proof takes more work than this checker does."""
 
 
 class Check(NamedTuple):
     """One claim of a certificate, what became of it, and why."""
 
     name: str
-    outcome: Outcome
+    outcome: str
     detail: str
 
 
 class Report(NamedTuple):
-    """All checks of one certificate; not `readable` if it was refused before any claim."""
+    """Checks, and 0: all proved; 3: but for a solver's word; 5: rejected; 2: unreadable."""
 
-    checks: tuple[Check, ...]
-    readable: bool = True
-
-    @property
-    def exit_code(self) -> int:
-        """0: all proved; 3: something rests on a solver's word; 5: rejected; 2: unreadable."""
-        outcomes = {check.outcome for check in self.checks}
-        if Outcome.FAILED in outcomes:
-            return 5 if self.readable else 2
-        return 3 if Outcome.NOT_CHECKABLE in outcomes else 0
+    checks: list[Check]
+    exit_code: int
 
     def __str__(self) -> str:
-        return "\n".join(f"{name}: {outcome.value}: {why}" for name, outcome, why in self.checks)
+        return "\n".join(f"{name}: {outcome}: {why}" for name, outcome, why in self.checks)
 
 
 class Fleet(NamedTuple):
     """A fleet in whole units of memory and of pressure, by name."""
 
-    digest: str
     capacities: dict[str, int]
     sizes: dict[str, int]
     pressures: dict[str, int]
     unit: Fraction  # the KVPR of one unit of pressure over one unit of memory
 
 
-# -- reading ---------------------------------------------------------------------------
-
-
-def _once(pairs: list[tuple[str, Any]]) -> Data:
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found := dict(pairs)) < len(pairs):
         raise Refused("a key appears twice in one object")
     return found
 
 
-def _load(text: str, schema: str) -> Data:
+def _load(text: str, schema: str, **types: Any) -> list[Any]:
     if len(text) > MAX_BYTES or text.count("[") + text.count("{") > MAX_OBJECTS:
         raise Refused(f"it exceeds {MAX_BYTES} bytes, or {MAX_OBJECTS} lists and objects")
     try:
-        text.encode()  # which half a surrogate pair does not survive
         # A JSON number becomes a float, however long it is, and no place accepts a float.
         data = json.loads(text, object_pairs_hook=_once, parse_int=float)
-    except (json.JSONDecodeError, UnicodeEncodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise Refused(f"it is not valid JSON: {error}") from None
-    if not isinstance(data, dict) or data.get("schema") != schema:
+    if not isinstance(data, dict) or data.pop("schema", None) != schema:
         raise Refused(f"its schema is not {schema}, the one that this checker reads")
-    return data
+    return _fields(data, **types)
 
 
-def _fields(value: Any, keys: str) -> list[Any]:
-    if not isinstance(value, dict) or value.keys() != set(keys.split()):
-        raise Refused(f"an object with exactly these keys is needed: {keys}")
-    return [value[key] for key in keys.split()]
+def _fields(data: Any, /, **types: Any) -> list[Any]:
+    if not isinstance(data, dict) or data.keys() != types.keys():
+        raise Refused(f"an object is needed with these keys only: {', '.join(types)}"[:200])
+    if wrong := [key for key in types if not isinstance(data[key], types[key])]:
+        raise Refused(f"{wrong[0][:60]!r} is of a wrong type")
+    return [data[key] for key in types]
 
 
-def _typed(value: Any, kind: type) -> Any:
-    if not isinstance(value, kind):
-        raise Refused(f"there is something else where a {kind.__name__} is needed")
-    return value
-
-
-def _number(value: Any, digits: int = MAX_CLAIM_DIGITS) -> Fraction:
-    match = re.fullmatch("(0|[1-9][0-9]*)(?:/([1-9][0-9]*))?", _typed(value, str))
+def _number(text: str, digits: int = MAX_CLAIM_DIGITS) -> Fraction:
+    match = re.fullmatch("(0|[1-9][0-9]*)(?:/([1-9][0-9]*))?", text)
     if match and max(len(part or "") for part in match.groups()) <= digits:
         # Through Decimal, since int() reads no more than 4300 digits at once.
         numerator, denominator = (int(Decimal(part or "1")) for part in match.groups())
         if math.gcd(numerator, denominator) == 1 and match[2] != "1":
             return Fraction(numerator, denominator)
-    raise Refused(f"{_short(value)!r} is no reduced fraction p/q with at most {digits} digits each")
+    raise Refused(f"{text[:60]!r} is no reduced fraction p/q with at most {digits} digits each")
 
 
-def _points(value: Any) -> list[int]:
-    parts = [part for part in _typed(value, str).split(" ") if len(part) <= MAX_POINT_DIGITS]
-    points = [int(part) for part in parts if part.isdecimal()]
-    if " ".join(map(str, points)) != value:
-        raise Refused(f"whole numbers of at most {MAX_POINT_DIGITS} digits are needed as points")
-    return points
-
-
-def _short(value: str | Value) -> str:
-    if isinstance(value, Fraction) and max(value.numerator, value.denominator) > 10**60:
-        return "(a long fraction)"
-    text = "infinite" if value == math.inf else str(value)
-    return text if len(text) <= 80 else f"{text[:60]}..."
-
-
-def _unit(numbers: Iterable[Fraction], bits: int) -> Fraction:
-    """Return the largest unit of which all numbers are whole multiples."""
-    common, multiple = 0, 1
-    for number in numbers:
-        common = math.gcd(common, number.numerator)
-        multiple = math.lcm(multiple, number.denominator)
-        if multiple.bit_length() > bits:
-            raise Refused("the common denominator of its numbers is too long")
-    return Fraction(common or 1, multiple)
+def _in_units(bits: int, *groups: dict[str, Fraction]) -> tuple[Any, ...]:
+    """Return the groups as multiples of the largest unit that allows it, and the unit."""
+    numbers = [number for group in groups for number in group.values()]
+    denominators = {number.denominator for number in numbers}
+    if sum(denominator.bit_length() for denominator in denominators) > bits:
+        raise Refused("the denominators of its numbers are too long")
+    unit = Fraction(math.gcd(*(x.numerator for x in numbers)) or 1, math.lcm(*denominators))
+    return *({name: int(x / unit) for name, x in group.items()} for group in groups), unit
 
 
 def read_fleet(text: str) -> Fleet:
-    """Read a canonical fleet, strictly: any other spelling of the same fleet is refused."""
-    _, gpus, models, _ = _fields(_load(text, FLEET_SCHEMA), "schema gpus models constraints")
-    gpu_rows = [_fields(gpu, "name memory") for gpu in _typed(gpus, list)]
-    model_rows = [_fields(model, "name size pressure") for model in _typed(models, list)]
-    memories = {_typed(name, str): _number(memory, MAX_DIGITS) for name, memory in gpu_rows}
-    sizes = {_typed(name, str): _number(size, MAX_DIGITS) for name, size, _ in model_rows}
-    pressures = {name: _number(pressure, MAX_DIGITS) for name, _, pressure in model_rows}
-    gpus = [{"name": name, "memory": str(memories[name])} for name in memories]
-    models = [{"name": n, "size": str(sizes[n]), "pressure": str(pressures[n])} for n in sizes]
-    canonical = {"schema": FLEET_SCHEMA, "gpus": gpus, "models": models, "constraints": []}
-    if not gpus or json.dumps(canonical, ensure_ascii=False, separators=(",", ":")) != text:
-        raise Refused("it is not canonical: spelling, no GPU, a name twice, or constraints")
-    memory_unit = _unit([*memories.values(), *sizes.values()], MAX_MEMORY_BITS)
-    pressure_unit = _unit(pressures.values(), MAX_PRESSURE_BITS // (len(gpus) + len(models)))
-    return Fleet(
-        hashlib.sha256(text.encode()).hexdigest(),
-        {name: int(memory / memory_unit) for name, memory in memories.items()},
-        {name: int(size / memory_unit) for name, size in sizes.items()},
-        {name: int(pressure / pressure_unit) for name, pressure in pressures.items()},
-        pressure_unit / memory_unit,
-    )
+    """Read a canonical fleet; the same fleet in another spelling has another digest."""
+    gpus, models, more = _load(text, FLEET_SCHEMA, gpus=list, models=list, constraints=list)
+    gpus = [_fields(gpu, name=str, memory=str) for gpu in gpus]
+    models = [_fields(model, name=str, size=str, pressure=str) for model in models]
+    memories = {name: _number(memory, MAX_DIGITS) for name, memory in gpus}
+    sizes = {name: _number(size, MAX_DIGITS) for name, size, _ in models}
+    pressures = {name: _number(pressure, MAX_DIGITS) for name, _, pressure in models}
+    if more or not gpus or (len(memories), len(sizes)) != (len(gpus), len(models)):
+        raise Refused("it has constraints, which are not known here, no GPU, or a name twice")
+    capacities, sizes, memory = _in_units(MAX_MEMORY_BITS, memories, sizes)
+    pressures, pressure = _in_units(MAX_PRESSURE_BITS // (len(gpus) + len(models)), pressures)
+    return Fleet(capacities, sizes, pressures, pressure / memory)
 
 
-def read_certificate(text: str) -> Data:
-    """Read a certificate, with numbers as fractions; whether its claims hold is another matter."""
-    data = _load(text, CERTIFICATE_SCHEMA)
-    _fields(data, "schema instance_sha256 status max_kvpr placement bounds")
-    if data["status"] not in ("optimal", "feasible", "infeasible", "unknown"):
-        raise Refused("its status is not optimal, feasible, infeasible or unknown")
-    if data["max_kvpr"] is not None:
-        data["max_kvpr"] = _number(data["max_kvpr"])
-    placement = {} if data["placement"] is None else data["placement"]
-    for text in (data["instance_sha256"], *_typed(placement, dict).values()):
-        _typed(text, str)
-    if len(_typed(data["bounds"], list)) > MAX_BOUNDS:
+def read_certificate(text: str) -> list[Any]:
+    """Read digest, status, value (or None), placement, and value, text and proof of each bound."""
+    maybe = {"max_kvpr": (str, type(None)), "placement": (dict, type(None)), "bounds": list}
+    claims = _load(text, CERTIFICATE_SCHEMA, instance_sha256=str, status=str, **maybe)
+    digest, status, value, placement, bounds = claims
+    if len(bounds) > MAX_BOUNDS:
         raise Refused(f"it has more than {MAX_BOUNDS} bounds")
-    for bound in data["bounds"]:
-        value, proof = _fields(bound, "value proof")
-        bound["value"] = math.inf if value == "infinite" else _number(value)
-        if _typed(_typed(proof, dict).get("kind"), str) not in PROOFS:
-            raise Refused(f"this checker knows only these kinds of proof: {', '.join(PROOFS)}")
-    return data
+    bounds = [_fields(bound, value=str, proof=dict) for bound in bounds]
+    values = [math.inf if text == "infinite" else _number(text) for text, _ in bounds]
+    bounds = [(value, *bound) for value, bound in zip(values, bounds, strict=True)]
+    return [digest, status, None if value is None else _number(value), placement, bounds]
 
 
-# -- a bound: a packing problem that has no solution -----------------------------------
-
-
-def below(p: int, q: int, largest: int) -> tuple[int, int]:
-    """Return the largest fraction a/b strictly below p/q with b at most `largest`."""
-    # Throughout, a/b < p/q <= c/d and b c - a d = 1, at first with the largest whole number
-    # below p/q, and infinity. All fractions strictly between have denominators >= b + d.
-    a, b, c, d = (p - 1) // q, 1, 1, 0
-    under, over = p * b - a * q, c * q - p * d  # what a/b lacks, and what c/d has too much
-    while b + d <= largest:
-        # Lower c/d to (c + k a)/(d + k b) as far as it stays at or above p/q, then
-        # raise a/b to (a + k c)/(b + k d) as far as it stays below.
-        k = min(over // under, (largest - d) // b)
-        c, d, over = c + k * a, d + k * b, over - k * under
-        k = min((largest - b) // d, (under - 1) // over if over else largest)
-        a, b, under = a + k * c, b + k * d, under - k * over
-    return a, b
-
-
-def threshold(fleet: Fleet, value: Value) -> tuple[int, int]:
+def threshold(fleet: Fleet, value: Fraction | float) -> tuple[int, int]:
     """Return the a/f, in units of the fleet, at most which is every KVPR below `value`."""
-    everything = sum(fleet.pressures.values())
+    everything, largest = sum(fleet.pressures.values()), max(1, *fleet.capacities.values())
     if everything == 0:
         return 1, 0  # which stands for any KVPR: memory is all that counts
     if isinstance(value, float) or value / fleet.unit > everything:
         return everything, 1  # no finite KVPR exceeds all pressure over one unit of memory
-    ratio = value / fleet.unit
-    return below(ratio.numerator, ratio.denominator, max(1, *fleet.capacities.values()))
+    near = (value / fleet.unit).limit_denominator(largest)
+    p, q = near.numerator, near.denominator
+    if near < value / fleet.unit:
+        return p, q  # the nearest of all such fractions, so the largest one below
+    # No other lies from the value up to p/q. Those next below p/q are p/q - 1/(f q), that
+    # is a/f with p f - 1 = a q: every q-th f will do, and the largest is best.
+    f = pow(p, -1, q)
+    f += (largest - f) // q * q
+    return (p * f - 1) // q, f
 
 
-def packing(fleet: Fleet, a: int, f: int) -> tuple[dict[str, int], list[int]]:
+def packing(fleet: Fleet, a: int, f: int) -> tuple[list[int], list[int]]:
     """Return the item sizes, by model, and the bin capacities that a threshold a/f means."""
-    items = {name: f * fleet.pressures[name] + a * size for name, size in fleet.sizes.items()}
+    pairs = zip(fleet.pressures.values(), fleet.sizes.values(), strict=True)
+    items = [f * pressure + a * size for pressure, size in pairs]
     # Multiples of `common` fit into a capacity if they fit into its largest multiple within.
-    # A random mix, itself a multiple, changes only the time: after it, the gcd is small.
-    mix = sum(random.getrandbits(64) * item for item in items.values())
-    common = math.gcd(mix, *items.values()) or 1
-    items = {name: item // common for name, item in items.items()}
-    return items, [a * capacity // common for capacity in fleet.capacities.values()]
+    common = math.gcd(*items) or 1
+    return [x // common for x in items], [a * c // common for c in fleet.capacities.values()]
 
 
-def _volume(fleet: Fleet, proof: Data, a: int, f: int) -> Finding:
-    _fields(proof, "kind")
+def refute(items: Iterable[Item], bins: Sequence[Bins], cases: int, steps: int = MAX_STEPS) -> str:
+    """Prove that items (size, points) do not fit bins (number, capacity, points); or refuse."""
+    rest = Counter(item for item in items if item[0])  # what has no size fits anywhere
+    spare = sum(n * most for n, _, most in bins) - sum(n * each[1] for each, n in rest.items())
+    if spare >= 0 and not cases:
+        raise Refused(f"the models have no more points than the GPUs may hold, by {spare}")
+    patterns = list(islice(_patterns(rest, bins, max(spare, -1), steps), MAX_SETS + 1))
+    if any(waste < 0 for waste, _ in patterns):
+        raise Refused("models of more points than a GPU may hold fit it")
+    if len(patterns) > MAX_SETS:
+        raise Exceeded(f"there are more than {MAX_SETS} sets of models to choose from")
+    if spare < 0:
+        return f"the models have {-spare} points more than the GPUs can hold"
+    rest.update({(0, kind): number for kind, (number, _, _) in enumerate(bins)})
+    tried = _tried(sorted(patterns, key=lambda pattern: pattern[0]), rest, spare, cases)
+    return f"{spare} points may be lost, {len(patterns)} sets lose no more, and {tried} cases fail"
+
+
+def _patterns(
+    rest: Counter[Item], bins: Sequence[Bins], spare: int, steps: int
+) -> Iterator[Pattern]:
+    """Yield what fits a bin and wastes at most `spare` of its points: the waste, and the items.
+
+    A pattern also holds the item (0, k), for a bin of kind k.
+    """
+    room, top = max(capacity for _, capacity, _ in bins), max(most for _, _, most in bins)
+    copies = (repeat(item, min(number, room // item[0])) for item, number in rest.items())
+    items = sorted(chain(*copies), reverse=True)
+    # rows[i] lists the least size of items from the i-th on with 0, 1, 2, ... units of points,
+    # those of an item rounded up; in one long integer, so that few operations change them all.
+    width = (2 * room + 2).bit_length() // 8 + 1  # bytes of an entry: its highest bit stays 0
+    unit = 1 + top * (len(items) + 50) * width // MAX_TABLE
+    entries = top // unit + 2
+    length, high = entries * width, 8 * width - 1
+    ones = int.from_bytes((1).to_bytes(width, "little") * entries, "little")
+    row = (ones - 1) * (room + 1)  # of no items: 0 for no points, and too large for more
+    rows = [row.to_bytes(length, "little")]
+    for size, points in reversed(items):
+        free = min(-(-points // unit), entries)
+        taken = ((row << 8 * width * free) & ((1 << 8 * length) - 1)) + ones * size
+        marks = (((row | ones << high) - taken) >> high) & ones  # of entries not below those taken
+        row ^= (row ^ taken) & ((marks << high) - marks)
+        rows.append(row.to_bytes(length, "little"))
+    rows.reverse()
+    for kind, (_, capacity, most) in enumerate(bins):
+        stack: list[tuple[int, int, int, tuple[Item, ...]]] = [(0, capacity, most - spare, ())]
+        while stack:
+            first, room, wanted, held = stack.pop()
+            if wanted <= 0:
+                yield wanted + spare, Counter([*held, (0, kind)])
+            at = max(0, -(-wanted // unit)) * width
+            for i in range(first, len(items)):
+                if int.from_bytes(rows[i][at : at + width], "little") > room:
+                    break  # the items left are too large for the points wanted
+                if (steps := steps - 1) < 0:
+                    raise Exceeded("it takes too many steps to find the sets of models")
+                size, points = item = items[i]
+                if size <= room and (i == first or item != items[i - 1]):
+                    stack.append((i + 1, room - size, wanted - points, (*held, item)))
+
+
+def _tried(patterns: list[Pattern], rest: Counter[Item], spare: int, most: int) -> int:
+    """Return in how many cases no choice of patterns holds all items; refuse if one does."""
+    # Bits of integers stand for patterns: those with an item, and with more of it than are left.
+    having, exceeding = Counter[Item](), Counter[tuple[Item, int]]()
+    for place, (_, held) in enumerate(patterns):
+        for item, copies in held.items():
+            having[item] |= 1 << place
+            for number in range(copies):
+                exceeding[item, number] |= 1 << place
+    wastes, tried, stack = [waste for waste, _ in patterns], 0, [(dict(rest), spare, -1)]
+    while stack:
+        needed, spare, usable = stack.pop()
+        usable &= (1 << bisect_right(wastes, spare)) - 1
+        choices = [usable & having[item] for item in needed if item[0]]
+        if not choices:
+            raise Refused("as far as the points can tell, the models fit the GPUs")
+        if (tried := tried + 1) > most:
+            raise Exceeded(f"there are more than {most} cases")
+        # One of the patterns with the rarest item is needed: a case for each.
+        choice = min(choices, key=int.bit_count)
+        while choice:
+            place = choice.bit_length() - 1
+            left, still = needed.copy(), usable
+            for item, copies in patterns[place][1].items():
+                left[item] -= copies
+                still &= ~exceeding[item, left[item]]
+            kept = {item: number for item, number in left.items() if number}
+            stack.append((kept, spare - wastes[place], still))
+            choice ^= 1 << place
+            usable ^= 1 << place  # the cases that follow do without it
+    return tried
+
+
+def _bound(fleet: Fleet, value: Fraction | float, proof: dict[str, Any]) -> Finding:
+    if value == 0:
+        return PASSED, "no KVPR is negative, whatever the proof says"
+    a, f = threshold(fleet, value)
     items, capacities = packing(fleet, a, f)
-    if sum(items.values()) <= sum(capacities):
-        raise Rejected("all models together are not larger than all GPUs together")
-    return Outcome.PASSED, "all models together are larger than all GPUs together"
+    if (kind := proof.get("kind")) == "volume":
+        _fields(proof, kind=str)
+        if sum(items) <= sum(capacities):
+            raise Refused("all models together are not larger than all GPUs together")
+        return PASSED, "volume: all models together are larger than all GPUs together"
+    if kind in ("dual", "tree"):
+        _, *texts = _fields(proof, kind=str, models=str, gpus=str)
+        # GPUs of equal memory are one type; types stand in the order of their first GPUs.
+        types = Counter(zip(fleet.capacities.values(), capacities, strict=True))
+        points, limits = (text.split() for text in texts)
+        if (len(points), len(limits)) != (len(items), len(types)):
+            raise Refused("it does not give one number to each model and to each type of GPU")
+        points, limits = ([int(_number(x, MAX_POINT_DIGITS)) for x in p] for p in (points, limits))
+        bins = [(n, c, most) for ((_, c), n), most in zip(types.items(), limits, strict=True)]
+        cases = MAX_CASES if kind == "tree" else 0
+        return PASSED, f"{kind}: {refute(zip(items, points, strict=True), bins, cases)}"
+    if kind != "solver":
+        raise Refused("this checker knows only proofs of the kinds volume, dual, tree and solver")
+    text = dict.fromkeys(("kind", "solver", "version", "threshold"), str)
+    _, who, version, said, _ = _fields(proof, **text, parameters=dict)
+    if f and said != "infinite" and _number(said) < Fraction(a, f) * fleet.unit:
+        raise Refused("the threshold that the solver refuted is too low for this bound")
+    return NOT_CHECKABLE, f"solver: it rests on the word of {who[:60]!r} {version[:60]!r}"
 
 
-def _counting(fleet: Fleet, proof: Data, a: int, f: int) -> Finding:
-    names = [_typed(name, str) for name in _typed(_fields(proof, "kind models")[1], list)]
-    if len(set(names)) < len(names) or not fleet.sizes.keys() >= set(names):
-        raise Rejected("a model is listed twice, or is not in the fleet")
-    items, capacities = packing(fleet, a, f)
-    # The k-th entry is what k of these models take at least: a capacity holds at most
-    # as many models as there are entries within it.
-    least = list(accumulate(sorted(items[name] for name in names)))
-    held = sum(bisect_right(least, capacity) for capacity in capacities)
-    if held >= len(names):
-        raise Rejected(f"counted singly, the GPUs could hold all {len(names)} models listed")
-    return Outcome.PASSED, f"the GPUs hold at most {held} of the {len(names)} models listed"
+def _placement(fleet: Fleet, value: Fraction | None, placement: Any) -> Finding:
+    if value is None and placement is None:
+        return PASSED, "none is claimed"
+    _fields(placement, **dict.fromkeys(fleet.sizes, str))
+    free, pressure = fleet.capacities.copy(), dict.fromkeys(fleet.capacities, 0)
+    for model, gpu in placement.items():
+        if gpu not in free:
+            raise Refused(f"the fleet has no GPU {gpu[:60]!r}")
+        free[gpu] -= fleet.sizes[model]
+        pressure[gpu] += fleet.pressures[model]
+    if any(room < 0 or (room == 0 and pressure[gpu]) for gpu, room in free.items()):
+        raise Refused("a GPU is overfull, or full and under pressure")
+    # Without pressure, the KVPR is 0 even on a full GPU.
+    ratios = (Fraction(pressure[gpu], room) for gpu, room in free.items() if pressure[gpu])
+    if max(ratios, default=Fraction(0)) * fleet.unit != value:
+        raise Refused("its max KVPR is not the one claimed")
+    return PASSED, "it is valid, and its max KVPR is the one claimed"
 
 
-def _dual(fleet: Fleet, proof: Data, a: int, f: int) -> Finding:
-    _, by_model, by_type = _fields(proof, "kind models gpus")
-    points, limits = _points(by_model), _points(by_type)
-    items, capacities = packing(fleet, a, f)
-    # GPUs of equal memory are one type; types stand in the order of their first GPUs.
-    types = Counter(zip(fleet.capacities.values(), capacities, strict=True))
-    if len(points) != len(items) or len(limits) != len(types):
-        raise Rejected("it does not give one number to each model and to each type of GPU")
-    offered, held = sum(points), sum(n * v for n, v in zip(types.values(), limits, strict=True))
-    if offered <= held:
-        raise Rejected(f"the models have {offered} points in all, and the GPUs may hold {held}")
-    # Entry k of the table is the least size of a set of models with k points or more, at first
-    # one that fits nowhere. The table is one long integer, an entry every `width` bits: a model
-    # takes a few operations on all entries at once. No sum reaches the highest bit of an entry.
-    entries, nowhere = max(limits) + 2, max(0, *capacities) + 1
-    width = (2 * nowhere).bit_length() // 8 * 8 + 8
-    if (len(points) + len(types) + 100) * entries * width > MAX_TABLE_BITS:
-        raise Refused("a proof needs too large a table of points and sizes")
-    ones = int.from_bytes((1).to_bytes(width // 8, "little") * entries, "little")
-    highest, everything = ones << (width - 1), (1 << (width * entries)) - 1
-    table = (ones - 1) * nowhere  # entry 0 is the empty set
-    for size, worth in zip(items.values(), points, strict=True):
-        taken = ((table << (width * min(worth, entries))) & everything) + ones * min(size, nowhere)
-        marks = ((table | highest) - taken) & highest  # one where the new entry is not larger
-        smaller = marks - (marks >> (width - 1))  # all other bits of the entries so marked
-        table = (taken & smaller) | (table & ~smaller)
-    for (_, capacity), limit in zip(types, limits, strict=True):
-        if (table >> (width * (limit + 1))) & ((1 << width) - 1) <= capacity:
-            raise Rejected(f"models of more than {limit} points fit a GPU that may hold no more")
-    return Outcome.PASSED, f"the models have {offered} points, and the GPUs hold at most {held}"
-
-
-def _solver(fleet: Fleet, proof: Data, a: int, f: int) -> Finding:
-    _, who, version, refuted, settings = _fields(proof, "kind solver version threshold parameters")
-    for text in (who, version, *_typed(settings, dict).values()):
-        _typed(text, str)
-    needed = Fraction(a, f) * fleet.unit if f else 0
-    if refuted != "infinite" and _number(refuted) < needed:
-        raise Rejected("the threshold that the solver refuted is too low for this bound")
-    return Outcome.NOT_CHECKABLE, f"it rests on the word of {_short(who)!r} {_short(version)!r}"
-
-
-# A new kind of proof is one function and one entry here.
-PROOFS = {"volume": _volume, "counting": _counting, "dual": _dual, "solver": _solver}
-
-
-# -- the checks ------------------------------------------------------------------------
+def _status(
+    _: Fleet, status: str, value: Fraction | None, bounds: list[Any], checks: list[Check]
+) -> Finding:
+    if (none := value is None) or all(bound <= value for bound, *_ in bounds):
+        best: Fraction | float = Fraction(0)  # no pressure is negative
+        for grade in (PASSED, NOT_CHECKABLE):  # first without any solver's word
+            graded = zip(bounds, checks[2:], strict=True)
+            best = max([best, *(bound[0] for bound, made in graded if made.outcome == grade)])
+            follows = {"optimal": value == best, "infeasible": none and best == math.inf}
+            if (follows | {"feasible": not none, "unknown": none}).get(status):
+                return grade, f"{status} follows from placement and bounds"
+    raise Refused(f"{status[:60]!r} does not follow, or a bound exceeds the max KVPR")
 
 
 def check(canonical_text: str, certificate_text: str) -> Report:
     """Check every claim of a certificate about a canonical fleet."""
-    what = "fleet"
+    name = "fleet"
     try:
         fleet = read_fleet(canonical_text)
-        what = "certificate"
-        claims = read_certificate(certificate_text)
-        same = Outcome.PASSED if claims["instance_sha256"] == fleet.digest else Outcome.FAILED
-        checks = [Check("digest", same, f"this fleet has the digest {fleet.digest}")]
-        checks.append(_attempt("placement", _placement, fleet, claims))
-        for bound in claims["bounds"]:
-            name = f"bound {_short(bound['value'])}"
-            checks.append(_attempt(name, _bound, fleet, bound["value"], bound["proof"]))
-        checks.append(_attempt("status", _status, claims, [made.outcome for made in checks[2:]]))
+        name = "certificate"
+        digest, status, value, placement, bounds = read_certificate(certificate_text)
     except Refused as refusal:
-        return Report((Check(what, Outcome.FAILED, str(refusal)),), readable=False)
-    return Report(tuple(checks))
+        return Report([Check(name, FAILED, str(refusal))], 2)
+    actual = hashlib.sha256(canonical_text.encode(errors="surrogatepass")).hexdigest()
+    if digest != actual:
+        return Report([Check("digest", FAILED, f"this fleet has another one, {actual}")], 5)
+    checks = [Check("digest", PASSED, f"this fleet has the digest {actual}")]
+    claims: list[Any] = [("placement", _placement, (value, placement))]
+    claims += [(f"bound {text[:60]}", _bound, (at, proof)) for at, text, proof in bounds]
+    claims += [("status", _status, (status, value, bounds, checks))]
+    for name, finding, claim in claims:
+        try:
+            checks.append(Check(name, *finding(fleet, *claim)))
+        except Exceeded as limit:
+            return Report([Check(name, FAILED, str(limit))], 2)
+        except Refused as refusal:
+            checks.append(Check(name, FAILED, str(refusal)))
+    outcomes = {made.outcome for made in checks}
+    return Report(checks, 5 if FAILED in outcomes else 3 if NOT_CHECKABLE in outcomes else 0)
 
 
-def _attempt(name: str, what: Callable[..., Finding], *arguments: Any) -> Check:
-    try:
-        return Check(name, *what(*arguments))
-    except Rejected as rejection:
-        return Check(name, Outcome.FAILED, str(rejection))
-
-
-def _placement(fleet: Fleet, claims: Data) -> Finding:
-    placement, claimed = claims["placement"], claims["max_kvpr"]
-    if placement is None or claimed is None:
-        if placement is claimed:
-            return Outcome.PASSED, "none is claimed"
-        raise Rejected("placement and max_kvpr need each other")
-    for model in sorted(placement.keys() ^ fleet.sizes.keys()):
-        raise Rejected(f"model {_short(model)!r} is not placed, or not in the fleet")
-    free, pressure = dict(fleet.capacities), dict.fromkeys(fleet.capacities, 0)
-    for model, gpu in placement.items():
-        if gpu not in free:
-            raise Rejected(f"the fleet has no GPU {_short(gpu)!r}")
-        free[gpu] -= fleet.sizes[model]
-        pressure[gpu] += fleet.pressures[model]
-    most, over = 0, 1  # the largest KVPR so far, most / over, in units of the fleet
-    for gpu, room in free.items():
-        if room < 0 or (room == 0 and pressure[gpu]):
-            raise Rejected(f"GPU {_short(gpu)!r} is overfull, or full and under pressure")
-        if pressure[gpu] * over > most * room:  # not without pressure: KVPR is 0, even if 0/0
-            most, over = pressure[gpu], room
-    value = Fraction(most, over) * fleet.unit
-    if value != claimed:
-        raise Rejected(f"its max KVPR is {_short(value)}, not {_short(claimed)}")
-    return Outcome.PASSED, f"it is valid and its max KVPR is {_short(value)}"
-
-
-def _bound(fleet: Fleet, value: Value, proof: Data) -> Finding:
-    outcome, detail = PROOFS[proof["kind"]](fleet, proof, *threshold(fleet, value))
-    return outcome, f"{proof['kind']}: {detail}"
-
-
-def _status(claims: Data, outcomes: Sequence[Outcome]) -> Finding:
-    status, value = claims["status"], claims["max_kvpr"]
-    bounds = [bound["value"] for bound in claims["bounds"]]
-    if value is not None and any(bound > value for bound in bounds):
-        raise Rejected("a bound exceeds the max KVPR of the placement")
-    best: Value = Fraction(0)  # no pressure is negative
-    for grade in (Outcome.PASSED, Outcome.NOT_CHECKABLE):  # first without any solver's word
-        accepted = (bound for bound, made in zip(bounds, outcomes, strict=True) if made is grade)
-        best = max([best, *accepted])
-        follows = {
-            "optimal": value == best,
-            "feasible": value is not None,
-            "infeasible": value is None and best == math.inf,
-            "unknown": value is None,
-        }
-        if follows[status]:
-            return grade, f"{status}, with {_short(best)} as the best bound"
-    raise Rejected(f"{status} does not follow from placement and bounds")
-
-
-def main(arguments: Sequence[str]) -> int:
+def main(paths: Sequence[str]) -> int:
     """Check the two files named on the command line; print the report, return the exit code."""
-    texts = []
     try:
-        for path in arguments:
+        # One byte more than a file may have is enough to refuse it.
+        texts = []
+        for path in paths:
             with open(path, "rb") as file:
-                texts.append(file.read(MAX_BYTES + 1).decode())  # one byte more will be refused
+                texts.append(file.read(MAX_BYTES + 1).decode())
         canonical_text, certificate_text = texts
     except (OSError, ValueError) as error:
         print(f"usage: python verify.py canonical.json certificate.json\n{error}", file=sys.stderr)

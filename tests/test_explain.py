@@ -12,9 +12,10 @@ import pytest
 from small_fleets import TRAP, brute_force, fleet, random_fleet
 
 from kvpr_opt.bounds import lower_bounds
+from kvpr_opt.canonical import digest
 from kvpr_opt.certificate import Certificate, certify
 from kvpr_opt.cli import main
-from kvpr_opt.evidence import Counting, DualVector, Evidence, LowerBound, SolverWord, Volume
+from kvpr_opt.evidence import Counting, DualVector, Evidence, LowerBound, SolverWord, Tree, Volume
 from kvpr_opt.explain import explain
 from kvpr_opt.files import write_instance
 from kvpr_opt.generate import prism_instance
@@ -92,18 +93,32 @@ def test_pressure_without_room() -> None:
 def test_counting() -> None:
     text = words(fleet([10, 10], [(3, 2)] * 3), Fraction(1), Counting((0, 1, 2)))
     for needed in (
-        "Take 3 of the models: m0, m1, m2.",
-        "A GPU of 10 holds at most 1 of them: the 2 smallest take 10.5.",
-        "All 2 GPUs together hold at most 2, which is fewer than 3.",
+        "1: m0, m1, m2",
+        "No models of more than 1 point together fit a GPU of 10.",
+        "All 2 GPUs together hold at most 2 points, but all models have 3.",
         "No placement is given.",
+    ):
+        assert needed in text
+
+
+def test_cases() -> None:
+    sizes = (5, 5, 4, 4, 4, 4, 3)
+    instance = fleet([10] * 3, [(size, 0) for size in sizes])
+    text = words(instance, math.inf, Tree(sizes, (10,)), "infeasible")
+    for needed in (
+        "5: m0, m1\n    4: m2, m3, m4, m5\n    3: m6\n",
+        "No models of more than 10 points together fit a GPU of 10.",
+        "at most 30 points, and all models have 29. So all GPUs together can only lose 1 point.",
+        "2 sets lose no more, and 1 cases fail.",
+        "So no placement is possible.",
     ):
         assert needed in text
 
 
 def test_one_model_that_no_gpu_can_hold() -> None:
     text = words(fleet([5], [(6, 0)]), math.inf, Counting((0,)), "infeasible")
-    assert "A GPU of 5 holds at most 0 of them: the 1 smallest take 6." in text
-    assert "The GPU holds at most 0, which is fewer than 1." in text
+    assert "No models of more than 0 points together fit a GPU of 5." in text
+    assert "The GPU holds at most 0 points, but all models have 1." in text
 
 
 def test_a_solvers_word() -> None:
@@ -125,9 +140,11 @@ def test_nothing_that_fails_is_explained() -> None:
     assert "take" not in text
     assert text.endswith("rejected.")
     other = certify(TRAP, status="feasible", incumbent=BEST, bounds=[])
-    assert "rejected" in explain(fleet([10, 10], [(6, 0), (4, 0), (2, 2)]), other)
-    unreadable = Certificate("", "perhaps", None, None, ())
-    assert "Nothing is explained: its status" in explain(TRAP, unreadable)
+    assert "Nothing is explained: this fleet has another" in explain(
+        fleet([10, 10], [(6, 0), (4, 0), (2, 2)]), other
+    )
+    odd = Certificate(digest(TRAP), "perhaps", None, None, ())
+    assert explain(TRAP, odd).endswith("rejected.")
 
 
 def test_no_bound_at_all() -> None:

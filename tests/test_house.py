@@ -22,6 +22,7 @@ PACKAGES = {
 #: storey that stand before it.
 ORDER = [
     "leaving",
+    "verify",
     "errors",
     "exact",
     "scaled",
@@ -40,7 +41,6 @@ ORDER = [
     "infeasibility",
     "stages",
     "canonical",
-    "verify",
     "certificate",
     "checking",
     "explain",

@@ -36,6 +36,7 @@ from fractions import Fraction
 from kvpr_opt.errors import InvalidPlacementError
 from kvpr_opt.evidence import Evidence, LowerBound
 from kvpr_opt.exact import simplest_between
+from kvpr_opt.kernels import Ints
 from kvpr_opt.patterns.answers import (
     DualVector,
     Fractional,
@@ -52,6 +53,7 @@ from kvpr_opt.patterns.generation import ALL_LEVELS, TABLE_LEVELS, PatternLP
 from kvpr_opt.patterns.neighbourhood import repack
 from kvpr_opt.patterns.proof import dual_proof, exhaustion, packing_of, placement_of
 from kvpr_opt.patterns.question import Question
+from kvpr_opt.patterns.tree import proving_share, tree_proof
 from kvpr_opt.progress import Tracker
 from kvpr_opt.scaled import Threshold
 
@@ -113,6 +115,11 @@ class PatternEngine:
     skip
         Stages to leave out, of :data:`STAGES`, for ablations. What is left may
         not be able to close the gap; then only the limits end the run.
+
+    Attributes
+    ----------
+    lp
+        The pattern LP, with all patterns found so far.
     """
 
     def __init__(self, tracker: Tracker, skip: Collection[str] = ()) -> None:
@@ -121,7 +128,7 @@ class PatternEngine:
         self._instance = tracker.instance
         self._scaled = tracker.instance.scaled
         self._limits = tracker.limits
-        self._lp = PatternLP(self._scaled)
+        self.lp = PatternLP(self._scaled)
         # The lowest value at which the LP was not refuted.
         self._passing: Fraction | None = None
         # Where the exhaustive search had too many patterns, and how many it allowed.
@@ -273,7 +280,7 @@ class PatternEngine:
         """Ask the LP; a refutation raises the bound."""
         self._tracker.enter("pattern LP")
         question = Question.of(self._scaled, threshold)
-        answer = self._lp.decide(question, self._limits, levels=levels)
+        answer = self.lp.decide(question, self._limits, levels=levels)
         if isinstance(answer, DualVector):
             self._refuted_by(question, answer)
         elif isinstance(answer, Fractional):
@@ -288,7 +295,7 @@ class PatternEngine:
         self._tracker.enter("dive")
         question = Question.of(self._scaled, threshold)
         self._dives += 1
-        packing = Dive(self._lp, self._limits, effort.dive, seed=self._dives).run(question)
+        packing = Dive(self.lp, self._limits, effort.dive, seed=self._dives).run(question)
         return packing is not None and self._packed(packing, "dive")
 
     def _repack(self, threshold: Threshold, effort: Effort) -> bool:
@@ -314,7 +321,7 @@ class PatternEngine:
                 return OutOfBudget(patterns=True)
         self._tracker.enter("exhaustive search")
         question = Question.of(self._scaled, threshold)
-        duals = self._lp.duals(question, self._limits)
+        duals = self.lp.duals(question, self._limits)
         if isinstance(duals, DualVector):
             self._refuted_by(question, duals)
             return NoPacking(0)
@@ -323,7 +330,7 @@ class PatternEngine:
             duals=() if duals is None else (duals,),
         )  # fmt: skip
         if isinstance(answer, NoPacking):
-            self._refuted(threshold, exhaustion(threshold, answer), "exhaustive search")
+            self._exhausted(threshold, answer, duals)
         elif isinstance(answer, OutOfBudget) and answer.patterns:
             self._overflow = (Fraction(threshold.value), effort.patterns)
         elif isinstance(answer, Packing) and not self._packed(answer, "exhaustive search"):
@@ -334,11 +341,26 @@ class PatternEngine:
         proof = dual_proof(self._scaled, question.threshold, shrunk(question, vector))
         self._refuted(question.threshold, proof, "pattern LP")
 
+    def _exhausted(
+        self, threshold: Threshold, answer: NoPacking, duals: tuple[Ints, Ints] | None
+    ) -> None:
+        """Raise the bound by an exhaustive search: by a proof where it matters, or our word."""
+        proof: Evidence | None = None
+        share = proving_share(self._tracker, self._bound_after(threshold))
+        if duals is not None and share is not None:
+            self._tracker.enter("proof for the checker")
+            proof = tree_proof(self._scaled, threshold, duals, self._limits, share=share)
+        word = exhaustion(threshold, answer)
+        self._refuted(threshold, word if proof is None else proof, "exhaustive search")
+
     def _refuted(self, threshold: Threshold, evidence: Evidence, source: str) -> None:
-        value: Fraction | float = math.inf
+        self._tracker.raise_bound(LowerBound(self._bound_after(threshold), evidence), source)
+
+    def _bound_after(self, threshold: Threshold) -> Fraction | float:
+        """The bound that follows when a threshold is refuted."""
         if self._scaled.total_pressure > 0 and threshold != self._scaled.finite():
-            value = self._scaled.next_value(threshold)
-        self._tracker.raise_bound(LowerBound(value, evidence), source)
+            return self._scaled.next_value(threshold)
+        return math.inf
 
     def _packed(self, packing: Packing, source: str) -> bool:
         """Whether a packing is a placement better than the incumbent."""

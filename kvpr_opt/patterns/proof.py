@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib.metadata import version
 
 import numpy as np
@@ -11,9 +12,19 @@ from kvpr_opt.instance import Instance
 from kvpr_opt.patterns.answers import DualVector, NoPacking, Packing
 from kvpr_opt.placement import Placement
 from kvpr_opt.scaled import ScaledInstance, Threshold
+from kvpr_opt.verify import MAX_POINT_DIGITS
 
 #: Points of a model or a GPU that the checker reads, at most.
-MOST_POINTS = 999_999
+MOST_POINTS = 10**MAX_POINT_DIGITS - 1
+
+
+def points_by_model(scaled: ScaledInstance, class_values: Sequence[int]) -> tuple[int, ...]:
+    """The points of each model, from those of its class."""
+    points = [0] * len(scaled.sizes)
+    for value, group in zip(class_values, scaled.classes, strict=True):
+        for model in group.models:
+            points[model] = value
+    return tuple(points)
 
 
 def dual_proof(
@@ -26,11 +37,7 @@ def dual_proof(
     they are our own word.
     """
     if max(*vector.class_values, *vector.type_values) <= MOST_POINTS:
-        models = [0] * len(scaled.sizes)
-        for value, group in zip(vector.class_values, scaled.classes, strict=True):
-            for model in group.models:
-                models[model] = value
-        return evidence.DualVector(tuple(models), vector.type_values)
+        return evidence.DualVector(points_by_model(scaled, vector.class_values), vector.type_values)
     problem = scaled.packing(threshold)
     if sum(problem.sizes) > sum(problem.capacities):
         return evidence.Volume()

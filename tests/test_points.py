@@ -1,4 +1,4 @@
-"""Points for models as proof: against the definition, brute force and mutations."""
+"""Points for models as proof, alone and with cases: against the definition and brute force."""
 
 import hashlib
 import itertools
@@ -24,8 +24,16 @@ PRISM_OPTIMUM = Fraction(43, 1008)
 PRISM_POINTS = (2, 1, 2, 1, 1, 1, 1, 3, 1, 3, 1, 2, 2, 1, 1, 2)
 
 
-WRONG_POINTS = [" 1 1 1", "1 1 1 ", "1  1 1", "1\t1 1", "1 1 1\n", "01 1 1", "+1 1 1", "-1 1 1"]
-WRONG_POINTS += ["1.0 1 1", "1/1 1 1", "1 1 1000000", "1,1,1", "\u0661 1 1", "\u00b2 1 1", "1 1 x"]
+WRONG_POINTS = ["01 1 1", "+1 1 1", "-1 1 1", "1 1", "1 1 1 1"]
+WRONG_POINTS += [
+    "1.0 1 1",
+    "1/1 1 1",
+    "1 1 1000000000",
+    "1,1,1",
+    "\u0661 1 1",
+    "\u00b2 1 1",
+    "1 1 x",
+]
 
 
 # -- claims, and whether they hold by definition ---------------------------------------
@@ -35,10 +43,10 @@ def text_of(numbers):
     return numbers if isinstance(numbers, str) else " ".join(map(str, numbers))
 
 
-def claim(text, value, points, limits):
+def claim(text, value, points, limits, kind="dual"):
     """The exit code for one bound and nothing else."""
     value = "infinite" if value == math.inf else fraction_text(Fraction(value))
-    proof = {"kind": "dual", "models": text_of(points), "gpus": text_of(limits)}
+    proof = {"kind": kind, "models": text_of(points), "gpus": text_of(limits)}
     data = {
         "schema": "kvpr-opt/certificate/1",
         "instance_sha256": hashlib.sha256(text.encode()).hexdigest(),
@@ -86,25 +94,29 @@ class Case:
         ]
 
     def holds(self, value, points, limits):
-        """Whether the argument is right."""
+        """Whether the argument is right: for the points alone, and with all cases tried."""
         if len(points) != len(self.instance.models) or len(limits) != len(self.types):
-            return False
+            return False, False
+        # What takes no room can be added to any GPU: its points prove nothing.
+        models = zip(points, self.instance.models, strict=True)
+        points = [p if model.size or model.pressure else 0 for p, model in models]
         true = all(a <= b for a, b in zip(self.tight(value, points), limits, strict=True))
         held = sum(a * b for a, b in zip(self.types.values(), limits, strict=True))
-        return true and sum(points) > held
+        return true and sum(points) > held, true and value <= self.best
 
     def judge(self, value, points, limits):
-        """Ask the checker, and compare; return whether it accepted."""
-        code, holds = claim(self.text, value, points, limits), self.holds(value, points, limits)
-        assert code in (0, 5)
-        if code == 0:
-            assert holds
-            assert value <= self.best
-        elif holds:
-            # At the threshold 0 the packing problem says nothing about memory.
-            assert value < math.inf
-            assert self.instance.scaled.below(value).numerator == 0
-        return code == 0
+        """Ask the checker, and compare; return how often it accepted."""
+        accepted = 0
+        # At the threshold 0 the packing problem says nothing about memory.
+        scaled = self.instance.scaled
+        only_pressure = value < math.inf and scaled.below(value).numerator == 0
+        for kind, holds in zip(("dual", "tree"), self.holds(value, points, limits), strict=True):
+            code = claim(self.text, value, points, limits, kind)
+            assert code in (0, 5)
+            accepted += code == 0
+            assert code == 5 or value <= self.best
+            assert holds is (code == 0) or only_pressure
+        return accepted
 
     def values(self, rng):
         """Values of all sorts, those around the optimum above all."""
@@ -161,13 +173,14 @@ def sample(seed, count, *, gpus=3, models=5):
 
 
 def test_accepted_if_and_only_if_the_argument_is_right():
-    sample(seed=1, count=6_000)
+    sample(seed=1, count=2_500)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(10, 30))
 def test_a_million_claims(seed):
-    sample(seed=seed, count=50_000)
+    """Of each claim two proofs are judged: the points alone, and with cases."""
+    sample(seed=seed, count=25_000)
 
 
 def test_many_fleets():
@@ -196,7 +209,7 @@ def many_fleets(seed, count):
 def test_sizes_of_any_length():
     """Entries of the checker's table are as wide as the sizes need."""
     rng, accepted = random.Random(7), 0
-    for digits in range(1, 50):
+    for digits in range(1, 50, 4):
         nearly = [Fraction(rng.randint(1, 9), 10**digits + rng.randint(1, 9)) for _ in range(5)]
         models = [(rng.randint(1, 6), rng.choice([0, 1, 2]) + each) for each in nearly]
         case = Case(fleet([rng.choice([5, 8, 10]), 10], models))
@@ -205,7 +218,7 @@ def test_sizes_of_any_length():
                 limits = case.tight(value, points)
                 for mutant in [(points, limits), *mutants(rng, points, limits)]:
                     accepted += case.judge(value, *mutant)
-    assert accepted > 100, accepted
+    assert accepted > 50, accepted
 
 
 def test_every_fleet_of_four_kinds_of_models():
@@ -242,7 +255,9 @@ def test_the_proof_of_the_optimum_fails_just_above_it():
         for points in vectors(rng, case, case.best):
             limits = case.tight(case.best, points)
             passed += claim(case.text, case.best, points, limits) == 0
-            assert claim(case.text, twin, points, limits) == 5
+            assert claim(case.text, case.best, points, limits, "tree") == 0
+            for kind in ("dual", "tree"):
+                assert claim(case.text, twin, points, limits, kind) == 5
     assert passed > 20
 
 
@@ -316,8 +331,9 @@ def edit(memories, models, value, points, limits):
         ([5], [(0, 1), (0, 1)], Fraction(2, 5), "1 1", "1", 0),
         ([5], [(0, 1), (0, 1)], Fraction(3, 7), "1 1", "1", 5),
         ([5], [(0, 0), (0, 1)], Fraction(1, 5), "0 1", "0", 0),
-        ([5], [(0, 0), (0, 1)], Fraction(1, 5), "1 1", "1", 0),
-        ([5], [(0, 0), (0, 1)], Fraction(1, 5), "1 1", "0", 5),
+        # What takes no room can be added to any GPU: its points prove nothing.
+        ([5], [(0, 0), (0, 1)], Fraction(1, 5), "1 1", "1", 5),
+        ([5], [(0, 0), (0, 1)], Fraction(1, 5), "9 1", "0", 0),
         # The strict question is not one unit less: 1/4 would pass as the optimum.
         ([10, 10], [(6, 0), (4, 0), (2, 1)], Fraction(1, 8), "3 2 6", "5", 0),
         ([10, 10], [(6, 0), (4, 0), (2, 1)], Fraction(1, 4), "1 1 1", "1", 5),
@@ -338,18 +354,17 @@ def test_points_have_one_spelling(wrong):
     )
     for models, gpus in ((wrong, "1"), ("1 1 1", wrong)):
         data["bounds"][0]["proof"] = {"kind": "dual", "models": models, "gpus": gpus}
-        assert check(text, json.dumps(data)).exit_code == 2
+        assert check(text, json.dumps(data)).exit_code == 5
 
 
 def test_exactly_these_keys():
-    text = canonical_fleet(fleet([5, 5], [(3, 0)] * 3))
     data = json.loads(certify_points(TRAP, Fraction(1, 8), (3, 2, 6), (5,)).to_json())
     proof = data["bounds"][0]["proof"]
     assert proof == {"kind": "dual", "models": "3 2 6", "gpus": "5"}
     for change in ({"more": "1"}, {"models": None}, {"gpus": None}):
         kept = {key: value for key, value in (proof | change).items() if value is not None}
         data["bounds"][0]["proof"] = kept
-        assert check(text, json.dumps(data)).exit_code == 2
+        assert check(canonical_fleet(TRAP), json.dumps(data)).exit_code == 5
 
 
 def certify_points(instance, value, points, limits):
@@ -390,11 +405,11 @@ def test_a_proof_for_a_large_fleet_is_checked_at_once():
         ([(1, 1)] * 9, 999_999, 999_999),  # and none too much
     ],
 )
-def test_a_table_too_large_is_refused(models, each, most):
+def test_large_tables_take_bounded_work(models, each, most):
     text = canonical_fleet(fleet([5] * 2, models))
     start = time.process_time()
     code = claim(text, math.inf, [each] * len(models), [most])
-    assert code == (5 if models == [(1, 1)] * 9 else 2)
+    assert code == (0 if each == 20 else 5)
     assert time.process_time() - start < 4
 
 
@@ -409,7 +424,7 @@ def test_a_text_of_millions_of_points_is_read_at_once():
     text = canonical_fleet(fleet([5], [(1, 1)]))
     start = time.process_time()
     assert claim(text, 1, "1 " * 4_500_000 + "1", "1") == 5
-    assert claim(text, 1, "9" * 9_000_000, "1") == 2
+    assert claim(text, 1, "9" * 9_000_000, "1") == 5
     assert time.process_time() - start < 6
 
 

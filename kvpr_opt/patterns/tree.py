@@ -1,0 +1,135 @@
+"""Proofs by points and cases: what an exhaustive search found, so that the checker can repeat it.
+
+The duals of the pattern LP, rounded to integers, are points for the models.
+Where they do not refute a threshold by themselves, they leave few sets of
+models that can be part of a packing, and the checker tries all ways to combine
+them. Its own routine is run here first: what it cannot do within its limits is
+not offered as a proof.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from fractions import Fraction
+
+from kvpr_opt import evidence
+from kvpr_opt.evidence import LowerBound
+from kvpr_opt.kernels import Ints
+from kvpr_opt.limits import Limits
+from kvpr_opt.patterns.answers import DualVector
+from kvpr_opt.patterns.dual import shrunk
+from kvpr_opt.patterns.generation import PatternLP
+from kvpr_opt.patterns.proof import dual_proof, points_by_model
+from kvpr_opt.patterns.question import Question
+from kvpr_opt.progress import Tracker
+from kvpr_opt.scaled import ScaledInstance, Threshold
+from kvpr_opt.verify import MAX_CASES, MAX_POINT_DIGITS, MAX_STEPS, Refused, refute
+
+#: What the checker's routine does in a second, on a slow machine.
+_CASES_A_SECOND, _STEPS_A_SECOND = 15_000, 500_000
+
+#: How far, in parts of the incumbent, proofs may stay behind the bound while the search goes on.
+_MOST_LAG = Fraction(3, 100_000)
+
+#: The part of the checker's limits that a proof on the way may take: one in so many.
+_SMALL_SHARE = 8
+
+
+def proving_share(tracker: Tracker, value: Fraction | float) -> int | None:
+    """How hard a bound deserves to be proved: with all, one part in so many, or not at all.
+
+    A bound that ends the run gets all. On the way up, only one that has left
+    the last proved bound behind gets a part, so that a run which a limit ends
+    has a proof of nearly all that it claims.
+    """
+    incumbent, proved = tracker.incumbent_value, tracker.certified_bound
+    if isinstance(value, float) or incumbent is None:
+        return 1
+    if (incumbent - value) <= tracker.target_gap * incumbent:
+        return 1
+    lag = value - (Fraction(0) if proved is None else Fraction(proved.value))
+    return _SMALL_SHARE if lag > _MOST_LAG * incumbent else None
+
+
+def tree_proof(
+    scaled: ScaledInstance,
+    threshold: Threshold,
+    duals: tuple[Ints, Ints],
+    limits: Limits,
+    *,
+    share: int = 1,
+) -> evidence.DualVector | evidence.Tree | None:
+    """A proof by points that a threshold cannot be met, if the checker can follow it.
+
+    Parameters
+    ----------
+    scaled
+        The fleet.
+    threshold
+        What is refuted.
+    duals
+        Points by class, and the most that a GPU can hold by type.
+    limits
+        When to give up: no more is tried than the time left allows.
+    share
+        Take at most one part in so many of the checker's own limits.
+    """
+    points = points_by_model(scaled, duals[0].tolist())
+    most = tuple(duals[1].tolist())
+    if max((*points, *most)) >= 10**MAX_POINT_DIGITS:
+        return None
+    problem = scaled.packing(threshold)
+    capacities = [problem.capacities[kind.gpus[0]] for kind in scaled.types]
+    numbers = [len(kind.gpus) for kind in scaled.types]
+    left = min(limits.remaining, 3600.0)
+    spare = sum(n * limit for n, limit in zip(numbers, most, strict=True)) - sum(
+        value for value, size in zip(points, problem.sizes, strict=True) if size
+    )
+    refuted, start = False, time.perf_counter()
+    # The checker's routine looks at no clock and no flag.
+    with limits.interruptible_at_once():
+        try:
+            refute(
+                zip(problem.sizes, points, strict=True),
+                list(zip(numbers, capacities, most, strict=True)),
+                cases=min(MAX_CASES // share, math.floor(left * _CASES_A_SECOND)),
+                steps=min(MAX_STEPS // share, math.floor(left * _STEPS_A_SECOND)),
+            )
+            refuted = True
+        except Refused:
+            pass
+    if not refuted:
+        return None
+    if spare < 0:
+        return evidence.DualVector(points, most)
+    return evidence.Tree(points, most, seconds=time.perf_counter() - start)
+
+
+def prove_bound(tracker: Tracker, lp: PatternLP | None = None) -> None:
+    """Try to prove the bound of a run that rests on a solver's word, in the time left.
+
+    Parameters
+    ----------
+    tracker
+        The run; a proof found takes the place of the word.
+    lp
+        The pattern LP of the fleet, where there is one that knows patterns already.
+    """
+    bound, scaled, limits = tracker.bound, tracker.instance.scaled, tracker.limits
+    if bound is None or bound.evidence.certified or limits.stopped:
+        return
+    tracker.enter("proof for the checker")
+    value = bound.value
+    threshold = scaled.below(value) if isinstance(value, Fraction) else scaled.finite()
+    question = Question.of(scaled, threshold)
+    if not question.counts.any():
+        return  # nothing takes any room: there is a packing
+    duals = (PatternLP(scaled) if lp is None else lp).duals(question, limits)
+    proof: evidence.Evidence | None = None
+    if isinstance(duals, DualVector):
+        proof = dual_proof(scaled, threshold, shrunk(question, duals))
+    elif duals is not None:
+        proof = tree_proof(scaled, threshold, duals, limits)
+    if proof is not None and proof.certified:
+        tracker.raise_bound(LowerBound(value, proof), "proof for the checker")
