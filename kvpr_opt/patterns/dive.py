@@ -18,6 +18,7 @@ from kvpr_opt.limits import Limits
 from kvpr_opt.patterns.answers import DualVector, NoPacking, OutOfBudget, Packing
 from kvpr_opt.patterns.cover import cover
 from kvpr_opt.patterns.generation import COARSE_LEVELS, PatternLP
+from kvpr_opt.patterns.pool import loads
 from kvpr_opt.patterns.question import Question
 
 #: A pattern of at least this weight is fixed together with the weightiest one.
@@ -138,8 +139,8 @@ class Dive:
     def _waste(self, question: Question, patterns: int) -> Ints:
         """Capacity that the first so many patterns leave, given what is still to pack."""
         pool = self._lp.pool
-        loads = np.minimum(pool.counts[:patterns], question.counts) @ question.sizes
-        return np.asarray(question.capacities[pool.kinds[:patterns]] - loads)
+        packed = loads(pool.counts[:patterns], question.sizes, question.counts)
+        return np.asarray(question.capacities[pool.kinds[:patterns]] - packed)
 
     def _pick(
         self, question: Question, weights: Floats, tabu: frozenset[int]

@@ -19,7 +19,7 @@ from kvpr_opt.patterns.answers import DualVector, Fractional, Relaxed, Undecided
 from kvpr_opt.patterns.dual import Items, most_by_type, refuted_at_once, rounded
 from kvpr_opt.patterns.knapsack import best_of_all, best_through_each, value_limit
 from kvpr_opt.patterns.master import LPSolution, Master
-from kvpr_opt.patterns.pool import PatternPool
+from kvpr_opt.patterns.pool import PatternPool, loads
 from kvpr_opt.patterns.question import Question
 from kvpr_opt.scaled import ScaledInstance
 
@@ -120,12 +120,13 @@ class PatternLP:
     def part(self, question: Question) -> PatternLP:
         """A program for a part of the items and bins, with the patterns that suit it."""
         part = PatternLP(self.scaled)
-        counts = np.where(question.counts > 0, self.pool.counts, 0)
-        loads = counts @ question.sizes
-        good = self.pool.usable(question) & (
-            loads >= _WELL_FILLED * question.capacities[self.pool.kinds]
-        )
-        part.pool.add(counts[good].astype(np.int16), self.pool.kinds[good])
+        present = question.counts > 0
+        packed = loads(self.pool.counts, np.where(present, question.sizes, 0))
+        full = packed >= _WELL_FILLED * question.capacities[self.pool.kinds]
+        good = np.flatnonzero(self.pool.usable(question) & full)
+        counts = self.pool.counts[good]
+        counts[:, ~present] = 0
+        part.pool.add(counts, self.pool.kinds[good])
         return part
 
     def duals(self, question: Question, limits: Limits) -> tuple[Ints, Ints] | DualVector | None:

@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 from kvpr_opt.kernels import Counts, Ints
 from kvpr_opt.patterns.question import Question
 
+#: Entries of a block of counts.
+_BLOCK = 4_000_000
+
 
 class PatternPool:
     """A growing set of patterns: counts by class, and the GPU type each one is for.
@@ -51,9 +54,22 @@ class PatternPool:
     def usable(self, question: Question) -> NDArray[np.bool_]:
         """Which patterns fit, and take no more of a class than there is (none left is fine)."""
         counts = self.counts
-        fits = counts @ question.sizes <= question.capacities[self.kinds]
+        fits = loads(counts, question.sizes) <= question.capacities[self.kinds]
         left = question.counts
         short = (left > 0) & (left < counts.max(axis=0, initial=0))
         if short.any():
             fits &= (counts[:, short] <= left[short]).all(axis=1)
         return np.asarray(fits)
+
+
+def loads(counts: NDArray[np.integer], sizes: Ints, most: Ints | None = None) -> Ints:
+    """The load of each row of counts, of which no more than `most` of a class may count.
+
+    In blocks, as numpy widens the counts before it multiplies.
+    """
+    step = max(1, _BLOCK // max(1, len(sizes)))
+    total = np.empty(len(counts), dtype=np.int64)
+    for start in range(0, len(counts), step):
+        rows = counts[start : start + step]
+        total[start : start + step] = (rows if most is None else np.minimum(rows, most)) @ sizes
+    return total

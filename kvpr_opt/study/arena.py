@@ -46,6 +46,9 @@ ROUNDS = 400
 #: Seconds past its time limit after which an answer is late, and the run has failed.
 LATE = 1.0
 
+# Exit codes of the checker.
+_ALL_PROVED, _UNREADABLE = 0, 2
+
 _CONSTRUCTIONS = ("greedy", "parametric", "rebuild", "retune", "regret", "memory_packing")
 _IMPROVEMENTS = (
     "moves",
@@ -179,7 +182,7 @@ def _judged(
     status = Status.of(placement, bound)
     certificate = certify(instance, status=status.value, incumbent=placement, bounds=bounds)
     report = verify(instance, certificate)
-    if report.readable and report.exit_code:
+    if report.exit_code not in (_ALL_PROVED, _UNREADABLE):
         raise SolverError(f"the checker rejects the bound:\n{report}")
     proved = status in (Status.OPTIMAL, Status.INFEASIBLE)
     return Result(
@@ -187,7 +190,7 @@ def _judged(
         status=status,
         placement=placement,
         lower_bound=bound,
-        certified=report.readable,
+        certified=report.exit_code == _ALL_PROVED,
         stop_reason=StopReason.PROVED if proved else _why(call.limits),
         message="",
         certificate=certificate,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from kvpr_opt.errors import InputError
+from kvpr_opt.errors import InputError, check_known
 from kvpr_opt.exact import decimal_text, to_fraction
 from kvpr_opt.solve import check_method, check_stages, known_methods
 from kvpr_opt.study.arena import HEURISTICS
@@ -88,7 +88,10 @@ def _program(name: str, entry: Mapping[str, Any], folder: str) -> Program | None
     """The program of a method; ``None`` for the methods of this package."""
     reference = entry.get("program")
     if reference is None and not name.startswith(PREFIX):
-        check_method(name, others=tuple(HEURISTICS))
+        if name.partition(":")[0] in known_methods():
+            check_method(name)  # a solver may be named behind a formulation
+        else:
+            check_known("method", name, KNOWN, place="method")
         return None
     if reference is not None and (name in KNOWN or name.startswith(PREFIX)):
         raise InputError(f"{name!r} is the name of a known method", place="name")

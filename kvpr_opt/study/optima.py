@@ -186,7 +186,7 @@ def _believed(instance: Instance, certificate: Certificate) -> Optimum:
         If the checker does not accept every claim as proved.
     """
     report = verify(instance, certificate)
-    if not report.readable or report.exit_code != 0:
+    if report.exit_code != 0:
         raise InputError(f"the certificate is not accepted: {report}")
     assigned = certificate.placement
     placement = None if assigned is None else Placement.of(instance, assigned)
