@@ -24,7 +24,7 @@ _BITS, _NAMES = 2e9, 50_000
 _SETS_SECONDS = 2
 
 # Exit codes of the checker.
-_ALL_PROVED, _UNREADABLE, _REJECTED = 0, 2, 5
+_ALL_PROVED, _REJECTED = 0, 5
 
 
 class Checked(NamedTuple):
@@ -67,7 +67,7 @@ def checked(instance: Instance, certificate: Certificate, limits: Limits, work: 
         report = verify(instance, certificate)
     if report is None:
         return Checked(False, "not checked: interrupted")
-    if report.exit_code == _UNREADABLE:
+    if not report.readable:
         return Checked(False, f"not checked: {report.checks[0].detail}")
     if report.exit_code == _REJECTED:
         raise SolverError(f"the checker rejects the answer:\n{report}")

@@ -59,6 +59,11 @@ class Report(NamedTuple):
     checks: list[Check]
     exit_code: int
 
+    @property
+    def readable(self) -> bool:
+        """Whether the claims were looked at."""
+        return self.exit_code != 2
+
     def __str__(self) -> str:
         return "\n".join(f"{name}: {outcome}: {why}" for name, outcome, why in self.checks)
 
@@ -320,15 +325,16 @@ def _placement(fleet: Fleet, value: Fraction | None, placement: Any) -> Finding:
 def _status(
     _: Fleet, status: str, value: Fraction | None, bounds: list[Any], checks: list[Check]
 ) -> Finding:
-    if (none := value is None) or all(bound <= value for bound, *_ in bounds):
-        best: Fraction | float = Fraction(0)  # no pressure is negative
-        for grade in (PASSED, NOT_CHECKABLE):  # first without any solver's word
-            graded = zip(bounds, checks[2:], strict=True)
-            best = max([best, *(bound[0] for bound, made in graded if made.outcome == grade)])
-            follows = {"optimal": value == best, "infeasible": none and best == math.inf}
-            if (follows | {"feasible": not none, "unknown": none}).get(status):
-                return grade, f"{status} follows from placement and bounds"
-    raise Refused(f"{status[:60]!r} does not follow, or a bound exceeds the max KVPR")
+    if value is not None and any(bound > value for bound, *_ in bounds):
+        raise Refused("a bound exceeds the max KVPR of the placement")
+    best: Fraction | float = Fraction(0)  # no pressure is negative
+    for grade in (PASSED, NOT_CHECKABLE):  # first without any solver's word
+        graded = zip(bounds, checks[2:], strict=True)
+        best = max([best, *(bound[0] for bound, made in graded if made.outcome == grade)])
+        follows = {"optimal": value == best, "infeasible": best == math.inf}
+        if (follows | {"feasible": value is not None, "unknown": value is None}).get(status):
+            return grade, f"{status} follows from placement and bounds"
+    raise Refused(f"{status[:60]!r} does not follow from placement and bounds")
 
 
 def check(canonical_text: str, certificate_text: str) -> Report:

@@ -172,3 +172,17 @@ def test_the_wrong_type_anywhere_in_a_proof_is_rejected() -> None:
     for wrong in ({"kind": 1}, {"kind": ["volume"]}, {"kind": "tree", "models": 1, "gpus": "1"}):
         data["bounds"][0]["proof"] = wrong
         assert check(TEXT, json.dumps(data)).exit_code == 5
+
+
+def test_a_bound_of_nothing_is_true_whatever_its_proof() -> None:
+    data = json.loads(SOUND)
+    data["status"], proof = "feasible", {"kind": "dual", "models": "0 0 0", "gpus": "0"}
+    for value, code in (("0", 0), ("1/100", 5)):
+        data["bounds"] = [{"value": value, "proof": proof}]
+        assert check(TEXT, json.dumps(data)).exit_code == code
+
+
+def test_numbers_of_a_fleet_may_have_just_so_many_digits() -> None:
+    for digits, code in ((200, 5), (201, 2)):
+        # Readable, but another fleet; or not readable at all.
+        assert check(TEXT.replace('"10"', f'"{"9" * digits}"', 1), SOUND).exit_code == code

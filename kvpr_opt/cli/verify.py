@@ -14,9 +14,6 @@ from kvpr_opt.explain import explain
 from kvpr_opt.files import read_text
 from kvpr_opt.verify import check
 
-#: Exit code of a certificate that cannot be read.
-EXIT_UNREADABLE = 2
-
 
 def command(
     fleet: Fleet,
@@ -37,7 +34,7 @@ def command(
     report = check(canonical_fleet(instance), text)
     console = screen()
     words = [str(report)]
-    if in_words and report.exit_code != EXIT_UNREADABLE:
+    if in_words and report.readable:
         words += ["", explain(instance, Certificate.from_json(text))]
     for line in "\n".join(words).split("\n"):
         console.print(printable(line), markup=False)
