@@ -191,7 +191,7 @@ def refute(items: Iterable[Item], bins: Sequence[Bins], cases: int, steps: int =
     if len(patterns) > MAX_SETS:
         raise Exceeded(f"there are more than {MAX_SETS} sets of models to choose from")
     if spare < 0:
-        return f"the models have {-spare} points more than the GPUs can hold"
+        return f"the points of the models exceed what the GPUs can hold by {-spare}"
     rest.update({(0, kind): number for kind, (number, _, _) in enumerate(bins)})
     tried = _tried(sorted(patterns, key=lambda pattern: pattern[0]), rest, spare, cases)
     return f"{spare} points may be lost, {len(patterns)} sets lose no more, and {tried} cases fail"
@@ -287,9 +287,9 @@ def _bound(fleet: Fleet, value: Fraction | float, proof: dict[str, Any]) -> Find
         _, *texts = _fields(proof, kind=str, models=str, gpus=str)
         # GPUs of equal memory are one type; types stand in the order of their first GPUs.
         types = Counter(zip(fleet.capacities.values(), capacities, strict=True))
-        points, limits = (text.split() for text in texts)
-        if (len(points), len(limits)) != (len(items), len(types)):
-            raise Refused("it does not give one number to each model and to each type of GPU")
+        points, limits = (text.split(" ") for text in texts)
+        if "/" in "".join(texts) or (len(points), len(limits)) != (len(items), len(types)):
+            raise Refused("it does not give a whole number to each model and each type of GPU")
         points, limits = ([int(_number(x, MAX_POINT_DIGITS)) for x in p] for p in (points, limits))
         bins = [(n, c, most) for ((_, c), n), most in zip(types.items(), limits, strict=True)]
         cases = MAX_CASES if kind == "tree" else 0
@@ -297,7 +297,8 @@ def _bound(fleet: Fleet, value: Fraction | float, proof: dict[str, Any]) -> Find
     if kind != "solver":
         raise Refused("this checker knows only proofs of the kinds volume, dual, tree and solver")
     text = dict.fromkeys(("kind", "solver", "version", "threshold"), str)
-    _, who, version, said, _ = _fields(proof, **text, parameters=dict)
+    _, who, version, said, settings = _fields(proof, **text, parameters=dict)
+    _fields(settings, **dict.fromkeys(settings, str))
     if f and said != "infinite" and _number(said) < Fraction(a, f) * fleet.unit:
         raise Refused("the threshold that the solver refuted is too low for this bound")
     return NOT_CHECKABLE, f"solver: it rests on the word of {who[:60]!r} {version[:60]!r}"

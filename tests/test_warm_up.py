@@ -6,6 +6,7 @@ import ast
 import importlib
 import inspect
 import pkgutil
+import time
 from collections.abc import Iterator
 
 from numba.core.dispatcher import Dispatcher
@@ -42,3 +43,10 @@ def test_a_run_compiles_nothing_that_the_warm_up_did_not() -> None:
         fleet = kvpr_opt.random_instance(family, gpus=gpus, models=models, seed=0)
         kvpr_opt.solve(fleet, time_limit=1)
     assert {kernel: list(kernel.signatures) for kernel in kernels} == before
+
+
+def test_a_warm_up_with_nothing_to_compile_is_short() -> None:
+    warm_up()
+    start = time.process_time()
+    warm_up()
+    assert time.process_time() - start < 5

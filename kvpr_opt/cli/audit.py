@@ -79,6 +79,8 @@ def command(
     """
     bounds = Bounds(_limit(time_limit), _memory(memory_limit))
     check_apart(program, "the program", output=output, html=html)
+    for fleet in suites.files_of(suite):
+        check_apart(fleet, "a fleet of the suite", output=output, html=html)
     for path in (output, html):
         if path is not None:
             check_writable(path)

@@ -228,7 +228,7 @@ class PatternLP:
             patterns, kinds, best = best_of_all(*knapsack, top, _FEW)
         if int(whole @ question.counts) > int(best @ question.numbers):
             return DualVector(tuple(whole.tolist()), tuple(best.tolist()))
-        total = float(best @ question.numbers)
+        total = float(best @ question.numbers) or 1.0  # where all is rounded to nothing
         return Priced(patterns, kinds, Duals(whole / total, best / total))
 
     def _take(self, priced: Priced, duals: Duals) -> int:

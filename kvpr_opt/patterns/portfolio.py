@@ -176,14 +176,21 @@ class PatternEngine:
         """Search a fleet of a handful of models from the incumbent downwards.
 
         The values of its placements can be many orders of magnitude apart, where
-        steps up from the bound would never arrive.
+        steps up from the bound would never arrive. After each success the
+        question is halfway down, else just below the incumbent.
         """
         if len(self._scaled.sizes) > _TINY:
             return
+        halfway = False
         while not self._tracker.done:
-            answer = self._search(self._scaled.below(self._high), Effort.of_round(0))
+            threshold = self._scaled.below(self._high)
+            if halfway:
+                half = self._between(self._low, self._high, Fraction(1, 2))
+                threshold = min(half, threshold, key=lambda choice: choice.value)
+            answer = self._search(threshold, Effort.of_round(0))
             if isinstance(answer, OutOfBudget):
                 return
+            halfway = isinstance(answer, Packing)
 
     def _find_first(self) -> None:
         """Raise the threshold until a dive finds a placement."""
@@ -196,7 +203,8 @@ class PatternEngine:
             if threshold.value >= highest.value:
                 threshold, number = highest, number + 1
             effort = Effort.of_round(number)
-            if isinstance(self._relax(threshold, TABLE_LEVELS), DualVector):
+            asked = "lp_bound" not in self._skip
+            if asked and isinstance(self._relax(threshold, TABLE_LEVELS), DualVector):
                 continue
             if not self._dive(threshold, effort) and threshold is highest:
                 self._search(threshold, effort)

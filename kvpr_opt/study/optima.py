@@ -187,7 +187,8 @@ def _believed(instance: Instance, certificate: Certificate) -> Optimum:
     """
     report = verify(instance, certificate)
     if report.exit_code != 0:
-        raise InputError(f"the certificate is not accepted: {report}")
+        failed = "; ".join(check.detail for check in report.checks if check.outcome != "passed")
+        raise InputError(f"the certificate is not accepted: {failed}")
     assigned = certificate.placement
     placement = None if assigned is None else Placement.of(instance, assigned)
     bound = max((bound.value for bound in certificate.bounds), default=Fraction(0))

@@ -164,6 +164,15 @@ def load(source: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> l
     )
 
 
+def files_of(source: str) -> list[str]:
+    """The files that :func:`load` reads for a suite given as text; none for a named one."""
+    if source.partition("@")[0] in SUITES or not (
+        os.path.exists(source) or any(sign in source for sign in _PATTERN)
+    ):
+        return []
+    return _files(source)
+
+
 def read_fleets(paths: Sequence[str | os.PathLike[str]]) -> list[Named]:
     """The fleets of files, folders and patterns; each is named by its file.
 

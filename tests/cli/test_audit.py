@@ -76,6 +76,18 @@ def test_quiet_is_quiet(run: Run, suite: Path) -> None:
     assert run("audit", PROGRAMS / "overfills.py", "--suite", suite, "-q") == (6, "", "")
 
 
+@pytest.mark.parametrize("option", ["--output", "--html"])
+def test_a_fleet_of_the_suite_is_not_written_over(run: Run, tmp_path: Path, option: str) -> None:
+    fleet, program = tmp_path / "fleet.yaml", tmp_path / "p.py"
+    fleet.write_text("gpus: [{name: a, memory: 80}]\nmodels: []\n")
+    program.write_text("def compute_model_placement(gpu_num, models): return {0: []}\n")
+    before = fleet.read_bytes()
+    code, out, err = run("audit", str(program), "--suite", str(tmp_path), option, str(fleet))
+    assert code == 2
+    assert "is a fleet of the suite itself, which it would replace" in out + err
+    assert fleet.read_bytes() == before
+
+
 @pytest.mark.parametrize(
     ("name", "text", "options", "message"),
     [
