@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 # The versions that CI uses, for the Pythons that they are known to have wheels for.
 PINS := $(shell $(PYTHON) -c "import sys; print('-c .ci/constraints.txt' if (3, 10) <= sys.version_info < (3, 14) else '')")
 
-.PHONY: demo test slow mutants lint format wheel clean
+.PHONY: demo test slow mutants lint format notebooks pair wheel clean
 
 demo: $(VENV)/.installed ## Place a small fleet, with its certificate, and check the certificate.
 	$(BIN)/kvpr-opt solve examples/small_fleet.yaml --certificate $(VENV)/demo-certificate.json
@@ -31,6 +31,13 @@ lint: $(VENV)/.installed-dev
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+notebooks: $(VENV)/.installed-dev ## Execute the notebooks; a minute or two.
+	$(BIN)/kvpr-opt warmup
+	$(BIN)/python -m pytest -m notebooks tests/test_notebooks.py
+
+pair: $(VENV)/.installed-dev ## Write every notebook anew from its text.
+	$(BIN)/python -m jupytext --quiet --update --to ipynb notebooks/*.py
 
 wheel: $(VENV)/.installed-dev ## Build the wheel into dist/.
 	$(BIN)/python -m build --wheel

@@ -103,6 +103,7 @@ def draw(placement, bound):
     weights.set(xlabel="memory (GB)", yticks=range(len(placement.gpus)))
     weights.set_yticklabels([gpu.name for gpu in placement.gpus])
     weights.invert_yaxis()
+    figure.get_layout_engine().set(wspace=0.08)
     ratio.axvline(float(bound), color="black", linestyle="--")
     ratio.set_title("dashed: lower bound", loc="right", fontsize=10.5)
     ratio.set(xlabel="KVPR (pressure per GB)", xlim=(0, 1.15 * float(bound)))
@@ -221,7 +222,7 @@ lies = {
 }
 for name, (about, lie) in lies.items():
     report = kv.verify(about, lie)
-    failed = [check for check in report.checks if check.outcome.value == "FAILED"]
+    failed = [check for check in report.checks if check.outcome == "FAILED"]
     print(f"{name}: {len(failed)} of {len(report.checks)} checks fail")
     for check in failed:
         print(f"    {check.name}: {check.detail[:90]}")

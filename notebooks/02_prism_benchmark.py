@@ -164,15 +164,21 @@ for source, text in PUBLISHED.items():
     print(f"{text:>6}  {verdicts[source]:24} {source}")
 
 # %%
-figure, axes = plt.subplots(figsize=(6.4, 4.2))
+LEFT, RIGHT = 26.20, 26.40  # what lies outside is drawn at the edge, as an arrow
+
+figure, axes = plt.subplots(figsize=(6.4, 4.4))
 colour = {"below the optimum": "C0", "agrees with the optimum": "C2", "impossible": "C1"}
 for row, (source, text) in enumerate(PUBLISHED.items()):
-    kind = verdicts[source]
-    marker = "X" if kind == "impossible" else "o"
-    axes.plot(float(text), row, marker, color=colour[kind], markersize=9)
-axes.axvline(float(best), color="black", linestyle="--")
-axes.set_title(f"dashed: proved ceiling {float(best):.4f}; crosses: impossible")
-axes.set(xlabel="score", yticks=range(len(PUBLISHED)))
+    kind, score = verdicts[source], float(text)
+    at = min(max(score, LEFT), RIGHT)
+    marker = "<" if score < LEFT else ">" if score > RIGHT else "X" if kind == "impossible" else "o"
+    axes.plot(at, row, marker, color=colour[kind], markersize=9, clip_on=False)
+    side = -1 if at > (LEFT + RIGHT) / 2 else 1
+    align = "right" if side < 0 else "left"
+    axes.text(at + side * 0.006, row, f"{text}", va="center", ha=align, backgroundcolor="white")
+axes.axvline(float(best), color="black", linestyle="--", zorder=0)
+figure.suptitle(f"dashed: proved ceiling {float(best):.4f}; orange: impossible", fontsize="medium")
+axes.set(xlabel="score", xlim=(LEFT, RIGHT), yticks=range(len(PUBLISHED)))
 axes.set_yticklabels(PUBLISHED)
 axes.invert_yaxis()
 plt.show()
