@@ -132,8 +132,7 @@ axes.legend()
 plt.show()
 
 # %% [markdown]
-# A heuristic that ends at 0 almost everywhere leaves nothing to measure: the benchmark is
-# *saturated*. Studies of gaps need larger fleets with three or four models a GPU;
+# Where a heuristic ends at 0 there is nothing left to measure: the benchmark is *saturated*. Studies of gaps need larger fleets with three or four models a GPU;
 # `05_gap_study` makes one.
 #
 # ## The published scores
@@ -173,12 +172,12 @@ for row, (source, text) in enumerate(PUBLISHED.items()):
     at = min(max(score, LEFT), RIGHT)
     marker = "<" if score < LEFT else ">" if score > RIGHT else "X" if kind == "impossible" else "o"
     axes.plot(at, row, marker, color=colour[kind], markersize=9, clip_on=False)
-    side = -1 if at > (LEFT + RIGHT) / 2 else 1
-    align = "right" if side < 0 else "left"
-    axes.text(at + side * 0.006, row, f"{text}", va="center", ha=align, backgroundcolor="white")
+    leftwards = kind == "below the optimum" if LEFT < score < RIGHT else score > RIGHT
+    align = "right" if leftwards else "left"
+    axes.text(at + (-0.006 if leftwards else 0.006), row, text, va="center", ha=align)
 axes.axvline(float(best), color="black", linestyle="--", zorder=0)
 figure.suptitle(f"dashed: proved ceiling {float(best):.4f}; orange: impossible", fontsize="medium")
-axes.set(xlabel="score", xlim=(LEFT, RIGHT), yticks=range(len(PUBLISHED)))
+axes.set(xlabel="score", xlim=(LEFT, RIGHT + 0.03), yticks=range(len(PUBLISHED)))
 axes.set_yticklabels(PUBLISHED)
 axes.invert_yaxis()
 plt.show()

@@ -167,15 +167,18 @@ figure.legend(loc="outside upper center", ncols=3, columnspacing=1, handletextpa
 plt.show()
 
 # %%
-simple = [gap for n in PER_GPU for m in ("greedy", "lpt", "best-fit") for gap in gaps[m, n]]
-search = [gap for n in PER_GPU for gap in gaps["local-search", n]]
-print(f"simple rules: mean gap {sum(simple) / len(simple):.2f} %, worst {max(simple):.2f} %")
-print(f"local search: mean gap {sum(search) / len(search):.3f} %, worst {max(search):.3f} %")
+for method in METHODS:
+    worst = max((gap, n) for n in PER_GPU for gap in gaps[method, n])
+    place = f" with {worst[1]} models a GPU" if worst[0] > 0 else ""
+    print(f"{method:13} worst gap {worst[0]:10.3f} %{place}")
 assert all(gap >= 0 for values in gaps.values() for gap in values)
 
 # %% [markdown]
-# The last line is more than a formality: a gap below 0 would mean a placement better than a
+# The assertion is more than a formality: a gap below 0 would mean a placement better than a
 # proved bound, so one of the two would be wrong.
+#
+# `best-fit` shows what KVPR is about. It packs weights as tightly as it can, the right thing for
+# fewer GPUs, and leaves the full ones next to no memory for KV cache.
 #
 # With four fleets a cell this is a sketch. A study to draw conclusions from has at least ten, and
 # intervals; see `docs/studies/`.

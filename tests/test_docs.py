@@ -15,6 +15,7 @@ PAGES = [
     ROOT / "README.md",
     ROOT / "CONTRIBUTING.md",
     ROOT / "formulations" / "README.md",
+    ROOT / "notebooks" / "README.md",
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
 
