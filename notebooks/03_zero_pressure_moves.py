@@ -77,8 +77,8 @@ assert after.max_kvpr < before.max_kvpr
 #    model off the worst GPU. So there is none left.
 #
 # The fourth is a theorem about the order of the stages, not an observation about some fleets.
-# In the original heuristic the pass stands exactly there, at the end of the local search. Let
-# us test all four claims, the last one on many placements.
+# In the original heuristic the pass stands behind a local search that contains such a descent.
+# Let us test the third claim on the smallest tie there is, and the fourth on many placements.
 
 # %%
 tied = kv.Instance(
@@ -346,8 +346,8 @@ print(f"The variants differ by {spread:.3f} percentage points; the lowest mean i
 # ## Exercises
 #
 # 1. Build a placement on which `zero_moves` finds nothing because of a tie, and the refill
-#    lowers the maximum. (Two idle models on each of two equally bad GPUs are enough, and a third
-#    GPU.)
+#    lowers the maximum. (One idle model on each of two equally bad GPUs, and a third GPU, are
+#    enough.)
 # 2. Best fit decreasing is not optimal. Find sizes of idle models and rooms where it fails and
 #    a packing exists. Can that make the refill worse than the placement it starts from?
 # 3. Replace "pressure 0" by "pressure below 1 % of the largest". Which step of the derivation

@@ -195,7 +195,7 @@ picture = next(path for path in written if path.stem == "gaps" and path.suffix =
 display(SVG(filename=picture))
 
 # %% [markdown]
-# Compare the two pictures. The same placements look far worse here, because a heuristic proves
+# Compare the two pictures. The same placements look worse here, because a heuristic proves
 # nothing itself. That is the difference between a gap to a bound and a gap to the optimum.
 
 # %%

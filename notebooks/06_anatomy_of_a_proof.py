@@ -277,7 +277,7 @@ print("our few lines and the checker agree on every one of them.")
 #
 # 1. In the example by hand, find points for a proof that nothing is below 4/3. Do you need new
 #    ones?
-# 2. Multiply all points and the limit by 7. Is it still a proof? Then lower the limit by 1: when
-#    does that work?
+# 2. Multiply all points and the limit by 7. Is it still a proof? Then lower the limit by 1. Which
+#    of the two checks fails, and could it be otherwise?
 # 3. `next_below` tries all denominators up to the memory. For memory in bytes that is hopeless.
 #    Read `below` in `kvpr_opt/verify.py`: how does it find the same fraction in a few steps?
