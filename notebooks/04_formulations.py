@@ -222,6 +222,7 @@ print(f"the volume bound on {sum(gap <= FLOOR for gap in weak.values())}.")
 #
 # 1. Put another solver behind the same model, `kv.solve(fleet, method="assignment_pulp:cbc")`, if
 #    it is on your machine. Does the value change? May it? And the placement?
-# 2. Build a fleet on which the volume bound *is* the optimum. (Equal models, evenly shared, are one way.)
+# 2. Build a fleet on which the volume bound *is* the optimum. (Equal models, evenly shared, are
+#    one way.)
 # 3. Export the strict question with `kvpr-opt export` to an `.lp` file and read it. Where are the
 #    bins, where the items, and where is $t$?
