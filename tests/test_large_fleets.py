@@ -13,7 +13,7 @@ from kvpr_opt.stages import MOST_COPIES
 
 #: Solves a seeded fleet of G GPUs and N models, M of them without pressure, in T seconds.
 PROGRAM = """
-import random, resource, sys, time
+import random, re, sys, time
 from kvpr_opt import GPU, LLM, Instance, solve
 gpus, models, zeros, limit = map(int, sys.argv[1:])
 draw = random.Random(1)
@@ -25,7 +25,8 @@ memory = 3 * sum(llm.size for llm in llms) / gpus / 2
 fleet = Instance([GPU(f"g{i}", memory) for i in range(gpus)], llms)
 start = time.monotonic()
 result = solve(fleet, time_limit=limit)
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+# Not from getrusage: that counts what the process had before it became this program.
+peak = int(re.search(r"VmHWM:\\s+(\\d+) kB", open("/proc/self/status").read())[1])
 print(result.placement is not None, time.monotonic() - start, peak / 1e6)
 """
 
