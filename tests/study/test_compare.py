@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from kvpr_opt.study.compare import Tolerance, compare, comparison_text, shifted_mean
+from kvpr_opt.study.record import read_entries
 from kvpr_opt.study.runs import Cell, Method, Run
 
 
@@ -136,3 +138,11 @@ def test_the_shifted_geometric_mean() -> None:
     assert shifted_mean([0.0, 3.0]) == pytest.approx(1.0)
     assert shifted_mean([7.0]) == pytest.approx(7.0)
     assert math.isnan(shifted_mean([]))
+
+
+@pytest.mark.parametrize("name", ["engine", "formulations"])
+def test_the_reference_studies_can_be_compared_with(name: str) -> None:
+    folder = Path(__file__).parents[2] / "docs" / "studies" / "reference" / name
+    entries = read_entries(folder)
+    assert len(entries) > 50
+    assert not compare(entries, entries).regressions
