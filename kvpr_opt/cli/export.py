@@ -14,6 +14,7 @@ from kvpr_opt.cli.options import Fleet, Gpus, Memory, check_apart, naming_option
 from kvpr_opt.errors import InputError
 from kvpr_opt.exact import fraction_text, to_fraction
 from kvpr_opt.files import check_writable, write_text
+from kvpr_opt.files.source import STANDARD_STREAM
 from kvpr_opt.instance import Instance
 from kvpr_opt.scaled import Threshold
 
@@ -44,6 +45,10 @@ def command(
     # Imported here: no other command has to know the formulations.
     from formulations.registry import write_model
 
+    if output == STANDARD_STREAM:
+        raise InputError(
+            "a file is needed, its name tells the format: .lp or .mps", place="--output"
+        )
     check_apart(fleet, output=output)
     check_writable(output)
     instance = read_fleet(fleet, gpus, memory)
@@ -88,11 +93,12 @@ def _comments(
 ) -> list[str]:
     """The head of the file: what it asks, of which fleet."""
     asked = f"max KVPR {'<' if strict else '<='} {fraction_text(value)}"
-    largest = f"{fraction_text(Fraction(question.value))}"
+    largest = fraction_text(Fraction(question.value))
+    between = f"No KVPR lies between that and {largest}, so the model asks for at most {largest}."
     return [
         f"kvpr-opt {version('kvpr-opt')}, formulation {formulation}: is there a placement "
         f"with {asked}?",
-        f"No KVPR lies between that and {largest}, so the model asks for at most {largest}.",
+        *([between] if question.value != value else []),
         f"Fleet: {len(instance.models)} models on {len(instance.gpus)} GPUs, "
         f"digest {digest(instance)}.",
         "Solvers count what is within their integrality tolerance of a whole number as one: "

@@ -37,5 +37,6 @@ def command(
     if in_words and report.readable:
         words += ["", explain(instance, Certificate.from_json(text))]
     for line in "\n".join(words).split("\n"):
-        console.print(printable(line), markup=False)
+        # In a pipe each check stays on its line, as the stand-alone checker writes it.
+        console.print(printable(line), markup=False, soft_wrap=not console.is_terminal)
     raise typer.Exit(report.exit_code)
