@@ -145,7 +145,7 @@ def _step(
     swaps: bool,
 ) -> BoolArray:
     """Make the best move out of `source` in each row, else the best swap; which rows had one."""
-    improved = np.zeros(len(rows), dtype=bool)
+    improved: BoolArray = np.zeros(len(rows), dtype=bool)
     if candidates.fleet.gpus < 2:
         return improved
     if moves:

@@ -100,8 +100,8 @@ def search(
     """
     # Every placement of finite KVPR is within the total pressure over one unit of memory.
     most = max(low, float(fleet.pressures.sum())) if np.isinf(high) else high
-    lows = np.full(len(RECIPES), low)
-    highs = np.full(len(RECIPES), max(most, low) * (1 + 1e-9))
+    lows: FloatArray = np.full(len(RECIPES), low)
+    highs: FloatArray = np.full(len(RECIPES), max(most, low) * (1 + 1e-9))
     found = np.zeros(len(RECIPES), dtype=bool)
     each = np.arange(len(RECIPES))
     batches: list[Candidates] = []

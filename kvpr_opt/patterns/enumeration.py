@@ -109,14 +109,15 @@ def _within(
     """Those patterns that stay within all budgets, and fit in exact numbers, least waste first."""
     words, kinds = found
     slack = [budget.slack for budget in budgets]
-    kept, wasted = [np.zeros(0, np.int64)], [np.zeros((0, len(budgets)), np.int64)]
+    kept: list[Ints] = [np.zeros(0, np.int64)]
+    wasted: list[Ints] = [np.zeros((0, len(budgets)), np.int64)]
     for first in range(0, len(kinds), CHUNK):
         if limits.stopped:
             return None
         kind = kinds[first : first + CHUNK]
         counts = fields.unpack(words[first : first + CHUNK], len(question.counts)).astype(np.int64)
         waste = np.column_stack([b.most[kind] - counts @ b.values for b in budgets])
-        keep = np.flatnonzero((waste <= slack).all(axis=1))
+        keep: Ints = np.flatnonzero((waste <= slack).all(axis=1))
         keep = keep[question.fit(counts[keep], kind[keep], waste[keep, 0])]
         kept.append(first + keep)
         wasted.append(waste[keep])
@@ -225,7 +226,7 @@ def _depth_first(
     for k in np.flatnonzero(question.numbers):
         least = int(budget.most[k]) - budget.slack
         for first in range(len(items.sizes)):
-            found = np.zeros((64, len(question.counts)), dtype=np.int16)
+            found: Counts = np.zeros((64, len(question.counts)), dtype=np.int16)
             chosen, cursor = _start(items, worth, first, int(question.capacities[k]))
             while cursor[_DEPTH]:
                 if work <= 0 or limits.stopped:

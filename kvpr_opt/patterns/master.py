@@ -21,6 +21,7 @@ from dataclasses import dataclass
 
 import highspy
 import numpy as np
+from numpy.typing import NDArray
 
 from kvpr_opt.errors import NumericalError
 from kvpr_opt.kernels import Floats
@@ -67,7 +68,7 @@ class Master:
         self._pool = pool
         self._classes, self._types = classes, types
         self._columns = 0
-        self._closed = np.zeros(0, dtype=bool)
+        self._closed: NDArray[np.bool_] = np.zeros(0, dtype=bool)
         self._posed = False
         self._highs = highspy.Highs()
         self._highs.silent()

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from kvpr_opt.kernels import Ints
+from kvpr_opt.kernels import Counts, Ints
 from kvpr_opt.limits import Limits
 from kvpr_opt.patterns.answers import Packing
 from kvpr_opt.patterns.cover import cover
@@ -78,7 +78,7 @@ def _choose(room: Ints, size: int, random: np.random.Generator) -> Ints:
     return np.argsort(-keys, kind="stable")[:size]
 
 
-def _refill(counts: Ints, kinds: Ints, chosen: Ints, packed: Packing) -> None:
+def _refill(counts: Counts, kinds: Ints, chosen: Ints, packed: Packing) -> None:
     """Put the patterns into the chosen bins of their types; bins left over stay empty."""
     counts[chosen] = 0
     free = {int(kind): list(chosen[kinds[chosen] == kind]) for kind in np.unique(kinds[chosen])}

@@ -22,8 +22,8 @@ class PatternPool:
     """
 
     def __init__(self, classes: int) -> None:
-        self._counts = np.zeros((256, classes), dtype=np.int16)
-        self._kinds = np.zeros(256, dtype=np.int64)
+        self._counts: Counts = np.zeros((256, classes), dtype=np.int16)
+        self._kinds: Ints = np.zeros(256, dtype=np.int64)
         self._known: set[tuple[int, bytes]] = set()
         self.size = 0
 
