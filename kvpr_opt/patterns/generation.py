@@ -98,6 +98,8 @@ class PatternLP:
         self.scaled = scaled
         self.pool = PatternPool(len(scaled.classes))
         self.rounds = 0
+        # By type and class: whether the item alone is in the pool.
+        self._alone = np.zeros((len(scaled.types), len(scaled.classes)), dtype=bool)
         self._master = Master(self.pool, len(scaled.classes), len(scaled.types))
 
     def decide(self, question: Question, limits: Limits, *, levels: int = ALL_LEVELS) -> Relaxed:
@@ -204,11 +206,13 @@ class PatternLP:
 
     def _add_single_items(self, question: Question) -> None:
         """One pattern for each item alone: every row of the master can be met, however small."""
-        alone = np.eye(len(question.sizes), dtype=np.int16)
-        for kind, capacity in enumerate(question.capacities):
-            fits = (question.counts > 0) & (question.sizes <= capacity)
-            if question.numbers[kind]:
-                self.pool.add(alone[fits], np.full(int(fits.sum()), kind))
+        for kind in np.flatnonzero(question.numbers):
+            fits = (question.counts > 0) & (question.sizes <= question.capacities[kind])
+            new = np.flatnonzero(fits & ~self._alone[kind])
+            alone = np.zeros((len(new), len(fits)), dtype=np.int16)
+            alone[np.arange(len(new)), new] = 1
+            self.pool.add(alone, np.full(len(new), kind))
+            self._alone[kind] |= fits
 
     def _price(self, question: Question, duals: Duals, level: int) -> Priced | DualVector:
         """The patterns worth most, or a proof."""

@@ -155,7 +155,7 @@ def load(source: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> l
         return named(text).fleets()
     if text.endswith(".jsonl"):
         return read_pcmax(text)
-    if os.path.exists(text) or any(sign in text for sign in _PATTERN):
+    if _leads_to_files(text):
         return read_fleets([text])
     raise InputError(
         f"{text!r} is neither a suite{nearest(text, SUITES)} nor a file; "
@@ -166,9 +166,7 @@ def load(source: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> l
 
 def files_of(source: str) -> list[str]:
     """The files that :func:`load` reads for a suite given as text; none for a named one."""
-    if source.partition("@")[0] in SUITES or not (
-        os.path.exists(source) or any(sign in source for sign in _PATTERN)
-    ):
+    if source.partition("@")[0] in SUITES or not _leads_to_files(source):
         return []
     return _files(source)
 
@@ -210,6 +208,10 @@ def read_pcmax(path: str | os.PathLike[str], embeddings: Sequence[str] = EMBEDDI
         for schedule in read_schedules(path)
         for embedding in embeddings
     ]
+
+
+def _leads_to_files(text: str) -> bool:
+    return os.path.exists(text) or any(sign in text for sign in _PATTERN)
 
 
 def _files(path: str) -> list[str]:
