@@ -17,8 +17,9 @@ from kvpr_opt.kernels import Floats, Ints
 from kvpr_opt.limits import Limits
 from kvpr_opt.patterns.answers import DualVector, NoPacking, OutOfBudget, Packing
 from kvpr_opt.patterns.cover import cover
-from kvpr_opt.patterns.generation import COARSE_LEVELS, PatternLP
+from kvpr_opt.patterns.generation import PatternLP
 from kvpr_opt.patterns.pool import loads
+from kvpr_opt.patterns.pricing import Precision
 from kvpr_opt.patterns.question import Question
 
 #: A pattern of at least this weight is fixed together with the weightiest one.
@@ -109,7 +110,7 @@ class Dive:
         self._nodes += 1
         if self._nodes > self._plan.nodes:
             return None
-        answer = self._lp.decide(question, self._limits, levels=COARSE_LEVELS)
+        answer = self._lp.decide(question, self._limits, precision=Precision.COARSE)
         if isinstance(answer, DualVector):
             return None
         choices = 1 + (discrepancies if depth <= self._plan.depth else 0)

@@ -9,39 +9,23 @@ in integers, so that a refutation read off any round is a proof.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
-from kvpr_opt.kernels import Counts, Floats, Ints
+from kvpr_opt.kernels import Ints
 from kvpr_opt.limits import Limits
 from kvpr_opt.patterns.answers import DualVector, Fractional, Relaxed, Undecided
-from kvpr_opt.patterns.dual import Items, most_by_type, refuted_at_once, rounded
-from kvpr_opt.patterns.knapsack import best_of_all, best_through_each, value_limit
+from kvpr_opt.patterns.dual import most_by_type, refuted_at_once, rounded
 from kvpr_opt.patterns.master import LPSolution, Master
 from kvpr_opt.patterns.pool import PatternPool, loads
+from kvpr_opt.patterns.pricing import COARSE, Duals, Grid, Precision, Priced, grids, price
 from kvpr_opt.patterns.question import Question
 from kvpr_opt.scaled import ScaledInstance
 
-#: What a full GPU is worth in integers, level by level.
-_SCALES = (2_000, 20_000, 250_000, 400_000, 900_000)
+#: Worth of a full GPU in the duals given out, at least and at most, and entries of the table
+#: that checks them.
+_LEAST_DUAL, _MOST_DUAL, _DUAL_ENTRIES = 20_000, 1_000_000, 100_000_000
 
-#: Levels that price with whole tables; those above find few patterns a round.
-TABLE_LEVELS = 3
-
-#: Levels that are cheap: for a dive, where a near miss is as good.
-COARSE_LEVELS = 2
-
-#: All levels: for the last word on a threshold.
-ALL_LEVELS = len(_SCALES)
-
-#: Entries of a whole knapsack table, and of one with a bit an entry.
-_TABLE_ENTRIES, _BIT_ENTRIES = 16_000_000, 500_000_000
-
-#: Worth of a full GPU in the duals given out, and entries of the table that checks them.
-_DUAL_SCALE, _DUAL_ENTRIES = 1_000_000, 100_000_000
-
-#: Fewer new patterns than this in a round send the next one to the next level.
+#: Fewer new patterns than this in a round send the next one to the next grid.
 _SPARSE = 10
 
 #: Share of the way to the best duals known at which patterns are looked for.
@@ -50,39 +34,8 @@ _SMOOTHING = 0.4
 #: Load, as a share of the capacity, from which a pattern is taken over to a part.
 _WELL_FILLED = 0.95
 
-#: Patterns a type and round where there is no whole table.
-_FEW = 100
-
 #: Slack on the factor s of the master within which the LP counts as feasible.
 _TOLERANCE = 1e-9
-
-
-@dataclass(frozen=True)
-class Duals:
-    """Values by class and by type."""
-
-    by_class: Floats
-    by_type: Floats
-
-    def bound(self, question: Question) -> float:
-        """What all items are worth. Where all bins are worth 1, a lower bound on the factor."""
-        return float(self.by_class @ question.counts)
-
-    def towards(self, other: Duals, share: float) -> Duals:
-        """The duals on the way from these to others."""
-        return Duals(
-            share * other.by_class + (1 - share) * self.by_class,
-            share * other.by_type + (1 - share) * self.by_type,
-        )
-
-
-@dataclass(frozen=True)
-class Priced:
-    """The patterns worth most for some duals, their types, and the duals as priced out."""
-
-    patterns: Counts
-    kinds: Ints
-    duals: Duals
 
 
 class PatternLP:
@@ -102,18 +55,20 @@ class PatternLP:
         self._alone = np.zeros((len(scaled.types), len(scaled.classes)), dtype=bool)
         self._master = Master(self.pool, len(scaled.classes), len(scaled.types))
 
-    def decide(self, question: Question, limits: Limits, *, levels: int = ALL_LEVELS) -> Relaxed:
+    def decide(
+        self, question: Question, limits: Limits, *, precision: Precision = Precision.FULL
+    ) -> Relaxed:
         """Answer the relaxation of a question about a whole fleet or a part of one.
 
         Parameters
         ----------
-        levels
+        precision
             How finely the duals may be rounded before the answer is "undecided".
         """
         trivial = refuted_at_once(question)
         if trivial is not None:
             return trivial
-        outcome = self._generate(question, limits, levels=levels, stop_at=1 + _TOLERANCE)
+        outcome = self._generate(question, limits, precision, stop_at=1 + _TOLERANCE)
         if isinstance(outcome, LPSolution):
             feasible = outcome.factor <= 1 + _TOLERANCE
             return Fractional(outcome.weights) if feasible else Undecided(outcome.weights)
@@ -139,52 +94,55 @@ class PatternLP:
         trivial = refuted_at_once(question)
         if trivial is not None:
             return trivial
-        outcome = self._generate(question, limits, levels=TABLE_LEVELS, stop_at=0.0)
+        outcome = self._generate(question, limits, Precision.FINE, stop_at=0.0)
         if not isinstance(outcome, LPSolution):
             return outcome
         largest = float(outcome.type_values.max())
         if limits.stopped or largest <= 0:
             return None
         # Finely, since what rounding adds to the slack lets more patterns through.
-        scale = max(_SCALES[1], min(_DUAL_SCALE, _DUAL_ENTRIES // max(1, question.counts.sum())))
+        scale = max(_LEAST_DUAL, min(_MOST_DUAL, _DUAL_ENTRIES // max(1, question.counts.sum())))
         values = rounded(outcome.class_values, scale / largest)
         most = most_by_type(question, values)
         return None if most is None else (values, most)
 
     def _generate(
-        self, question: Question, limits: Limits, *, levels: int, stop_at: float
+        self, question: Question, limits: Limits, precision: Precision, *, stop_at: float
     ) -> LPSolution | DualVector:
         """Rounds of master and pricing until the factor is low enough or nothing prices out."""
         self._add_single_items(question)
+        left = grids(question, precision)
         sizes = np.where(question.counts > 0, question.sizes.astype(np.float64), 0.0)
-        first = self._price(question, Duals(sizes, np.zeros(len(question.numbers))), 0)
+        best = Duals(sizes, np.zeros(len(question.numbers)))
+        first = price(question, best, left[0], limits)
         if isinstance(first, DualVector):
             return first
-        self.pool.add(first.patterns, first.kinds)
-        best = first.duals
+        if first is not None:
+            self.pool.add(first.patterns, first.kinds)
+            best = first.duals
         self._master.pose(question)
-        level = 0
         while True:
             solution = self._master.solve()
             self.rounds += 1
-            if solution.factor <= stop_at or limits.stopped:
+            if solution.factor <= stop_at:
                 return solution
             values = np.where(question.counts > 0, solution.class_values, 0.0)
             duals = Duals(values, solution.type_values)
             new = 0
             while new == 0:
-                if level == levels:
+                if not left or limits.stopped:
                     return solution
-                priced = self._price_round(question, duals, best, level)
+                priced = self._price_round(question, duals, best, left[0], limits)
                 if isinstance(priced, DualVector):
                     return priced
                 new, best = priced
                 # Where rounds are long and find little, a finer grid finds more, or the proof.
-                sparse = new < _SPARSE and COARSE_LEVELS <= level < levels - 1
-                level += new == 0 or sparse
+                sparse = new < _SPARSE and left[0] not in COARSE and len(left) > 1
+                if new == 0 or sparse:
+                    left = left[1:]
 
     def _price_round(
-        self, question: Question, duals: Duals, best: Duals, level: int
+        self, question: Question, duals: Duals, best: Duals, grid: Grid, limits: Limits
     ) -> tuple[int, Duals] | DualVector:
         """The number of patterns added for the duals, and the best duals known; or a proof.
 
@@ -193,11 +151,12 @@ class PatternLP:
         Uchoa and Vanderbeck 2018, doi:10.1287/ijoc.2017.0784); where that gives none
         they are priced themselves.
         """
-        shares = (_SMOOTHING, 0.0) if level < COARSE_LEVELS else (0.0,)
-        for share in shares:
-            priced = self._price(question, duals.towards(best, share), level)
+        for share in (_SMOOTHING, 0.0) if grid in COARSE else (0.0,):
+            priced = price(question, duals.towards(best, share), grid, limits)
             if isinstance(priced, DualVector):
                 return priced
+            if priced is None:
+                break
             best = max(best, priced.duals, key=lambda known: known.bound(question))
             new = self._take(priced, duals)
             if new:
@@ -213,27 +172,6 @@ class PatternLP:
             alone[np.arange(len(new)), new] = 1
             self.pool.add(alone, np.full(len(new), kind))
             self._alone[kind] |= fits
-
-    def _price(self, question: Question, duals: Duals, level: int) -> Priced | DualVector:
-        """The patterns worth most, or a proof."""
-        worth_of_full = float(duals.by_type.max()) or float(question.capacities.max())
-        items = Items.of(question, duals.by_class > 0)
-        entries = _TABLE_ENTRIES * 9 // 10 if level == TABLE_LEVELS - 1 else _BIT_ENTRIES
-        scale = min(_SCALES[level], max(_SCALES[0], entries // max(1, len(items.sizes))))
-        whole = rounded(duals.by_class, scale / worth_of_full)
-        worth = whole[items.owner]
-        top = value_limit(items.sizes, worth, int(question.capacities.max()))
-        # A little less than wanted: what the rounding hides is judged in floats below.
-        target = np.floor(duals.by_type * (scale / worth_of_full)).astype(np.int64) - 2
-        knapsack = (items.sizes, worth, items.owner, question.counts, question.capacities, target)
-        if top * len(items.sizes) <= _TABLE_ENTRIES:
-            patterns, kinds, best = best_through_each(*knapsack, top)
-        else:
-            patterns, kinds, best = best_of_all(*knapsack, top, _FEW)
-        if int(whole @ question.counts) > int(best @ question.numbers):
-            return DualVector(tuple(whole.tolist()), tuple(best.tolist()))
-        total = float(best @ question.numbers) or 1.0  # where all is rounded to nothing
-        return Priced(patterns, kinds, Duals(whole / total, best / total))
 
     def _take(self, priced: Priced, duals: Duals) -> int:
         """Add the patterns worth more than their bin; how many are new."""

@@ -49,8 +49,9 @@ from kvpr_opt.patterns.answers import (
 from kvpr_opt.patterns.cover import cover
 from kvpr_opt.patterns.dive import Dive, DivePlan
 from kvpr_opt.patterns.dual import shrunk
-from kvpr_opt.patterns.generation import ALL_LEVELS, TABLE_LEVELS, PatternLP
+from kvpr_opt.patterns.generation import PatternLP
 from kvpr_opt.patterns.neighbourhood import repack
+from kvpr_opt.patterns.pricing import Precision
 from kvpr_opt.patterns.proof import dual_proof, exhaustion, packing_of, placement_of
 from kvpr_opt.patterns.question import Question
 from kvpr_opt.patterns.tree import proving_share, tree_proof
@@ -147,13 +148,13 @@ class PatternEngine:
         if self._tracker.done:
             return
         if "lp_bound" not in self._skip:
-            self._relax(self._scaled.below(self._high), TABLE_LEVELS)
+            self._relax(self._scaled.below(self._high), Precision.FINE)
         self._settle_tiny()
         number = 0
         while not self._tracker.done:
             effort = Effort.of_round(number)
-            levels = TABLE_LEVELS if number == 0 else ALL_LEVELS
-            self._narrow(max(_PRECISION / 4**number, Fraction(1, 10**8)), levels)
+            precision = Precision.FINE if number == 0 else Precision.FULL
+            self._narrow(Fraction(1, 10**8), precision)
             self._dive_low(effort)
             self._lower(effort, self._repack)
             self._climb(effort, number)
@@ -204,13 +205,13 @@ class PatternEngine:
                 threshold, number = highest, number + 1
             effort = Effort.of_round(number)
             asked = "lp_bound" not in self._skip
-            if asked and isinstance(self._relax(threshold, TABLE_LEVELS), DualVector):
+            if asked and isinstance(self._relax(threshold, Precision.FINE), DualVector):
                 continue
             if not self._dive(threshold, effort) and threshold is highest:
                 self._search(threshold, effort)
             step *= 2
 
-    def _narrow(self, precision: Fraction, levels: int) -> None:
+    def _narrow(self, width: Fraction, precision: Precision) -> None:
         """Bisect for the lowest threshold that passes the LP."""
         if "lp_bound" in self._skip:
             return
@@ -221,12 +222,12 @@ class PatternEngine:
         while not self._tracker.done:
             low = max(low, self._low)
             high = self._high if self._passing is None else min(self._high, self._passing)
-            if high - low <= precision * high:
+            if high - low <= width * high:
                 return
             threshold = self._between(low, high, share)
             if not low <= threshold.value < high or (unclear and threshold.value == low):
                 return
-            answer = self._relax(threshold, levels)
+            answer = self._relax(threshold, precision)
             if isinstance(answer, Fractional):
                 share = step_down
                 continue
@@ -284,11 +285,11 @@ class PatternEngine:
 
     # -- one threshold ---------------------------------------------------------------
 
-    def _relax(self, threshold: Threshold, levels: int = ALL_LEVELS) -> Relaxed:
+    def _relax(self, threshold: Threshold, precision: Precision = Precision.FULL) -> Relaxed:
         """Ask the LP; a refutation raises the bound."""
         self._tracker.enter("pattern LP")
         question = Question.of(self._scaled, threshold)
-        answer = self.lp.decide(question, self._limits, levels=levels)
+        answer = self.lp.decide(question, self._limits, precision=precision)
         if isinstance(answer, DualVector):
             self._refuted_by(question, answer)
         elif isinstance(answer, Fractional):
