@@ -61,8 +61,11 @@ from kvpr_opt.scaled import Threshold
 #: Stages that can be left out.
 STAGES = ("lp_bound", "dives", "neighbourhoods", "exhaustive_search")
 
-#: Relative width to which the bound of the LP is narrowed in the first round.
-_PRECISION = Fraction(1, 100_000)
+#: Relative width to which the bound of the LP is narrowed: at first, and then.
+_ROUGHLY, _CLOSELY = Fraction(1, 100_000), Fraction(1, 10**8)
+
+#: First relative step of the exhaustive search up from the bound.
+_STEP = Fraction(1, 100_000)
 
 #: Exhaustive searches, and tries of a kind below the incumbent, in one round.
 _CLIMBS, _TRIES = 12, 3
@@ -153,8 +156,9 @@ class PatternEngine:
         number = 0
         while not self._tracker.done:
             effort = Effort.of_round(number)
-            precision = Precision.FINE if number == 0 else Precision.FULL
-            self._narrow(Fraction(1, 10**8), precision)
+            # Few patterns may be left: searching them soon decides more than the last digits.
+            rough = number == 0 and self._units <= _SEARCHABLE
+            self._narrow(rough, Precision.FINE if rough else Precision.FULL)
             self._dive_low(effort)
             self._lower(effort, self._repack)
             self._climb(effort, number)
@@ -211,18 +215,22 @@ class PatternEngine:
                 self._search(threshold, effort)
             step *= 2
 
-    def _narrow(self, width: Fraction, precision: Precision) -> None:
-        """Bisect for the lowest threshold that passes the LP."""
+    def _narrow(self, rough: bool, precision: Precision) -> None:
+        """Bisect for the lowest threshold that passes the LP.
+
+        Roughly, where what is left for the LP to refute is little beside what it is not.
+        """
         if "lp_bound" in self._skip:
             return
         # Above what was too close to call there may be a lower threshold that passes.
         low, unclear = self._low, False
+        width, share_of_rest = (_ROUGHLY, Fraction(1, 8)) if rough else (_CLOSELY, Fraction(0))
         # Large fleets pass close to the bound: long steps down until one is refuted.
         share = step_down = Fraction(1, 8)
         while not self._tracker.done:
             low = max(low, self._low)
             high = self._high if self._passing is None else min(self._high, self._passing)
-            if high - low <= width * high:
+            if high - low <= max(width * high, share_of_rest * (self._high - high)):
                 return
             threshold = self._between(low, high, share)
             if not low <= threshold.value < high or (unclear and threshold.value == low):
@@ -247,7 +255,7 @@ class PatternEngine:
         """Search exhaustively from the bound upwards."""
         if self._units > _SEARCHABLE * 4**number:
             return
-        step = self._low * _PRECISION
+        step = self._low * _STEP
         for _ in range(_CLIMBS):
             if self._tracker.done:
                 return

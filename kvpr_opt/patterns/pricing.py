@@ -22,8 +22,11 @@ from kvpr_opt.patterns.knapsack import best_of_all, best_through_each, value_lim
 from kvpr_opt.patterns.knapsack_by_load import MOST_VALUE, most_by_load, sets_of_loads
 from kvpr_opt.patterns.question import Question
 
-#: Entries of a whole table by value, of one with a bit an entry, and of one by load.
-_TABLE_ENTRIES, _BIT_ENTRIES, _LOAD_ENTRIES = 16_000_000, 500_000_000, 1_000_000_000
+#: Entries of a whole table by value, and of one with a bit an entry.
+_TABLE_ENTRIES, _BIT_ENTRIES = 16_000_000, 500_000_000
+
+#: Entries of a table by load that take as long as a whole one by value, and at most.
+_SHORT_LOAD, _LONG_LOAD = 150_000_000, 1_000_000_000
 
 #: Patterns a type and round where there is no whole table by value.
 _FEW, _FEW_BY_LOAD = 100, 200
@@ -34,7 +37,7 @@ class Precision(Enum):
 
     #: For a dive, where a near miss is as good.
     COARSE = auto()
-    #: As finely as each round still finds many patterns.
+    #: As finely as a round stays short.
     FINE = auto()
     #: For the last word on a threshold.
     FULL = auto()
@@ -59,7 +62,8 @@ def grids(question: Question, precision: Precision) -> tuple[Grid, ...]:
     if precision is Precision.COARSE:
         return COARSE
     items = Items.of(question, question.counts > 0)
-    if len(items.sizes) * (int(question.capacities.max()) + 1) <= _LOAD_ENTRIES:
+    entries = len(items.sizes) * (int(question.capacities.max()) + 1)
+    if entries <= (_LONG_LOAD if precision is Precision.FULL else _SHORT_LOAD):
         return COARSE + _BY_LOAD
     return COARSE + (_BY_VALUE if precision is Precision.FULL else _BY_VALUE[:1])
 
