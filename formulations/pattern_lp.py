@@ -151,7 +151,7 @@ class Formulation:
             self._lp = PatternLP(scaled)
             return Unknown(str(error), final=True)
         if isinstance(relaxed, DualVector):
-            return Infeasible(dual_proof(scaled, threshold, shrunk(question, relaxed)))
+            return Infeasible(dual_proof(scaled, threshold, shrunk(question, relaxed, limits)))
         if isinstance(relaxed, Undecided):
             return Unknown("the LP was stopped, or is too close to call", final=not limits.stopped)
         if hint is not None:

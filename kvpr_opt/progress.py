@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from kvpr_opt.errors import SolverError
-from kvpr_opt.evidence import LowerBound
+from kvpr_opt.evidence import Evidence, LowerBound
 from kvpr_opt.instance import Instance
 from kvpr_opt.limits import Limits
 from kvpr_opt.placement import Placement
@@ -191,6 +191,14 @@ class Tracker:
         self._report(source, news=True)
         self._check_consistency(source)
         return True
+
+    def restate(self, evidence: Evidence) -> None:
+        """Take another proof of the best certified bound, a shorter one."""
+        assert self.certified_bound is not None, "there is a proof to shorten"
+        shorter = LowerBound(self.certified_bound.value, evidence)
+        if self.bound == self.certified_bound:
+            self.bound = shorter
+        self.certified_bound = shorter
 
     def _check_consistency(self, source: str) -> None:
         value, bound = self.incumbent_value, self.bound_value

@@ -224,17 +224,19 @@ class Run:
             self.tracker.enter(f"pattern engine gave up: {error}")
 
     def _prove(self) -> None:
-        """Look for a proof where the best bound is a solver's word."""
-        bound = self.tracker.bound
-        if bound is None or bound.evidence.certified or self.tracker.limits.stopped:
+        """Look for a proof where the best bound is a solver's word, and for a short one."""
+        if self.tracker.bound is None or self.tracker.limits.stopped:
             return
         from kvpr_opt import kernels
-        from kvpr_opt.patterns.tree import prove_bound
 
         # Not worth half a minute of compiling to a run that did without.
-        if kernels.are_ready():
-            lp = None if self._engine is None else self._engine.lp
-            self._run_engine(partial(prove_bound, self.tracker, lp))
+        if not kernels.are_ready():
+            return
+        from kvpr_opt.patterns.tree import prove_bound, shorten_proof
+
+        lp = None if self._engine is None else self._engine.lp
+        self._run_engine(partial(prove_bound, self.tracker, lp))
+        shorten_proof(self.tracker)
 
     def _threshold_search(self) -> None:
         self.tracker.enter("starting the solver")

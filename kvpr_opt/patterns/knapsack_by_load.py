@@ -93,6 +93,22 @@ def most_by_load(
 
 
 @compiled
+def _with_items(row: _Row, other: _Row, sizes: Ints, values: _Row) -> None:
+    for i in range(sizes.size):
+        other[:] = row
+        size = min(sizes[i], row.size)
+        _with_item(other[size:], other[: row.size - size], row[size:], values[i])
+
+
+def most_values(sizes: Ints, values: Ints, capacities: Ints) -> Ints:
+    """The most value of the sets within each capacity; values as in :func:`most_by_load`."""
+    row = np.full(int(capacities.max()) + 1, _NONE, dtype=np.int32)
+    row[0] = 0
+    _with_items(row, np.empty_like(row), sizes, values.astype(np.int32))
+    return np.array([row[: capacity + 1].max() for capacity in capacities], dtype=np.int64)
+
+
+@compiled
 def sets_of_loads(taken: _Bits, sizes: Ints, owner: Ints, loads: Ints, classes: int) -> Counts:
     """The best sets of some loads, as counts by class."""
     patterns = np.zeros((loads.size, classes), dtype=np.int16)

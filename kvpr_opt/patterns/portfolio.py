@@ -48,7 +48,6 @@ from kvpr_opt.patterns.answers import (
 )
 from kvpr_opt.patterns.cover import cover
 from kvpr_opt.patterns.dive import Dive, DivePlan
-from kvpr_opt.patterns.dual import shrunk
 from kvpr_opt.patterns.generation import PatternLP
 from kvpr_opt.patterns.neighbourhood import repack
 from kvpr_opt.patterns.pricing import Precision
@@ -355,7 +354,7 @@ class PatternEngine:
         return answer
 
     def _refuted_by(self, question: Question, vector: DualVector) -> None:
-        proof = dual_proof(self._scaled, question.threshold, shrunk(question, vector))
+        proof = dual_proof(self._scaled, question.threshold, vector)
         self._refuted(question.threshold, proof, "pattern LP")
 
     def _exhausted(

@@ -54,7 +54,7 @@ class Grid:
 #: Cheap grids, which come first.
 COARSE = (Grid(2_000), Grid(20_000))
 _BY_VALUE = (Grid(250_000), Grid(400_000), Grid(900_000))
-_BY_LOAD = tuple(Grid(scale, by_load=True) for scale in (10**6, 10**7, 9 * 10**8))
+_BY_LOAD = tuple(Grid(scale, by_load=True) for scale in (10**6, 10**7, 5 * 10**8))
 
 
 def grids(question: Question, precision: Precision) -> tuple[Grid, ...]:

@@ -128,8 +128,22 @@ def prove_bound(tracker: Tracker, lp: PatternLP | None = None) -> None:
     duals = (PatternLP(scaled) if lp is None else lp).duals(question, limits)
     proof: evidence.Evidence | None = None
     if isinstance(duals, DualVector):
-        proof = dual_proof(scaled, threshold, shrunk(question, duals))
+        proof = dual_proof(scaled, threshold, duals)
     elif duals is not None:
         proof = tree_proof(scaled, threshold, duals, limits)
     if proof is not None and proof.certified:
         tracker.raise_bound(LowerBound(value, proof), "proof for the checker")
+
+
+def shorten_proof(tracker: Tracker) -> None:
+    """Look for smaller numbers that prove the best certified bound, in the time left."""
+    bound, scaled, limits = tracker.certified_bound, tracker.instance.scaled, tracker.limits
+    if bound is None or not isinstance(bound.evidence, evidence.DualVector):
+        return
+    value, points = bound.value, bound.evidence
+    threshold = scaled.below(value) if isinstance(value, Fraction) else scaled.finite()
+    question = Question.of(scaled, threshold)
+    tracker.enter("proof in short numbers")
+    by_class = tuple(points.models[group.models[0]] for group in scaled.classes)
+    short = shrunk(question, DualVector(by_class, points.gpus), limits)
+    tracker.restate(dual_proof(scaled, threshold, short))

@@ -128,7 +128,7 @@ def test_every_part_agrees_with_brute_force_on_a_threshold(seed: int) -> None:
         assert not (feasible and isinstance(relaxed, DualVector))
         if isinstance(relaxed, DualVector):
             check_vector(question, relaxed)
-            check_vector(question, shrunk(question, relaxed))
+            check_vector(question, shrunk(question, relaxed, Limits()))
         dived = Dive(lp, limits, DivePlan(last_items=2)).run(question)
         assert feasible or dived is None
         if dived is not None:
