@@ -52,9 +52,13 @@ def _mark() -> None:
 
 def are_ready() -> bool:
     """Whether the kernels, as they are now, were compiled in this process or kept by another."""
+    if _mark.signatures:  # type: ignore[attr-defined]
+        return True
     folder = folder_kept_in()
-    kept = folder is not None and os.path.exists(folder / _marker_name())
-    return bool(_mark.signatures) or kept  # type: ignore[attr-defined]
+    if folder is None or not os.path.exists(folder / _marker_name()):
+        return False
+    _mark()  # which says so from now on, without a look at the disk
+    return True
 
 
 def set_ready() -> None:

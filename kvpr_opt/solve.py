@@ -7,6 +7,7 @@ import os
 import platform
 from collections.abc import Callable, Collection, Mapping
 from fractions import Fraction
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -229,6 +230,11 @@ def _decimal(value: Fraction | float | None) -> float | None:
 
 def versions() -> dict[str, str]:
     """Versions of Python, of this package and of what it solves with."""
+    return dict(_versions())
+
+
+@cache
+def _versions() -> dict[str, str]:
     found = {"python": platform.python_version()}
     for name in ("kvpr-opt", "ortools", "highspy", "pulp", "numpy", "numba"):
         try:

@@ -41,8 +41,12 @@ STAGES: tuple[str, ...] = (*OWN_STAGES, *heuristics.STAGES)
 PATTERN_METHODS = ("auto", "branch_and_price")
 OWN_METHODS = ("auto", "heuristic", "branch_and_price")
 
-#: Rounds (of 2 to 10 ms) of the compiled local search before the pattern engine.
-ROUNDS = 20
+#: Rounds (of 2 to 10 ms) of the compiled local search before the pattern engine; at first,
+#: where its first question may end the run.
+FIRST_ROUNDS, ROUNDS = 3, 20
+
+#: Models a GPU up to which that question mostly ends the run.
+SPARSE = 2
 
 #: GPUs from which the large-scale construction comes first, and the rounds are more.
 FILL_FROM, MANY_ROUNDS = 200, 400
@@ -137,10 +141,20 @@ class Run:
         if self._method == "heuristic" or self.tracker.done:
             return
         if self._method in PATTERN_METHODS and self._load_kernels():
-            self._compiled_search()
-            self._pattern_engine()
+            self._pattern_methods()
         if self._method != "branch_and_price" and not self.tracker.done:
             self._threshold_search()
+
+    def _pattern_methods(self) -> None:
+        too_large = _beyond_patterns(self.tracker.instance.scaled)
+        if too_large:
+            self.statistics["pattern_engine"] = f"left out: {too_large}"
+        if self._large:
+            self._compiled_search(MANY_ROUNDS, fill=True)
+        else:
+            self._compiled_search(FIRST_ROUNDS if self._sparse and not too_large else ROUNDS)
+        if not too_large:
+            self._pattern_engine()
 
     def _load_kernels(self) -> bool:
         """Compile what was not compiled on this machine before; that does not count as time.
@@ -166,21 +180,23 @@ class Run:
             return False
         return True
 
-    def _compiled_search(self) -> None:
+    def _compiled_search(self, rounds: int, *, fill: bool = False) -> None:
         if "compiled_search" in self._skip or self.tracker.done:
             return
-        from kvpr_opt.heuristics.compiled import fill, search
+        from kvpr_opt.heuristics import compiled
 
         self.tracker.enter("compiled local search")
         instance, limits = self.tracker.instance, self.tracker.limits
-        if self._large:
-            fill(instance, seed=self._seed, limits=limits, on_improvement=self._offer_compiled)
-        search(
+        if fill:
+            compiled.fill(
+                instance, seed=self._seed, limits=limits, on_improvement=self._offer_compiled
+            )
+        compiled.search(
             instance,
             start=self.tracker.incumbent,
             seed=self._seed,
             limits=limits,
-            rounds=MANY_ROUNDS if self._large else ROUNDS,
+            rounds=rounds,
             bound=self.tracker.bound_value,
             on_improvement=self._offer_compiled,
         )
@@ -189,6 +205,12 @@ class Run:
     def _large(self) -> bool:
         return len(self.tracker.instance.gpus) >= FILL_FROM
 
+    @property
+    def _sparse(self) -> bool:
+        """Whether the LP is likely to settle the fleet after a short local search."""
+        instance = self.tracker.instance
+        return not self._large and len(instance.models) <= SPARSE * len(instance.gpus)
+
     def _offer_compiled(self, placement: Placement) -> None:
         self.tracker.offer(placement, "compiled local search")
 
@@ -196,13 +218,9 @@ class Run:
         tracker = self.tracker
         if tracker.done:
             return
-        scaled, value = tracker.instance.scaled, tracker.incumbent_value
-        too_large = _beyond_patterns(scaled)
-        if too_large:
-            self.statistics["pattern_engine"] = f"left out: {too_large}"
-            return
         from kvpr_opt.patterns.portfolio import PatternEngine
 
+        scaled, value = tracker.instance.scaled, tracker.incumbent_value
         threshold = scaled.finite() if value is None else scaled.below(value)
         whole = scaled.packing(threshold)
         rounded = fit_range(whole)
@@ -212,7 +230,8 @@ class Run:
                 with tracker.content_with(BLIND_GAP):
                     self._run_engine(PatternEngine(tracker, self._skip).run)
             return
-        self._engine = PatternEngine(tracker, self._skip)
+        more = partial(self._compiled_search, ROUNDS) if self._sparse else None
+        self._engine = PatternEngine(tracker, self._skip, local_search=more)
         self._run_engine(self._engine.run)
 
     def _run_engine(self, run: Callable[[], None]) -> None:

@@ -4,21 +4,23 @@ The schedule, for a fleet with a lower bound L and an incumbent U:
 
 1. Without an incumbent, thresholds rise from L in doubling steps until the LP
    passes and a dive finds a placement.
-2. The LP is asked strictly below U: refuted, U is optimal. Fleets of a handful of
-   models are searched exhaustively below U, until nothing is left. Otherwise bisection
-   finds the lowest threshold that passes the LP, to one part in 100,000; what
-   it refutes raises L.
+2. The LP is asked strictly below U: refuted, U is optimal. If not, the local search
+   goes on for a while. Fleets of a handful of models are searched exhaustively
+   below U, until nothing is left.
 3. Rounds of growing budgets, until L = U:
 
-   a. A dive at the lowest threshold that passes: where the optimum is the LP
-      bound, as on most fleets of two or three models a GPU, this ends the run.
-   b. Below U, halfway from what failed: a few GPUs at a time packed anew. From six
+   a. Bisection finds the lowest threshold that passes the LP; what it refutes raises
+      L. In the first round, on fleets small enough to be searched, only while that
+      is much of the gap.
+   b. A dive at that threshold: where the optimum is the LP bound, as on most fleets
+      of two, three or eight models a GPU and on large ones, this ends the run.
+   c. Below U, halfway from what failed: a few GPUs at a time packed anew. From six
       models a GPU on this is what lowers U.
-   c. Exhaustive search from L upwards, the step doubled where it refutes, shortened
+   d. Exhaustive search from L upwards, the step doubled where it refutes, shortened
       where there are too many patterns, a dive where it runs out of other budgets.
       Close to L little may be wasted and few patterns are left; this settles
-      fleets of four models a GPU and more.
-   d. Dives between L and U, highest hope of success first: they lower U where
+      fleets of four models a GPU.
+   e. Dives between L and U, highest hope of success first: they lower U where
       the fleet is too large to search.
 
 Small fleets are over in the first round; on large ones the dives do the work
@@ -118,6 +120,8 @@ class PatternEngine:
     skip
         Stages to leave out, of :data:`STAGES`, for ablations. What is left may
         not be able to close the gap; then only the limits end the run.
+    local_search
+        Called after the first question, where that leaves a gap.
 
     Attributes
     ----------
@@ -125,9 +129,15 @@ class PatternEngine:
         The pattern LP, with all patterns found so far.
     """
 
-    def __init__(self, tracker: Tracker, skip: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        tracker: Tracker,
+        skip: Collection[str] = (),
+        local_search: Callable[[], None] | None = None,
+    ) -> None:
         self._tracker = tracker
         self._skip = frozenset(skip)
+        self._local_search = local_search
         self._instance = tracker.instance
         self._scaled = tracker.instance.scaled
         self._limits = tracker.limits
@@ -151,6 +161,8 @@ class PatternEngine:
             return
         if "lp_bound" not in self._skip:
             self._relax(self._scaled.below(self._high), Precision.FINE)
+        if self._local_search is not None and not self._tracker.done:
+            self._local_search()
         self._settle_tiny()
         number = 0
         while not self._tracker.done:
