@@ -7,8 +7,9 @@ import numbers
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import copy
 from types import FrameType
 
 from kvpr_opt.errors import InputError
@@ -40,6 +41,7 @@ class Limits:
         self._deadline = self._start + seconds
         self._interrupted = threading.Event()
         self._at_once = False
+        self._over: Callable[[], bool] = lambda: False
 
     @property
     def elapsed(self) -> float:
@@ -58,8 +60,14 @@ class Limits:
 
     @property
     def stopped(self) -> bool:
-        """Whether to stop now, for either reason."""
-        return self.interrupted or self.remaining == 0
+        """Whether to stop now, for whatever reason."""
+        return self.interrupted or self.remaining == 0 or self._over()
+
+    def until(self, over: Callable[[], bool]) -> Limits:
+        """The same limits, for work that is to stop as well once `over` says so."""
+        limits = copy(self)  # which shares the stop flag
+        limits._over = lambda: self._over() or over()
+        return limits
 
     def interrupt(self) -> None:
         """Ask everything that shares these limits to stop. Safe from any thread."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -61,6 +62,9 @@ class Progress:
 class Tracker:
     """Incumbent and bound of one run; it alone changes, logs and reports them.
 
+    Several threads may work on a run: news are taken and told one at a time, by the
+    thread that brings them.
+
     Parameters
     ----------
     instance
@@ -89,6 +93,7 @@ class Tracker:
         self.certified_bound: LowerBound | None = None
         self.events: list[Progress] = []
         self._on_progress = on_progress
+        self._lock = threading.RLock()
 
     @property
     def incumbent_value(self) -> Fraction | None:
@@ -141,7 +146,8 @@ class Tracker:
 
     def enter(self, stage: str) -> None:
         """Say what is being tried next."""
-        self._report(stage, news=False)
+        with self._lock:
+            self._report(stage, news=False)
 
     def offer(self, placement: Placement, source: str) -> bool:
         """Take a placement as incumbent if it is better than the one there is.
@@ -151,21 +157,25 @@ class Tracker:
         SolverError
             If the placement is better than a bound that was claimed as proved.
         """
-        value = placement.max_kvpr
-        if value == math.inf or (self.incumbent is not None and value >= self.incumbent.max_kvpr):
-            return False
-        self.incumbent = placement
-        self._report(source, news=True)
-        self._check_consistency(source)
-        return True
+        with self._lock:
+            value = placement.max_kvpr
+            if value == math.inf or (
+                self.incumbent is not None and value >= self.incumbent.max_kvpr
+            ):
+                return False
+            self.incumbent = placement
+            self._report(source, news=True)
+            self._check_consistency(source)
+            return True
 
     def refine(self, placement: Placement) -> bool:
         """Take a placement of no larger maximum KVPR in place of the incumbent."""
-        if self.incumbent is None or placement.max_kvpr > self.incumbent.max_kvpr:
-            return False
-        if not self.offer(placement, "refinement"):
-            self.incumbent = placement
-        return True
+        with self._lock:
+            if self.incumbent is None or placement.max_kvpr > self.incumbent.max_kvpr:
+                return False
+            if not self.offer(placement, "refinement"):
+                self.incumbent = placement
+            return True
 
     def raise_bound(self, bound: LowerBound, source: str) -> bool:
         """Take a bound if it is better than the one there is.
@@ -177,28 +187,30 @@ class Tracker:
         SolverError
             If a placement is known that is better than the bound.
         """
-        if bound.evidence.certified and _above(bound, self.certified_bound):
-            self.certified_bound = bound
-        if not _above(bound, self.bound):
-            if (
-                self.bound is not None
-                and bound.evidence.certified
-                and bound.value == self.bound.value
-            ):
-                self.bound = bound
-            return False
-        self.bound = bound
-        self._report(source, news=True)
-        self._check_consistency(source)
-        return True
+        with self._lock:
+            if bound.evidence.certified and _above(bound, self.certified_bound):
+                self.certified_bound = bound
+            if not _above(bound, self.bound):
+                if (
+                    self.bound is not None
+                    and bound.evidence.certified
+                    and bound.value == self.bound.value
+                ):
+                    self.bound = bound
+                return False
+            self.bound = bound
+            self._report(source, news=True)
+            self._check_consistency(source)
+            return True
 
     def restate(self, evidence: Evidence) -> None:
         """Take another proof of the best certified bound, a shorter one."""
-        assert self.certified_bound is not None, "there is a proof to shorten"
-        shorter = LowerBound(self.certified_bound.value, evidence)
-        if self.bound == self.certified_bound:
-            self.bound = shorter
-        self.certified_bound = shorter
+        with self._lock:
+            assert self.certified_bound is not None, "there is a proof to shorten"
+            shorter = LowerBound(self.certified_bound.value, evidence)
+            if self.bound == self.certified_bound:
+                self.bound = shorter
+            self.certified_bound = shorter
 
     def _check_consistency(self, source: str) -> None:
         value, bound = self.incumbent_value, self.bound_value

@@ -62,14 +62,16 @@ def solve(
     seed
         Random seed of the solver, 0 to 2**31 - 1.
     threads
-        Cores to use, 1 to 1024; ``None`` for all. With 1, and where no limit cuts in, the
+        Cores to use, 1 to 1024; ``None`` for all. Solvers take as many as they can use,
+        the pattern engine two. With 1, and where no limit cuts in, the
         same call gives the same placement; with more, the same status and value.
     warm_start
         A placement to start from.
     skip
         Names of stages to leave out, for ablations; see :data:`kvpr_opt.stages.STAGES`.
     on_progress
-        Called with a :class:`~kvpr_opt.progress.Progress` at every event.
+        Called with a :class:`~kvpr_opt.progress.Progress` at every event; one call at a
+        time, with several threads not always from the same one.
 
     Returns
     -------

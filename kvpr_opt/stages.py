@@ -231,7 +231,7 @@ class Run:
                     self._run_engine(PatternEngine(tracker, self._skip).run)
             return
         more = partial(self._compiled_search, ROUNDS) if self._sparse else None
-        self._engine = PatternEngine(tracker, self._skip, local_search=more)
+        self._engine = PatternEngine(tracker, self._skip, local_search=more, threads=self._threads)
         self._run_engine(self._engine.run)
 
     def _run_engine(self, run: Callable[[], None]) -> None:

@@ -30,34 +30,23 @@ no limit cuts short can be repeated.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 from fractions import Fraction
 
-from kvpr_opt.errors import InvalidPlacementError
-from kvpr_opt.evidence import Evidence, LowerBound
-from kvpr_opt.exact import simplest_between
-from kvpr_opt.kernels import Ints
 from kvpr_opt.patterns.answers import (
     DualVector,
     Fractional,
     NoPacking,
     OutOfBudget,
     Packing,
-    Relaxed,
     Undecided,
 )
-from kvpr_opt.patterns.cover import cover
-from kvpr_opt.patterns.dive import Dive, DivePlan
+from kvpr_opt.patterns.attempts import Attempts, Findings
+from kvpr_opt.patterns.descent import assisted, dive_low, lower
+from kvpr_opt.patterns.effort import Effort
 from kvpr_opt.patterns.generation import PatternLP
-from kvpr_opt.patterns.neighbourhood import repack
 from kvpr_opt.patterns.pricing import Precision
-from kvpr_opt.patterns.proof import dual_proof, exhaustion, packing_of, placement_of
-from kvpr_opt.patterns.question import Question
-from kvpr_opt.patterns.tree import proving_share, tree_proof
 from kvpr_opt.progress import Tracker
-from kvpr_opt.scaled import Threshold
 
 #: Stages that can be left out.
 STAGES = ("lp_bound", "dives", "neighbourhoods", "exhaustive_search")
@@ -78,37 +67,6 @@ _TINY = 20
 _SEARCHABLE = 4096
 
 
-@dataclass(frozen=True)
-class Effort:
-    """The budgets of one round; each round may do about four times the work of the last."""
-
-    patterns: int
-    work: int
-    tries: int
-    dive: DivePlan
-
-    @classmethod
-    def of_round(cls, number: int) -> Effort:
-        """Budgets of round 0, 1, ..."""
-        grown = 4 ** min(number, 10)
-        return cls(
-            patterns=min(300_000 * 2**number, 2_000_000),
-            work=50_000_000 * grown,
-            tries=10 * grown,
-            dive=DivePlan(
-                discrepancies=number,
-                jitter=0.0 if number == 0 else 0.4,
-                last_items=min(32 + 6 * number, 64),
-                last_work=10_000_000 * grown,
-                leaf=DivePlan(
-                    discrepancies=1 + number,
-                    last_items=min(32 + 6 * number, 64),
-                    last_work=10_000_000 * grown,
-                ),
-            ),
-        )
-
-
 class PatternEngine:
     """Closes the gap of a run with patterns.
 
@@ -123,34 +81,30 @@ class PatternEngine:
     local_search
         Called after the first question, where that leaves a gap.
 
-    Attributes
-    ----------
-    lp
-        The pattern LP, with all patterns found so far.
+    threads
+        With 2 or more, one of them lowers the incumbent all the while.
     """
 
     def __init__(
         self,
         tracker: Tracker,
         skip: Collection[str] = (),
+        *,
         local_search: Callable[[], None] | None = None,
+        threads: int = 1,
     ) -> None:
         self._tracker = tracker
         self._skip = frozenset(skip)
         self._local_search = local_search
-        self._instance = tracker.instance
+        self._threads = threads
         self._scaled = tracker.instance.scaled
-        self._limits = tracker.limits
-        self.lp = PatternLP(self._scaled)
-        # The lowest value at which the LP was not refuted.
-        self._passing: Fraction | None = None
-        # Where the exhaustive search had too many patterns, and how many it allowed.
-        self._overflow: tuple[Fraction, int] | None = None
-        self._dives = self._repacks = 0
+        self._findings = Findings()
+        self._attempts = Attempts(tracker, self._skip, self._findings)
         self._units = len(self._scaled.sizes) * len(self._scaled.capacities)
 
     def run(self) -> None:
         """Work until the tracker is done. It has a lower bound already."""
+        attempts = self._attempts
         if self._skip.issuperset(STAGES):
             return
         if self._scaled.total_pressure == 0:
@@ -160,32 +114,48 @@ class PatternEngine:
         if self._tracker.done:
             return
         if "lp_bound" not in self._skip:
-            self._relax(self._scaled.below(self._high), Precision.FINE)
+            attempts.relax(self._scaled.below(attempts.high), Precision.FINE)
         if self._local_search is not None and not self._tracker.done:
             self._local_search()
         self._settle_tiny()
+        if self._tracker.done:
+            return
+        if self._threads == 1:
+            self._rounds()
+        else:
+            with assisted(self._tracker, self._skip, self._findings):
+                self._rounds()
+
+    @property
+    def lp(self) -> PatternLP:
+        """The pattern LP, with all patterns found so far."""
+        return self._attempts.lp
+
+    def _rounds(self) -> None:
+        attempts = self._attempts
         number = 0
         while not self._tracker.done:
             effort = Effort.of_round(number)
             # Few patterns may be left: searching them soon decides more than the last digits.
             rough = number == 0 and self._units <= _SEARCHABLE
             self._narrow(rough, Precision.FINE if rough else Precision.FULL)
-            self._dive_low(effort)
-            self._lower(effort, self._repack)
+            dive_low(attempts, effort)
+            lower(attempts, effort, attempts.repack)
             self._climb(effort, number)
-            self._lower(effort, self._dive)
+            lower(attempts, effort, attempts.dive)
             number += 1
 
     # -- stages ----------------------------------------------------------------------
 
     def _settle_sizes(self) -> None:
         """Answer the only question of a fleet without pressure, whether the sizes pack."""
+        attempts = self._attempts
         number = 0
         threshold = self._scaled.finite()
         while not self._tracker.done:
             effort = Effort.of_round(number)
-            if not self._dive(threshold, effort):
-                self._search(threshold, effort)
+            if not attempts.dive(threshold, effort):
+                attempts.search(threshold, effort)
             number += 1
 
     def _settle_tiny(self) -> None:
@@ -195,35 +165,37 @@ class PatternEngine:
         steps up from the bound would never arrive. After each success the
         question is halfway down, else just below the incumbent.
         """
+        attempts = self._attempts
         if len(self._scaled.sizes) > _TINY:
             return
         halfway = False
         while not self._tracker.done:
-            threshold = self._scaled.below(self._high)
+            threshold = self._scaled.below(attempts.high)
             if halfway:
-                half = self._between(self._low, self._high, Fraction(1, 2))
+                half = attempts.between(attempts.low, attempts.high, Fraction(1, 2))
                 threshold = min(half, threshold, key=lambda choice: choice.value)
-            answer = self._search(threshold, Effort.of_round(0))
+            answer = attempts.search(threshold, Effort.of_round(0))
             if isinstance(answer, OutOfBudget):
                 return
             halfway = isinstance(answer, Packing)
 
     def _find_first(self) -> None:
         """Raise the threshold until a dive finds a placement."""
+        attempts = self._attempts
         step, number = Fraction(1, 200), 0
         highest = self._scaled.finite()
         if len(self._scaled.sizes) <= _TINY and self._tracker.incumbent is None:
-            self._search(highest, Effort.of_round(0))
+            attempts.search(highest, Effort.of_round(0))
         while self._tracker.incumbent is None and not self._tracker.done:
-            threshold = self._scaled.at_most(self._low * (1 + step))
+            threshold = self._scaled.at_most(attempts.low * (1 + step))
             if threshold.value >= highest.value:
                 threshold, number = highest, number + 1
             effort = Effort.of_round(number)
             asked = "lp_bound" not in self._skip
-            if asked and isinstance(self._relax(threshold, Precision.FINE), DualVector):
+            if asked and isinstance(attempts.relax(threshold, Precision.FINE), DualVector):
                 continue
-            if not self._dive(threshold, effort) and threshold is highest:
-                self._search(threshold, effort)
+            if not attempts.dive(threshold, effort) and threshold is highest:
+                attempts.search(threshold, effort)
             step *= 2
 
     def _narrow(self, rough: bool, precision: Precision) -> None:
@@ -231,22 +203,24 @@ class PatternEngine:
 
         Roughly, where what is left for the LP to refute is little beside what it is not.
         """
+        attempts = self._attempts
         if "lp_bound" in self._skip:
             return
         # Above what was too close to call there may be a lower threshold that passes.
-        low, unclear = self._low, False
+        low, unclear = attempts.low, False
         width, share_of_rest = (_ROUGHLY, Fraction(1, 8)) if rough else (_CLOSELY, Fraction(0))
         # Large fleets pass close to the bound: long steps down until one is refuted.
         share = step_down = Fraction(1, 8)
         while not self._tracker.done:
-            low = max(low, self._low)
-            high = self._high if self._passing is None else min(self._high, self._passing)
-            if high - low <= max(width * high, share_of_rest * (self._high - high)):
+            low = max(low, attempts.low)
+            top, passing = attempts.high, attempts.findings.passing
+            high = top if passing is None else min(top, passing)
+            if high - low <= max(width * high, share_of_rest * (top - high)):
                 return
-            threshold = self._between(low, high, share)
+            threshold = attempts.between(low, high, share)
             if not low <= threshold.value < high or (unclear and threshold.value == low):
                 return
-            answer = self._relax(threshold, precision)
+            answer = attempts.relax(threshold, precision)
             if isinstance(answer, Fractional):
                 share = step_down
                 continue
@@ -256,162 +230,28 @@ class PatternEngine:
                 low, unclear = Fraction(threshold.value), True
             share, step_down = min(2 * share, Fraction(1, 2)), Fraction(1, 2)
 
-    def _dive_low(self, effort: Effort) -> None:
-        """Dive at the lowest threshold that may pass."""
-        lowest = self._low if self._passing is None else max(self._passing, self._low)
-        if lowest < self._high and not self._tracker.done:
-            self._dive(self._scaled.at_most(lowest), effort)
-
     def _climb(self, effort: Effort, number: int) -> None:
         """Search exhaustively from the bound upwards."""
+        attempts = self._attempts
         if self._units > _SEARCHABLE * 4**number:
             return
-        step = self._low * _STEP
+        step = attempts.low * _STEP
         for _ in range(_CLIMBS):
             if self._tracker.done:
                 return
-            width = self._high - self._low
-            threshold = self._scaled.below(self._high)
+            width = attempts.high - attempts.low
+            threshold = self._scaled.below(attempts.high)
             if step < width:
                 ahead = min(2 * step, width)
-                near = self._between(self._low, self._low + ahead, Fraction(1, 2))
+                near = attempts.between(attempts.low, attempts.low + ahead, Fraction(1, 2))
                 threshold = min(near, threshold, key=lambda choice: choice.value)
-            answer = self._search(threshold, effort)
+            answer = attempts.search(threshold, effort)
             if isinstance(answer, NoPacking):
                 step *= 2
             elif isinstance(answer, Packing):
-                step = min(step, (self._high - self._low) / 4)
-            elif answer.patterns and Fraction(threshold.value) - self._low > step / 4:
+                step = min(step, (attempts.high - attempts.low) / 4)
+            elif answer.patterns and Fraction(threshold.value) - attempts.low > step / 4:
                 # Closer to the bound there are fewer patterns.
                 step /= 8
-            elif answer.patterns or not self._dive(threshold, effort):
+            elif answer.patterns or not attempts.dive(threshold, effort):
                 return
-
-    def _lower(self, effort: Effort, attempt: Callable[[Threshold, Effort], bool]) -> None:
-        """Try between bound and incumbent, halfway from the last threshold that failed."""
-        tried = self._low
-        for _ in range(_TRIES):
-            if self._tracker.done:
-                return
-            threshold = self._scaled.below(self._high)
-            if tried < threshold.value:
-                half = self._between(tried, self._high, Fraction(1, 2))
-                threshold = min(half, threshold, key=lambda choice: choice.value)
-            if not attempt(threshold, effort):
-                if threshold.value <= tried:
-                    return
-                tried = Fraction(threshold.value)
-
-    # -- one threshold ---------------------------------------------------------------
-
-    def _relax(self, threshold: Threshold, precision: Precision = Precision.FULL) -> Relaxed:
-        """Ask the LP; a refutation raises the bound."""
-        self._tracker.enter("pattern LP")
-        question = Question.of(self._scaled, threshold)
-        answer = self.lp.decide(question, self._limits, precision=precision)
-        if isinstance(answer, DualVector):
-            self._refuted_by(question, answer)
-        elif isinstance(answer, Fractional):
-            value = Fraction(threshold.value)
-            self._passing = value if self._passing is None else min(self._passing, value)
-        return answer
-
-    def _dive(self, threshold: Threshold, effort: Effort) -> bool:
-        """Whether a dive at the threshold improved the incumbent."""
-        if "dives" in self._skip:
-            return False
-        self._tracker.enter("dive")
-        question = Question.of(self._scaled, threshold)
-        self._dives += 1
-        packing = Dive(self.lp, self._limits, effort.dive, seed=self._dives).run(question)
-        return packing is not None and self._packed(packing, "dive")
-
-    def _repack(self, threshold: Threshold, effort: Effort) -> bool:
-        """Whether packing a few GPUs at a time anew improved the incumbent."""
-        incumbent = self._tracker.incumbent
-        if "neighbourhoods" in self._skip or incumbent is None:
-            return False
-        self._tracker.enter("neighbourhoods")
-        question = Question.of(self._scaled, threshold)
-        self._repacks += 1
-        packing = repack(
-            question, packing_of(incumbent), self._limits, tries=effort.tries, seed=self._repacks
-        )
-        return packing is not None and self._packed(packing, "neighbourhoods")
-
-    def _search(self, threshold: Threshold, effort: Effort) -> Packing | NoPacking | OutOfBudget:
-        """Search a threshold exhaustively; bound or incumbent move with the answer."""
-        if "exhaustive_search" in self._skip:
-            return OutOfBudget(patterns=True)
-        if self._overflow is not None:
-            value, allowed = self._overflow
-            if threshold.value >= value and effort.patterns <= allowed:
-                return OutOfBudget(patterns=True)
-        self._tracker.enter("exhaustive search")
-        question = Question.of(self._scaled, threshold)
-        duals = self.lp.duals(question, self._limits)
-        if isinstance(duals, DualVector):
-            self._refuted_by(question, duals)
-            return NoPacking(0)
-        answer = cover(
-            question, self._limits, most_patterns=effort.patterns, work=effort.work,
-            duals=() if duals is None else (duals,),
-        )  # fmt: skip
-        if isinstance(answer, NoPacking):
-            self._exhausted(threshold, answer, duals)
-        elif isinstance(answer, OutOfBudget) and answer.patterns:
-            self._overflow = (Fraction(threshold.value), effort.patterns)
-        elif isinstance(answer, Packing) and not self._packed(answer, "exhaustive search"):
-            return OutOfBudget(patterns=True)  # it held in rounded numbers only
-        return answer
-
-    def _refuted_by(self, question: Question, vector: DualVector) -> None:
-        proof = dual_proof(self._scaled, question.threshold, vector)
-        self._refuted(question.threshold, proof, "pattern LP")
-
-    def _exhausted(
-        self, threshold: Threshold, answer: NoPacking, duals: tuple[Ints, Ints] | None
-    ) -> None:
-        """Raise the bound by an exhaustive search: by a proof where it matters, or our word."""
-        proof: Evidence | None = None
-        share = proving_share(self._tracker, self._bound_after(threshold))
-        if duals is not None and share is not None:
-            self._tracker.enter("proof for the checker")
-            proof = tree_proof(self._scaled, threshold, duals, self._limits, share=share)
-        word = exhaustion(threshold, answer)
-        self._refuted(threshold, word if proof is None else proof, "exhaustive search")
-
-    def _refuted(self, threshold: Threshold, evidence: Evidence, source: str) -> None:
-        self._tracker.raise_bound(LowerBound(self._bound_after(threshold), evidence), source)
-
-    def _bound_after(self, threshold: Threshold) -> Fraction | float:
-        """The bound that follows when a threshold is refuted."""
-        if self._scaled.total_pressure > 0 and threshold != self._scaled.finite():
-            return self._scaled.next_value(threshold)
-        return math.inf
-
-    def _packed(self, packing: Packing, source: str) -> bool:
-        """Whether a packing is a placement better than the incumbent."""
-        try:
-            placement = placement_of(self._instance, packing)
-        except InvalidPlacementError:
-            return False
-        return self._tracker.offer(placement, source)
-
-    def _between(self, low: Fraction, high: Fraction, share: Fraction) -> Threshold:
-        """A threshold of small integers about a share of the way from `low` to `high`."""
-        middle = low + (high - low) * share
-        around = (high - low) * min(share, 1 - share) / 4
-        return self._scaled.at_most(simplest_between(middle - around, middle + around))
-
-    @property
-    def _low(self) -> Fraction:
-        value = self._tracker.bound_value
-        assert isinstance(value, Fraction), "there is a finite bound while work is left"
-        return value
-
-    @property
-    def _high(self) -> Fraction:
-        value = self._tracker.incumbent_value
-        assert value is not None, "there is an incumbent after the first stage"
-        return value

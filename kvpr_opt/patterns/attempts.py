@@ -1,0 +1,212 @@
+"""Attempts at one threshold: what each tool of the engine finds goes to the tracker."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from fractions import Fraction
+
+from kvpr_opt.errors import InvalidPlacementError
+from kvpr_opt.evidence import Evidence, LowerBound
+from kvpr_opt.exact import simplest_between
+from kvpr_opt.kernels import Ints
+from kvpr_opt.patterns.answers import (
+    DualVector,
+    Fractional,
+    NoPacking,
+    OutOfBudget,
+    Packing,
+    Relaxed,
+)
+from kvpr_opt.patterns.cover import cover
+from kvpr_opt.patterns.dive import Dive
+from kvpr_opt.patterns.effort import Effort
+from kvpr_opt.patterns.generation import PatternLP
+from kvpr_opt.patterns.neighbourhood import repack
+from kvpr_opt.patterns.pricing import Precision
+from kvpr_opt.patterns.proof import dual_proof, exhaustion, packing_of, placement_of
+from kvpr_opt.patterns.question import Question
+from kvpr_opt.patterns.tree import proving_share, tree_proof
+from kvpr_opt.progress import Tracker
+from kvpr_opt.scaled import Threshold
+
+
+@dataclass
+class Findings:
+    """What attempts learn of thresholds, beside incumbent and bound.
+
+    Attributes
+    ----------
+    passing
+        The lowest value at which the LP was not refuted.
+    overflow
+        Where the exhaustive search had too many patterns, and how many it allowed.
+    """
+
+    passing: Fraction | None = None
+    overflow: tuple[Fraction, int] | None = None
+
+
+class Attempts:
+    """The tools of the engine, one threshold at a time.
+
+    Parameters
+    ----------
+    tracker
+        Every placement and bound found goes to it.
+    skip
+        Tools to leave out.
+    findings
+        Shared by all that work on the run.
+    seed
+        The first random seed of dives and neighbourhoods.
+    over
+        Says whether the work is to end before the tracker is done.
+
+    Attributes
+    ----------
+    tracker, scaled, findings
+        What is worked on, and what is known.
+    lp
+        The pattern LP, with all patterns found so far.
+    """
+
+    def __init__(
+        self,
+        tracker: Tracker,
+        skip: Collection[str],
+        findings: Findings,
+        *,
+        seed: int = 0,
+        over: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self.findings = findings
+        self.lp = PatternLP(tracker.instance.scaled)
+        self.tracker = tracker
+        self._skip = skip
+        self._instance = tracker.instance
+        self.scaled = tracker.instance.scaled
+        # Who else works on the run may settle it meanwhile.
+        self._limits = tracker.limits.until(lambda: tracker.settled or over())
+        self._dives = self._repacks = seed
+
+    def relax(self, threshold: Threshold, precision: Precision = Precision.FULL) -> Relaxed:
+        """Ask the LP; a refutation raises the bound."""
+        self.tracker.enter("pattern LP")
+        question = Question.of(self.scaled, threshold)
+        answer = self.lp.decide(question, self._limits, precision=precision)
+        if isinstance(answer, DualVector):
+            self._refuted_by(question, answer)
+        elif isinstance(answer, Fractional):
+            value = Fraction(threshold.value)
+            passing = self.findings.passing
+            self.findings.passing = value if passing is None else min(passing, value)
+        return answer
+
+    def dive(self, threshold: Threshold, effort: Effort) -> bool:
+        """Whether a dive at the threshold improved the incumbent."""
+        if "dives" in self._skip:
+            return False
+        self.tracker.enter("dive")
+        question = Question.of(self.scaled, threshold)
+        self._dives += 1
+        packing = Dive(self.lp, self._limits, effort.dive, seed=self._dives).run(question)
+        return packing is not None and self._packed(packing, "dive")
+
+    def repack(self, threshold: Threshold, effort: Effort) -> bool:
+        """Whether packing a few GPUs at a time anew improved the incumbent."""
+        incumbent = self.tracker.incumbent
+        if "neighbourhoods" in self._skip or incumbent is None:
+            return False
+        self.tracker.enter("neighbourhoods")
+        question = Question.of(self.scaled, threshold)
+        self._repacks += 1
+        packing = repack(
+            question, packing_of(incumbent), self._limits, tries=effort.tries, seed=self._repacks
+        )
+        return packing is not None and self._packed(packing, "neighbourhoods")
+
+    def search(self, threshold: Threshold, effort: Effort) -> Packing | NoPacking | OutOfBudget:
+        """Search a threshold exhaustively; bound or incumbent move with the answer."""
+        if "exhaustive_search" in self._skip:
+            return OutOfBudget(patterns=True)
+        if self.findings.overflow is not None:
+            value, allowed = self.findings.overflow
+            if threshold.value >= value and effort.patterns <= allowed:
+                return OutOfBudget(patterns=True)
+        self.tracker.enter("exhaustive search")
+        question = Question.of(self.scaled, threshold)
+        duals = self.lp.duals(question, self._limits)
+        if isinstance(duals, DualVector):
+            self._refuted_by(question, duals)
+            return NoPacking(0)
+        answer = cover(
+            question, self._limits, most_patterns=effort.patterns, work=effort.work,
+            duals=() if duals is None else (duals,),
+        )  # fmt: skip
+        if isinstance(answer, NoPacking):
+            self._exhausted(threshold, answer, duals)
+        elif isinstance(answer, OutOfBudget) and answer.patterns:
+            self.findings.overflow = (Fraction(threshold.value), effort.patterns)
+        elif isinstance(answer, Packing) and not self._packed(answer, "exhaustive search"):
+            return OutOfBudget(patterns=True)  # it held in rounded numbers only
+        return answer
+
+    def _refuted_by(self, question: Question, vector: DualVector) -> None:
+        proof = dual_proof(self.scaled, question.threshold, vector)
+        self._refuted(question.threshold, proof, "pattern LP")
+
+    def _exhausted(
+        self, threshold: Threshold, answer: NoPacking, duals: tuple[Ints, Ints] | None
+    ) -> None:
+        """Raise the bound by an exhaustive search: by a proof where it matters, or our word."""
+        proof: Evidence | None = None
+        share = proving_share(self.tracker, self._bound_after(threshold))
+        if duals is not None and share is not None:
+            self.tracker.enter("proof for the checker")
+            proof = tree_proof(self.scaled, threshold, duals, self.tracker.limits, share=share)
+        word = exhaustion(threshold, answer)
+        self._refuted(threshold, word if proof is None else proof, "exhaustive search")
+
+    def _refuted(self, threshold: Threshold, evidence: Evidence, source: str) -> None:
+        self.tracker.raise_bound(LowerBound(self._bound_after(threshold), evidence), source)
+
+    def _bound_after(self, threshold: Threshold) -> Fraction | float:
+        """The bound that follows when a threshold is refuted."""
+        if self.scaled.total_pressure > 0 and threshold != self.scaled.finite():
+            return self.scaled.next_value(threshold)
+        return math.inf
+
+    def _packed(self, packing: Packing, source: str) -> bool:
+        """Whether a packing is a placement better than the incumbent."""
+        try:
+            placement = placement_of(self._instance, packing)
+        except InvalidPlacementError:
+            return False
+        return self.tracker.offer(placement, source)
+
+    def between(self, low: Fraction, high: Fraction, share: Fraction) -> Threshold:
+        """A threshold of small integers about a share of the way from `low` to `high`."""
+        middle = low + (high - low) * share
+        around = (high - low) * min(share, 1 - share) / 4
+        return self.scaled.at_most(simplest_between(middle - around, middle + around))
+
+    @property
+    def over(self) -> bool:
+        """Whether to stop working."""
+        return self._limits.stopped
+
+    @property
+    def low(self) -> Fraction:
+        """The bound."""
+        value = self.tracker.bound_value
+        assert isinstance(value, Fraction), "there is a finite bound while work is left"
+        return value
+
+    @property
+    def high(self) -> Fraction:
+        """The value of the incumbent."""
+        value = self.tracker.incumbent_value
+        assert value is not None, "there is an incumbent after the first stage"
+        return value
