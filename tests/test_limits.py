@@ -106,3 +106,16 @@ def test_outside_the_main_thread_nothing_is_changed() -> None:
     thread.start()
     thread.join()
     assert handlers == [signal.default_int_handler]
+
+
+def test_work_may_end_before_the_limits_for_a_reason_of_its_own() -> None:
+    whole, reasons = Limits(60), [False]
+    part = whole.until(lambda: reasons[0])
+    nested = part.until(lambda: False)
+    assert not part.stopped
+    reasons[0] = True
+    assert part.stopped
+    assert nested.stopped
+    assert not whole.stopped
+    whole.interrupt()
+    assert part.interrupted

@@ -9,7 +9,7 @@ import pytest
 from small_fleets import fleet
 
 from kvpr_opt.errors import SolverError
-from kvpr_opt.evidence import Counting, LowerBound, SolverWord, Volume
+from kvpr_opt.evidence import Counting, DualVector, LowerBound, SolverWord, Volume
 from kvpr_opt.limits import Limits
 from kvpr_opt.placement import Placement
 from kvpr_opt.progress import Progress, Tracker, relative_gap
@@ -93,6 +93,19 @@ def test_a_refinement_may_not_raise_the_maximum() -> None:
     other = Placement(FLEET, (1, 0, 1))
     assert state.refine(other)
     assert state.incumbent is other
+
+
+def test_a_shorter_proof_takes_the_place_of_the_longer_one() -> None:
+    state = tracker()
+    state.raise_bound(LowerBound(Fraction(1, 10), DualVector((20, 20, 10), (21,))), "proved")
+    short = DualVector((2, 2, 1), (2,))
+    state.restate(short)
+    assert state.bounds == [LowerBound(Fraction(1, 10), short)]
+    # A word that goes further stays.
+    word = LowerBound(Fraction(1, 9), WORD)
+    state.raise_bound(word, "somebody")
+    state.restate(Volume())
+    assert state.bounds == [LowerBound(Fraction(1, 10), Volume()), word]
 
 
 def test_every_event_is_reported_and_news_is_kept() -> None:
