@@ -13,7 +13,7 @@ from kvpr_opt.errors import InputError
 from kvpr_opt.placement import Placement
 from kvpr_opt.study.pcmax import EMBEDDINGS, Schedule, read_schedules
 
-FILE = Path(__file__).parents[1] / "data" / "pcmax-small.jsonl"
+FILE = Path(__file__).parents[2] / "docs" / "studies" / "data" / "pcmax-100.jsonl"
 SCHEDULES = read_schedules(FILE)
 
 

@@ -15,7 +15,7 @@ from kvpr_opt.errors import InputError
 from kvpr_opt.generate import prism_instance, random_instance
 from kvpr_opt.study import suites
 
-PCMAX = Path(__file__).parents[1] / "data" / "pcmax-small.jsonl"
+PCMAX = Path(__file__).parents[2] / "docs" / "studies" / "data" / "pcmax-100.jsonl"
 
 #: Of the digests of all fleets, in order. Another value here is another version.
 VERSIONS = {
@@ -100,10 +100,10 @@ def test_a_folder_is_a_suite(folder: Path) -> None:
 
 def test_a_pcmax_file_is_a_suite_of_both_embeddings() -> None:
     fleets = suites.load(PCMAX)
-    assert len(fleets) == 30
+    assert len(fleets) == 82
     assert fleets[0][0] == "p_cmax-E1-n9-m3-minsize1-maxsize20-seed19692@pressure"
     assert fleets[1][0].endswith("@both")
-    assert len({name for name, _ in fleets}) == 30
+    assert len({name for name, _ in fleets}) == 82
 
 
 def test_what_cannot_be_read_is_named(folder: Path) -> None:
