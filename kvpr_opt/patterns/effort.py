@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kvpr_opt.patterns.dive import DivePlan
 
@@ -36,3 +36,7 @@ class Effort:
                 ),
             ),
         )
+
+    def glance(self) -> Effort:
+        """The same for a search that succeeds soon or not at all."""
+        return replace(self, patterns=self.patterns // 6, work=self.work // 5)

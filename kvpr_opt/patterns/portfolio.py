@@ -15,9 +15,10 @@ The schedule, for a fleet with a lower bound L and an incumbent U:
    b. A dive at that threshold: where the optimum is the LP bound, as on most fleets
       of two, three or eight models a GPU and on large ones, this ends the run.
    c. Below U, halfway from what failed: a few GPUs at a time packed anew. From six
-      models a GPU on this is what lowers U.
-   d. Exhaustive search from L upwards, the step doubled where it refutes, shortened
-      where there are too many patterns, a dive where it runs out of other budgets.
+      models a GPU on this is what lowers U; with fewer it waits for the second round.
+   d. Exhaustive search: of all that is below U, where that is soon done; then from L
+      upwards, the step doubled where it refutes, shortened where there are too many
+      patterns, a dive where it runs out of other budgets.
       Close to L little may be wasted and few patterns are left; this settles
       fleets of four models a GPU.
    e. Dives between L and U, highest hope of success first: they lower U where
@@ -62,6 +63,9 @@ _CLIMBS, _TRIES = 12, 3
 
 #: Models up to which any threshold is searched exhaustively, at once.
 _TINY = 20
+
+#: Models a GPU from which neighbourhoods come in the first round.
+_DENSE = 5
 
 #: Models times GPUs up to which the first round searches exhaustively.
 _SEARCHABLE = 4096
@@ -127,6 +131,11 @@ class PatternEngine:
                 self._rounds()
 
     @property
+    def _dense(self) -> bool:
+        """Whether a few GPUs hold enough models to be packed in many ways."""
+        return len(self._scaled.sizes) >= _DENSE * len(self._scaled.capacities)
+
+    @property
     def lp(self) -> PatternLP:
         """The pattern LP, with all patterns found so far."""
         return self._attempts.lp
@@ -140,7 +149,8 @@ class PatternEngine:
             rough = number == 0 and self._units <= _SEARCHABLE
             self._narrow(rough, Precision.FINE if rough else Precision.FULL)
             dive_low(attempts, effort)
-            lower(attempts, effort, attempts.repack)
+            if number > 0 or self._dense:
+                lower(attempts, effort, attempts.repack)
             self._climb(effort, number)
             lower(attempts, effort, attempts.dive)
             number += 1
@@ -235,6 +245,9 @@ class PatternEngine:
         attempts = self._attempts
         if self._units > _SEARCHABLE * 4**number:
             return
+        if number == 0 and not self._dense and not self._tracker.done:
+            # Where few patterns are left even below the incumbent, one search is enough.
+            attempts.search(self._scaled.below(attempts.high), effort.glance())
         step = attempts.low * _STEP
         for _ in range(_CLIMBS):
             if self._tracker.done:
