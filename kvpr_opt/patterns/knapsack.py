@@ -34,13 +34,25 @@ def value_limit(sizes: Ints, values: Ints, capacity: int) -> int:
 @compiled
 def _extend(below: Ints, above: Ints, size: int, value: int) -> None:
     """One more item: `above` becomes the least loads with it, `below` those without."""
-    top = below.size - 1
-    edge = min(value, top)
+    edge = min(value, below.size - 1) + 1
     above[0] = 0
-    for v in range(1, edge + 1):
-        above[v] = min(below[v], size)
-    for v in range(edge + 1, top + 1):
-        above[v] = min(below[v], below[v - value] + size)
+    above[1:edge] = size
+    # Two plain loops become vector code, in the width of the rows.
+    _on_top(below[1:], above[edge:], size)
+    _lower_of(below, above)
+
+
+@compiled
+def _on_top(below: Ints, above: Ints, size: int) -> None:
+    for v in range(above.size):
+        above[v] = below[v] + size
+
+
+@compiled
+def _lower_of(below: Ints, above: Ints) -> None:
+    for v in range(below.size):
+        without, taken = below[v], above[v]
+        above[v] = taken if taken < without else without
 
 
 @compiled
@@ -55,15 +67,20 @@ def least_loads(sizes: Ints, values: Ints, top: int, limit: int) -> Ints:
     return row
 
 
-@compiled
 def least_loads_by_prefix(sizes: Ints, values: Ints, top: int, limit: int) -> Ints:
-    """Row i: least loads over the first i items."""
-    table = np.empty((sizes.size + 1, top + 1), dtype=np.int64)
+    """Row i: least loads over the first i items. In 32 bits, if those are enough."""
+    wide = limit >= 1 << 30
+    table = np.empty((sizes.size + 1, top + 1), dtype=np.int64 if wide else np.int32)
+    _tabulate(sizes, values, limit, table)
+    return table
+
+
+@compiled
+def _tabulate(sizes: Ints, values: Ints, limit: int, table: Ints) -> None:
     table[0, :] = limit + 1
     table[0, 0] = 0
     for i in range(sizes.size):
         _extend(table[i], table[i + 1], sizes[i], values[i])
-    return table
 
 
 @compiled
@@ -109,7 +126,6 @@ def _best_split(before: Ints, after: Ints, room: int) -> tuple[int, int]:
     return at_u, at_v
 
 
-@compiled
 def best_through_each(
     sizes: Ints, values: Ints, owner: Ints, counts: Ints, capacities: Ints, wanted: Ints, top: int
 ) -> tuple[Counts, Ints, Ints]:
@@ -130,10 +146,19 @@ def best_through_each(
     -------
     The sets (counts by class), the type of each, and the largest value by type.
     """
-    n, kinds = sizes.size, capacities.size
-    limit = capacities.max()
+    limit = int(capacities.max())
     first = least_loads_by_prefix(sizes, values, top, limit)
-    last = least_loads_by_prefix(sizes[::-1], values[::-1], top, limit)
+    last = least_loads_by_prefix(sizes[::-1].copy(), values[::-1].copy(), top, limit)
+    return _through_each(sizes, values, owner, counts, capacities, wanted, first, last)
+
+
+@compiled
+def _through_each(
+    sizes: Ints, values: Ints, owner: Ints, counts: Ints, capacities: Ints, wanted: Ints,
+    first: Ints, last: Ints,
+) -> tuple[Counts, Ints, Ints]:  # fmt: skip
+    """The same, given the tables of the first and of the last items."""
+    n, kinds = sizes.size, capacities.size
     best = np.empty(kinds, dtype=np.int64)
     for k in range(kinds):
         best[k] = best_value(first[n], capacities[k])
