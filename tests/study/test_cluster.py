@@ -105,7 +105,7 @@ def test_the_same_file_runs_here_and_there_with_the_same_answers(
 
 def test_a_run_that_fails_is_an_entry_and_the_study_goes_on(address: str, tmp_path: Path) -> None:
     quickly = Method("heuristic", time_limit=0.2, threads=1)
-    end = run(address, runs(6, quickly), tmp_path, study_jobs.troubled, grace=0.3)
+    end = run(address, runs(6, quickly), tmp_path, study_jobs.troubled, grace=2)
     assert (end.done, end.failed, end.left) == (2, 4, 0)
     entries = {entry["run"]["seed"]: entry for entry in read_entries(tmp_path)}
     assert entries[1]["error"] == "ValueError: a bug\nof two lines"

@@ -80,7 +80,7 @@ def test_what_is_recorded_is_not_run_again(tmp_path: Path) -> None:
 
 def test_a_run_that_fails_is_an_entry_and_the_study_goes_on(tmp_path: Path) -> None:
     quickly = Method("heuristic", time_limit=0.2, threads=1)
-    end = run(runs(6, quickly), tmp_path, perform=study_jobs.troubled, grace=0.3)
+    end = run(runs(6, quickly), tmp_path, perform=study_jobs.troubled, grace=2)
     assert (end.done, end.failed, end.left) == (2, 4, 0)
     entries = {entry["run"]["seed"]: entry for entry in read_entries(tmp_path)}
     assert entries[0]["status"] in ("feasible", "optimal")
