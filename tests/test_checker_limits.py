@@ -6,6 +6,7 @@ import importlib
 import json
 import math
 import random
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ from kvpr_opt.certificate import certify
 from kvpr_opt.evidence import LowerBound, Tree, Volume
 from kvpr_opt.instance import Instance
 from kvpr_opt.placement import Placement
-from kvpr_opt.verify import MAX_BYTES, Exceeded, Refused, check, refute
+from kvpr_opt.verify import MAX_BYTES, check, refute
 
 # The package has a function of this name.
 CHECKER = importlib.import_module("kvpr_opt.verify")
@@ -93,23 +94,23 @@ def test_the_example_of_a_tree() -> None:
 def test_steps_cases_and_sets_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     items = list(zip(SIZES, SIZES, strict=True))
     refute(items, BINS, cases=1)
-    with pytest.raises(Refused, match="no more points"):
+    with pytest.raises(ValueError, match="no more points"):
         refute(items, BINS, cases=0)
     needed = next(steps for steps in range(100) if _passes(items, steps))
     assert needed > 2
-    with pytest.raises(Exceeded, match="too many steps"):
+    with pytest.raises(TimeoutError, match="too many steps"):
         refute(items, BINS, cases=1, steps=needed - 1)
     monkeypatch.setattr(CHECKER, "MAX_SETS", 2)
     refute(items, BINS, cases=1)
     monkeypatch.setattr(CHECKER, "MAX_SETS", 1)
-    with pytest.raises(Exceeded, match="more than 1 sets"):
+    with pytest.raises(TimeoutError, match="more than 1 sets"):
         refute(items, BINS, cases=1)
 
 
 def _passes(items: list[tuple[int, int]], steps: int) -> bool:
     try:
         refute(items, BINS, cases=1, steps=steps)
-    except Exceeded:
+    except TimeoutError:
         return False
     return True
 
@@ -126,7 +127,7 @@ def test_as_many_cases_as_are_counted_suffice() -> None:
             most = max(most, cases)
             assert refute(items, bins, cases=cases) == said
             if cases > 1:
-                with pytest.raises(Exceeded, match="cases"):
+                with pytest.raises(TimeoutError, match="cases"):
                     refute(items, bins, cases=cases - 1)
     assert most > 10
 
@@ -151,7 +152,7 @@ def test_a_coarse_table_changes_no_verdict(monkeypatch: pytest.MonkeyPatch) -> N
 def _verdict(items: list[tuple[int, int]], bins: list[tuple[int, int, int]]) -> str:
     try:
         return refute(items, bins, cases=10_000)
-    except Refused as refusal:
+    except (ValueError, TimeoutError) as refusal:
         return str(refusal)
 
 
@@ -164,7 +165,7 @@ def test_a_tree_that_is_too_much_work_is_refused_within_seconds() -> None:
     with within(8):
         report = check(canonical_fleet(instance), tree(instance, sizes, (room,)))
     assert report.exit_code == 2
-    assert "too many" in str(report) or "more than" in str(report)
+    assert re.search("too many|more than", report.checks[-1].detail)
 
 
 def test_the_wrong_type_anywhere_in_a_proof_is_rejected() -> None:
