@@ -183,6 +183,45 @@ def test_a_bound_of_nothing_is_true_whatever_its_proof() -> None:
         assert check(TEXT, json.dumps(data)).exit_code == code
 
 
+def test_files_may_have_just_so_many_brackets(monkeypatch: pytest.MonkeyPatch) -> None:
+    brackets = max(text.count("[") + text.count("{") for text in (TEXT, SOUND))
+    for most, code in ((brackets, 0), (brackets - 1, 2)):
+        monkeypatch.setattr(CHECKER, "MAX_OBJECTS", most)
+        assert check(TEXT, SOUND).exit_code == code
+
+
+def test_different_denominators_may_have_just_so_many_bits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # 1, 3 and 4 bits: what is the same counts once.
+    text = canonical_fleet(fleet([10], [(Fraction(1, d), 0) for d in (4, 8, 4, 1)]))
+    for most, code in ((8, 5), (7, 2)):
+        monkeypatch.setattr(CHECKER, "MAX_MEMORY_BITS", most)
+        assert check(text, SOUND).exit_code == code
+
+
+def test_denominators_of_pressures_count_for_each_gpu_and_model(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # 5 bits for each of a GPU and two models.
+    text = canonical_fleet(fleet([10], [(1, Fraction(1, 8)), (1, 2)]))
+    for most, code in ((15, 5), (14, 2)):
+        monkeypatch.setattr(CHECKER, "MAX_PRESSURE_BITS", most)
+        assert check(text, SOUND).exit_code == code
+
+
+def test_a_kvpr_may_have_just_so_many_digits() -> None:
+    for digits, code in ((20_000, 5), (20_001, 2)):
+        long = "1" + "0" * (digits - 1)
+        for value in (long, f"1/{long}", f"{long}/3"):
+            data = json.loads(SOUND)
+            data["bounds"][0]["value"] = value
+            data["status"] = "feasible"
+            # Nearly nothing is a true bound; the others exceed the value of the placement.
+            expected = 0 if code == 5 and value.startswith("1/") else code
+            assert check(TEXT, json.dumps(data)).exit_code == expected
+
+
 def test_numbers_of_a_fleet_may_have_just_so_many_digits() -> None:
     for digits, code in ((200, 5), (201, 2)):
         # Readable, but another fleet; or not readable at all.

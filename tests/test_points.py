@@ -14,9 +14,13 @@ from small_fleets import TRAP, brute_force, fleet, random_fleet
 
 from kvpr_opt.canonical import canonical_fleet
 from kvpr_opt.certificate import BoundClaim, Certificate, certify, verify
-from kvpr_opt.evidence import DualVector, LowerBound
+from kvpr_opt.evidence import DualVector, LowerBound, SolverWord
 from kvpr_opt.exact import fraction_text
 from kvpr_opt.generate import prism_instance
+from kvpr_opt.limits import Limits
+from kvpr_opt.patterns.question import Question
+from kvpr_opt.patterns.tree import prove_bound, tree_proof
+from kvpr_opt.progress import Tracker
 from kvpr_opt.verify import check
 
 PRISM = prism_instance(0)
@@ -196,17 +200,50 @@ def test_a_hundred_thousand_fleets(seed):
     many_fleets(seed=seed, count=10_000)
 
 
+def provers_points(case, value, sizes=False):
+    """The proof that the package itself finds, or the one that sizes as points are."""
+    if sizes:
+        scaled = case.instance.scaled
+        asked = scaled.finite() if value == math.inf else scaled.below(value)
+        question = Question.of(scaled, asked)
+        return tree_proof(scaled, asked, (question.sizes, question.capacities), Limits())
+    tracker = Tracker(case.instance, Limits())
+    tracker.raise_bound(LowerBound(value, SolverWord("somebody", "1", math.inf)), "a word")
+    prove_bound(tracker)
+    return tracker.bound.evidence
+
+
+def judge_the_prover(rng, case):
+    """It proves the optimum, and nothing above; what it says is right, and one off is judged."""
+    if case.best == 0:
+        return 0
+    made = provers_points(case, case.best)
+    assert claim(case.text, case.best, made.models, made.gpus, made.kind) == 0
+    proofs = [made, *filter(None, [provers_points(case, case.best, sizes=True)])]
+    for proof in proofs:
+        points, limits = list(proof.models), list(proof.gpus)
+        assert case.judge(case.best, points, limits)
+        case.judge(case.best, *rng.choice(list(mutants(rng, points, limits))))
+        if case.best < math.inf:
+            above = case.best * Fraction(10**9 + 1, 10**9)
+            assert not case.judge(above, points, limits)
+            assert not provers_points(case, above).certified
+    return len(proofs)
+
+
 def many_fleets(seed, count):
-    """Few claims about each of many fleets."""
-    rng, accepted = random.Random(seed), 0
+    """Few claims about each of many fleets, the prover's own among them."""
+    rng, accepted, proved = random.Random(seed), 0, 0
     for _ in range(count):
         case = Case(random_fleet(rng, 5, 3))
+        proved += judge_the_prover(rng, case)
         value = rng.choice([case.best, *case.values(rng)]) or Fraction(1, 9)
         for points in vectors(rng, case, value):
             limits = case.tight(value, points)
             accepted += case.judge(value, points, limits)
             case.judge(value, *rng.choice(list(mutants(rng, points, limits))))
     assert accepted > count / 10, accepted
+    assert proved > count, proved
 
 
 def test_sizes_of_any_length():
