@@ -27,7 +27,7 @@ MAX_TABLE, MAX_STEPS = 60_000_000, 3_000_000  # bytes, and steps, to find the se
 MAX_SETS, MAX_CASES = 20_000, 100_000  # that a tree may choose from, and distinguish
 Item = tuple[int, int]  # its size and its points
 Bins = tuple[int, int, int]  # how many of them there are, their capacity and their points
-Fleet = namedtuple("Fleet", "capacities sizes pressures unit")  # by name; the KVPR of 1 over 1
+Fleet = namedtuple("Fleet", "capacities sizes pressures unit")  # unit: the KVPR of 1 over 1
 Check = namedtuple("Check", "name outcome detail")
 # 0: all is proved; 3: but for a solver's word; 5: rejected; 2: unreadable.
 Report = namedtuple("Report", "checks exit_code")
@@ -222,7 +222,7 @@ def _bound(fleet: Fleet, value: Fraction | float, proof: dict[str, Any]) -> tupl
         # GPUs of equal memory are one type; types stand in the order of their first GPUs.
         types = Counter(zip(fleet.capacities.values(), capacities, strict=True))
         numbers = [text.count(" ") + 1 for text in texts if "/" not in text]
-        _need(numbers == [len(items), len(types)], "it is no whole number to each model and type")
+        _need(numbers == [len(items), len(types)], "it needs a whole number by model and type")
         points, most = ([int(_number(x, MAX_POINT_DIGITS)) for x in t.split(" ")] for t in texts)
         bins = [(n, c, limit) for ((_, c), n), limit in zip(types.items(), most, strict=True)]
         cases = MAX_CASES if kind == "tree" else 0

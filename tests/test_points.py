@@ -214,20 +214,19 @@ def provers_points(case, value, sizes=False):
 
 
 def judge_the_prover(rng, case):
-    """It proves the optimum, and nothing above; what it says is right, and one off is judged."""
+    """It proves the optimum, and nothing above; its proofs are right there, and one off judged."""
     if case.best == 0:
         return 0
-    made = provers_points(case, case.best)
-    assert claim(case.text, case.best, made.models, made.gpus, made.kind) == 0
-    proofs = [made, *filter(None, [provers_points(case, case.best, sizes=True)])]
+    above = case.best if case.best == math.inf else case.best * Fraction(10**9 + 1, 10**9)
+    proofs = [provers_points(case, case.best), provers_points(case, case.best, sizes=True)]
+    proofs = [proof for proof in proofs if proof is not None]
+    assert proofs[0].certified
+    assert above == math.inf or not provers_points(case, above).certified
     for proof in proofs:
         points, limits = list(proof.models), list(proof.gpus)
-        assert case.judge(case.best, points, limits)
-        case.judge(case.best, *rng.choice(list(mutants(rng, points, limits))))
-        if case.best < math.inf:
-            above = case.best * Fraction(10**9 + 1, 10**9)
-            assert not case.judge(above, points, limits)
-            assert not provers_points(case, above).certified
+        assert claim(case.text, case.best, points, limits, proof.kind) == 0
+        assert above == math.inf or claim(case.text, above, points, limits, proof.kind) == 5
+    case.judge(case.best, *rng.choice(list(mutants(rng, points, limits))))
     return len(proofs)
 
 
