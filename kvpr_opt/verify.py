@@ -133,7 +133,7 @@ def refute(items: Iterable[Item], bins: Sequence[Bins], cases: int, steps: int =
     _need(spare < 0 or cases, f"the models have no more points than GPUs may hold, by {spare}")
     room, top = max(capacity for _, capacity, _ in bins), max(most for _, _, most in bins)
     fitting = sorted(Counter({x: min(n, room // x[0]) for x, n in rest.items()}).elements())[::-1]
-    width = (2 * room + 2).bit_length() // 8 + 1  # bytes of a size, of which the highest bit is 0
+    width = (2 * room).bit_length() // 8 + 1  # bytes of two sizes, of which the highest bit is 0
     row, work = (top + 2) * width, MAX_WORK * steps // MAX_STEPS
     # Without points to spare, a row says whether any set has too many; else sets are searched for.
     alone = spare < 0 and row <= MAX_ROW and row * len(fitting) <= work

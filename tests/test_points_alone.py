@@ -6,6 +6,7 @@ import importlib
 import itertools
 import random
 import time
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -108,6 +109,15 @@ def test_a_million_points_a_gpu_are_checked_in_seconds(models: int, gpus: int, p
     assert verdict(items, [(number, room, limit)]).startswith("the points of the models exceed")
     assert verdict(items, [(number, room, limit - 1)]).startswith("models of more points")
     assert time.process_time() - start < 40
+
+
+def test_rows_before_the_last_one_are_not_kept() -> None:
+    items, bins = [(1, 6_000)] * 100, [(1, 10, 60_000), (1, 0, 0)]
+    tracemalloc.start()
+    assert verdict(items, bins).startswith("the points of the models exceed")
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 10 * 60_002
 
 
 def test_the_row_may_be_just_so_long(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -229,6 +229,22 @@ def test_a_solvers_word_must_reach_the_bound(trap):
         assert run(text, data).exit_code == code
 
 
+def test_a_proof_that_holds_needs_its_form_as_well(trap):
+    text, data = trap
+    said = word(1)
+    for proof, code in [
+        (VOLUME, 0),
+        (VOLUME | {"more": "1"}, 5),
+        (said, 3),
+        (said | {"kind": "oracle"}, 5),
+        (said | {"more": "1"}, 5),
+        (said | {"parameters": {"threads": ["1"]}}, 5),
+        (said | {"threshold": "2/2"}, 5),
+    ]:
+        data["bounds"][0]["proof"] = proof
+        assert run(text, data).exit_code == code
+
+
 def test_a_word_beside_a_proof_that_suffices_leaves_the_status_proved(trap):
     text, data = trap
     data["bounds"].append({"value": "1/9", "proof": word(1)})
