@@ -388,12 +388,12 @@ def test_edges(memories, models, value, points, limits, code):
 def test_points_have_one_spelling(wrong):
     text = canonical_fleet(fleet([5, 5], [(3, 0)] * 3))
     assert claim(text, math.inf, "1 1 1", "1") == 0
-    data = json.loads(
-        Certificate("", "unknown", None, None, (BoundClaim(math.inf, {"kind": "dual"}),)).to_json()
-    )
-    for models, gpus in ((wrong, "1"), ("1 1 1", wrong)):
+    bound = BoundClaim(math.inf, {"kind": "dual"})
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    data = json.loads(Certificate(digest, "unknown", None, None, (bound,)).to_json())
+    for models, gpus, code in (("1 1 1", "1", 0), (wrong, "1", 5), ("1 1 1", wrong, 5)):
         data["bounds"][0]["proof"] = {"kind": "dual", "models": models, "gpus": gpus}
-        assert check(text, json.dumps(data)).exit_code == 5
+        assert check(text, json.dumps(data)).exit_code == code
 
 
 def test_exactly_these_keys():
