@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import accumulate
-from typing import Any
+from typing import Any, NamedTuple
 
 from kvpr_opt.canonical import canonical_fleet, digest
 from kvpr_opt.errors import InputError, SolverError
@@ -20,7 +20,7 @@ from kvpr_opt.evidence import Counting, DualVector, LowerBound, SolverWord, Tree
 from kvpr_opt.exact import fraction_text
 from kvpr_opt.instance import Instance
 from kvpr_opt.placement import Placement
-from kvpr_opt.verify import CERTIFICATE_SCHEMA, Refused, Report, check, read_certificate
+from kvpr_opt.verify import CERTIFICATE_SCHEMA, check, read_certificate
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class Certificate:
         """
         try:
             digest_claimed, status, value, placement, bounds = read_certificate(text)
-        except Refused as refusal:
+        except (ValueError, RecursionError) as refusal:
             raise InputError(f"not a certificate: {refusal}") from None
         return cls(
             instance_sha256=digest_claimed,
@@ -98,6 +98,29 @@ class Certificate:
             placement=placement,
             bounds=tuple(BoundClaim(at, proof) for at, _, proof in bounds),
         )
+
+
+class Check(NamedTuple):
+    """One claim of a certificate, what became of it, and why."""
+
+    name: str
+    outcome: str
+    detail: str
+
+
+class Report(NamedTuple):
+    """Checks, and 0: all proved; 3: but for a solver's word; 5: rejected; 2: unreadable."""
+
+    checks: list[Check]
+    exit_code: int
+
+    @property
+    def readable(self) -> bool:
+        """Whether the claims were looked at."""
+        return self.exit_code != 2
+
+    def __str__(self) -> str:
+        return "\n".join(": ".join(made) for made in self.checks)
 
 
 def certify(
@@ -155,7 +178,13 @@ def verify(instance: Instance, certificate: Certificate) -> Report:
     Report
         Each check by name, passed, failed, or resting on a solver's word.
     """
-    return check(canonical_fleet(instance), certificate.to_json())
+    return verify_texts(canonical_fleet(instance), certificate.to_json())
+
+
+def verify_texts(canonical: str, certificate: str) -> Report:
+    """Let the stand-alone checker read the texts of a canonical fleet and of a certificate."""
+    checks, exit_code = check(canonical, certificate)
+    return Report([Check(*made) for made in checks], exit_code)
 
 
 def _best(bounds: Iterable[LowerBound]) -> list[LowerBound]:

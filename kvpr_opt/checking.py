@@ -6,22 +6,22 @@ import math
 from fractions import Fraction
 from typing import NamedTuple
 
-from kvpr_opt.certificate import Certificate, verify
+from kvpr_opt.certificate import Certificate, Report, verify
 from kvpr_opt.errors import SolverError
 from kvpr_opt.evidence import DualVector, LowerBound, Tree
 from kvpr_opt.instance import Instance
 from kvpr_opt.limits import Limits
-from kvpr_opt.verify import MAX_TABLE, Report
+from kvpr_opt.verify import MAX_ROW, MAX_TABLE, MAX_WORK
 
 #: Seconds that a check may take when the time is up.
 AFTER_LIMIT = 0.5
 
-#: What the checker does in a second, by the work that it counts itself: bits of a table of
-#: points and sizes, once for each model; and models and GPUs read.
-_BITS, _NAMES = 2e9, 50_000
+#: What the checker does in a second: bytes of its rows of sizes that it changes; and models and
+#: GPUs that it reads.
+_BYTES, _NAMES = 300_000_000, 50_000
 
-#: What that may take in the worst case.
-_SETS_SECONDS = 2
+#: What its search for sets may take, which is done where the rows would be too long.
+_SETS_SECONDS = 3
 
 # Exit codes of the checker.
 _ALL_PROVED, _REJECTED = 0, 5
@@ -76,22 +76,22 @@ def checked(instance: Instance, certificate: Certificate, limits: Limits, work: 
 
 def seconds_to_check(instance: Instance, bounds: list[LowerBound]) -> float:
     """About how long the checker takes for the bounds of a fleet, from the work that it counts."""
-    bits = sum(
-        _table_bits(instance, bound.value, bound.evidence)
+    vectors = sum(
+        _seconds_for_points(instance, bound.value, bound.evidence)
         for bound in bounds
         if isinstance(bound.evidence, DualVector)
     )
     cases = sum(bound.evidence.seconds for bound in bounds if isinstance(bound.evidence, Tree))
-    return cases + bits / _BITS + (len(instance.models) + len(instance.gpus)) / _NAMES
+    return cases + vectors + (len(instance.models) + len(instance.gpus)) / _NAMES
 
 
-def _table_bits(instance: Instance, value: Fraction | float, vector: DualVector) -> int:
-    """Bits of the table of points and sizes, times the models, as the checker counts them."""
+def _seconds_for_points(instance: Instance, value: Fraction | float, vector: DualVector) -> float:
+    """About how long points alone take: one row, changed by each model, or a search for sets."""
     scaled = instance.scaled
     threshold = scaled.finite() if value == math.inf else scaled.below(Fraction(value))
-    nowhere = max(scaled.packing(threshold).capacities) + 1
-    width = (2 * nowhere).bit_length() // 8 * 8 + 8
-    rows = len(vector.models) + 50
-    bits = rows * (max(vector.gpus) + 2) * width
-    # A larger table is made coarser, and what it leaves open is looked at set by set.
-    return bits if bits <= 8 * MAX_TABLE else 8 * MAX_TABLE + int(_SETS_SECONDS * _BITS)
+    room = max(scaled.packing(threshold).capacities)
+    # As the checker counts it: an entry for each number of points, as wide as sizes need.
+    row = (max(vector.gpus) + 2) * ((2 * room).bit_length() // 8 + 1)
+    if row <= MAX_ROW and row * len(vector.models) <= MAX_WORK:
+        return row * len(vector.models) / _BYTES
+    return MAX_TABLE / _BYTES + _SETS_SECONDS

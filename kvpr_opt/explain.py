@@ -14,15 +14,12 @@ from fractions import Fraction
 from typing import Any
 
 from kvpr_opt.canonical import canonical_fleet
-from kvpr_opt.certificate import BoundClaim, Certificate
+from kvpr_opt.certificate import BoundClaim, Certificate, Check, Report, verify
 from kvpr_opt.exact import decimal_text
 from kvpr_opt.instance import Instance
 from kvpr_opt.verify import (
     FAILED,
     NOT_CHECKABLE,
-    Check,
-    Report,
-    check,
     packing,
     read_fleet,
     threshold,
@@ -101,7 +98,7 @@ def explain(instance: Instance, certificate: Certificate) -> str:
     str
         Several paragraphs of plain text.
     """
-    report = check(canonical_fleet(instance), certificate.to_json())
+    report = verify(instance, certificate)
     if len(report.checks) == 1:
         return f"Nothing is explained: {report.checks[0].detail}."
     # Digest and placement come first, then the bounds, then the status.

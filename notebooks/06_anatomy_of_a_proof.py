@@ -280,4 +280,4 @@ print("our few lines and the checker agree on every one of them.")
 # 2. Multiply all points and the limit by 7. Is it still a proof? Then lower the limit by 1. Which
 #    of the two checks fails, and could it be otherwise?
 # 3. `next_below` tries all denominators up to the memory. For memory in bytes that is hopeless.
-#    Read `below` in `kvpr_opt/verify.py`: how does it find the same fraction in a few steps?
+#    Read `threshold` in `kvpr_opt/verify.py`: how does it find the same fraction in a few steps?

@@ -6,6 +6,7 @@ import importlib
 import json
 import math
 import random
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ from kvpr_opt.certificate import certify
 from kvpr_opt.evidence import LowerBound, Tree, Volume
 from kvpr_opt.instance import Instance
 from kvpr_opt.placement import Placement
-from kvpr_opt.verify import MAX_BYTES, Exceeded, Refused, check, refute
+from kvpr_opt.verify import MAX_BYTES, check, refute
 
 # The package has a function of this name.
 CHECKER = importlib.import_module("kvpr_opt.verify")
@@ -93,29 +94,31 @@ def test_the_example_of_a_tree() -> None:
 def test_steps_cases_and_sets_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     items = list(zip(SIZES, SIZES, strict=True))
     refute(items, BINS, cases=1)
-    with pytest.raises(Refused, match="no more points"):
+    with pytest.raises(ValueError, match="no more points"):
         refute(items, BINS, cases=0)
+    with pytest.raises(ValueError, match="as far as the points can tell"):
+        refute(items[:-1], BINS, cases=100)
     needed = next(steps for steps in range(100) if _passes(items, steps))
-    assert needed > 2
-    with pytest.raises(Exceeded, match="too many steps"):
+    assert needed == 10  # as many as proofs could count on so far
+    with pytest.raises(TimeoutError, match="too many steps"):
         refute(items, BINS, cases=1, steps=needed - 1)
     monkeypatch.setattr(CHECKER, "MAX_SETS", 2)
     refute(items, BINS, cases=1)
     monkeypatch.setattr(CHECKER, "MAX_SETS", 1)
-    with pytest.raises(Exceeded, match="more than 1 sets"):
+    with pytest.raises(TimeoutError, match="more than 1 sets"):
         refute(items, BINS, cases=1)
 
 
 def _passes(items: list[tuple[int, int]], steps: int) -> bool:
     try:
         refute(items, BINS, cases=1, steps=steps)
-    except Exceeded:
+    except TimeoutError:
         return False
     return True
 
 
 def test_as_many_cases_as_are_counted_suffice() -> None:
-    draw, most = random.Random(4), 0
+    draw, most, together = random.Random(4), 0, 0
     for _ in range(200):
         sizes = [draw.randint(20, 60) for _ in range(14)]
         items = [(size, size) for size in sizes]
@@ -123,12 +126,14 @@ def test_as_many_cases_as_are_counted_suffice() -> None:
         said = _verdict(items, bins)
         if said.endswith("cases fail"):
             cases = int(said.split()[-3])
-            most = max(most, cases)
+            most, together = max(most, cases), together + cases
             assert refute(items, bins, cases=cases) == said
             if cases > 1:
-                with pytest.raises(Exceeded, match="cases"):
+                with pytest.raises(TimeoutError, match="cases"):
                     refute(items, bins, cases=cases - 1)
     assert most > 10
+    # No case comes twice, and none that wastes too much: as many as proofs could count on so far.
+    assert together == 862
 
 
 def test_a_coarse_table_changes_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,7 +156,7 @@ def test_a_coarse_table_changes_no_verdict(monkeypatch: pytest.MonkeyPatch) -> N
 def _verdict(items: list[tuple[int, int]], bins: list[tuple[int, int, int]]) -> str:
     try:
         return refute(items, bins, cases=10_000)
-    except Refused as refusal:
+    except (ValueError, TimeoutError) as refusal:
         return str(refusal)
 
 
@@ -164,7 +169,7 @@ def test_a_tree_that_is_too_much_work_is_refused_within_seconds() -> None:
     with within(8):
         report = check(canonical_fleet(instance), tree(instance, sizes, (room,)))
     assert report.exit_code == 2
-    assert "too many" in str(report) or "more than" in str(report)
+    assert re.search("too many|more than", report.checks[-1].detail)
 
 
 def test_the_wrong_type_anywhere_in_a_proof_is_rejected() -> None:
@@ -180,6 +185,45 @@ def test_a_bound_of_nothing_is_true_whatever_its_proof() -> None:
     for value, code in (("0", 0), ("1/100", 5)):
         data["bounds"] = [{"value": value, "proof": proof}]
         assert check(TEXT, json.dumps(data)).exit_code == code
+
+
+def test_files_may_have_just_so_many_brackets(monkeypatch: pytest.MonkeyPatch) -> None:
+    brackets = max(text.count("[") + text.count("{") for text in (TEXT, SOUND))
+    for most, code in ((brackets, 0), (brackets - 1, 2)):
+        monkeypatch.setattr(CHECKER, "MAX_OBJECTS", most)
+        assert check(TEXT, SOUND).exit_code == code
+
+
+def test_different_denominators_may_have_just_so_many_bits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # 1, 3 and 4 bits: what is the same counts once.
+    text = canonical_fleet(fleet([10], [(Fraction(1, d), 0) for d in (4, 8, 4, 1)]))
+    for most, code in ((8, 5), (7, 2)):
+        monkeypatch.setattr(CHECKER, "MAX_MEMORY_BITS", most)
+        assert check(text, SOUND).exit_code == code
+
+
+def test_denominators_of_pressures_count_for_each_gpu_and_model(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # 5 bits for each of a GPU and two models.
+    text = canonical_fleet(fleet([10], [(1, Fraction(1, 8)), (1, 2)]))
+    for most, code in ((15, 5), (14, 2)):
+        monkeypatch.setattr(CHECKER, "MAX_PRESSURE_BITS", most)
+        assert check(text, SOUND).exit_code == code
+
+
+def test_a_kvpr_may_have_just_so_many_digits() -> None:
+    for digits, code in ((20_000, 5), (20_001, 2)):
+        long = "1" + "0" * (digits - 1)
+        for value in (long, f"1/{long}", f"{long}/3"):
+            data = json.loads(SOUND)
+            data["bounds"][0]["value"] = value
+            data["status"] = "feasible"
+            # Nearly nothing is a true bound; the others exceed the value of the placement.
+            expected = 0 if code == 5 and value.startswith("1/") else code
+            assert check(TEXT, json.dumps(data)).exit_code == expected
 
 
 def test_numbers_of_a_fleet_may_have_just_so_many_digits() -> None:

@@ -96,7 +96,7 @@ def test_a_proof_beyond_the_checkers_limits_is_no_false_claim(
     monkeypatch.setattr(checker, "MAX_SETS", -1)
     made = checked(instance, claims, Limits(), 0)
     assert not made.certified
-    assert made.remark == "not checked: there are more than -1 sets of models to choose from"
+    assert made.remark == "not checked: there are more than -1 sets"
 
 
 def test_a_false_claim_is_an_error() -> None:

@@ -14,9 +14,13 @@ from small_fleets import TRAP, brute_force, fleet, random_fleet
 
 from kvpr_opt.canonical import canonical_fleet
 from kvpr_opt.certificate import BoundClaim, Certificate, certify, verify
-from kvpr_opt.evidence import DualVector, LowerBound
+from kvpr_opt.evidence import DualVector, LowerBound, SolverWord, Tree
 from kvpr_opt.exact import fraction_text
 from kvpr_opt.generate import prism_instance
+from kvpr_opt.limits import Limits
+from kvpr_opt.patterns.question import Question
+from kvpr_opt.patterns.tree import prove_bound, tree_proof
+from kvpr_opt.progress import Tracker
 from kvpr_opt.verify import check
 
 PRISM = prism_instance(0)
@@ -196,17 +200,56 @@ def test_a_hundred_thousand_fleets(seed):
     many_fleets(seed=seed, count=10_000)
 
 
+def provers_points(case, value, sizes=False):
+    """The proof that the package itself finds, or the one that sizes as points are."""
+    if sizes:
+        scaled = case.instance.scaled
+        asked = scaled.finite() if value == math.inf else scaled.below(value)
+        question = Question.of(scaled, asked)
+        return tree_proof(scaled, asked, (question.sizes, question.capacities), Limits())
+    tracker = Tracker(case.instance, Limits())
+    tracker.raise_bound(LowerBound(value, SolverWord("somebody", "1", math.inf)), "a word")
+    prove_bound(tracker)
+    return tracker.bound.evidence
+
+
+def judge_the_prover(rng, case):
+    """It proves the optimum, and nothing above; its proofs are right there, and one off judged."""
+    if case.best == 0:
+        return 0
+    above = case.best if case.best == math.inf else case.best * Fraction(10**9 + 1, 10**9)
+    proofs = [provers_points(case, case.best), provers_points(case, case.best, sizes=True)]
+    proofs = [proof for proof in proofs if proof is not None]
+    assert proofs[0].certified
+    assert above == math.inf or not provers_points(case, above).certified
+    for proof in proofs:
+        assert code_of(case, case.best, proof) == 0
+        assert above == math.inf or code_of(case, above, proof) == 5
+        if isinstance(proof, DualVector | Tree):  # points of too many digits become volume
+            points, limits = list(proof.models), list(proof.gpus)
+            case.judge(case.best, *rng.choice(list(mutants(rng, points, limits))))
+    return len(proofs)
+
+
+def code_of(case, value, proof):
+    bounds = [LowerBound(value, proof)]
+    made = certify(case.instance, status="unknown", incumbent=None, bounds=bounds)
+    return verify(case.instance, made).exit_code
+
+
 def many_fleets(seed, count):
-    """Few claims about each of many fleets."""
-    rng, accepted = random.Random(seed), 0
+    """Few claims about each of many fleets, the prover's own among them."""
+    rng, accepted, proved = random.Random(seed), 0, 0
     for _ in range(count):
         case = Case(random_fleet(rng, 5, 3))
+        proved += judge_the_prover(rng, case)
         value = rng.choice([case.best, *case.values(rng)]) or Fraction(1, 9)
         for points in vectors(rng, case, value):
             limits = case.tight(value, points)
             accepted += case.judge(value, points, limits)
             case.judge(value, *rng.choice(list(mutants(rng, points, limits))))
     assert accepted > count / 10, accepted
+    assert proved > count, proved
 
 
 def test_sizes_of_any_length():
@@ -352,12 +395,12 @@ def test_edges(memories, models, value, points, limits, code):
 def test_points_have_one_spelling(wrong):
     text = canonical_fleet(fleet([5, 5], [(3, 0)] * 3))
     assert claim(text, math.inf, "1 1 1", "1") == 0
-    data = json.loads(
-        Certificate("", "unknown", None, None, (BoundClaim(math.inf, {"kind": "dual"}),)).to_json()
-    )
-    for models, gpus in ((wrong, "1"), ("1 1 1", wrong)):
+    bound = BoundClaim(math.inf, {"kind": "dual"})
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    data = json.loads(Certificate(digest, "unknown", None, None, (bound,)).to_json())
+    for models, gpus, code in (("1 1 1", "1", 0), (wrong, "1", 5), ("1 1 1", wrong, 5)):
         data["bounds"][0]["proof"] = {"kind": "dual", "models": models, "gpus": gpus}
-        assert check(text, json.dumps(data)).exit_code == 5
+        assert check(text, json.dumps(data)).exit_code == code
 
 
 def test_exactly_these_keys():

@@ -7,12 +7,11 @@ from typing import Annotated
 import typer
 
 from kvpr_opt.canonical import canonical_fleet
-from kvpr_opt.certificate import Certificate
+from kvpr_opt.certificate import Certificate, verify_texts
 from kvpr_opt.cli.options import Fleet, Gpus, Memory, read_fleet
 from kvpr_opt.cli.screen import printable, screen
 from kvpr_opt.explain import explain
 from kvpr_opt.files import read_text
-from kvpr_opt.verify import check
 
 
 def command(
@@ -31,7 +30,7 @@ def command(
     """
     instance = read_fleet(fleet, gpus, memory)
     text = read_text(certificate)
-    report = check(canonical_fleet(instance), text)
+    report = verify_texts(canonical_fleet(instance), text)
     console = screen()
     words = [str(report)]
     if in_words and report.readable:

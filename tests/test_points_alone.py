@@ -1,0 +1,152 @@
+"""Points alone: one row of least sizes says exactly whether a set has too many, within limits."""
+
+from __future__ import annotations
+
+import importlib
+import itertools
+import random
+import time
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from kvpr_opt.verify import refute
+
+# The package has a function of this name.
+CHECKER = importlib.import_module("kvpr_opt.verify")
+
+Item = tuple[int, int]
+Bins = tuple[int, int, int]
+
+
+def most_points(items: list[Item], capacity: int) -> int:
+    """The most points of a set that fits, by trying all of them."""
+    return max(
+        sum(points for _, points in held)
+        for number in range(len(items) + 1)
+        for held in itertools.combinations(items, number)
+        if sum(size for size, _ in held) <= capacity
+    )
+
+
+def verdict(items: list[Item], bins: list[Bins], steps: int = 3_000_000) -> str:
+    """What the checker says to points alone: an end of the message, or too much work."""
+    try:
+        return refute(items, bins, 0, steps).rpartition(" by ")[0]
+    except TimeoutError:
+        return "too much work"
+    except ValueError as refusal:
+        return str(refusal).rpartition(", by ")[0] or str(refusal)
+
+
+def random_question(draw: random.Random) -> tuple[list[Item], list[Bins]]:
+    """Items, of size 0 among them, and up to three types of bins whose limits are nearly true."""
+    # Twice some of these capacities just fits into so many bytes, or just not.
+    capacity = draw.choice([3, 10, 62, 63, 64, 127, 128, 16_383, 16_384, 2**31 - 1, 10**20])
+    points = draw.choice([1, 3, 20])
+    items = [
+        (draw.randint(0, capacity) * draw.choice([0, 1, 1, 1, 1]), draw.randint(0, points))
+        for _ in range(draw.randint(0, 6))
+    ]
+    items += [draw.choice(items) for _ in range(draw.randint(0, 2)) if items]
+    sized = [item for item in items if item[0]]
+    capacities = [capacity, capacity // 2, draw.randint(0, capacity)][: draw.randint(1, 3)]
+    bins = [
+        (draw.randint(1, 2), room, max(0, most_points(sized, room) + draw.choice([-1, 0, 0, 0, 1])))
+        for room in capacities
+    ]
+    return items, bins
+
+
+def test_accepted_if_and_only_if_no_set_has_more_points_than_its_limit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    draw, seen = random.Random(1), dict.fromkeys(["accepted", "too few", "too many"], 0)
+    for _ in range(4_000):
+        items, bins = random_question(draw)
+        sized = [item for item in items if item[0]]
+        exceed = sum(each for _, each in sized) > sum(n * limit for n, _, limit in bins)
+        true = all(most_points(sized, room) <= limit for _, room, limit in bins)
+        expected = "accepted" if exceed and true else "too many" if exceed else "too few"
+        seen[expected] += 1
+        message = {
+            "accepted": "the points of the models exceed what the GPUs can hold",
+            "too few": "the models have no more points than GPUs may hold",
+            "too many": "models of more points than a GPU may hold fit it",
+        }[expected]
+        # By one row, and by a search with rows and with coarse ones.
+        for row, table in ((40_000_000, 60_000_000), (0, 60_000_000), (0, 1)):
+            monkeypatch.setattr(CHECKER, "MAX_ROW", row)
+            monkeypatch.setattr(CHECKER, "MAX_TABLE", table)
+            assert verdict(items, bins) == message
+    assert min(seen.values()) > 250, seen
+
+
+def most_points_by_size(items: list[Item], capacity: int) -> int:
+    """The same by a table over all sizes, not over points as in the checker."""
+    best = np.zeros(capacity + 1, dtype=np.int64)
+    for size, points in items:
+        best[size:] = np.maximum(best[size:], best[: capacity + 1 - size] + points)
+    return int(best[-1])
+
+
+@pytest.mark.parametrize(
+    ("models", "gpus", "points"),
+    [
+        (64, 8, 500_000),
+        pytest.param(64, 8, 10_000_000, marks=pytest.mark.slow),
+        pytest.param(256, 64, 1_000_000, marks=pytest.mark.slow),
+    ],
+)
+def test_a_million_points_a_gpu_are_checked_in_seconds(models: int, gpus: int, points: int) -> None:
+    draw, room = random.Random(models), 1_500_000
+    sizes = [draw.randint(1, 2 * room * gpus // models) for _ in range(models)]
+    items = [(size, size * points // room + draw.randint(0, 9)) for size in sizes]
+    limit = most_points_by_size(items, room)
+    number = (sum(each for _, each in items) - 1) // limit
+    start = time.process_time()
+    assert verdict(items, [(number, room, limit)]).startswith("the points of the models exceed")
+    assert verdict(items, [(number, room, limit - 1)]).startswith("models of more points")
+    assert time.process_time() - start < 40
+
+
+def test_rows_before_the_last_one_are_not_kept() -> None:
+    items, bins = [(1, 6_000)] * 100, [(1, 10, 60_000), (1, 0, 0)]
+    tracemalloc.start()
+    assert verdict(items, bins).startswith("the points of the models exceed")
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 10 * 60_002
+
+
+def test_the_row_may_be_just_so_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A longer one leaves the search, here without the steps that it takes."""
+    items, bins = [(3, 5)] * 4, [(1, 8, 10), (1, 2, 3)]
+    bytes_of_row = (10 + 2) * 1
+    monkeypatch.setattr(CHECKER, "MAX_TABLE", 1)
+    for row, work, expected in [
+        (bytes_of_row, 2 * bytes_of_row, "the points of the models exceed what the GPUs can hold"),
+        (bytes_of_row - 1, 2 * bytes_of_row, "too much work"),
+        (bytes_of_row, 2 * bytes_of_row - 1, "too much work"),
+    ]:
+        monkeypatch.setattr(CHECKER, "MAX_ROW", row)
+        # A caller who allows one step of all allows as small a part of the work.
+        monkeypatch.setattr(CHECKER, "MAX_WORK", work * CHECKER.MAX_STEPS)
+        assert verdict(items, bins, steps=1) == expected
+
+
+@pytest.mark.parametrize(
+    ("number", "size", "points"),
+    [
+        (9, 100_000, 4_333_333),  # about the longest row
+        (9, 100_000, 999_999_999),  # far too long a row
+        (200, 10**50, 500_000),  # long sizes, too much work
+    ],
+)
+def test_what_is_too_long_for_a_row_takes_no_more_time(number: int, size: int, points: int) -> None:
+    items = [(size + step, points) for step in range(number)]
+    start = time.process_time()
+    refused = "models of more points than a GPU may hold fit it"
+    assert verdict(items, [(3, 3 * size + 4, min(3 * points - 1, 999_999_999))]) == refused
+    assert time.process_time() - start < 8
