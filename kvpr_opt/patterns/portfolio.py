@@ -32,7 +32,9 @@ no limit cuts short can be repeated.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from contextlib import nullcontext
 from fractions import Fraction
+from itertools import count
 
 from kvpr_opt.patterns.answers import (
     DualVector,
@@ -67,6 +69,9 @@ _TINY = 20
 #: Models a GPU from which neighbourhoods come in the first round.
 _DENSE = 5
 
+#: Models times GPUs up to which the first round is better off with the machine to itself.
+_SMALL = 1024
+
 #: Models times GPUs up to which the first round searches exhaustively.
 _SEARCHABLE = 4096
 
@@ -86,7 +91,8 @@ class PatternEngine:
         Called after the first question, where that leaves a gap.
 
     threads
-        With 2 or more, one of them lowers the incumbent all the while.
+        With 2 or more, one of them lowers the incumbent all the while, on small fleets
+        from the second round on.
     """
 
     def __init__(
@@ -124,11 +130,13 @@ class PatternEngine:
         self._settle_tiny()
         if self._tracker.done:
             return
-        if self._threads == 1:
-            self._rounds()
-        else:
-            with assisted(self._tracker, self._skip, self._findings):
-                self._rounds()
+        numbers = count()
+        if self._threads == 1 or self._units <= _SMALL:
+            self._round(next(numbers))  # which settles most small fleets
+        alone = self._threads == 1 or self._tracker.done
+        with nullcontext() if alone else assisted(self._tracker, self._skip, self._findings):
+            while not self._tracker.done:
+                self._round(next(numbers))
 
     @property
     def _dense(self) -> bool:
@@ -140,20 +148,16 @@ class PatternEngine:
         """The pattern LP, with all patterns found so far."""
         return self._attempts.lp
 
-    def _rounds(self) -> None:
-        attempts = self._attempts
-        number = 0
-        while not self._tracker.done:
-            effort = Effort.of_round(number)
-            # Few patterns may be left: searching them soon decides more than the last digits.
-            rough = number == 0 and self._units <= _SEARCHABLE
-            self._narrow(rough, Precision.FINE if rough else Precision.FULL)
-            dive_low(attempts, effort)
-            if number > 0 or self._dense:
-                lower(attempts, effort, attempts.repack)
-            self._climb(effort, number)
-            lower(attempts, effort, attempts.dive)
-            number += 1
+    def _round(self, number: int) -> None:
+        attempts, effort = self._attempts, Effort.of_round(number)
+        # Few patterns may be left: searching them soon decides more than the last digits.
+        rough = number == 0 and self._units <= _SEARCHABLE
+        self._narrow(rough, Precision.FINE if rough else Precision.FULL)
+        dive_low(attempts, effort)
+        if number > 0 or self._dense:
+            lower(attempts, effort, attempts.repack)
+        self._climb(effort, number)
+        lower(attempts, effort, attempts.dive)
 
     # -- stages ----------------------------------------------------------------------
 
