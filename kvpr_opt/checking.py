@@ -89,9 +89,7 @@ def _seconds_for_points(instance: Instance, value: Fraction | float, vector: Dua
     """About how long points alone take: one row, changed by each model, or a search for sets."""
     scaled = instance.scaled
     threshold = scaled.finite() if value == math.inf else scaled.below(Fraction(value))
-    room = max(scaled.packing(threshold).capacities)
-    # As the checker counts it: an entry for each number of points, as wide as sizes need.
-    row = (max(vector.gpus) + 2) * ((2 * room).bit_length() // 8 + 1)
+    row = vector.row_bytes(max(scaled.packing(threshold).capacities))
     if row <= MAX_ROW and row * len(vector.models) <= MAX_WORK:
         return row * len(vector.models) / _BYTES
     return MAX_TABLE / _BYTES + _SETS_SECONDS

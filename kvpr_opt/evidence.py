@@ -65,6 +65,14 @@ class DualVector:
     kind: ClassVar[str] = "dual"
     certified: ClassVar[bool] = True
 
+    def row_bytes(self, room: int) -> int:
+        """Bytes of the checker's row of least sizes, where the largest bin has so much room.
+
+        An entry for each number of points, of two sizes and a bit; the checker changes the
+        row once for each model.
+        """
+        return (max(self.gpus) + 2) * ((2 * room).bit_length() // 8 + 1)
+
 
 @dataclass(frozen=True)
 class Tree:

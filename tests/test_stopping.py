@@ -64,7 +64,10 @@ class Claims:
     def check(self, result: Result) -> None:
         assert result.certificate is not None
         report = verify(self.instance, result.certificate)
-        assert report.exit_code == (0 if result.certified else 3), str(report)
+        if result.certified or "not checked" not in result.message:
+            assert report.exit_code == (0 if result.certified else 3), str(report)
+        else:
+            assert report.exit_code in (0, 3), str(report)
         if result.placement is not None:
             assert set(result.placement.assignment) == {m.name for m in self.instance.models}
             self.lowest_value = min(self.lowest_value, result.placement.max_kvpr)

@@ -21,6 +21,7 @@ from kvpr_opt.patterns.answers import (
 )
 from kvpr_opt.patterns.cover import cover
 from kvpr_opt.patterns.dive import Dive
+from kvpr_opt.patterns.dual import trimmed
 from kvpr_opt.patterns.effort import Effort
 from kvpr_opt.patterns.generation import PatternLP
 from kvpr_opt.patterns.neighbourhood import repack
@@ -155,6 +156,8 @@ class Attempts:
 
     def _refuted_by(self, question: Question, vector: DualVector) -> None:
         proof = dual_proof(self.scaled, question.threshold, vector)
+        if not proof.certified:
+            proof = dual_proof(self.scaled, question.threshold, trimmed(question, vector))
         self._refuted(question.threshold, proof, "pattern LP")
 
     def _exhausted(

@@ -31,8 +31,9 @@ MOST_ENTRIES = 600_000_000
 _SCALES = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 30, 40, 60, 100, 200, 500, 1000, 2000, 5000)
 _HALVINGS = 3
 
-#: How many times fewer units a GPU than expected are tried.
-_LUCK = 4
+#: How many times fewer units a GPU than expected are tried, and how many times more are
+#: nearly always enough.
+_LUCK, _ROOMY = 4, 16
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,14 @@ def rounded(values: Floats, scale: float) -> Ints:
     return np.asarray(np.rint(np.maximum(values, 0.0) * scale).astype(np.int64))
 
 
+def trimmed(question: Question, vector: DualVector) -> DualVector:
+    """A vector of not many more digits than are needed, by one try."""
+    scale = _ROOMY * _likely(question, vector)
+    if 4 * scale > max(vector.type_values):
+        return vector
+    return _at_scale(question, vector, scale) or vector
+
+
 def shrunk(question: Question, vector: DualVector, limits: Limits) -> DualVector:
     """A vector of smaller numbers that refutes the same question, if rounding finds one.
 
@@ -94,11 +103,7 @@ def shrunk(question: Question, vector: DualVector, limits: Limits) -> DualVector
     linear program are often multiples of a simple fraction. Where the limits come
     first, the vector at hand is returned.
     """
-    bins = int(np.array(vector.type_values) @ question.numbers)
-    spare = int(np.array(vector.class_values) @ question.counts) - bins
-    # In whole numbers the items exceed the bins by one at least. With that many units a GPU
-    # one is the share that they exceed them by here; fewer may do, by luck.
-    likely = bins // (spare * question.bins)
+    likely = _likely(question, vector)
     enough, too_few, scale = vector, likely // _LUCK, 0
     for scale in _scales(likely // _LUCK, max(vector.type_values)):
         smaller = None if limits.stopped else _at_scale(question, vector, scale)
@@ -117,6 +122,21 @@ def shrunk(question: Question, vector: DualVector, limits: Limits) -> DualVector
         else:
             enough, most = smaller, scale
     return enough
+
+
+def _likely(question: Question, vector: DualVector) -> int:
+    """About the least units a GPU that do.
+
+    In whole numbers the items exceed the bins by one at least. With so many units a
+    GPU, one is the share by which they exceed them here; fewer may do, by luck.
+    """
+    bins = sum(
+        int(n) * value for n, value in zip(question.numbers, vector.type_values, strict=True)
+    )
+    items = sum(
+        int(n) * value for n, value in zip(question.counts, vector.class_values, strict=True)
+    )
+    return bins // ((items - bins) * question.bins)
 
 
 def _scales(least: int, fullest: int) -> Iterator[int]:

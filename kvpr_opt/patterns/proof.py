@@ -12,7 +12,7 @@ from kvpr_opt.instance import Instance
 from kvpr_opt.patterns.answers import DualVector, NoPacking, Packing
 from kvpr_opt.placement import Placement
 from kvpr_opt.scaled import ScaledInstance, Threshold
-from kvpr_opt.verify import MAX_POINT_DIGITS
+from kvpr_opt.verify import MAX_POINT_DIGITS, MAX_ROW, MAX_WORK
 
 #: Points of a model or a GPU that the checker reads, at most.
 MOST_POINTS = 10**MAX_POINT_DIGITS - 1
@@ -32,13 +32,15 @@ def dual_proof(
 ) -> evidence.Evidence:
     """A dual vector, by model and GPU type, or a simpler argument that says as much.
 
-    The checker takes numbers of a few digits. Longer ones come from the sizes
-    themselves, where the volume refutes the threshold; should there be others,
-    they are our own word.
+    The checker follows numbers of a few digits. Longer ones come from the sizes
+    themselves, where the volume refutes the threshold; others are our own word.
     """
-    if max(*vector.class_values, *vector.type_values) <= MOST_POINTS:
-        return evidence.DualVector(points_by_model(scaled, vector.class_values), vector.type_values)
     problem = scaled.packing(threshold)
+    points = evidence.DualVector(points_by_model(scaled, vector.class_values), vector.type_values)
+    row = points.row_bytes(max(problem.capacities))
+    short = max(*points.models, *points.gpus, 0) <= MOST_POINTS
+    if short and row <= MAX_ROW and row * len(points.models) <= MAX_WORK:
+        return points
     if sum(problem.sizes) > sum(problem.capacities):
         return evidence.Volume()
     return _our_word(threshold, "dual vector of long numbers", {})

@@ -128,7 +128,7 @@ def prove_bound(tracker: Tracker, lp: PatternLP | None = None) -> None:
     duals = (PatternLP(scaled) if lp is None else lp).duals(question, limits)
     proof: evidence.Evidence | None = None
     if isinstance(duals, DualVector):
-        proof = dual_proof(scaled, threshold, duals)
+        proof = dual_proof(scaled, threshold, shrunk(question, duals, limits))
     elif duals is not None:
         proof = tree_proof(scaled, threshold, duals, limits)
     if proof is not None and proof.certified:

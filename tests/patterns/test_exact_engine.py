@@ -12,18 +12,19 @@ import pytest
 
 from kvpr_opt import stages
 from kvpr_opt.bounds import lower_bounds
+from kvpr_opt.generate import random_instance
 from kvpr_opt.instance import GPU, LLM, Instance
 from kvpr_opt.limits import Limits
 from kvpr_opt.patterns import portfolio
 from kvpr_opt.patterns.answers import DualVector, Fractional, NoPacking, Packing
 from kvpr_opt.patterns.cover import cover
 from kvpr_opt.patterns.dive import Dive, DivePlan
-from kvpr_opt.patterns.dual import most_by_type, refutes, shrunk
+from kvpr_opt.patterns.dual import most_by_type, refutes, shrunk, trimmed
 from kvpr_opt.patterns.enumeration import Budget, _by_halves, _depth_first
 from kvpr_opt.patterns.fields import Fields
 from kvpr_opt.patterns.generation import PatternLP
 from kvpr_opt.patterns.portfolio import PatternEngine
-from kvpr_opt.patterns.proof import placement_of
+from kvpr_opt.patterns.proof import dual_proof, placement_of
 from kvpr_opt.patterns.question import Question
 from kvpr_opt.placement import Placement
 from kvpr_opt.progress import Tracker
@@ -270,3 +271,22 @@ def test_with_every_stage_left_out_it_ends_at_once() -> None:
     PatternEngine(tracker, skip=portfolio.STAGES).run()
     assert tracker.incumbent is None
     assert tracker.limits.elapsed < 5
+
+
+def test_proofs_beyond_the_checkers_limits_are_trimmed_or_our_word() -> None:
+    """Half a thousand million points a GPU: a row too long for the checker."""
+    scaled = random_instance("uniform", gpus=8, models=64, seed=0).scaled
+    threshold = scaled.at_most(Fraction(23641, 76) * scaled.kvpr_unit)
+    question = Question.of(scaled, threshold)
+    found = PatternLP(scaled).decide(question, Limits())
+    assert isinstance(found, DualVector)
+    factor = 5 * 10**8 // max(found.type_values)
+    long = DualVector(
+        tuple(value * factor for value in found.class_values),
+        tuple(value * factor for value in found.type_values),
+    )
+    assert not dual_proof(scaled, threshold, long).certified
+    short = trimmed(question, long)
+    assert refutes(question, np.array(short.class_values)) == short
+    assert dual_proof(scaled, threshold, short).certified
+    assert trimmed(question, short) == short
