@@ -31,9 +31,9 @@ MOST_ENTRIES = 600_000_000
 _SCALES = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 30, 40, 60, 100, 200, 500, 1000, 2000, 5000)
 _HALVINGS = 3
 
-#: How many times fewer units a GPU than expected are tried, and how many times more are
-#: nearly always enough.
-_LUCK, _ROOMY = 4, 16
+#: How many times fewer units a GPU than expected are tried; and how many times more where
+#: few tries have to do.
+_LUCK, _ROOMY = 4, (8, 40, 200)
 
 
 @dataclass(frozen=True)
@@ -89,11 +89,15 @@ def rounded(values: Floats, scale: float) -> Ints:
 
 
 def trimmed(question: Question, vector: DualVector) -> DualVector:
-    """A vector of not many more digits than are needed, by one try."""
-    scale = _ROOMY * _likely(question, vector)
-    if 4 * scale > max(vector.type_values):
-        return vector
-    return _at_scale(question, vector, scale) or vector
+    """A vector of not many more digits than are needed, by a few tries."""
+    likely = _likely(question, vector)
+    for times in _ROOMY:
+        if 4 * times * likely > max(vector.type_values):
+            break
+        shorter = _at_scale(question, vector, times * likely)
+        if shorter is not None:
+            return shorter
+    return vector
 
 
 def shrunk(question: Question, vector: DualVector, limits: Limits) -> DualVector:
