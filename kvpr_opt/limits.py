@@ -64,7 +64,11 @@ class Limits:
         return self.interrupted or self.remaining == 0 or self._over()
 
     def until(self, over: Callable[[], bool]) -> Limits:
-        """The same limits, for work that is to stop as well once `over` says so."""
+        """The same limits, for work that is to stop as well once `over` says so.
+
+        A copy that shares the stop flag. What stops the clock, or leaves a block at
+        once, has to be asked of the original.
+        """
         limits = copy(self)  # which shares the stop flag
         limits._over = lambda: self._over() or over()
         return limits

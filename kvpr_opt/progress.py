@@ -207,6 +207,7 @@ class Tracker:
         """Take another proof of the best certified bound, a shorter one."""
         with self._lock:
             assert self.certified_bound is not None, "there is a proof to shorten"
+            assert evidence.certified, "a proof takes the place of a proof"
             shorter = LowerBound(self.certified_bound.value, evidence)
             if self.bound == self.certified_bound:
                 self.bound = shorter

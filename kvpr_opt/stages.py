@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from kvpr_opt import heuristics
 from kvpr_opt.bounds import counting_bound, volume_bound
 from kvpr_opt.errors import NumericalError
+from kvpr_opt.evidence import DualVector
 from kvpr_opt.infeasibility import cause
 from kvpr_opt.oracle import Optimiser, Oracle
 from kvpr_opt.placement import Placement
@@ -149,12 +150,20 @@ class Run:
         too_large = _beyond_patterns(self.tracker.instance.scaled)
         if too_large:
             self.statistics["pattern_engine"] = f"left out: {too_large}"
+        rounds = [FIRST_ROUNDS, ROUNDS] if self._sparse else [ROUNDS]
+
+        def search_on() -> None:
+            if rounds:
+                self._compiled_search(rounds.pop(0))
+
         if self._large:
             self._compiled_search(MANY_ROUNDS, fill=True)
         else:
-            self._compiled_search(FIRST_ROUNDS if self._sparse and not too_large else ROUNDS)
+            search_on()
         if not too_large:
-            self._pattern_engine()
+            self._pattern_engine(search_on if self._sparse else None)
+        if self._sparse:
+            search_on()  # if the engine had no use for it
 
     def _load_kernels(self) -> bool:
         """Compile what was not compiled on this machine before; that does not count as time.
@@ -214,7 +223,7 @@ class Run:
     def _offer_compiled(self, placement: Placement) -> None:
         self.tracker.offer(placement, "compiled local search")
 
-    def _pattern_engine(self) -> None:
+    def _pattern_engine(self, local_search: Callable[[], None] | None) -> None:
         tracker = self.tracker
         if tracker.done:
             return
@@ -230,8 +239,9 @@ class Run:
                 with tracker.content_with(BLIND_GAP):
                     self._run_engine(PatternEngine(tracker, self._skip).run)
             return
-        more = partial(self._compiled_search, ROUNDS) if self._sparse else None
-        self._engine = PatternEngine(tracker, self._skip, local_search=more, threads=self._threads)
+        self._engine = PatternEngine(
+            tracker, self._skip, local_search=local_search, threads=self._threads
+        )
         self._run_engine(self._engine.run)
 
     def _run_engine(self, run: Callable[[], None]) -> None:
@@ -244,8 +254,12 @@ class Run:
 
     def _prove(self) -> None:
         """Look for a proof where the best bound is a solver's word, and for a short one."""
-        if self.tracker.bound is None or self.tracker.limits.stopped:
+        bound = self.tracker.bound
+        if bound is None or self.tracker.limits.stopped:
             return
+        if bound.evidence.certified and not isinstance(bound.evidence, DualVector):
+            return
+        # Imported here, since what simple bounds settle is spared the compiled code.
         from kvpr_opt import kernels
 
         # Not worth half a minute of compiling to a run that did without.

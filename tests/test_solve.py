@@ -71,6 +71,7 @@ WAYS: list[tuple[str, tuple[str, ...]]] = [
     ("auto", ("heuristic", "compiled_search", "lp_bound")),
     ("auto", ("compiled_search", "dives")),
     ("auto", ("lp_bound", "dives", "exhaustive_search")),
+    ("auto", ("lp_bound", "dives", "neighbourhoods", "exhaustive_search")),
     ("branch_and_price", ("heuristic", "compiled_search", "dives", "lp_bound")),
     ("branch_and_price", ("heuristic", "counting_bound")),
     ("assignment_cpsat", ("heuristic", "counting_bound", "polish", "level")),
@@ -372,3 +373,18 @@ def test_progress_never_goes_backwards() -> None:
     assert incumbents == sorted(incumbents, reverse=True)
     assert bounds == sorted(bounds)
     assert {event.stage for event in events} >= {"volume bound", "heuristic"}
+
+
+@pytest.mark.parametrize("left", ["lp_bound", "dives", "neighbourhoods", "exhaustive_search"])
+def test_an_engine_that_cannot_close_the_gap_alone_leaves_it_to_the_solver(left: str) -> None:
+    """An infeasible fleet, one without pressure, and one with a gap; no limit ends the run."""
+    others = {"lp_bound", "dives", "neighbourhoods", "exhaustive_search"} - {left}
+    skip = ("heuristic", "compiled_search", "counting_bound", *others)
+    fleets = [
+        fleet([6, 10, 6], [(5, 9), (5, 9), (2, 1), (4, 9), (1, 9), (3, 9)]),
+        fleet([5, 5], [(3, 0), (2, 0), (2, 0), (3, 0)]),
+        fleet([10, 12], [(3, 4), (3, 3), (2, 5), (4, 1)]),
+    ]
+    for instance in fleets:
+        result = exact(instance, skip=skip, time_limit=30)
+        assert result.lower_bound == brute_force(instance)

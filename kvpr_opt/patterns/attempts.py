@@ -29,6 +29,7 @@ from kvpr_opt.patterns.pricing import Precision
 from kvpr_opt.patterns.proof import dual_proof, exhaustion, packing_of, placement_of
 from kvpr_opt.patterns.question import Question
 from kvpr_opt.patterns.tree import proving_share, tree_proof
+from kvpr_opt.placement import Placement
 from kvpr_opt.progress import Tracker
 from kvpr_opt.scaled import Threshold
 
@@ -62,7 +63,7 @@ class Attempts:
         Shared by all that work on the run.
     seed
         The first random seed of dives and neighbourhoods.
-    over
+    until
         Says whether the work is to end before the tracker is done.
 
     Attributes
@@ -80,19 +81,18 @@ class Attempts:
         findings: Findings,
         *,
         seed: int = 0,
-        over: Callable[[], bool] = lambda: False,
+        until: Callable[[], bool] = lambda: False,
     ) -> None:
         self.findings = findings
         self.lp = PatternLP(tracker.instance.scaled)
         self.tracker = tracker
         self._skip = skip
-        self._instance = tracker.instance
         self.scaled = tracker.instance.scaled
         # Who else works on the run may settle it meanwhile.
-        self._limits = tracker.limits.until(lambda: tracker.settled or over())
+        self._limits = tracker.limits.until(lambda: tracker.settled or until())
         self._dives = self._repacks = seed
 
-    def relax(self, threshold: Threshold, precision: Precision = Precision.FULL) -> Relaxed:
+    def relax(self, threshold: Threshold, precision: Precision) -> Relaxed:
         """Ask the LP; a refutation raises the bound."""
         self.tracker.enter("pattern LP")
         question = Question.of(self.scaled, threshold)
@@ -148,16 +148,21 @@ class Attempts:
         )  # fmt: skip
         if isinstance(answer, NoPacking):
             self._exhausted(threshold, answer, duals)
-        elif isinstance(answer, OutOfBudget) and answer.patterns:
+        elif isinstance(answer, OutOfBudget) and answer.patterns and not self.over:
             self.findings.overflow = (Fraction(threshold.value), effort.patterns)
-        elif isinstance(answer, Packing) and not self._packed(answer, "exhaustive search"):
-            return OutOfBudget(patterns=True)  # it held in rounded numbers only
+        elif isinstance(answer, Packing):
+            placement = self._placement(answer)
+            if placement is None:
+                return OutOfBudget(patterns=True)  # it held in rounded numbers only
+            self.tracker.offer(placement, "exhaustive search")
         return answer
 
     def _refuted_by(self, question: Question, vector: DualVector) -> None:
         proof = dual_proof(self.scaled, question.threshold, vector)
         if not proof.certified:
-            proof = dual_proof(self.scaled, question.threshold, trimmed(question, vector))
+            proof = dual_proof(
+                self.scaled, question.threshold, trimmed(question, vector, self._limits)
+            )
         self._refuted(question.threshold, proof, "pattern LP")
 
     def _exhausted(
@@ -168,6 +173,7 @@ class Attempts:
         share = proving_share(self.tracker, self._bound_after(threshold))
         if duals is not None and share is not None:
             self.tracker.enter("proof for the checker")
+            # On the limits themselves: their copy cannot be left at once.
             proof = tree_proof(self.scaled, threshold, duals, self.tracker.limits, share=share)
         word = exhaustion(threshold, answer)
         self._refuted(threshold, word if proof is None else proof, "exhaustive search")
@@ -183,11 +189,15 @@ class Attempts:
 
     def _packed(self, packing: Packing, source: str) -> bool:
         """Whether a packing is a placement better than the incumbent."""
+        placement = self._placement(packing)
+        return placement is not None and self.tracker.offer(placement, source)
+
+    def _placement(self, packing: Packing) -> Placement | None:
+        """The placement of a packing, unless that held in rounded numbers only."""
         try:
-            placement = placement_of(self._instance, packing)
+            return placement_of(self.tracker.instance, packing)
         except InvalidPlacementError:
-            return False
-        return self.tracker.offer(placement, source)
+            return None
 
     def between(self, low: Fraction, high: Fraction, share: Fraction) -> Threshold:
         """A threshold of small integers about a share of the way from `low` to `high`."""

@@ -56,16 +56,20 @@ def lower(attempts: Attempts, effort: Effort, attempt: Callable[[Threshold, Effo
 def assisted(tracker: Tracker, skip: Collection[str], findings: Findings) -> Iterator[None]:
     """Let a second thread lower the incumbent while the block works.
 
-    It ends with the block, within the time that the tools take between two looks
-    at the limits. What it raised is raised here.
+    There is none where nothing is left that could lower it. It ends with the block,
+    within the time that the tools take between two looks at the limits. What it
+    raised is raised here.
     """
+    if {"dives", "neighbourhoods"} <= set(skip):
+        yield
+        return
     over = threading.Event()
-    attempts = Attempts(tracker, skip, findings, seed=_OTHER_SEEDS, over=over.is_set)
+    attempts = Attempts(tracker, skip, findings, seed=_OTHER_SEEDS, until=over.is_set)
     raised: list[BaseException] = []
 
     def work() -> None:
         try:
-            _descend(attempts)
+            _descend(attempts, over)
         except NumericalError:
             pass  # its LP failed; the main thread goes on, and has its own
         except BaseException as error:
@@ -76,6 +80,9 @@ def assisted(tracker: Tracker, skip: Collection[str], findings: Findings) -> Ite
     thread.start()
     try:
         yield
+    except NumericalError:
+        if not raised:
+            raise
     finally:
         over.set()
         thread.join()
@@ -83,7 +90,7 @@ def assisted(tracker: Tracker, skip: Collection[str], findings: Findings) -> Ite
         raise raised[0]
 
 
-def _descend(attempts: Attempts) -> None:
+def _descend(attempts: Attempts, over: threading.Event) -> None:
     number = 0
     while not attempts.over:
         # Budgets of the second round from the start: its dives are those that vary.
@@ -92,3 +99,4 @@ def _descend(attempts: Attempts) -> None:
         dive_low(attempts, effort)
         lower(attempts, effort, attempts.dive)
         number += 1
+        over.wait(0.01)  # where a round is over at once, the other thread needs the time

@@ -20,7 +20,7 @@ from kvpr_opt.kernels import Floats, Ints
 from kvpr_opt.limits import Limits
 from kvpr_opt.patterns.answers import DualVector
 from kvpr_opt.patterns.knapsack import best_value, least_loads, value_limit
-from kvpr_opt.patterns.knapsack_by_load import MOST_VALUE, most_values
+from kvpr_opt.patterns.knapsack_by_load import MOST_LOADS, MOST_VALUE, most_values
 from kvpr_opt.patterns.question import Question
 
 #: The check is done only up to this many table entries (items times values, or loads).
@@ -67,7 +67,8 @@ def most_by_type(question: Question, values: Ints) -> Ints | None:
         return np.zeros(len(question.capacities), dtype=np.int64)
     top = value_limit(items.sizes, worth, limit)
     # An entry by load takes a quarter of the time of one by value.
-    if limit < 4 * top < 4 * MOST_VALUE and limit * worth.size <= MOST_ENTRIES:
+    short = limit < MOST_LOADS and limit * worth.size <= MOST_ENTRIES
+    if short and limit < 4 * top < 4 * MOST_VALUE:
         return most_values(items.sizes, worth, question.capacities)
     if top * worth.size > MOST_ENTRIES:
         return None
@@ -88,13 +89,13 @@ def rounded(values: Floats, scale: float) -> Ints:
     return np.asarray(np.rint(np.maximum(values, 0.0) * scale).astype(np.int64))
 
 
-def trimmed(question: Question, vector: DualVector) -> DualVector:
+def trimmed(question: Question, vector: DualVector, limits: Limits) -> DualVector:
     """A vector of not many more digits than are needed, by a few tries."""
     likely = _likely(question, vector)
     for times in _ROOMY:
         if 4 * times * likely > max(vector.type_values):
             break
-        shorter = _at_scale(question, vector, times * likely)
+        shorter = _at_scale(question, vector, times * likely, limits)
         if shorter is not None:
             return shorter
     return vector
@@ -110,7 +111,7 @@ def shrunk(question: Question, vector: DualVector, limits: Limits) -> DualVector
     likely = _likely(question, vector)
     enough, too_few, scale = vector, likely // _LUCK, 0
     for scale in _scales(likely // _LUCK, max(vector.type_values)):
-        smaller = None if limits.stopped else _at_scale(question, vector, scale)
+        smaller = _at_scale(question, vector, scale, limits)
         if smaller is not None:
             enough = smaller
             break
@@ -120,7 +121,7 @@ def shrunk(question: Question, vector: DualVector, limits: Limits) -> DualVector
     most = max(enough.type_values)
     for _ in range(_HALVINGS):
         scale = math.isqrt(too_few * most)
-        smaller = None if limits.stopped else _at_scale(question, vector, scale)
+        smaller = _at_scale(question, vector, scale, limits)
         if smaller is None:
             too_few = scale
         else:
@@ -140,7 +141,8 @@ def _likely(question: Question, vector: DualVector) -> int:
     items = sum(
         int(n) * value for n, value in zip(question.counts, vector.class_values, strict=True)
     )
-    return bins // ((items - bins) * question.bins)
+    # What rounded sizes make of it may refute nothing any more.
+    return bins // (max(items - bins, 1) * question.bins)
 
 
 def _scales(least: int, fullest: int) -> Iterator[int]:
@@ -154,11 +156,15 @@ def _scales(least: int, fullest: int) -> Iterator[int]:
         yield scale
 
 
-def _at_scale(question: Question, vector: DualVector, scale: int) -> DualVector | None:
+def _at_scale(
+    question: Question, vector: DualVector, scale: int, limits: Limits
+) -> DualVector | None:
     """The vector rounded to so many units a GPU, if it still refutes the question."""
+    if scale < 1:
+        return None
     share = np.array(vector.class_values, dtype=np.float64) * (scale / max(vector.type_values))
     for whole in (np.rint(share), np.floor(share * (1 + 1e-6))):
-        smaller = refutes(question, whole.astype(np.int64))
+        smaller = None if limits.stopped else refutes(question, whole.astype(np.int64))
         if smaller is not None:
             return smaller
     return None

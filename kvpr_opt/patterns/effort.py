@@ -21,7 +21,7 @@ class Effort:
         """Budgets of round 0, 1, ..."""
         grown = 4 ** min(number, 10)
         return cls(
-            patterns=min(300_000 * 2**number, 2_000_000),
+            patterns=min(300_000 * 2 ** min(number, 3), 2_000_000),
             work=50_000_000 * grown,
             tries=10 * grown,
             dive=DivePlan(

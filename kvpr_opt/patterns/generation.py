@@ -50,7 +50,6 @@ class PatternLP:
     def __init__(self, scaled: ScaledInstance) -> None:
         self.scaled = scaled
         self.pool = PatternPool(len(scaled.classes))
-        self.rounds = 0
         # By type and class: whether the item alone is in the pool.
         self._alone = np.zeros((len(scaled.types), len(scaled.classes)), dtype=bool)
         self._master = Master(self.pool, len(scaled.classes), len(scaled.types))
@@ -102,7 +101,8 @@ class PatternLP:
             return None
         # Finely, since what rounding adds to the slack lets more patterns through.
         scale = max(_LEAST_DUAL, min(_MOST_DUAL, _DUAL_ENTRIES // max(1, question.counts.sum())))
-        values = rounded(outcome.class_values, scale / largest)
+        packed = np.where(question.counts > 0, outcome.class_values, 0.0)
+        values = rounded(packed, scale / largest)
         most = most_by_type(question, values)
         return None if most is None else (values, most)
 
@@ -123,7 +123,6 @@ class PatternLP:
         self._master.pose(question)
         while True:
             solution = self._master.solve()
-            self.rounds += 1
             if solution.factor <= stop_at:
                 return solution
             values = np.where(question.counts > 0, solution.class_values, 0.0)

@@ -15,8 +15,12 @@ from numpy.typing import NDArray
 from kvpr_opt.kernels import Counts, Ints, compiled
 from kvpr_opt.limits import Limits
 
-#: Values of a set stay below this.
+#: Values of a set stay below this, so that one more item fits into 32 bits, too. (At the few
+#: loads beyond the capacity, which fill up a byte and are never read, they may not.)
 MOST_VALUE = 2**30
+
+#: The longest table: with its flags and copies it takes nine bytes an entry.
+MOST_LOADS = 50_000_000
 
 #: Marks a load that no set has.
 _NONE = np.int32(-(2**31))
@@ -78,6 +82,8 @@ def most_by_load(
     By load the most value, negative where there is no set; and by item, a bit by
     load: whether the item is in the best set of the items up to it.
     """
+    if limits.stopped:
+        return None
     length = -(-(capacity + 1) // 8) * 8
     row = np.full(length, _NONE, dtype=np.int32)
     row[0] = 0

@@ -31,6 +31,7 @@ no limit cuts short can be repeated.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection
 from contextlib import nullcontext
 from fractions import Fraction
@@ -54,14 +55,20 @@ from kvpr_opt.progress import Tracker
 #: Stages that can be left out.
 STAGES = ("lp_bound", "dives", "neighbourhoods", "exhaustive_search")
 
+#: Those that raise the bound, and those that find a first placement.
+_CLIMBING, _FINDING = ("lp_bound", "exhaustive_search"), ("dives", "exhaustive_search")
+
 #: Relative width to which the bound of the LP is narrowed: at first, and then.
 _ROUGHLY, _CLOSELY = Fraction(1, 100_000), Fraction(1, 10**8)
 
 #: First relative step of the exhaustive search up from the bound.
 _STEP = Fraction(1, 100_000)
 
-#: Exhaustive searches, and tries of a kind below the incumbent, in one round.
-_CLIMBS, _TRIES = 12, 3
+#: Exhaustive searches in one round.
+_CLIMBS = 12
+
+#: Rounds without a first placement where the search is left out.
+_FEW_ROUNDS = 3
 
 #: Models up to which any threshold is searched exhaustively, at once.
 _TINY = 20
@@ -85,11 +92,11 @@ class PatternEngine:
         Its instance is solved, its incumbent (if any) and bound are the start,
         and every placement and bound found goes to it.
     skip
-        Stages to leave out, of :data:`STAGES`, for ablations. What is left may
-        not be able to close the gap; then only the limits end the run.
+        Stages to leave out, of :data:`STAGES`, for ablations. Where nothing is left
+        that raises the bound there is one round; where nothing finds a first
+        placement there is none.
     local_search
         Called after the first question, where that leaves a gap.
-
     threads
         With 2 or more, one of them lowers the incumbent all the while, on small fleets
         from the second round on.
@@ -118,10 +125,11 @@ class PatternEngine:
         if self._skip.issuperset(STAGES):
             return
         if self._scaled.total_pressure == 0:
-            self._settle_sizes()
+            if not self._skip.issuperset(_FINDING):
+                self._settle_sizes()
             return
         self._find_first()
-        if self._tracker.done:
+        if self._tracker.done or self._tracker.incumbent is None:
             return
         if "lp_bound" not in self._skip:
             attempts.relax(self._scaled.below(attempts.high), Precision.FINE)
@@ -131,11 +139,12 @@ class PatternEngine:
         if self._tracker.done:
             return
         numbers = count()
-        if self._threads == 1 or self._units <= _SMALL:
+        climbing = not self._skip.issuperset(_CLIMBING)
+        if self._threads == 1 or self._units <= _SMALL or not climbing:
             self._round(next(numbers))  # which settles most small fleets
         alone = self._threads == 1 or self._tracker.done
         with nullcontext() if alone else assisted(self._tracker, self._skip, self._findings):
-            while not self._tracker.done:
+            while climbing and not self._tracker.done:
                 self._round(next(numbers))
 
     @property
@@ -166,11 +175,16 @@ class PatternEngine:
         attempts = self._attempts
         number = 0
         threshold = self._scaled.finite()
-        while not self._tracker.done:
+        while not self._tracker.done and number < self._patience:
             effort = Effort.of_round(number)
             if not attempts.dive(threshold, effort):
                 attempts.search(threshold, effort)
             number += 1
+
+    @property
+    def _patience(self) -> float:
+        """Rounds without a first placement: few where nothing could prove that there is none."""
+        return _FEW_ROUNDS if "exhaustive_search" in self._skip else math.inf
 
     def _settle_tiny(self) -> None:
         """Search a fleet of a handful of models from the incumbent downwards.
@@ -196,11 +210,15 @@ class PatternEngine:
     def _find_first(self) -> None:
         """Raise the threshold until a dive finds a placement."""
         attempts = self._attempts
+        if self._skip.issuperset(_FINDING):
+            return
         step, number = Fraction(1, 200), 0
         highest = self._scaled.finite()
         if len(self._scaled.sizes) <= _TINY and self._tracker.incumbent is None:
             attempts.search(highest, Effort.of_round(0))
         while self._tracker.incumbent is None and not self._tracker.done:
+            if number >= self._patience:
+                return
             threshold = self._scaled.at_most(attempts.low * (1 + step))
             if threshold.value >= highest.value:
                 threshold, number = highest, number + 1

@@ -19,7 +19,7 @@ from kvpr_opt.limits import Limits
 from kvpr_opt.patterns.answers import DualVector
 from kvpr_opt.patterns.dual import Items, rounded
 from kvpr_opt.patterns.knapsack import best_of_all, best_through_each, value_limit
-from kvpr_opt.patterns.knapsack_by_load import MOST_VALUE, most_by_load, sets_of_loads
+from kvpr_opt.patterns.knapsack_by_load import MOST_LOADS, MOST_VALUE, most_by_load, sets_of_loads
 from kvpr_opt.patterns.question import Question
 
 #: Entries of a whole table by value, and of one with a bit an entry.
@@ -62,8 +62,9 @@ def grids(question: Question, precision: Precision) -> tuple[Grid, ...]:
     if precision is Precision.COARSE:
         return COARSE
     items = Items.of(question, question.counts > 0)
-    entries = len(items.sizes) * (int(question.capacities.max()) + 1)
-    if entries <= (_LONG_LOAD if precision is Precision.FULL else _SHORT_LOAD):
+    loads = int(question.capacities.max()) + 1
+    most = _LONG_LOAD if precision is Precision.FULL else _SHORT_LOAD
+    if loads <= MOST_LOADS and loads * len(items.sizes) <= most:
         return COARSE + _BY_LOAD
     return COARSE + (_BY_VALUE if precision is Precision.FULL else _BY_VALUE[:1])
 

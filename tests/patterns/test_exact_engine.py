@@ -286,7 +286,7 @@ def test_proofs_beyond_the_checkers_limits_are_trimmed_or_our_word() -> None:
         tuple(value * factor for value in found.type_values),
     )
     assert not dual_proof(scaled, threshold, long).certified
-    short = trimmed(question, long)
+    short = trimmed(question, long, Limits())
     assert refutes(question, np.array(short.class_values)) == short
     assert dual_proof(scaled, threshold, short).certified
-    assert trimmed(question, short) == short
+    assert trimmed(question, short, Limits()) == short
