@@ -143,7 +143,7 @@ def shorten_proof(tracker: Tracker) -> None:
     value, points = bound.value, bound.evidence
     threshold = scaled.below(value) if isinstance(value, Fraction) else scaled.finite()
     question = Question.of(scaled, threshold)
-    tracker.enter("proof in short numbers")
+    tracker.enter("proof for the checker")
     by_class = tuple(points.models[group.models[0]] for group in scaled.classes)
     proof = dual_proof(
         scaled, threshold, shrunk(question, DualVector(by_class, points.gpus), limits)

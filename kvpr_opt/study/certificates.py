@@ -64,6 +64,7 @@ CELLS = (
     Cell("uniform", 16, 48),
     Cell("uniform", 16, 64),
     Cell("uniform", 8, 48),
+    Cell("uniform", 8, 64),
     Cell("mixed", 16, 48),
     Cell("precise", 12, 48),
     Cell("precise", 16, 64),
