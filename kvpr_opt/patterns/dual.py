@@ -27,9 +27,10 @@ from kvpr_opt.patterns.question import Question
 MOST_ENTRIES = 600_000_000
 
 #: Units of a full GPU tried for a vector of small numbers, least first; twice as many each
-#: time where none of these is enough, then halfway between the last two, so many times.
+#: time where none of these is enough, then halfway between the last two, so many times, if
+#: there are this many items times units.
 _SCALES = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 30, 40, 60, 100, 200, 500, 1000, 2000, 5000)
-_HALVINGS = 3
+_HALVINGS, _WORTHWHILE = 2, 20_000_000
 
 #: How many times fewer units a GPU than expected are tried; and how many times more where
 #: few tries have to do.
@@ -104,21 +105,19 @@ def trimmed(question: Question, vector: DualVector, limits: Limits) -> DualVecto
 def shrunk(question: Question, vector: DualVector, limits: Limits) -> DualVector:
     """A vector of smaller numbers that refutes the same question, if rounding finds one.
 
-    Rounded to nearest and rounded down are tried at each scale: the duals of a
-    linear program are often multiples of a simple fraction. Where the limits come
-    first, the vector at hand is returned.
+    The duals of a linear program are often multiples of a simple fraction: small
+    scales are all tried. Where the limits come first, the vector at hand is returned.
     """
-    likely = _likely(question, vector)
-    enough, too_few, scale = vector, likely // _LUCK, 0
-    for scale in _scales(likely // _LUCK, max(vector.type_values)):
+    enough, too_few, scale = vector, 0, 0
+    for scale in _scales(_likely(question, vector), max(vector.type_values)):
         smaller = _at_scale(question, vector, scale, limits)
         if smaller is not None:
             enough = smaller
             break
         too_few = scale
-    if scale <= _SCALES[-1]:
-        return enough
     most = max(enough.type_values)
+    if scale <= _SCALES[-1] or most * int(question.counts.sum()) < _WORTHWHILE:
+        return enough
     for _ in range(_HALVINGS):
         scale = math.isqrt(too_few * most)
         smaller = _at_scale(question, vector, scale, limits)
@@ -145,12 +144,12 @@ def _likely(question: Question, vector: DualVector) -> int:
     return bins // (max(items - bins, 1) * question.bins)
 
 
-def _scales(least: int, fullest: int) -> Iterator[int]:
+def _scales(likely: int, fullest: int) -> Iterator[int]:
     """Scales for a vector with so many units a GPU, from the smallest that may do."""
     for scale in _SCALES:
-        if least <= scale <= fullest // 2:
+        if likely // _LUCK <= scale <= fullest // 2:
             yield scale
-    scale = max(_SCALES[-1], least)
+    scale = max(_SCALES[-1], likely)
     while scale <= fullest // 4:
         scale *= 2
         yield scale
@@ -159,11 +158,15 @@ def _scales(least: int, fullest: int) -> Iterator[int]:
 def _at_scale(
     question: Question, vector: DualVector, scale: int, limits: Limits
 ) -> DualVector | None:
-    """The vector rounded to so many units a GPU, if it still refutes the question."""
+    """The vector rounded to so many units a GPU, if it still refutes the question.
+
+    To nearest; at small scales, which cost little, also down.
+    """
     if scale < 1:
         return None
     share = np.array(vector.class_values, dtype=np.float64) * (scale / max(vector.type_values))
-    for whole in (np.rint(share), np.floor(share * (1 + 1e-6))):
+    down = (np.floor(share * (1 + 1e-6)),) if scale <= _SCALES[-1] else ()
+    for whole in (np.rint(share), *down):
         smaller = None if limits.stopped else refutes(question, whole.astype(np.int64))
         if smaller is not None:
             return smaller

@@ -122,8 +122,8 @@ class PatternLP:
             best = first.duals
         self._master.pose(question)
         while True:
-            solution = self._master.solve()
-            if solution.factor <= stop_at:
+            solution = self._master.solve(limits)
+            if solution.factor <= stop_at or limits.stopped:
                 return solution
             values = np.where(question.counts > 0, solution.class_values, 0.0)
             duals = Duals(values, solution.type_values)

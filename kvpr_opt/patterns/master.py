@@ -17,6 +17,7 @@ non-negative.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import highspy
@@ -25,6 +26,7 @@ from numpy.typing import NDArray
 
 from kvpr_opt.errors import NumericalError
 from kvpr_opt.kernels import Floats
+from kvpr_opt.limits import Limits
 from kvpr_opt.patterns.pool import PatternPool
 from kvpr_opt.patterns.question import Question
 
@@ -51,6 +53,11 @@ class LPSolution:
     weights: Floats
     class_values: Floats
     type_values: Floats
+
+    @classmethod
+    def unknown(cls, patterns: int, classes: int, types: int) -> LPSolution:
+        """Nothing is known of the optimum."""
+        return cls(math.inf, np.zeros(patterns), np.zeros(classes), np.zeros(types))
 
 
 class Master:
@@ -108,19 +115,25 @@ class Master:
         self._closed = closed
         self._posed = True
 
-    def solve(self) -> LPSolution:
-        """The optimum over the patterns at hand."""
+    def solve(self, limits: Limits) -> LPSolution:
+        """The optimum over the patterns at hand; an infinite factor where the time was up."""
         self._take_new()
+        # HiGHS counts the seconds of all its runs.
+        deadline = self._highs.getRunTime() + limits.remaining
+        self._highs.setOptionValue("time_limit", deadline)
         self._highs.setOptionValue("simplex_strategy", _DUAL if self._posed else _PRIMAL)
         self._posed = False
         self._highs.run()
+        stopped, optimal = highspy.HighsModelStatus.kTimeLimit, highspy.HighsModelStatus.kOptimal
         status = self._highs.getModelStatus()
-        if status != highspy.HighsModelStatus.kOptimal:
+        if status not in (optimal, stopped):
             # A basis spoilt by many changes: once more from scratch.
             self._highs.clearSolver()
             self._highs.run()
             status = self._highs.getModelStatus()
-        if status != highspy.HighsModelStatus.kOptimal:
+        if status == stopped:
+            return LPSolution.unknown(self._columns, self._classes, self._types)
+        if status != optimal:
             raise NumericalError(f"the pattern LP ended with {status}")
         solution = self._highs.getSolution()
         values = np.array(solution.col_value)

@@ -16,7 +16,7 @@ from kvpr_opt.generate import random_instance
 from kvpr_opt.instance import GPU, LLM, Instance
 from kvpr_opt.limits import Limits
 from kvpr_opt.patterns import portfolio
-from kvpr_opt.patterns.answers import DualVector, Fractional, NoPacking, Packing
+from kvpr_opt.patterns.answers import DualVector, Fractional, NoPacking, Packing, Undecided
 from kvpr_opt.patterns.cover import cover
 from kvpr_opt.patterns.dive import Dive, DivePlan
 from kvpr_opt.patterns.dual import most_by_type, refutes, shrunk, trimmed
@@ -290,3 +290,12 @@ def test_proofs_beyond_the_checkers_limits_are_trimmed_or_our_word() -> None:
     assert refutes(question, np.array(short.class_values)) == short
     assert dual_proof(scaled, threshold, short).certified
     assert trimmed(question, short, Limits()) == short
+
+
+def test_the_lp_says_nothing_where_its_time_is_up() -> None:
+    scaled = random_instance("uniform", gpus=64, models=256, seed=0).scaled
+    question = Question.of(scaled, scaled.at_most(Fraction(1, 16)))
+    limits = Limits(0.05)
+    answer = PatternLP(scaled).decide(question, limits)
+    assert isinstance(answer, Undecided)
+    assert limits.elapsed < 1
