@@ -34,7 +34,7 @@ _HALVINGS, _WORTHWHILE = 2, 20_000_000
 
 #: How many times fewer units a GPU than expected are tried; and how many times more where
 #: few tries have to do.
-_LUCK, _ROOMY = 4, (8, 40, 200)
+_LUCK, _ROOMY = 4, (4, 8, 16, 32, 64, 128)
 
 
 @dataclass(frozen=True)
@@ -158,15 +158,11 @@ def _scales(likely: int, fullest: int) -> Iterator[int]:
 def _at_scale(
     question: Question, vector: DualVector, scale: int, limits: Limits
 ) -> DualVector | None:
-    """The vector rounded to so many units a GPU, if it still refutes the question.
-
-    To nearest; at small scales, which cost little, also down.
-    """
+    """The vector rounded to so many units a GPU, to nearest or down, if it still refutes."""
     if scale < 1:
         return None
     share = np.array(vector.class_values, dtype=np.float64) * (scale / max(vector.type_values))
-    down = (np.floor(share * (1 + 1e-6)),) if scale <= _SCALES[-1] else ()
-    for whole in (np.rint(share), *down):
+    for whole in (np.rint(share), np.floor(share * (1 + 1e-6))):
         smaller = None if limits.stopped else refutes(question, whole.astype(np.int64))
         if smaller is not None:
             return smaller

@@ -85,7 +85,9 @@ class PatternLP:
         part.pool.add(counts, self.pool.kinds[good])
         return part
 
-    def duals(self, question: Question, limits: Limits) -> tuple[Ints, Ints] | DualVector | None:
+    def duals(
+        self, question: Question, limits: Limits, precision: Precision = Precision.FINE
+    ) -> tuple[Ints, Ints] | DualVector | None:
         """Optimal duals, nearly: integer values by class and the most by type.
 
         A :class:`DualVector` if they refute the question, ``None`` if stopped.
@@ -93,7 +95,7 @@ class PatternLP:
         trivial = refuted_at_once(question)
         if trivial is not None:
             return trivial
-        outcome = self._generate(question, limits, Precision.FINE, stop_at=0.0)
+        outcome = self._generate(question, limits, precision, stop_at=0.0)
         if not isinstance(outcome, LPSolution):
             return outcome
         largest = float(outcome.type_values.max())

@@ -20,6 +20,7 @@ from kvpr_opt.limits import Limits
 from kvpr_opt.patterns.answers import DualVector
 from kvpr_opt.patterns.dual import shrunk
 from kvpr_opt.patterns.generation import PatternLP
+from kvpr_opt.patterns.pricing import Precision
 from kvpr_opt.patterns.proof import dual_proof, points_by_model
 from kvpr_opt.patterns.question import Question
 from kvpr_opt.progress import Tracker
@@ -125,7 +126,7 @@ def prove_bound(tracker: Tracker, lp: PatternLP | None = None) -> None:
     question = Question.of(scaled, threshold)
     if not question.counts.any():
         return  # nothing takes any room: there is a packing
-    duals = (PatternLP(scaled) if lp is None else lp).duals(question, limits)
+    duals = (PatternLP(scaled) if lp is None else lp).duals(question, limits, Precision.FULL)
     proof: evidence.Evidence | None = None
     if isinstance(duals, DualVector):
         proof = dual_proof(scaled, threshold, shrunk(question, duals, limits))
