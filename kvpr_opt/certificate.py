@@ -224,9 +224,7 @@ def _proof(instance: Instance, bound: LowerBound) -> dict[str, Any]:
 def _as_points(instance: Instance, value: Fraction | float, counting: Counting) -> DualVector:
     """Counting is a dual vector: a point for each model counted, and how many a GPU can hold."""
     scaled = instance.scaled
-    problem = scaled.packing(
-        scaled.below(value) if isinstance(value, Fraction) else scaled.finite()
-    )
+    problem = scaled.packing(scaled.below(value))
     points = [0] * len(problem.sizes)
     for model in counting.models:
         points[model] = 1

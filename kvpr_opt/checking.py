@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -11,7 +10,7 @@ from kvpr_opt.errors import SolverError
 from kvpr_opt.evidence import DualVector, LowerBound, Tree
 from kvpr_opt.instance import Instance
 from kvpr_opt.limits import Limits
-from kvpr_opt.verify import MAX_ROW, MAX_TABLE, MAX_WORK
+from kvpr_opt.verify import MAX_TABLE
 
 #: Seconds that a check may take when the time is up.
 AFTER_LIMIT = 0.5
@@ -88,8 +87,6 @@ def seconds_to_check(instance: Instance, bounds: list[LowerBound]) -> float:
 def _seconds_for_points(instance: Instance, value: Fraction | float, vector: DualVector) -> float:
     """About how long points alone take: one row, changed by each model, or a search for sets."""
     scaled = instance.scaled
-    threshold = scaled.finite() if value == math.inf else scaled.below(Fraction(value))
-    row = vector.row_bytes(max(scaled.packing(threshold).capacities))
-    if row <= MAX_ROW and row * len(vector.models) <= MAX_WORK:
-        return row * len(vector.models) / _BYTES
-    return MAX_TABLE / _BYTES + _SETS_SECONDS
+    threshold = scaled.below(value)
+    work = vector.row_work(max(scaled.packing(threshold).capacities))
+    return MAX_TABLE / _BYTES + _SETS_SECONDS if work is None else work / _BYTES

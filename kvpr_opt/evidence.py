@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import ClassVar
 
+from kvpr_opt.verify import MAX_ROW, MAX_WORK
+
 
 @dataclass(frozen=True)
 class Volume:
@@ -65,13 +67,16 @@ class DualVector:
     kind: ClassVar[str] = "dual"
     certified: ClassVar[bool] = True
 
-    def row_bytes(self, room: int) -> int:
-        """Bytes of the checker's row of least sizes, where the largest bin has so much room.
+    def row_work(self, room: int) -> int | None:
+        """Bytes that the checker changes, where the largest bin has so much room.
 
-        An entry for each number of points, of two sizes and a bit; the checker changes the
-        row once for each model.
+        Its row of least sizes has an entry for each number of points, of two sizes and a
+        bit, and is changed once for each model. ``None`` where the checker does without a
+        row, since it or the work would be too long.
         """
-        return (max(self.gpus) + 2) * ((2 * room).bit_length() // 8 + 1)
+        row = (max(self.gpus) + 2) * ((2 * room).bit_length() // 8 + 1)
+        work = row * len(self.models)
+        return work if row <= MAX_ROW and work <= MAX_WORK else None
 
 
 @dataclass(frozen=True)

@@ -149,14 +149,16 @@ class ScaledInstance:
         """The threshold ``max KVPR <= value``, in its smallest equivalent integers."""
         return self._threshold(farey_floor(value / self.kvpr_unit, self._denominators))
 
-    def below(self, value: Fraction) -> Threshold:
+    def below(self, value: Fraction | float) -> Threshold:
         """The threshold ``max KVPR < value``, as the equivalent "at most" question.
 
         KVPR takes only values A / f with 1 <= f <= the largest capacity, so
         "below t" is "at most the largest such fraction below t". It is *not*
         "total size below capacity": a GPU filled to the last unit by models
-        without pressure is legal and has KVPR 0.
+        without pressure is legal and has KVPR 0. Below ``math.inf`` is any finite value.
         """
+        if isinstance(value, float):
+            return self.finite()
         return self._threshold(farey_below(value / self.kvpr_unit, self._denominators))
 
     def finite(self) -> Threshold:

@@ -150,20 +150,18 @@ class Run:
         too_large = _beyond_patterns(self.tracker.instance.scaled)
         if too_large:
             self.statistics["pattern_engine"] = f"left out: {too_large}"
-        rounds = [FIRST_ROUNDS, ROUNDS] if self._sparse else [ROUNDS]
+        rounds = [MANY_ROUNDS] if self._large else [ROUNDS]
+        if self._sparse:
+            rounds.insert(0, FIRST_ROUNDS)
 
         def search_on() -> None:
             if rounds:
                 self._compiled_search(rounds.pop(0))
 
-        if self._large:
-            self._compiled_search(MANY_ROUNDS, fill=True)
-        else:
-            search_on()
+        search_on()
         if not too_large:
-            self._pattern_engine(search_on if self._sparse else None)
-        if self._sparse:
-            search_on()  # if the engine had no use for it
+            self._pattern_engine(search_on)
+        search_on()  # if the engine had no use for it
 
     def _load_kernels(self) -> bool:
         """Compile what was not compiled on this machine before; that does not count as time.
@@ -189,14 +187,14 @@ class Run:
             return False
         return True
 
-    def _compiled_search(self, rounds: int, *, fill: bool = False) -> None:
+    def _compiled_search(self, rounds: int) -> None:
         if "compiled_search" in self._skip or self.tracker.done:
             return
         from kvpr_opt.heuristics import compiled
 
         self.tracker.enter("compiled local search")
         instance, limits = self.tracker.instance, self.tracker.limits
-        if fill:
+        if self._large:
             compiled.fill(
                 instance, seed=self._seed, limits=limits, on_improvement=self._offer_compiled
             )
@@ -223,7 +221,7 @@ class Run:
     def _offer_compiled(self, placement: Placement) -> None:
         self.tracker.offer(placement, "compiled local search")
 
-    def _pattern_engine(self, local_search: Callable[[], None] | None) -> None:
+    def _pattern_engine(self, local_search: Callable[[], None]) -> None:
         tracker = self.tracker
         if tracker.done:
             return

@@ -47,6 +47,14 @@ def _with_item(without: _Row, shifted: _Row, result: _Row, value: np.int32) -> N
 
 
 @compiled
+def _add(row: _Row, other: _Row, size: int, value: np.int32) -> None:
+    """Add an item to a row; `other` becomes the row as it was."""
+    other[:] = row
+    size = min(size, row.size)
+    _with_item(other[size:], other[: row.size - size], row[size:], value)
+
+
+@compiled
 def _differ(one: _Row, other: _Row, flags: _Bits) -> None:
     for load in range(one.size):
         flags[load] = one[load] != other[load]
@@ -57,9 +65,7 @@ def _extend(row: _Row, other: _Row, flags: _Bits, sizes: Ints, values: _Row, tak
     """Add items to a row; `taken` gets a row for each, with a bit for each load."""
     words = flags.view(np.uint64)
     for i in range(sizes.size):
-        other[:] = row
-        size = min(sizes[i], row.size)
-        _with_item(other[size:], other[: row.size - size], row[size:], values[i])
+        _add(row, other, sizes[i], values[i])
         _differ(row, other, flags)
         for word in range(words.size):
             taken[i, word] = np.uint8((words[word] * _GATHER) >> np.uint64(56))
@@ -101,9 +107,7 @@ def most_by_load(
 @compiled
 def _with_items(row: _Row, other: _Row, sizes: Ints, values: _Row) -> None:
     for i in range(sizes.size):
-        other[:] = row
-        size = min(sizes[i], row.size)
-        _with_item(other[size:], other[: row.size - size], row[size:], values[i])
+        _add(row, other, sizes[i], values[i])
 
 
 def most_values(sizes: Ints, values: Ints, capacities: Ints) -> Ints:

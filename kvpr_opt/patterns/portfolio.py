@@ -115,8 +115,7 @@ class PatternEngine:
         self._local_search = local_search
         self._threads = threads
         self._scaled = tracker.instance.scaled
-        self._findings = Findings()
-        self._attempts = Attempts(tracker, self._skip, self._findings)
+        self._attempts = Attempts(tracker, self._skip, Findings())
         self._units = len(self._scaled.sizes) * len(self._scaled.capacities)
 
     def run(self) -> None:
@@ -136,15 +135,22 @@ class PatternEngine:
         if self._local_search is not None and not self._tracker.done:
             self._local_search()
         self._settle_tiny()
-        if self._tracker.done:
-            return
+        if not self._tracker.done:
+            self._rounds()
+
+    def _rounds(self) -> None:
+        """Rounds of growing budgets, until L = U or nothing is left that raises L."""
         numbers = count()
         climbing = not self._skip.issuperset(_CLIMBING)
         if self._threads == 1 or self._units <= _SMALL or not climbing:
             self._round(next(numbers))  # which settles most small fleets
-        alone = self._threads == 1 or self._tracker.done
-        with nullcontext() if alone else assisted(self._tracker, self._skip, self._findings):
-            while climbing and not self._tracker.done:
+        if self._tracker.done or not climbing:
+            return
+        alone = self._threads == 1
+        with (
+            nullcontext() if alone else assisted(self._tracker, self._skip, self._attempts.findings)
+        ):
+            while not self._tracker.done:
                 self._round(next(numbers))
 
     @property

@@ -12,7 +12,7 @@ from kvpr_opt.instance import Instance
 from kvpr_opt.patterns.answers import DualVector, NoPacking, Packing
 from kvpr_opt.placement import Placement
 from kvpr_opt.scaled import ScaledInstance, Threshold
-from kvpr_opt.verify import MAX_POINT_DIGITS, MAX_ROW, MAX_WORK
+from kvpr_opt.verify import MAX_POINT_DIGITS
 
 #: Points of a model or a GPU that the checker reads, at most.
 MOST_POINTS = 10**MAX_POINT_DIGITS - 1
@@ -37,9 +37,8 @@ def dual_proof(
     """
     problem = scaled.packing(threshold)
     points = evidence.DualVector(points_by_model(scaled, vector.class_values), vector.type_values)
-    row = points.row_bytes(max(problem.capacities))
     short = max(*points.models, *points.gpus, 0) <= MOST_POINTS
-    if short and row <= MAX_ROW and row * len(points.models) <= MAX_WORK:
+    if short and points.row_work(max(problem.capacities)) is not None:
         return points
     if sum(problem.sizes) > sum(problem.capacities):
         return evidence.Volume()

@@ -122,7 +122,7 @@ def prove_bound(tracker: Tracker, lp: PatternLP | None = None) -> None:
         return
     tracker.enter("proof for the checker")
     value = bound.value
-    threshold = scaled.below(value) if isinstance(value, Fraction) else scaled.finite()
+    threshold = scaled.below(value)
     question = Question.of(scaled, threshold)
     if not question.counts.any():
         return  # nothing takes any room: there is a packing
@@ -142,7 +142,7 @@ def shorten_proof(tracker: Tracker) -> None:
     if bound is None or not isinstance(bound.evidence, evidence.DualVector):
         return
     value, points = bound.value, bound.evidence
-    threshold = scaled.below(value) if isinstance(value, Fraction) else scaled.finite()
+    threshold = scaled.below(value)
     question = Question.of(scaled, threshold)
     tracker.enter("proof for the checker")
     by_class = tuple(points.models[group.models[0]] for group in scaled.classes)
