@@ -90,10 +90,10 @@ from kvpr_opt.instance import Instance
 from kvpr_opt.limits import Limits
 from kvpr_opt.oracle import Infeasible, Unknown, Verdict
 from kvpr_opt.patterns.answers import DualVector, Packing, Undecided
-from kvpr_opt.patterns.dual import shrunk
 from kvpr_opt.patterns.generation import PatternLP
 from kvpr_opt.patterns.proof import dual_proof
 from kvpr_opt.patterns.question import Question
+from kvpr_opt.patterns.rounding import shrunk
 from kvpr_opt.placement import Placement
 from kvpr_opt.scaled import Threshold
 
@@ -151,7 +151,8 @@ class Formulation:
             self._lp = PatternLP(scaled)
             return Unknown(str(error), final=True)
         if isinstance(relaxed, DualVector):
-            return Infeasible(dual_proof(scaled, threshold, shrunk(question, relaxed, limits)))
+            shorter = shrunk(question, relaxed, self._lp.pool, limits)
+            return Infeasible(dual_proof(scaled, threshold, shorter))
         if isinstance(relaxed, Undecided):
             return Unknown("the LP was stopped, or is too close to call", final=not limits.stopped)
         if hint is not None:

@@ -16,11 +16,19 @@ from typing import Any, NamedTuple
 
 from kvpr_opt.canonical import canonical_fleet, digest
 from kvpr_opt.errors import InputError, SolverError
-from kvpr_opt.evidence import Counting, DualVector, LowerBound, SolverWord, Tree, Volume
+from kvpr_opt.evidence import (
+    Counting,
+    DualVector,
+    LowerBound,
+    Refuted,
+    SolverWord,
+    Tree,
+    Volume,
+)
 from kvpr_opt.exact import fraction_text
 from kvpr_opt.instance import Instance
 from kvpr_opt.placement import Placement
-from kvpr_opt.verify import CERTIFICATE_SCHEMA, check, read_certificate
+from kvpr_opt.verify import CERTIFICATE_SCHEMA, Bins, Item, check, read_certificate, refute
 
 
 @dataclass(frozen=True)
@@ -160,7 +168,7 @@ def certify(
     )
 
 
-def verify(instance: Instance, certificate: Certificate) -> Report:
+def verify(instance: Instance, certificate: Certificate, known: Iterable[Refuted] = ()) -> Report:
     """Check every claim of a certificate about a fleet.
 
     Nothing that produced the certificate is believed: the stand-alone checker
@@ -172,18 +180,29 @@ def verify(instance: Instance, certificate: Certificate) -> Report:
         The fleet.
     certificate
         What is claimed about it.
+    known
+        What the checker's own routine has ruled out already: it is not done again.
 
     Returns
     -------
     Report
         Each check by name, passed, failed, or resting on a solver's word.
     """
-    return verify_texts(canonical_fleet(instance), certificate.to_json())
+    said = {(items, bins): said for items, bins, said in known}
+
+    def remembered(items: Iterable[Item], bins: Iterable[Bins], cases: int) -> str:
+        question = tuple(items), tuple(bins)
+        return said.get(question) or refute(*question, cases)
+
+    return _report(*check(canonical_fleet(instance), certificate.to_json(), remembered))
 
 
 def verify_texts(canonical: str, certificate: str) -> Report:
     """Let the stand-alone checker read the texts of a canonical fleet and of a certificate."""
-    checks, exit_code = check(canonical, certificate)
+    return _report(*check(canonical, certificate))
+
+
+def _report(checks: Iterable[tuple[str, str, str]], exit_code: int) -> Report:
     return Report([Check(*made) for made in checks], exit_code)
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from kvpr_opt.certificate import Certificate, Report, verify
 from kvpr_opt.errors import SolverError
-from kvpr_opt.evidence import DualVector, LowerBound, Tree
+from kvpr_opt.evidence import DualVector, LowerBound, Refuted, Tree
 from kvpr_opt.instance import Instance
 from kvpr_opt.limits import Limits
 from kvpr_opt.verify import MAX_TABLE
@@ -41,17 +41,18 @@ class Checked(NamedTuple):
     remark: str
 
 
-def checked(instance: Instance, certificate: Certificate, limits: Limits, work: float) -> Checked:
+def checked(
+    instance: Instance, certificate: Certificate, bounds: list[LowerBound], limits: Limits
+) -> Checked:
     """Let the checker go over a certificate, unless that takes longer than is left.
 
     Parameters
     ----------
-    instance, certificate
-        The fleet and what is claimed about it.
+    instance, certificate, bounds
+        The fleet, what is claimed about it, and the bounds that the claims rest on. What the
+        checker's routine has ruled out in the run is not done again.
     limits
         Of the run. A Ctrl-C ends the check at once.
-    work
-        Seconds that the check takes, of :func:`seconds_to_check`.
 
     Raises
     ------
@@ -59,11 +60,12 @@ def checked(instance: Instance, certificate: Certificate, limits: Limits, work: 
         If the checker finds a claim that is false.
     """
     left = (0.0 if limits.stopped else limits.remaining) + AFTER_LIMIT
+    work = seconds_to_check(instance, bounds)
     if work > left:
         return Checked(False, f"not checked: that takes about {work:.1f} s, by kvpr-opt verify")
     report: Report | None = None
     with limits.interruptible_at_once():
-        report = verify(instance, certificate)
+        report = verify(instance, certificate, _refuted(bounds))
     if report is None:
         return Checked(False, "not checked: interrupted")
     if not report.readable:
@@ -80,8 +82,12 @@ def seconds_to_check(instance: Instance, bounds: list[LowerBound]) -> float:
         for bound in bounds
         if isinstance(bound.evidence, DualVector)
     )
-    cases = sum(bound.evidence.seconds for bound in bounds if isinstance(bound.evidence, Tree))
-    return cases + vectors + (len(instance.models) + len(instance.gpus)) / _NAMES
+    return vectors + (len(instance.models) + len(instance.gpus)) / _NAMES
+
+
+def _refuted(bounds: list[LowerBound]) -> list[Refuted]:
+    trees = [bound.evidence for bound in bounds if isinstance(bound.evidence, Tree)]
+    return [tree.refuted for tree in trees if tree.refuted is not None]
 
 
 def _seconds_for_points(instance: Instance, value: Fraction | float, vector: DualVector) -> float:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from kvpr_opt.verify import MAX_ROW, MAX_WORK
 
@@ -79,6 +79,24 @@ class DualVector:
         return work if row <= MAX_ROW and work <= MAX_WORK else None
 
 
+class Refuted(NamedTuple):
+    """A packing that the checker's routine has ruled out, and what it said.
+
+    Attributes
+    ----------
+    items
+        Size and points of each model.
+    bins
+        Number, capacity and points of the GPUs of each type.
+    said
+        The routine's words.
+    """
+
+    items: tuple[tuple[int, int], ...]
+    bins: tuple[tuple[int, int, int], ...]
+    said: str
+
+
 @dataclass(frozen=True)
 class Tree:
     """Points as in :class:`DualVector`, but with some to spare, and few ways to lose them.
@@ -95,13 +113,13 @@ class Tree:
     ----------
     models, gpus
         As in :class:`DualVector`.
-    seconds
-        How long the checker's routine took when the proof was made.
+    refuted
+        What the checker's routine has ruled out when the proof was made, if it was asked.
     """
 
     models: tuple[int, ...]
     gpus: tuple[int, ...]
-    seconds: float = field(default=0.0, compare=False)
+    refuted: Refuted | None = field(default=None, compare=False, repr=False)
     kind: ClassVar[str] = "tree"
     certified: ClassVar[bool] = True
 

@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from kvpr_opt.certificate import certify
-from kvpr_opt.checking import checked, seconds_to_check
+from kvpr_opt.checking import checked
 from kvpr_opt.errors import InputError, check_known
 from kvpr_opt.exact import decimal_text, to_fraction, whole_number
 from kvpr_opt.instance import Instance, Number
@@ -24,6 +24,9 @@ from kvpr_opt.stages import OWN_METHODS, STAGES, Run
 
 #: The largest seed that every solver takes, and more threads than any of them uses well.
 MAX_SEED, MAX_THREADS = 2**31 - 1, 1024
+
+#: The last stage of a run.
+CHECKING = "check of the certificate"
 
 
 def solve(
@@ -196,8 +199,8 @@ def _result(run: Run, message: str, parameters: dict[str, Any]) -> Result:
     certificate = certify(
         tracker.instance, status=status.value, incumbent=tracker.incumbent, bounds=tracker.bounds
     )
-    work = seconds_to_check(tracker.instance, tracker.bounds)
-    made = checked(tracker.instance, certificate, tracker.limits, work)
+    tracker.enter(CHECKING)
+    made = checked(tracker.instance, certificate, tracker.bounds, tracker.limits)
     return Result(
         instance=tracker.instance,
         status=status,

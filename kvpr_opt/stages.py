@@ -267,7 +267,7 @@ class Run:
 
         lp = None if self._engine is None else self._engine.lp
         self._run_engine(partial(prove_bound, self.tracker, lp))
-        shorten_proof(self.tracker)
+        shorten_proof(self.tracker, lp)
 
     def _threshold_search(self) -> None:
         self.tracker.enter("starting the solver")

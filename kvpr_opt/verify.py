@@ -23,7 +23,7 @@ MAX_BYTES, MAX_OBJECTS = 10_000_000, 250_000  # of a file; opening brackets in i
 MAX_DIGITS, MAX_CLAIM_DIGITS, MAX_POINT_DIGITS = 200, 20_000, 9  # of a fleet; a KVPR; points
 MAX_MEMORY_BITS, MAX_PRESSURE_BITS = 4_000, 100_000_000  # denominators; times GPUs and models
 MAX_ROW, MAX_WORK = 40_000_000, 2_500_000_000  # bytes for points alone; times the items
-MAX_TABLE, MAX_STEPS = 60_000_000, 3_000_000  # bytes, and steps, to find the sets of a proof
+MAX_TABLE, MAX_STEPS = 15_000_000, 3_000_000  # bytes, and steps, to find the sets of a proof
 MAX_SETS, MAX_CASES = 20_000, 100_000  # that a tree may choose from, and distinguish
 Item = tuple[int, int]  # its size and its points
 Bins = tuple[int, int, int]  # how many of them there are, their capacity and their points
@@ -208,7 +208,7 @@ def _tried(patterns: list[Any], rest: Counter[Item], spare: int, most: int) -> i
     return tried
 
 
-def _bound(fleet: Fleet, value: Fraction | float, proof: dict[str, Any]) -> tuple[str, str]:
+def _bound(refute: Any, fleet: Fleet, value: Any, _: str, proof: Any) -> tuple[str, str]:
     if value == 0:
         return PASSED, "no KVPR is negative, whatever the proof says"
     a, f = threshold(fleet, value)
@@ -263,8 +263,8 @@ def _status(status: str, value: Any, bounds: list[Any], checks: list[Check]) -> 
     raise ValueError(f"{status[:60]!a} does not follow from placement and bounds")
 
 
-def check(canonical_text: str, certificate_text: str) -> Report:
-    """Check every claim of a certificate about a canonical fleet."""
+def check(canonical_text: str, certificate_text: str, refute: Any = refute) -> Report:
+    """Check every claim of a certificate about a canonical fleet, that of a packing by `refute`."""
     name = "fleet"
     try:
         fleet = read_fleet(canonical_text)
@@ -275,7 +275,7 @@ def check(canonical_text: str, certificate_text: str) -> Report:
             return Report([Check("digest", FAILED, f"this fleet has another one, {actual}")], 5)
         checks = [Check("digest", PASSED, f"this fleet has the digest {actual}")]
         claims: list[Any] = [("placement", _placement, fleet, value, placement)]
-        claims += [(f"bound {text[:60]}", _bound, fleet, at, proof) for at, text, proof in bounds]
+        claims += [(f"bound {bound[1][:60]}", _bound, refute, fleet, *bound) for bound in bounds]
         for name, finding, *claim in [*claims, ("status", _status, status, value, bounds, checks)]:
             try:
                 checks.append(Check(name, *finding(*claim)))

@@ -16,7 +16,8 @@ from kvpr_opt import GPU, LLM, Instance, Placement, Status, StopReason, certific
 from kvpr_opt.bounds import volume_bound
 from kvpr_opt.checking import checked, seconds_to_check
 from kvpr_opt.errors import SolverError
-from kvpr_opt.evidence import DualVector, LowerBound
+from kvpr_opt.evidence import DualVector, LowerBound, Refuted
+from kvpr_opt.generate import random_instance
 from kvpr_opt.limits import Limits
 
 
@@ -61,7 +62,7 @@ def test_a_short_proof_is_checked_when_the_time_is_up() -> None:
     bound = LowerBound(volume_bound(instance.scaled).value, volume_bound(instance.scaled).evidence)
     work = seconds_to_check(instance, [bound])
     assert work < 0.01
-    assert checked(instance, certified(instance, bound), passed(), work) == (True, "")
+    assert checked(instance, certified(instance, bound), [bound], passed()) == (True, "")
 
 
 def interrupted() -> Limits:
@@ -80,7 +81,7 @@ def test_a_long_proof_is_not_checked_when_there_is_no_time_left(
     work = seconds_to_check(instance, [bound])
     assert work > 2
     start = time.process_time()
-    made = checked(instance, certified(instance, bound), stop(), work)
+    made = checked(instance, certified(instance, bound), [bound], stop())
     assert time.process_time() - start < 0.5
     assert not made.certified
     assert made.remark.startswith("not checked: that takes about ")
@@ -90,20 +91,43 @@ def test_a_proof_beyond_the_checkers_limits_is_no_false_claim(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     instance = long_numbers(20, 4)
-    claims = certified(instance, dual_bound(instance, 5_000))
-    assert checked(instance, claims, Limits(), 0) == (True, "")
+    bound = dual_bound(instance, 5_000)
+    claims = certified(instance, bound)
+    assert checked(instance, claims, [bound], Limits()) == (True, "")
     checker = importlib.import_module("kvpr_opt.verify")  # the package has a function of this name
     monkeypatch.setattr(checker, "MAX_SETS", -1)
-    made = checked(instance, claims, Limits(), 0)
+    made = checked(instance, claims, [bound], Limits())
     assert not made.certified
     assert made.remark == "not checked: there are more than -1 sets"
+
+
+def test_what_was_ruled_out_in_the_run_is_not_done_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    instance = random_instance("precise", gpus=8, models=32, seed=0)
+    asked: list[int] = []
+
+    def refuting(items: object, bins: object, cases: int) -> str:
+        asked.append(cases)
+        return "so it is"
+
+    # The trial of the proof goes by another name.
+    monkeypatch.setattr("kvpr_opt.certificate.refute", refuting)
+    result = solve(instance, threads=1)
+    assert result.certified
+    assert result.certificate is not None
+    assert [bound.proof["kind"] for bound in result.certificate.bounds] == ["tree"]
+    assert asked == []
+    # Anyone else has it done, and so has the run where the question is another one.
+    assert "so it is" in str(certificate.verify(instance, result.certificate))
+    other = Refuted(((1, 1),), ((1, 1, 1),), "as known")
+    assert "so it is" in str(certificate.verify(instance, result.certificate, [other]))
+    assert len(asked) == 2
 
 
 def test_a_false_claim_is_an_error() -> None:
     instance = long_numbers(16, 4)
     bound = LowerBound(Fraction(10**6), volume_bound(instance.scaled).evidence)
     with pytest.raises(SolverError, match="the checker rejects the answer"):
-        checked(instance, certified(instance, bound), Limits(), 0)
+        checked(instance, certified(instance, bound), [bound], Limits())
 
 
 def test_ctrl_c_during_the_check_does_not_cost_the_answer(

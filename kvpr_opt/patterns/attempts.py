@@ -21,14 +21,14 @@ from kvpr_opt.patterns.answers import (
 )
 from kvpr_opt.patterns.cover import cover
 from kvpr_opt.patterns.dive import Dive
-from kvpr_opt.patterns.dual import trimmed
 from kvpr_opt.patterns.effort import Effort
 from kvpr_opt.patterns.generation import PatternLP
 from kvpr_opt.patterns.neighbourhood import repack
 from kvpr_opt.patterns.pricing import Precision
 from kvpr_opt.patterns.proof import dual_proof, exhaustion, packing_of, placement_of
 from kvpr_opt.patterns.question import Question
-from kvpr_opt.patterns.tree import proving_share, tree_proof
+from kvpr_opt.patterns.rounding import shrunk
+from kvpr_opt.patterns.tree import proving_seconds, tree_proof
 from kvpr_opt.placement import Placement
 from kvpr_opt.progress import Tracker
 from kvpr_opt.scaled import Threshold
@@ -91,6 +91,7 @@ class Attempts:
         # Who else works on the run may settle it meanwhile.
         self._limits = tracker.limits.until(lambda: tracker.settled or until())
         self._dives = self._repacks = seed
+        self._proving = 0.0
 
     def relax(self, threshold: Threshold, precision: Precision) -> Relaxed:
         """Ask the LP; a refutation raises the bound."""
@@ -160,9 +161,8 @@ class Attempts:
     def _refuted_by(self, question: Question, vector: DualVector) -> None:
         proof = dual_proof(self.scaled, question.threshold, vector)
         if not proof.certified:
-            proof = dual_proof(
-                self.scaled, question.threshold, trimmed(question, vector, self._limits)
-            )
+            shorter = shrunk(question, vector, self.lp.pool, self._limits)
+            proof = dual_proof(self.scaled, question.threshold, shorter)
         self._refuted(question.threshold, proof, "pattern LP")
 
     def _exhausted(
@@ -170,11 +170,14 @@ class Attempts:
     ) -> None:
         """Raise the bound by an exhaustive search: by a proof where it matters, or our word."""
         proof: Evidence | None = None
-        share = proving_share(self.tracker, self._bound_after(threshold))
-        if duals is not None and share is not None:
-            self.tracker.enter("proof for the checker")
+        tracker, limits = self.tracker, self.tracker.limits
+        seconds = proving_seconds(tracker, self._bound_after(threshold), self._proving)
+        if duals is not None and seconds > 0:
+            tracker.enter("proof for the checker")
+            start = limits.elapsed
             # On the limits themselves: their copy cannot be left at once.
-            proof = tree_proof(self.scaled, threshold, duals, self.tracker.limits, share=share)
+            proof = tree_proof(self.scaled, threshold, duals, limits, seconds=seconds)
+            self._proving += limits.elapsed - start
         word = exhaustion(threshold, answer)
         self._refuted(threshold, word if proof is None else proof, "exhaustive search")
 

@@ -9,15 +9,12 @@ check here: nothing rests on a float.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kvpr_opt.kernels import Floats, Ints
-from kvpr_opt.limits import Limits
 from kvpr_opt.patterns.answers import DualVector
 from kvpr_opt.patterns.knapsack import best_value, least_loads, value_limit
 from kvpr_opt.patterns.knapsack_by_load import MOST_LOADS, MOST_VALUE, most_values
@@ -25,16 +22,6 @@ from kvpr_opt.patterns.question import Question
 
 #: The check is done only up to this many table entries (items times values, or loads).
 MOST_ENTRIES = 600_000_000
-
-#: Units of a full GPU tried for a vector of small numbers, least first; twice as many each
-#: time where none of these is enough, then halfway between the last two, so many times, if
-#: there are this many items times units.
-_SCALES = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 30, 40, 60, 100, 200, 500, 1000, 2000, 5000)
-_HALVINGS, _WORTHWHILE = 2, 20_000_000
-
-#: How many times fewer units a GPU than expected are tried; and how many times more where
-#: few tries have to do.
-_LUCK, _ROOMY = 4, (4, 8, 16, 32, 64, 128)
 
 
 @dataclass(frozen=True)
@@ -88,85 +75,6 @@ def refutes(question: Question, values: Ints) -> DualVector | None:
 def rounded(values: Floats, scale: float) -> Ints:
     """Float values as multiples of 1 / `scale`."""
     return np.asarray(np.rint(np.maximum(values, 0.0) * scale).astype(np.int64))
-
-
-def trimmed(question: Question, vector: DualVector, limits: Limits) -> DualVector:
-    """A vector of not many more digits than are needed, by a few tries."""
-    likely = _likely(question, vector)
-    for times in _ROOMY:
-        if 4 * times * likely > max(vector.type_values):
-            break
-        shorter = _at_scale(question, vector, times * likely, limits)
-        if shorter is not None:
-            return shorter
-    return vector
-
-
-def shrunk(question: Question, vector: DualVector, limits: Limits) -> DualVector:
-    """A vector of smaller numbers that refutes the same question, if rounding finds one.
-
-    The duals of a linear program are often multiples of a simple fraction: small
-    scales are all tried. Where the limits come first, the vector at hand is returned.
-    """
-    enough, too_few, scale = vector, 0, 0
-    for scale in _scales(_likely(question, vector), max(vector.type_values)):
-        smaller = _at_scale(question, vector, scale, limits)
-        if smaller is not None:
-            enough = smaller
-            break
-        too_few = scale
-    most = max(enough.type_values)
-    if scale <= _SCALES[-1] or most * int(question.counts.sum()) < _WORTHWHILE:
-        return enough
-    for _ in range(_HALVINGS):
-        scale = math.isqrt(too_few * most)
-        smaller = _at_scale(question, vector, scale, limits)
-        if smaller is None:
-            too_few = scale
-        else:
-            enough, most = smaller, scale
-    return enough
-
-
-def _likely(question: Question, vector: DualVector) -> int:
-    """About the least units a GPU that do.
-
-    In whole numbers the items exceed the bins by one at least. With so many units a
-    GPU, one is the share by which they exceed them here; fewer may do, by luck.
-    """
-    bins = sum(
-        int(n) * value for n, value in zip(question.numbers, vector.type_values, strict=True)
-    )
-    items = sum(
-        int(n) * value for n, value in zip(question.counts, vector.class_values, strict=True)
-    )
-    # What rounded sizes make of it may refute nothing any more.
-    return bins // (max(items - bins, 1) * question.bins)
-
-
-def _scales(likely: int, fullest: int) -> Iterator[int]:
-    """Scales for a vector with so many units a GPU, from the smallest that may do."""
-    for scale in _SCALES:
-        if likely // _LUCK <= scale <= fullest // 2:
-            yield scale
-    scale = max(_SCALES[-1], likely)
-    while scale <= fullest // 4:
-        scale *= 2
-        yield scale
-
-
-def _at_scale(
-    question: Question, vector: DualVector, scale: int, limits: Limits
-) -> DualVector | None:
-    """The vector rounded to so many units a GPU, to nearest or down, if it still refutes."""
-    if scale < 1:
-        return None
-    share = np.array(vector.class_values, dtype=np.float64) * (scale / max(vector.type_values))
-    for whole in (np.rint(share), np.floor(share * (1 + 1e-6))):
-        smaller = None if limits.stopped else refutes(question, whole.astype(np.int64))
-        if smaller is not None:
-            return smaller
-    return None
 
 
 def refuted_at_once(question: Question) -> DualVector | None:

@@ -10,7 +10,7 @@ not offered as a proof.
 from __future__ import annotations
 
 import math
-import time
+from contextlib import suppress
 from fractions import Fraction
 
 from kvpr_opt import evidence
@@ -18,39 +18,48 @@ from kvpr_opt.evidence import LowerBound
 from kvpr_opt.kernels import Ints
 from kvpr_opt.limits import Limits
 from kvpr_opt.patterns.answers import DualVector
-from kvpr_opt.patterns.dual import shrunk
 from kvpr_opt.patterns.generation import PatternLP
+from kvpr_opt.patterns.pool import PatternPool
 from kvpr_opt.patterns.pricing import Precision
 from kvpr_opt.patterns.proof import dual_proof, points_by_model
 from kvpr_opt.patterns.question import Question
+from kvpr_opt.patterns.rounding import shrunk
 from kvpr_opt.progress import Tracker
 from kvpr_opt.scaled import ScaledInstance, Threshold
 from kvpr_opt.verify import MAX_CASES, MAX_POINT_DIGITS, MAX_STEPS, refute
 
-#: What the checker's routine does in a second, on a slow machine.
-_CASES_A_SECOND, _STEPS_A_SECOND = 15_000, 500_000
+#: What the checker's routine does in a second, on a slow machine; and longer than it may take.
+_CASES_A_SECOND, _STEPS_A_SECOND, _LONGEST = 15_000, 500_000, 3_600
 
 #: How far, in parts of the incumbent, proofs may stay behind the bound while the search goes on.
 _MOST_LAG = Fraction(3, 100_000)
 
-#: The part of the checker's limits that a proof on the way may take: one in so many.
-_SMALL_SHARE = 8
+#: The share of the time that proofs on the way may take, and seconds below which none is tried.
+_SHARE, _TOO_SHORT = 0.1, 0.02
 
 
-def proving_share(tracker: Tracker, value: Fraction | float) -> int | None:
-    """How hard a bound deserves to be proved: with all, one part in so many, or not at all.
+def proving_seconds(tracker: Tracker, value: Fraction | float, spent: float) -> float:
+    """How long to try to prove a bound: as long as it takes, for a while, or not at all.
 
-    A bound that ends the run gets all. On the way up, only one that has left
-    the last proved bound behind gets a part, so that a run which a limit ends
-    has a proof of nearly all that it claims.
+    A bound that ends the run gets all the time left. On the way up, only one that has
+    left the last proved bound behind gets a part, so that a run which a limit ends has
+    a proof of nearly all that it claims.
+
+    Parameters
+    ----------
+    tracker, value
+        The run, and the bound.
+    spent
+        Seconds that proofs on the way have taken so far.
     """
     incumbent, proved = tracker.incumbent_value, tracker.certified_bound
     if isinstance(value, float) or incumbent is None:
-        return 1
+        return math.inf
     if (incumbent - value) <= tracker.target_gap * incumbent:
-        return 1
+        return math.inf
     lag = value - (Fraction(0) if proved is None else Fraction(proved.value))
-    return _SMALL_SHARE if lag > _MOST_LAG * incumbent else None
+    left = _SHARE * tracker.limits.elapsed - spent
+    return left if lag > _MOST_LAG * incumbent and left > _TOO_SHORT else 0.0
 
 
 def tree_proof(
@@ -59,7 +68,7 @@ def tree_proof(
     duals: tuple[Ints, Ints],
     limits: Limits,
     *,
-    share: int = 1,
+    seconds: float = math.inf,
 ) -> evidence.DualVector | evidence.Tree | None:
     """A proof by points that a threshold cannot be met, if the checker can follow it.
 
@@ -73,8 +82,8 @@ def tree_proof(
         Points by class, and the most that a GPU can hold by type.
     limits
         When to give up: no more is tried than the time left allows.
-    share
-        Take at most one part in so many of the checker's own limits.
+    seconds
+        Try about so long at most.
     """
     points = points_by_model(scaled, duals[0].tolist())
     most = tuple(duals[1].tolist())
@@ -83,28 +92,23 @@ def tree_proof(
     problem = scaled.packing(threshold)
     capacities = [problem.capacities[kind.gpus[0]] for kind in scaled.types]
     numbers = [len(kind.gpus) for kind in scaled.types]
-    left = min(limits.remaining, 3600.0)
+    left = min(limits.remaining, seconds, _LONGEST)
     spare = sum(n * limit for n, limit in zip(numbers, most, strict=True)) - sum(
         value for value, size in zip(points, problem.sizes, strict=True) if size
     )
-    refuted, start = False, time.thread_time()
-    # The checker's routine looks at no clock and no flag.
-    with limits.interruptible_at_once():
-        try:
-            refute(
-                zip(problem.sizes, points, strict=True),
-                list(zip(numbers, capacities, most, strict=True)),
-                cases=min(MAX_CASES // share, math.floor(left * _CASES_A_SECOND)),
-                steps=min(MAX_STEPS // share, math.floor(left * _STEPS_A_SECOND)),
-            )
-            refuted = True
-        except (ValueError, TimeoutError):  # it proves nothing, or is too much work
-            pass
-    if not refuted:
-        return None
     if spare < 0:
-        return evidence.DualVector(points, most)
-    return evidence.Tree(points, most, seconds=time.thread_time() - start)
+        vector = evidence.DualVector(points, most)
+        return None if vector.row_work(max(capacities)) is None else vector
+    items = tuple(zip(problem.sizes, points, strict=True))
+    bins = tuple(zip(numbers, capacities, most, strict=True))
+    said = ""
+    # The checker's routine looks at no clock and no flag.
+    cases = min(MAX_CASES, math.floor(left * _CASES_A_SECOND))
+    steps = min(MAX_STEPS, math.floor(left * _STEPS_A_SECOND))
+    # It refuses where this proves nothing, or is too much work.
+    with limits.interruptible_at_once(), suppress(ValueError, TimeoutError):
+        said = refute(items, bins, cases, steps)
+    return evidence.Tree(points, most, evidence.Refuted(items, bins, said)) if said else None
 
 
 def prove_bound(tracker: Tracker, lp: PatternLP | None = None) -> None:
@@ -126,18 +130,25 @@ def prove_bound(tracker: Tracker, lp: PatternLP | None = None) -> None:
     question = Question.of(scaled, threshold)
     if not question.counts.any():
         return  # nothing takes any room: there is a packing
-    duals = (PatternLP(scaled) if lp is None else lp).duals(question, limits, Precision.FULL)
+    lp = PatternLP(scaled) if lp is None else lp
+    duals = lp.duals(question, limits, Precision.FULL)
     proof: evidence.Evidence | None = None
     if isinstance(duals, DualVector):
-        proof = dual_proof(scaled, threshold, shrunk(question, duals, limits))
+        proof = dual_proof(scaled, threshold, shrunk(question, duals, lp.pool, limits))
     elif duals is not None:
         proof = tree_proof(scaled, threshold, duals, limits)
     if proof is not None and proof.certified:
         tracker.raise_bound(LowerBound(value, proof), "proof for the checker")
 
 
-def shorten_proof(tracker: Tracker) -> None:
-    """Look for smaller numbers that prove the best certified bound, in the time left."""
+def shorten_proof(tracker: Tracker, lp: PatternLP | None = None) -> None:
+    """Look for smaller numbers that prove the best certified bound, in the time left.
+
+    Parameters
+    ----------
+    tracker, lp
+        As in :func:`prove_bound`.
+    """
     bound, scaled, limits = tracker.certified_bound, tracker.instance.scaled, tracker.limits
     if bound is None or not isinstance(bound.evidence, evidence.DualVector):
         return
@@ -146,8 +157,8 @@ def shorten_proof(tracker: Tracker) -> None:
     question = Question.of(scaled, threshold)
     tracker.enter("proof for the checker")
     by_class = tuple(points.models[group.models[0]] for group in scaled.classes)
-    proof = dual_proof(
-        scaled, threshold, shrunk(question, DualVector(by_class, points.gpus), limits)
-    )
+    pool = PatternPool(len(scaled.classes)) if lp is None else lp.pool
+    shorter = shrunk(question, DualVector(by_class, points.gpus), pool, limits)
+    proof = dual_proof(scaled, threshold, shorter)
     if proof.certified:
         tracker.restate(proof)

@@ -19,13 +19,14 @@ from kvpr_opt.patterns import portfolio
 from kvpr_opt.patterns.answers import DualVector, Fractional, NoPacking, Packing, Undecided
 from kvpr_opt.patterns.cover import cover
 from kvpr_opt.patterns.dive import Dive, DivePlan
-from kvpr_opt.patterns.dual import most_by_type, refutes, shrunk, trimmed
+from kvpr_opt.patterns.dual import most_by_type, refutes
 from kvpr_opt.patterns.enumeration import Budget, _by_halves, _depth_first
 from kvpr_opt.patterns.fields import Fields
 from kvpr_opt.patterns.generation import PatternLP
 from kvpr_opt.patterns.portfolio import PatternEngine
 from kvpr_opt.patterns.proof import dual_proof, placement_of
 from kvpr_opt.patterns.question import Question
+from kvpr_opt.patterns.rounding import shrunk
 from kvpr_opt.placement import Placement
 from kvpr_opt.progress import Tracker
 
@@ -129,7 +130,7 @@ def test_every_part_agrees_with_brute_force_on_a_threshold(seed: int) -> None:
         assert not (feasible and isinstance(relaxed, DualVector))
         if isinstance(relaxed, DualVector):
             check_vector(question, relaxed)
-            check_vector(question, shrunk(question, relaxed, Limits()))
+            check_vector(question, shrunk(question, relaxed, lp.pool, Limits()))
         dived = Dive(lp, limits, DivePlan(last_items=2)).run(question)
         assert feasible or dived is None
         if dived is not None:
@@ -273,12 +274,13 @@ def test_with_every_stage_left_out_it_ends_at_once() -> None:
     assert tracker.limits.elapsed < 5
 
 
-def test_proofs_beyond_the_checkers_limits_are_trimmed_or_our_word() -> None:
+def test_proofs_beyond_the_checkers_limits_are_shrunk_or_our_word() -> None:
     """Half a thousand million points a GPU: a row too long for the checker."""
     scaled = random_instance("uniform", gpus=8, models=64, seed=0).scaled
     threshold = scaled.at_most(Fraction(23641, 76) * scaled.kvpr_unit)
     question = Question.of(scaled, threshold)
-    found = PatternLP(scaled).decide(question, Limits())
+    lp = PatternLP(scaled)
+    found = lp.decide(question, Limits())
     assert isinstance(found, DualVector)
     factor = 5 * 10**8 // max(found.type_values)
     long = DualVector(
@@ -286,10 +288,10 @@ def test_proofs_beyond_the_checkers_limits_are_trimmed_or_our_word() -> None:
         tuple(value * factor for value in found.type_values),
     )
     assert not dual_proof(scaled, threshold, long).certified
-    short = trimmed(question, long, Limits())
+    short = shrunk(question, long, lp.pool, Limits())
     assert refutes(question, np.array(short.class_values)) == short
     assert dual_proof(scaled, threshold, short).certified
-    assert trimmed(question, short, Limits()) == short
+    assert max(short.type_values) < max(found.type_values) // 10
 
 
 def test_the_lp_says_nothing_where_its_time_is_up() -> None:

@@ -13,10 +13,11 @@ from small_fleets import fleet
 from kvpr_opt.generate import random_instance
 from kvpr_opt.limits import Limits
 from kvpr_opt.patterns.answers import DualVector, Fractional, Undecided
-from kvpr_opt.patterns.dual import refutes, shrunk
+from kvpr_opt.patterns.dual import refutes
 from kvpr_opt.patterns.generation import PatternLP
 from kvpr_opt.patterns.pricing import COARSE, Duals, Grid, Precision, grids, price
 from kvpr_opt.patterns.question import Question
+from kvpr_opt.patterns.rounding import shrunk
 
 GRIDS = [*COARSE, Grid(250_000), Grid(900_000), Grid(10**6, True), Grid(5 * 10**8, True)]
 
@@ -97,7 +98,7 @@ def test_a_relaxation_short_of_a_packing_by_a_millionth_is_refuted() -> None:
     proof = lp.decide(question, Limits())
     assert isinstance(proof, DualVector)
     assert refutes(question, np.array(proof.class_values)) is not None
-    short = shrunk(question, proof, Limits())
+    short = shrunk(question, proof, lp.pool, Limits())
     assert max(short.type_values) < max(proof.type_values)
     assert refutes(question, np.array(short.class_values)) == short
     # The next value that a placement can have passes, and the optimum is there.

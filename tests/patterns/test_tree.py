@@ -16,7 +16,7 @@ from kvpr_opt.generate import random_instance
 from kvpr_opt.instance import Instance
 from kvpr_opt.limits import Limits
 from kvpr_opt.patterns.question import Question
-from kvpr_opt.patterns.tree import prove_bound, proving_share, tree_proof
+from kvpr_opt.patterns.tree import prove_bound, proving_seconds, tree_proof
 from kvpr_opt.placement import Placement
 from kvpr_opt.progress import Tracker
 from kvpr_opt.solve import solve
@@ -100,16 +100,18 @@ def test_points_too_long_for_the_checker_are_no_proof() -> None:
 
 def test_bounds_on_the_way_are_proved_only_where_proofs_lag_behind() -> None:
     tracker = Tracker(TRAP, Limits())
-    assert proving_share(tracker, Fraction(1, 9)) == 1  # no placement yet: this may be the end
+    # No placement yet: this may be the end.
+    assert proving_seconds(tracker, Fraction(1, 9), 0.0) == math.inf
     tracker.offer(Placement(TRAP, [0, 1, 1]), "start")
     assert tracker.incumbent_value == Fraction(1, 4)
-    assert proving_share(tracker, Fraction(1, 4)) == 1
-    assert proving_share(tracker, math.inf) == 1
-    far = proving_share(tracker, Fraction(1, 8))
-    assert far is not None
-    assert far > 1
+    assert proving_seconds(tracker, Fraction(1, 4), 100.0) == math.inf
+    assert proving_seconds(tracker, math.inf, 100.0) == math.inf
+    assert proving_seconds(tracker, Fraction(1, 8), 0.0) == 0  # the run has only begun
+    tracker.limits._start -= 10
+    assert 0.9 < proving_seconds(tracker, Fraction(1, 8), 0.1) < 1.5
+    assert proving_seconds(tracker, Fraction(1, 8), 2.0) == 0
     tracker.raise_bound(LowerBound(Fraction(1, 8), Counting((0,))), "counting")
-    assert proving_share(tracker, Fraction(1, 8) + Fraction(1, 10**6)) is None
+    assert proving_seconds(tracker, Fraction(1, 8) + Fraction(1, 10**6), 0.1) == 0
 
 
 @pytest.mark.parametrize(

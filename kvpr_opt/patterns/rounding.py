@@ -1,0 +1,171 @@
+"""Rounding a dual vector to small integers that still refute its question.
+
+Points of few digits make a short proof, and one that is checked soon. Multiplied
+by a smaller scale and rounded, points lose some of what they proved by; how much
+is chance, and at one scale in thousands it is little. The patterns that are worth
+nearly their bin tell at once, for all these scales, how much is lost at least, so
+that the exact check, a knapsack over all sets, is left to the best of them. Where
+that fails it finds patterns that were missing in the comparison.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from kvpr_opt.kernels import Counts, Floats, Ints
+from kvpr_opt.limits import Limits
+from kvpr_opt.patterns.answers import DualVector
+from kvpr_opt.patterns.dual import refutes
+from kvpr_opt.patterns.pool import PatternPool
+from kvpr_opt.patterns.pricing import Duals, Grid, Precision, grids, price
+from kvpr_opt.patterns.question import Question
+
+#: How many times fewer units a GPU than expected are tried: the duals of the linear program
+#: of a few models are multiples of a simple fraction.
+_LUCK = 4
+
+#: Scales are compared up to so many times the least of them; of these the best is checked.
+_STEP = 1.5
+
+#: Exact checks in all.
+_CHECKS = 6
+
+#: Points compared at once: so many, of all classes and scales. By a few patterns first, the
+#: best scales by more of each type.
+_POINTS, _FEW, _SCALES, _PATTERNS = 1_000_000, 50, 1000, 500
+
+#: Units a GPU up to which rounding down is compared, too; by so much more, what is whole stays.
+_SIMPLE, _NEARLY = 5_000, 1 + 1e-6
+
+
+def shrunk(question: Question, vector: DualVector, pool: PatternPool, limits: Limits) -> DualVector:
+    """A vector of smaller numbers that refutes the same question, if one is found soon.
+
+    Parameters
+    ----------
+    question, vector
+        A question, and what refutes it.
+    pool
+        Patterns to compare scales by, best those of the linear program that the vector
+        is a dual solution of.
+    limits
+        Where they come first, the vector at hand is returned.
+    """
+    fullest = max(vector.type_values)
+    if fullest <= 1:
+        return vector
+    shares = np.array(vector.class_values, dtype=np.float64) / fullest
+    patterns = _Comparison(question, shares, pool)
+    low, checks = max(1.0, _likely(question, vector) / _LUCK), 0
+    while _STEP * low < fullest and checks < _CHECKS and not limits.stopped:
+        values, excess = patterns.best(low)
+        if excess <= 0:
+            low *= _STEP
+            continue
+        smaller = refutes(question, values)
+        if smaller is not None:
+            return smaller
+        checks += 1
+        if not patterns.learn(values, limits):
+            low *= _STEP
+    return vector
+
+
+def _likely(question: Question, vector: DualVector) -> int:
+    """About the least units a GPU that do.
+
+    In whole numbers the items exceed the bins by one at least. With so many units a
+    GPU, one is the share by which they exceed them here; fewer may do, by luck.
+    """
+    bins = sum(
+        int(n) * value for n, value in zip(question.numbers, vector.type_values, strict=True)
+    )
+    items = sum(
+        int(n) * value for n, value in zip(question.counts, vector.class_values, strict=True)
+    )
+    # What rounded sizes make of it may refute nothing any more.
+    return bins // (max(items - bins, 1) * question.bins)
+
+
+class _Set(NamedTuple):
+    """The classes in a pattern, and how many items of each."""
+
+    classes: Ints
+    copies: Ints
+
+    @classmethod
+    def of(cls, pattern: Counts) -> _Set:
+        """The classes that a pattern has any items of."""
+        classes = np.flatnonzero(pattern)
+        return cls(classes, pattern[classes].astype(np.int64))
+
+    def worth(self, points: Ints) -> Ints:
+        """The points of the set, from those of each class."""
+        return np.asarray(self.copies @ points[self.classes])
+
+
+class _Comparison:
+    """What is left of a proof at many scales, as far as some patterns can tell."""
+
+    def __init__(self, question: Question, shares: Floats, pool: PatternPool) -> None:
+        self._question, self._shares = question, shares
+        self._sets: list[list[_Set]] = []
+        usable = pool.usable(question)
+        for kind in range(len(question.numbers)):
+            of_kind = pool.counts[usable & (pool.kinds == kind)]
+            best = np.argsort(-(of_kind * shares).sum(axis=1), kind="stable")[:_PATTERNS]
+            self._sets.append([_Set.of(pattern) for pattern in of_kind[best]])
+
+    def best(self, low: float) -> tuple[Ints, int]:
+        """The points by class that prove most, of the scales from `low` up to a step above.
+
+        Returns
+        -------
+        The points, and by how much they exceed the bins at most: where that is 0 or less,
+        no scale compared will do.
+        """
+        high, number = _STEP * low, _POINTS // max(1, len(self._shares))
+        first, end = math.ceil(low), math.ceil(high)
+        all_whole = 0 < end - first <= number
+        scales = np.arange(first, end) if all_whole else np.linspace(low, high, number)
+        exact = np.outer(self._shares, scales)
+        points = np.rint(exact)
+        if high <= _SIMPLE:
+            points = np.concatenate([points, np.floor(exact * _NEARLY)], axis=1)
+        points = points.astype(np.int64)
+        # A few patterns rule out most scales.
+        excess = self._excess(points, _FEW)
+        points = points[:, np.sort(np.argsort(-excess, kind="stable")[:_SCALES])]
+        excess = self._excess(points, None)
+        if len(excess) == 0:
+            return np.zeros_like(self._shares, dtype=np.int64), 0
+        best = int(np.argmax(excess))
+        return points[:, best], int(excess[best])
+
+    def _excess(self, points: Ints, most: int | None) -> Ints:
+        """By how much points exceed what so many patterns say that the bins can hold."""
+        excess = np.asarray(self._question.counts @ points)
+        for number, sets in zip(self._question.numbers, self._sets, strict=True):
+            top = np.zeros_like(excess)
+            # One by one: patterns are short, so this is less work than a product of matrices.
+            for held in sets[:most]:
+                np.maximum(top, held.worth(points), out=top)
+            excess -= number * top
+        return excess
+
+    def learn(self, values: Ints, limits: Limits) -> bool:
+        """Take in the patterns for which the points prove nothing, where they are soon found."""
+        question = self._question
+        if not grids(question, Precision.FULL)[-1].by_load:
+            return False
+        tops = [max((int(held.worth(values)) for held in sets), default=1) for sets in self._sets]
+        duals = Duals(values.astype(np.float64), np.array(tops, dtype=np.float64))
+        priced = price(question, duals, Grid(max(tops), by_load=True), limits)
+        if priced is None or isinstance(priced, DualVector):
+            return False
+        for pattern, kind in zip(priced.patterns, priced.kinds, strict=True):
+            self._sets[kind].insert(0, _Set.of(pattern))
+        return True
