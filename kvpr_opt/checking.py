@@ -75,6 +75,11 @@ def checked(
     return Checked(report.exit_code == _ALL_PROVED, "")
 
 
+def too_long(instance: Instance, bounds: list[LowerBound]) -> bool:
+    """Whether these bounds are not checked any more when the time is up."""
+    return seconds_to_check(instance, bounds) > AFTER_LIMIT
+
+
 def seconds_to_check(instance: Instance, bounds: list[LowerBound]) -> float:
     """About how long the checker takes for the bounds of a fleet, from the work that it counts."""
     vectors = sum(

@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from kvpr_opt.certificate import certify
-from kvpr_opt.checking import checked
+from kvpr_opt.checking import checked, too_long
 from kvpr_opt.errors import InputError, check_known
 from kvpr_opt.exact import decimal_text, to_fraction, whole_number
 from kvpr_opt.instance import Instance, Number
@@ -24,6 +24,9 @@ from kvpr_opt.stages import OWN_METHODS, STAGES, Run
 
 #: The largest seed that every solver takes, and more threads than any of them uses well.
 MAX_SEED, MAX_THREADS = 2**31 - 1, 1024
+
+#: Seconds for which a proof that is too long to be checked may be shortened after the time limit.
+SHORTENING = 0.2
 
 #: The last stage of a run.
 CHECKING = "check of the certificate"
@@ -196,6 +199,9 @@ def _result(run: Run, message: str, parameters: dict[str, Any]) -> Result:
     tracker = run.tracker
     status = Status.of(tracker.incumbent, tracker.bound_value)
     reason = _stop_reason(tracker, status)
+    limits = tracker.limits
+    if limits.stopped and not limits.interrupted and too_long(tracker.instance, tracker.bounds):
+        run.shorten(Limits(SHORTENING))
     certificate = certify(
         tracker.instance, status=status.value, incumbent=tracker.incumbent, bounds=tracker.bounds
     )

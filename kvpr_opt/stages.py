@@ -13,6 +13,7 @@ from kvpr_opt.bounds import counting_bound, volume_bound
 from kvpr_opt.errors import NumericalError
 from kvpr_opt.evidence import DualVector
 from kvpr_opt.infeasibility import cause
+from kvpr_opt.limits import Limits
 from kvpr_opt.oracle import Optimiser, Oracle
 from kvpr_opt.placement import Placement
 from kvpr_opt.progress import Tracker
@@ -20,6 +21,7 @@ from kvpr_opt.scaled import ScaledInstance, fit_range
 from kvpr_opt.search import threshold_search
 
 if TYPE_CHECKING:
+    from kvpr_opt.patterns.generation import PatternLP
     from kvpr_opt.patterns.portfolio import PatternEngine
 
 #: Stages of this module that can be left out, beside those of the heuristic.
@@ -252,8 +254,8 @@ class Run:
 
     def _prove(self) -> None:
         """Look for a proof where the best bound is a solver's word, and for a short one."""
-        bound = self.tracker.bound
-        if bound is None or self.tracker.limits.stopped:
+        bound, limits = self.tracker.bound, self.tracker.limits
+        if bound is None or limits.stopped:
             return
         if bound.evidence.certified and not isinstance(bound.evidence, DualVector):
             return
@@ -265,9 +267,20 @@ class Run:
             return
         from kvpr_opt.patterns.tree import prove_bound, shorten_proof
 
-        lp = None if self._engine is None else self._engine.lp
-        self._run_engine(partial(prove_bound, self.tracker, lp))
-        shorten_proof(self.tracker, lp)
+        self._run_engine(partial(prove_bound, self.tracker, self._lp))
+        shorten_proof(self.tracker, self._lp, limits)
+
+    def shorten(self, limits: Limits) -> None:
+        """Look for smaller numbers in the proof of the best bound, if the engine has run."""
+        if self._lp is not None:
+            from kvpr_opt.patterns.tree import shorten_proof
+
+            shorten_proof(self.tracker, self._lp, limits)
+
+    @property
+    def _lp(self) -> PatternLP | None:
+        """The pattern LP of the engine, with the patterns that it knows."""
+        return None if self._engine is None else self._engine.lp
 
     def _threshold_search(self) -> None:
         self.tracker.enter("starting the solver")

@@ -69,6 +69,25 @@ def grids(question: Question, precision: Precision) -> tuple[Grid, ...]:
     return COARSE + (_BY_VALUE if precision is Precision.FULL else _BY_VALUE[:1])
 
 
+def unrounded(question: Question, values: Ints, full: int) -> Grid | None:
+    """The grid on which integer values are priced as they are; ``None`` if its table is long.
+
+    Parameters
+    ----------
+    question, values
+        A question, and values by class.
+    full
+        The worth of a full GPU.
+    """
+    items = Items.of(question, values > 0)
+    room = int(question.capacities.max())
+    top = value_limit(items.sizes, values[items.owner], room)
+    if top * len(items.sizes) <= _TABLE_ENTRIES and top <= room:
+        return Grid(full)
+    short = room < MOST_LOADS and room * len(items.sizes) <= _LONG_LOAD
+    return Grid(full, by_load=True) if short else None
+
+
 @dataclass(frozen=True)
 class Duals:
     """Values by class and by type."""

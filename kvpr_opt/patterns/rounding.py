@@ -15,17 +15,21 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kvpr_opt.kernels import Counts, Floats, Ints
+from kvpr_opt.kernels import Counts, Ints
 from kvpr_opt.limits import Limits
 from kvpr_opt.patterns.answers import DualVector
 from kvpr_opt.patterns.dual import refutes
 from kvpr_opt.patterns.pool import PatternPool
-from kvpr_opt.patterns.pricing import Duals, Grid, Precision, grids, price
+from kvpr_opt.patterns.pricing import Duals, price, unrounded
 from kvpr_opt.patterns.question import Question
 
 #: How many times fewer units a GPU than expected are tried: the duals of the linear program
 #: of a few models are multiples of a simple fraction.
 _LUCK = 4
+
+#: A vector at hand of fewer times the units expected is left as it is, if it is not long: units
+#: times items, of which the checker does a hundred million in a second.
+_WORTHWHILE, _LONG = 3, 30_000_000
 
 #: Scales are compared up to so many times the least of them; of these the best is checked.
 _STEP = 1.5
@@ -33,9 +37,12 @@ _STEP = 1.5
 #: Exact checks in all.
 _CHECKS = 6
 
-#: Points compared at once: so many, of all classes and scales. By a few patterns first, the
-#: best scales by more of each type.
-_POINTS, _FEW, _SCALES, _PATTERNS = 1_000_000, 50, 1000, 500
+#: Points compared at once, of all classes and scales: at least and at most, and between them
+#: one for so many bytes that a check of the vector at hand changes, about.
+_POINTS, _MOST_POINTS, _BYTES = 100_000, 1_000_000, 10
+
+#: Scales are compared by a few patterns of each type first, the best of them by more.
+_FEW, _SCALES, _PATTERNS = 50, 1000, 500
 
 #: Units a GPU up to which rounding down is compared, too; by so much more, what is whole stays.
 _SIMPLE, _NEARLY = 5_000, 1 + 1e-6
@@ -54,12 +61,12 @@ def shrunk(question: Question, vector: DualVector, pool: PatternPool, limits: Li
     limits
         Where they come first, the vector at hand is returned.
     """
-    fullest = max(vector.type_values)
-    if fullest <= 1:
+    fullest, likely = max(vector.type_values), _likely(question, vector)
+    long = fullest * int(question.counts.sum()) >= _LONG
+    if fullest <= 1 or (fullest < _WORTHWHILE * likely and not long):
         return vector
-    shares = np.array(vector.class_values, dtype=np.float64) / fullest
-    patterns = _Comparison(question, shares, pool)
-    low, checks = max(1.0, _likely(question, vector) / _LUCK), 0
+    patterns = _Comparison(question, vector, pool)
+    low, checks = max(1.0, likely / _LUCK), 0
     while _STEP * low < fullest and checks < _CHECKS and not limits.stopped:
         values, excess = patterns.best(low)
         if excess <= 0:
@@ -110,13 +117,17 @@ class _Set(NamedTuple):
 class _Comparison:
     """What is left of a proof at many scales, as far as some patterns can tell."""
 
-    def __init__(self, question: Question, shares: Floats, pool: PatternPool) -> None:
-        self._question, self._shares = question, shares
+    def __init__(self, question: Question, vector: DualVector, pool: PatternPool) -> None:
+        fullest = max(vector.type_values)
+        self._question = question
+        self._shares = np.array(vector.class_values, dtype=np.float64) / fullest
+        points = fullest * int(question.counts.sum()) // _BYTES
+        self._scales = min(max(points, _POINTS), _MOST_POINTS) // max(1, len(question.counts))
         self._sets: list[list[_Set]] = []
         usable = pool.usable(question)
         for kind in range(len(question.numbers)):
             of_kind = pool.counts[usable & (pool.kinds == kind)]
-            best = np.argsort(-(of_kind * shares).sum(axis=1), kind="stable")[:_PATTERNS]
+            best = np.argsort(-(of_kind * self._shares).sum(axis=1), kind="stable")[:_PATTERNS]
             self._sets.append([_Set.of(pattern) for pattern in of_kind[best]])
 
     def best(self, low: float) -> tuple[Ints, int]:
@@ -127,7 +138,7 @@ class _Comparison:
         The points, and by how much they exceed the bins at most: where that is 0 or less,
         no scale compared will do.
         """
-        high, number = _STEP * low, _POINTS // max(1, len(self._shares))
+        high, number = _STEP * low, self._scales
         first, end = math.ceil(low), math.ceil(high)
         all_whole = 0 < end - first <= number
         scales = np.arange(first, end) if all_whole else np.linspace(low, high, number)
@@ -159,11 +170,10 @@ class _Comparison:
     def learn(self, values: Ints, limits: Limits) -> bool:
         """Take in the patterns for which the points prove nothing, where they are soon found."""
         question = self._question
-        if not grids(question, Precision.FULL)[-1].by_load:
-            return False
         tops = [max((int(held.worth(values)) for held in sets), default=1) for sets in self._sets]
         duals = Duals(values.astype(np.float64), np.array(tops, dtype=np.float64))
-        priced = price(question, duals, Grid(max(tops), by_load=True), limits)
+        grid = unrounded(question, values, max(tops))
+        priced = None if grid is None else price(question, duals, grid, limits)
         if priced is None or isinstance(priced, DualVector):
             return False
         for pattern, kind in zip(priced.patterns, priced.kinds, strict=True):

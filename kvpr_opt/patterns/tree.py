@@ -141,15 +141,17 @@ def prove_bound(tracker: Tracker, lp: PatternLP | None = None) -> None:
         tracker.raise_bound(LowerBound(value, proof), "proof for the checker")
 
 
-def shorten_proof(tracker: Tracker, lp: PatternLP | None = None) -> None:
-    """Look for smaller numbers that prove the best certified bound, in the time left.
+def shorten_proof(tracker: Tracker, lp: PatternLP | None, limits: Limits) -> None:
+    """Look for smaller numbers that prove the best certified bound.
 
     Parameters
     ----------
     tracker, lp
         As in :func:`prove_bound`.
+    limits
+        When to leave it as it is.
     """
-    bound, scaled, limits = tracker.certified_bound, tracker.instance.scaled, tracker.limits
+    bound, scaled = tracker.certified_bound, tracker.instance.scaled
     if bound is None or not isinstance(bound.evidence, evidence.DualVector):
         return
     value, points = bound.value, bound.evidence
