@@ -19,7 +19,7 @@ from kvpr_opt.kernels import Counts, Ints
 from kvpr_opt.limits import Limits
 from kvpr_opt.patterns.answers import DualVector
 from kvpr_opt.patterns.dual import refutes
-from kvpr_opt.patterns.pool import PatternPool
+from kvpr_opt.patterns.pool import PatternPool, loads
 from kvpr_opt.patterns.pricing import Duals, price, unrounded
 from kvpr_opt.patterns.question import Question
 
@@ -34,7 +34,7 @@ _WORTHWHILE, _LONG = 3, 30_000_000
 #: Scales are compared up to so many times the least of them; of these the best is checked.
 _STEP = 1.5
 
-#: Exact checks in all.
+#: Exact checks that may fail.
 _CHECKS = 6
 
 #: Points compared at once, of all classes and scales: at least and at most, and between them
@@ -127,7 +127,8 @@ class _Comparison:
         usable = pool.usable(question)
         for kind in range(len(question.numbers)):
             of_kind = pool.counts[usable & (pool.kinds == kind)]
-            best = np.argsort(-(of_kind * self._shares).sum(axis=1), kind="stable")[:_PATTERNS]
+            worth = loads(of_kind, np.array(vector.class_values, dtype=np.int64))
+            best = np.argsort(-worth, kind="stable")[:_PATTERNS]
             self._sets.append([_Set.of(pattern) for pattern in of_kind[best]])
 
     def best(self, low: float) -> tuple[Ints, int]:
@@ -170,7 +171,7 @@ class _Comparison:
     def learn(self, values: Ints, limits: Limits) -> bool:
         """Take in the patterns for which the points prove nothing, where they are soon found."""
         question = self._question
-        tops = [max((int(held.worth(values)) for held in sets), default=1) for sets in self._sets]
+        tops = [max([1, *(int(held.worth(values)) for held in sets)]) for sets in self._sets]
         duals = Duals(values.astype(np.float64), np.array(tops, dtype=np.float64))
         grid = unrounded(question, values, max(tops))
         priced = None if grid is None else price(question, duals, grid, limits)
