@@ -28,7 +28,7 @@ from kvpr_opt.patterns.pricing import Precision
 from kvpr_opt.patterns.proof import dual_proof, exhaustion, packing_of, placement_of
 from kvpr_opt.patterns.question import Question
 from kvpr_opt.patterns.rounding import shrunk
-from kvpr_opt.patterns.tree import proving_seconds, tree_proof
+from kvpr_opt.patterns.tree import PROVING, proving_seconds, tree_proof
 from kvpr_opt.placement import Placement
 from kvpr_opt.progress import Tracker
 from kvpr_opt.scaled import Threshold
@@ -161,6 +161,7 @@ class Attempts:
     def _refuted_by(self, question: Question, vector: DualVector) -> None:
         proof = dual_proof(self.scaled, question.threshold, vector)
         if not proof.certified:
+            self.tracker.enter(PROVING)
             shorter = shrunk(question, vector, self.lp.pool, self._limits)
             proof = dual_proof(self.scaled, question.threshold, shorter)
         self._refuted(question.threshold, proof, "pattern LP")
@@ -173,7 +174,7 @@ class Attempts:
         tracker, limits = self.tracker, self.tracker.limits
         seconds = proving_seconds(tracker, self._bound_after(threshold), self._proving)
         if duals is not None and seconds > 0:
-            tracker.enter("proof for the checker")
+            tracker.enter(PROVING)
             start = limits.elapsed
             # On the limits themselves: their copy cannot be left at once.
             proof = tree_proof(self.scaled, threshold, duals, limits, seconds=seconds)

@@ -28,6 +28,9 @@ from kvpr_opt.progress import Tracker
 from kvpr_opt.scaled import ScaledInstance, Threshold
 from kvpr_opt.verify import MAX_CASES, MAX_POINT_DIGITS, MAX_STEPS, refute
 
+#: The stage in which proofs are made, as a run reports it.
+PROVING = "proof for the checker"
+
 #: What the checker's routine does in a second, on a slow machine; and longer than it may take.
 _CASES_A_SECOND, _STEPS_A_SECOND, _LONGEST = 15_000, 500_000, 3_600
 
@@ -124,7 +127,7 @@ def prove_bound(tracker: Tracker, lp: PatternLP | None = None) -> None:
     bound, scaled, limits = tracker.bound, tracker.instance.scaled, tracker.limits
     if bound is None or bound.evidence.certified or limits.stopped:
         return
-    tracker.enter("proof for the checker")
+    tracker.enter(PROVING)
     value = bound.value
     threshold = scaled.below(value)
     question = Question.of(scaled, threshold)
@@ -138,7 +141,7 @@ def prove_bound(tracker: Tracker, lp: PatternLP | None = None) -> None:
     elif duals is not None:
         proof = tree_proof(scaled, threshold, duals, limits)
     if proof is not None and proof.certified:
-        tracker.raise_bound(LowerBound(value, proof), "proof for the checker")
+        tracker.raise_bound(LowerBound(value, proof), PROVING)
 
 
 def shorten_proof(tracker: Tracker, lp: PatternLP | None, limits: Limits) -> None:
@@ -157,7 +160,7 @@ def shorten_proof(tracker: Tracker, lp: PatternLP | None, limits: Limits) -> Non
     value, points = bound.value, bound.evidence
     threshold = scaled.below(value)
     question = Question.of(scaled, threshold)
-    tracker.enter("proof for the checker")
+    tracker.enter(PROVING)
     by_class = tuple(points.models[group.models[0]] for group in scaled.classes)
     pool = PatternPool(len(scaled.classes)) if lp is None else lp.pool
     shorter = shrunk(question, DualVector(by_class, points.gpus), pool, limits)

@@ -24,13 +24,11 @@ from kvpr_opt.canonical import canonical_fleet
 from kvpr_opt.certificate import Certificate
 from kvpr_opt.generate import prism_instance, random_instance
 from kvpr_opt.instance import Instance
+from kvpr_opt.patterns.tree import PROVING
 from kvpr_opt.progress import Progress, relative_gap
 from kvpr_opt.result import Result, Status
 from kvpr_opt.solve import CHECKING, solve, versions
 from kvpr_opt.verify import check
-
-#: The stages, as they are reported, in which proofs are made and checked.
-PROVING = ("proof for the checker", CHECKING)
 
 #: The fleets of the public benchmark.
 _PRISM_CASES = 50
@@ -127,7 +125,7 @@ class ProvingTime:
     def __call__(self, event: Progress) -> None:
         """Take one event of a run."""
         self.stop()
-        if event.stage in PROVING and not event.news:
+        if event.stage in (PROVING, CHECKING) and not event.news:
             self._since = time.process_time()
 
     def stop(self) -> None:
