@@ -14,11 +14,15 @@ import pytest
 
 from kvpr_opt import GPU, LLM, Instance, Placement, Status, StopReason, certificate, solve
 from kvpr_opt.bounds import volume_bound
-from kvpr_opt.checking import checked, seconds_to_check
+from kvpr_opt.checking import checked, seconds_to_check, too_long
 from kvpr_opt.errors import SolverError
 from kvpr_opt.evidence import DualVector, LowerBound, Refuted
 from kvpr_opt.generate import random_instance
 from kvpr_opt.limits import Limits
+from kvpr_opt.patterns.generation import PatternLP
+from kvpr_opt.patterns.question import Question
+from kvpr_opt.patterns.tree import shorten_proof
+from kvpr_opt.progress import Tracker
 
 
 def long_numbers(models: int, gpus: int) -> Instance:
@@ -85,6 +89,21 @@ def test_a_long_proof_is_not_checked_when_there_is_no_time_left(
     assert time.process_time() - start < 0.5
     assert not made.certified
     assert made.remark.startswith("not checked: that takes about ")
+
+
+def test_a_proof_too_long_to_be_checked_is_found_in_smaller_numbers() -> None:
+    instance = long_numbers(64, 8)
+    long = dual_bound(instance, 900_000)
+    assert too_long(instance, [long])
+    tracker = Tracker(instance, passed())
+    tracker.raise_bound(long, "somebody")
+    lp = PatternLP(instance.scaled)
+    lp.decide(Question.of(instance.scaled, instance.scaled.below(long.value)), Limits())
+    shorten_proof(tracker, lp, Limits(5))
+    short = tracker.bounds
+    assert [bound.value for bound in short] == [long.value]
+    assert not too_long(instance, short)
+    assert checked(instance, certified(instance, short[0]), short, passed()) == (True, "")
 
 
 def test_a_proof_beyond_the_checkers_limits_is_no_false_claim(

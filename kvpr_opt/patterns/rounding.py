@@ -34,8 +34,9 @@ _WORTHWHILE, _LONG = 3, 30_000_000
 #: Scales are compared up to so many times the least of them; of these the best is checked.
 _STEP = 1.5
 
-#: Exact checks that may fail.
-_CHECKS = 6
+#: Exact checks that may fail, of those that are no matter of a millisecond: by so many units
+#: times items.
+_CHECKS, _LONG_CHECK = 6, 200_000
 
 #: Points compared at once, of all classes and scales: at least and at most, and between them
 #: one for so many bytes that a check of the vector at hand changes, about.
@@ -62,22 +63,22 @@ def shrunk(question: Question, vector: DualVector, pool: PatternPool, limits: Li
         Where they come first, the vector at hand is returned.
     """
     fullest, likely = max(vector.type_values), _likely(question, vector)
-    long = fullest * int(question.counts.sum()) >= _LONG
+    items = int(question.counts.sum())
+    long = fullest * items >= _LONG
     if fullest <= 1 or (fullest < _WORTHWHILE * likely and not long):
         return vector
     patterns = _Comparison(question, vector, pool)
-    low, checks = max(1.0, likely / _LUCK), 0
-    while _STEP * low < fullest and checks < _CHECKS and not limits.stopped:
+    low, long_checks, again = max(1.0, likely / _LUCK), 0, False
+    while _STEP * low < fullest and long_checks < _CHECKS and not limits.stopped:
         values, excess = patterns.best(low)
-        if excess <= 0:
-            low *= _STEP
-            continue
-        smaller = refutes(question, values)
-        if smaller is not None:
-            return smaller
-        checks += 1
-        if not patterns.learn(values, limits):
-            low *= _STEP
+        if excess > 0:
+            smaller = refutes(question, values)
+            if smaller is not None:
+                return smaller
+            long_checks += low * items >= _LONG_CHECK
+            again = patterns.learn(values, limits) and not again
+        if excess <= 0 or not again:
+            low, again = _STEP * low, False
     return vector
 
 
