@@ -77,7 +77,7 @@ def _naive(instance: Instance, members: Iterable[tuple[str, Any]]) -> float:
         if name in instance.model_index:
             model = instance.models[instance.model_index[name]]
             load = loads.setdefault(str(gpu), [0.0, 0.0])
-            load[0] += float(model.size)
+            load[0] += float(model.footprint)
             load[1] += float(model.pressure)
     highest = 0.0
     for gpu, (size, pressure) in loads.items():

@@ -69,9 +69,9 @@ def _told(instance: Instance) -> list[list[_Value]]:
     told: list[list[_Value]] = []
     for model in instance.models:
         rate, slo = model.req_rate, model.slo
-        if rate is None or slo is None:
+        if rate is None or slo is None or model.part is not None:
             rate, slo = model.pressure, Fraction(1)
-        told.append([model.name, *map(_number, (model.size * scale, rate, slo))])
+        told.append([model.name, *map(_number, (model.footprint * scale, rate, slo))])
     return told
 
 

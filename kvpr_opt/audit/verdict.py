@@ -157,7 +157,7 @@ def _overfull(instance: Instance, placed: Iterable[Pair]) -> list[Finding]:
     used = [Fraction(0)] * len(instance.gpus)
     for model, gpu in set(placed):
         if isinstance(model, int) and isinstance(gpu, int):
-            used[gpu] += instance.models[model].size
+            used[gpu] += instance.models[model].footprint
     overfull = [
         f"{gpu.name} holds {decimal_text(weights)} of {decimal_text(gpu.usable)}"
         for gpu, weights in zip(instance.gpus, used, strict=True)
