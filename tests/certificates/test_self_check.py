@@ -20,7 +20,7 @@ from kvpr_opt.errors import SolverError
 from kvpr_opt.generate import random_instance
 from kvpr_opt.limits import Limits
 from kvpr_opt.patterns.lp.column_generation import PatternLP
-from kvpr_opt.patterns.problem import Question
+from kvpr_opt.patterns.problem import PackingQuestion
 from kvpr_opt.patterns.proofs.case_proof import shorten_proof
 from kvpr_opt.search.bounds import volume_bound
 from kvpr_opt.search.tracker import Tracker
@@ -99,7 +99,7 @@ def test_a_proof_too_long_to_be_checked_is_found_in_smaller_numbers() -> None:
     tracker = Tracker(instance, passed())
     tracker.raise_bound(long, "somebody")
     lp = PatternLP(instance.scaled)
-    lp.decide(Question.of(instance.scaled, instance.scaled.below(long.value)), Limits())
+    lp.decide(PackingQuestion.of(instance.scaled, instance.scaled.below(long.value)), Limits())
     shorten_proof(tracker, lp, Limits(5))
     short = tracker.bounds
     assert [bound.value for bound in short] == [long.value]
