@@ -8,7 +8,8 @@ from fractions import Fraction
 
 from rich.console import Console
 
-from kvpr_opt.files.text import printable as printable
+# Invisible, but part of how emoji and many scripts are written.
+_JOINERS = "\u200c\u200d"
 
 
 def screen(*, to_stderr: bool = False, quiet: bool = False) -> Console:
@@ -16,6 +17,22 @@ def screen(*, to_stderr: bool = False, quiet: bool = False) -> Console:
     # None where the program was started without one, as by `>&-`.
     terminal = sys.stdout is not None and sys.stdout.isatty()
     return Console(stderr=to_stderr or not terminal, quiet=quiet, highlight=False)
+
+
+def printable(text: str) -> str:
+    r"""A text on one line, with an escape for each character that a terminal would act on.
+
+    Examples
+    --------
+    >>> print(printable("a\nb"))
+    a\nb
+    """
+    return "".join(
+        character
+        if character.isprintable() or character in _JOINERS
+        else character.encode("unicode_escape").decode()
+        for character in text
+    )
 
 
 def kvpr_text(value: Fraction | float | None) -> str:

@@ -164,7 +164,7 @@ def test_the_page_is_well_formed_and_escapes_every_name() -> None:
     assert "&lt;script&gt;x.py" in text
     assert "&lt;img &quot;a&quot;&gt;-0" in text
     assert "ValueError: &lt;b&gt;" in text
-    assert "http" not in text
+    assert "://" not in text
 
 
 def test_the_page_marks_an_impossible_score() -> None:
