@@ -74,9 +74,7 @@ def architecture_of(config: Config) -> Architecture:
         whole=part is config,
         kv_cache=_ATTENTION[model_type](part),
         tied_embeddings=model_type.startswith("gemma") if tied is None else tied is True,
-        max_tokens=None
-        if longest is None
-        else whole(longest, "max_position_embeddings", least=1),
+        max_tokens=None if longest is None else whole(longest, "max_position_embeddings", least=1),
     )
 
 
@@ -128,7 +126,9 @@ def _listed(config: Config) -> int:
     layers = number(config, "num_hidden_layers")
     kinds = {"full_attention", "sliding_attention"}
     if len(types) != layers or any(not isinstance(t, str) or t not in kinds for t in types):
-        raise InputError(f"not {layers} times one of {', '.join(sorted(kinds))}", place="layer_types")
+        raise InputError(
+            f"not {layers} times one of {', '.join(sorted(kinds))}", place="layer_types"
+        )
     return types.count("sliding_attention")
 
 
@@ -148,7 +148,11 @@ def _beyond_some(config: Config) -> int:
     """The layers from a number on slide, where the configuration switches that on."""
     if config.get("use_sliding_window") is not True:
         return 0
-    return max(0, number(config, "num_hidden_layers") - whole(config.get("max_window_layers", "0"), "max_window_layers"))
+    return max(
+        0,
+        number(config, "num_hidden_layers")
+        - whole(config.get("max_window_layers", "0"), "max_window_layers"),
+    )
 
 
 def _all_but_each(period: int) -> Sliding:

@@ -95,9 +95,7 @@ def _name(folder: Path) -> str:
     return cached[1] if cached else path.name
 
 
-def _weights(
-    folder: Path, config: dict[str, Tree], architecture: Architecture
-) -> tuple[int, str]:
+def _weights(folder: Path, config: dict[str, Tree], architecture: Architecture) -> tuple[int, str]:
     tensors = tensor_bytes(folder)
     if tensors is None:
         return weight_bytes(config, architecture), f"computed from {CONFIG}; no safetensors there"

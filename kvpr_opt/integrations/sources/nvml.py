@@ -35,8 +35,7 @@ def gpus(node: str, library: Any = None) -> tuple[GPURecord, ...]:
         nvml.nvmlInit()
         try:
             devices = [
-                nvml.nvmlDeviceGetHandleByIndex(index)
-                for index in range(nvml.nvmlDeviceGetCount())
+                nvml.nvmlDeviceGetHandleByIndex(index) for index in range(nvml.nvmlDeviceGetCount())
             ]
             found = [
                 record

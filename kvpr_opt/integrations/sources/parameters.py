@@ -83,9 +83,7 @@ def weight_bytes(config: Config, architecture: Architecture) -> int:
     store = _plain if quantised is None else _storage(mapping(quantised, "quantization_config"))
     if architecture.model_type == "gpt_oss" and store is _plain:
         raise InputError("missing", place="quantization_config")
-    total = sum(
-        (matrix.copies * store(matrix) for matrix in _matrices(architecture)), Fraction(0)
-    )
+    total = sum((matrix.copies * store(matrix) for matrix in _matrices(architecture)), Fraction(0))
     return int(total)
 
 
