@@ -1,0 +1,1 @@
+"""The pattern LP by column generation (Gilmore and Gomory), with exact pricing."""
