@@ -9,7 +9,17 @@ import sys
 import typer
 
 from kvpr_opt._interrupt import EXIT_STOPPED
-from kvpr_opt.cli import audit, canonical, export, generate, solve, study, verify, warmup
+from kvpr_opt.cli import (
+    audit,
+    canonical,
+    export,
+    generate,
+    import_fleet,
+    solve,
+    study,
+    verify,
+    warmup,
+)
 from kvpr_opt.cli.console import printable
 from kvpr_opt.errors import KvprError
 
@@ -37,6 +47,7 @@ app.command("verify")(verify.command)
 app.command("canonical")(canonical.command)
 app.command("export")(export.command)
 app.command("generate")(generate.command)
+app.command("import")(import_fleet.command)
 app.command("warmup")(warmup.command)
 app.command("audit")(audit.command)
 app.add_typer(study.app, name="study")

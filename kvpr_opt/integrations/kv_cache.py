@@ -46,7 +46,8 @@ class KVCache:
 
     def bytes_of(self, tokens: Fraction | int) -> Fraction:
         """Bytes that one sequence of so many tokens takes."""
-        return self.full * Fraction(tokens) + self.sliding * min(Fraction(tokens), self.window)
+        length = Fraction(tokens)
+        return self.full * length + self.sliding * min(length, Fraction(self.window))
 
     def floor(self, max_tokens: int) -> int:
         """Bytes without which an engine refuses to start: one sequence of full length.

@@ -88,3 +88,23 @@ class Demand:
     prompt_tokens: Fraction | None = None
     output_tokens: Fraction | None = None
     latency: Fraction | None = None
+
+
+#: Digits that a measured number is worth. More would only make exact search slower.
+SIGNIFICANT_DIGITS = 6
+
+
+def measured(number: Fraction) -> Fraction:
+    """A measured number to :data:`SIGNIFICANT_DIGITS` digits.
+
+    Examples
+    --------
+    >>> measured(Fraction(7, 3))
+    Fraction(233333, 100000)
+    """
+    unit = Fraction(1)
+    while number and number < unit * 10 ** (SIGNIFICANT_DIGITS - 1):
+        unit /= 10
+    while number >= unit * 10**SIGNIFICANT_DIGITS:
+        unit *= 10
+    return round(number / unit) * unit

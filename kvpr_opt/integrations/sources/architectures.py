@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from kvpr_opt.errors import InputError, nearest
+from kvpr_opt.errors import InputError
 from kvpr_opt.files.tree import Tree, shown
 from kvpr_opt.integrations.kv_cache import KVCache, grouped_query, latent
 from kvpr_opt.integrations.sources.fields import mapping, sequence, text, whole
@@ -58,7 +58,7 @@ def architecture_of(config: Config) -> Architecture:
     if model_type not in _ATTENTION:
         known = ", ".join(sorted(_ATTENTION))
         raise InputError(
-            f"architecture {model_type!r} is not known{nearest(model_type, _ATTENTION)}; write the "
+            f"architecture {model_type!r} is not known; write the "
             "model into the fleet file by hand, with size, overhead, kv_floor and kv_heads "
             f"(known: {known})",
             place="model_type",

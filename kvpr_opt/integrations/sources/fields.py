@@ -5,8 +5,8 @@ from __future__ import annotations
 from fractions import Fraction
 
 from kvpr_opt.errors import InputError
-from kvpr_opt.exact import to_fraction
 from kvpr_opt.files.tree import NumberText, Tree, shown
+from kvpr_opt.problem.exact import to_fraction
 
 
 def mapping(tree: Tree, place: str) -> dict[str, Tree]:

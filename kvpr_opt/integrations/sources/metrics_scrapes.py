@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from kvpr_opt.errors import InputError
-from kvpr_opt.exact import to_fraction
 from kvpr_opt.files.tree import shown
-from kvpr_opt.integrations.records import Demand
+from kvpr_opt.integrations.records import Demand, measured
+from kvpr_opt.problem.exact import to_fraction
 
 NAME = "two scrapes of /metrics"
 
@@ -114,13 +114,13 @@ def _demand(
 
     def mean(name: str, count: Fraction | None) -> Fraction | None:
         total = growth.get((name, model))
-        return total / count if total is not None and count else None
+        return measured(total / count) if total is not None and count else None
 
     timed = growth.get((f"{names.latency}_count", model))
     return Demand(
         model,
         f"{engine}: {_plain(requests)} requests in {_plain(seconds)} s",
-        req_rate=requests / seconds,
+        req_rate=measured(requests / seconds),
         prompt_tokens=mean(names.prompt_tokens, requests),
         output_tokens=mean(names.output_tokens, requests),
         latency=mean(f"{names.latency}_sum", timed),

@@ -15,7 +15,7 @@ from fractions import Fraction
 from kvpr_opt.errors import InputError
 from kvpr_opt.files.json_tree import json_tree
 from kvpr_opt.files.tree import Tree, shown
-from kvpr_opt.integrations.records import Demand
+from kvpr_opt.integrations.records import Demand, measured
 from kvpr_opt.integrations.sources.fields import amount, mapping, sequence
 from kvpr_opt.integrations.sources.protocol import Reading
 
@@ -58,7 +58,7 @@ def demands(text: str, reading: Reading) -> tuple[Demand, ...]:
             )
         found[model] = value
     return tuple(
-        Demand(model, f"Prometheus ({reading.quantity})", **{reading.quantity: value})
+        Demand(model, f"Prometheus ({reading.quantity})", **{reading.quantity: measured(value)})
         for model, value in found.items()
     )
 

@@ -15,12 +15,12 @@ from datetime import datetime, timezone
 from fractions import Fraction
 
 from kvpr_opt.errors import InputError
-from kvpr_opt.exact import decimal_text, to_fraction
 from kvpr_opt.files.csv_table import csv_table
 from kvpr_opt.files.tree import shown
-from kvpr_opt.integrations.records import Demand
+from kvpr_opt.integrations.records import Demand, measured
 from kvpr_opt.integrations.sources.fields import amount
 from kvpr_opt.integrations.sources.protocol import Reading
+from kvpr_opt.problem.exact import decimal_text, to_fraction
 
 NAME = "trace of requests"
 
@@ -94,8 +94,8 @@ def _demand(model: str, own: _Requests, span: Fraction, reading: Reading) -> Dem
         window = reading.peak_window
         rate = Fraction(most_within(own.times, window)) / window
         origin = f"trace: {number} requests, peak of {decimal_text(window)} s"
-    means = {quantity: total / number for quantity, total in own.totals.items()}
-    return Demand(model, origin, req_rate=rate, **means)
+    means = {quantity: measured(total / number) for quantity, total in own.totals.items()}
+    return Demand(model, origin, req_rate=measured(rate), **means)
 
 
 def most_within(times: Sequence[Fraction], window: Fraction) -> int:
