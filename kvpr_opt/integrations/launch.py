@@ -113,8 +113,12 @@ class Server:
 
     @property
     def share(self) -> Fraction:
-        """The part of its GPUs' memory that it takes, of the one where that is the least."""
-        taken = self.needs.weights + self.needs.overhead + self.kv_cache
+        """The part of its GPUs' memory that weights and cache take, where that is the least.
+
+        An engine looks for so much free memory when it starts. What it has for itself by then
+        is part of the overhead, which is left out.
+        """
+        taken = self.needs.weights + self.kv_cache
         return min(taken / device.memory for device in self.devices)
 
 
@@ -137,51 +141,46 @@ def launch(
 ) -> Launch:
     """Share out the memory, and find an order.
 
-    Larger servers start first, so that the last ones find what is left of a GPU, rather than
-    the other way round.
+    On each GPU larger servers start first. Servers that wait for fewer others come first, so
+    that GPUs fill at the same time.
 
     Raises
     ------
     InputError
-        If a GPU is overfull, a server is spread over machines, or one is left without any
-        KV cache: no engine starts like that.
+        If a GPU is overfull, or full and under pressure, a server is spread over machines, or
+        one is left without any KV cache: no engine starts like that.
     """
     for server in servers:
         if len({devices[gpu].node for gpu in server.devices}) > 1:
             raise InputError(f"server {shown(server.name)} is spread over several machines")
-    caches = _caches(devices, servers)
-    order = sorted(
-        range(len(servers)),
-        key=lambda index: -(servers[index].weights + caches[index]) * len(servers[index].devices),
-    )
-    last_on: dict[int, str] = {}
-    started = []
-    for index in order:
-        needs, cache = servers[index], int(caches[index])
+    caches = [int(cache) for cache in _caches(devices, servers)]
+    for server, cache in zip(servers, caches, strict=True):
         if cache == 0:
             raise InputError(
-                f"server {shown(needs.name)} gets no KV memory, since it has neither pressure nor "
+                f"server {shown(server.name)} gets no KV memory, since it has neither pressure nor "
                 "a kv_floor; give it a kv_floor, which is what an engine needs to start"
             )
+
+    def total(index: int) -> Fraction:
+        return (servers[index].weights + caches[index]) * len(servers[index].devices)
+
+    last_on: dict[int, str] = {}
+    waits: dict[str, int] = {}
+    started = []
+    for index in sorted(range(len(servers)), key=lambda index: -total(index)):
+        needs = servers[index]
         before = dict.fromkeys(last_on[gpu] for gpu in needs.devices if gpu in last_on)
         own = tuple(devices[gpu] for gpu in needs.devices)
-        started.append(Server(needs, own, cache, tuple(before)))
+        started.append(Server(needs, own, caches[index], tuple(before)))
+        waits[needs.name] = 1 + max((waits[name] for name in before), default=-1)
         last_on.update(dict.fromkeys(needs.devices, needs.name))
+    started.sort(key=lambda server: waits[server.name])
     return Launch(tuple(started), tuple(remarks))
 
 
 def _caches(devices: Sequence[Device], servers: Sequence[ServerNeeds]) -> list[Fraction]:
     """KV cache of each server, on each of its GPUs."""
-    free = [device.usable for device in devices]
-    for server in servers:
-        for gpu in server.devices:
-            free[gpu] -= server.weights + server.overhead + server.kv_floor
-    for gpu, rest in enumerate(free):
-        if rest < 0:
-            raise InputError(
-                f"GPU {shown(devices[gpu].name)}: weights, overheads and KV floors take "
-                f"{float(-rest):.4g} bytes more than it has"
-            )
+    free = _free(devices, servers)
     caches = [server.kv_floor for server in servers]
     waiting = {index for index, server in enumerate(servers) if server.pressure > 0}
     while waiting:
@@ -193,10 +192,33 @@ def _caches(devices: Sequence[Device], servers: Sequence[ServerNeeds]) -> list[F
         scarce = min(pressure, key=lambda gpu: (free[gpu] / pressure[gpu], gpu))
         rate = free[scarce] / pressure[scarce]
         for index in sorted(waiting):
-            if scarce in servers[index].devices:
-                more = rate * servers[index].pressure
-                caches[index] += more
-                for gpu in servers[index].devices:
-                    free[gpu] -= more
-                waiting.remove(index)
+            if scarce not in servers[index].devices:
+                continue
+            more = rate * servers[index].pressure
+            caches[index] += more
+            for gpu in servers[index].devices:
+                free[gpu] -= more
+            waiting.remove(index)
     return caches
+
+
+def _free(devices: Sequence[Device], servers: Sequence[ServerNeeds]) -> list[Fraction]:
+    """Memory of each GPU beyond weights, overheads and floors."""
+    free = [device.usable for device in devices]
+    pressed = set()
+    for server in servers:
+        for gpu in server.devices:
+            free[gpu] -= server.weights + server.overhead + server.kv_floor
+            if server.pressure > 0:
+                pressed.add(gpu)
+    for gpu, rest in enumerate(free):
+        if rest < 0:
+            raise InputError(
+                f"GPU {shown(devices[gpu].name)}: weights, overheads and KV floors take "
+                f"{float(-rest):.4g} bytes more than it has"
+            )
+        if rest == 0 and gpu in pressed:
+            raise InputError(
+                f"GPU {shown(devices[gpu].name)} is full and under pressure: its KVPR is infinite"
+            )
+    return free

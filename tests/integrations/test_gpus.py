@@ -36,6 +36,14 @@ def test_the_order_of_columns_and_their_units_are_as_they_come() -> None:
     assert (gpu.index, gpu.memory, gpu.reserved) == (3, 81559 << 20, 4 << 20)
 
 
+def test_what_is_free_says_more_than_what_is_used() -> None:
+    text = SMI.replace("[MiB]\n", "[MiB], memory.free [MiB]\n", 1)
+    text = text.replace(" 4 MiB\n", " 4 MiB, 81000 MiB\n").replace(
+        " 0 MiB\n", " 0 MiB, 15000 MiB\n"
+    )
+    assert [gpu.reserved >> 20 for gpu in nvidia_smi.gpus(text, "n")] == [559, 360]
+
+
 @pytest.mark.parametrize(
     ("old", "new", "reason"),
     [
@@ -45,7 +53,7 @@ def test_the_order_of_columns_and_their_units_are_as_they_come() -> None:
         ("81559 MiB", '"81,559 MiB"', "row 2: memory.total: '81,559 MiB' is not a whole number"),
         ("81559 MiB", "81,559 MiB", "row 2: 6 values, the header has 5 columns"),
         ("81559 MiB", "81559 Mio", "row 2: memory.total: '81559 Mio' is not a whole number"),
-        ("4 MiB", "81560 MiB", "row 2: memory.used is more than memory.total"),
+        ("4 MiB", "81560 MiB", "row 2: more memory is used or free than there is"),
         ("0, GPU", "x, GPU", "row 2: index: 'x' is not a number"),
         ("GPU-5e0cbd4d", "card", "row 2: uuid: 'card.*' is not GPU-"),
         ("GPU-6e", "GPU-5e", "row 3: uuid GPU-5e.* is there twice"),

@@ -1,7 +1,8 @@
 """GPUs of one machine, as ``nvidia-smi`` lists them.
 
 The vendor's manual does not promise that this output stays as it is, so every value is
-checked and nothing is skipped. ``nvml.py`` asks the library below it instead.
+checked and nothing is skipped. ``nvml.py`` asks the library below it instead. A further column
+``memory.free`` is used if it is there: the driver keeps some hundred MiB, which it tells apart.
 """
 
 from __future__ import annotations
@@ -31,7 +32,12 @@ def recognises(text: str) -> bool:
 
 def gpus(text: str, node: str) -> tuple[GPURecord, ...]:
     """The GPUs of the table, named ``NODE-INDEX``; memory in use already is reserved."""
-    rows = [row for row in csv.reader(io.StringIO(text), skipinitialspace=True) if row]
+    try:
+        rows = [row for row in csv.reader(io.StringIO(text), skipinitialspace=True) if row]
+    except csv.Error as error:
+        raise InputError(f"not CSV: {error}") from None
+    if not rows:
+        raise InputError(f"empty; it is the output of: {COMMAND}")
     columns = {cell.split(" [")[0].strip(): place for place, cell in enumerate(rows[0])}
     missing = [column for column in _NEEDED if column not in columns]
     if missing:
@@ -64,8 +70,12 @@ def _gpu(values: dict[str, str], place: str, node: str) -> GPURecord:
         raise InputError(f"{values['uuid']!r} is not GPU-...", place=f"{place}: uuid")
     total = _bytes(values, "memory.total", place)
     used = _bytes(values, "memory.used", place)
-    if not 0 < total >= used:
-        raise InputError("memory.used is more than memory.total, or there is none", place=place)
+    what = "memory.used is reserved"
+    if "memory.free" in values:
+        # Less than what is not used: the driver keeps some for itself.
+        used, what = total - _bytes(values, "memory.free", place), "all but memory.free is reserved"
+    if not 0 <= used <= total or not total:
+        raise InputError("more memory is used or free than there is", place=place)
     index = int(values["index"])
     return GPURecord(
         name=f"{node}-{index}",
@@ -75,7 +85,7 @@ def _gpu(values: dict[str, str], place: str, node: str) -> GPURecord:
         index=index,
         uuid=values["uuid"],
         labels=(label_of(values["name"]),),
-        origin=f"nvidia-smi: {values['name']}, memory.used is reserved",
+        origin=f"nvidia-smi: {values['name']}, {what}",
     )
 
 

@@ -78,10 +78,13 @@ def _columns(present: Sequence[str]) -> dict[str, str]:
     found = {
         ours: lower[name] for ours, names in _COLUMNS.items() for name in names if name in lower
     }
-    if "model" not in found:
-        raise InputError(
-            "no column 'model'; add one, with the name that the fleet has for it", place="row 1"
-        )
+    for column in ("time", "model"):
+        if column not in found:
+            raise InputError(
+                f"no column {column!r}; a request needs a time, and the name of a model as the "
+                "fleet has it",
+                place="row 1",
+            )
     return found
 
 

@@ -155,7 +155,7 @@ def vllm_flags(server: Server, port: int | str, host: str) -> list[str]:
 
 
 def _share(share: Fraction) -> str:
-    return f"0.{max(1, int(share * 10_000)):04}" if share < 1 else "1.0"
+    return f"0.{min(9_999, max(1, int(share * 10_000))):04}"
 
 
 def dumped(document: Any) -> str:
