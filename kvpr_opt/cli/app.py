@@ -12,6 +12,7 @@ from kvpr_opt._interrupt import EXIT_STOPPED
 from kvpr_opt.cli import (
     audit,
     canonical,
+    configure,
     export,
     generate,
     import_fleet,
@@ -48,6 +49,7 @@ app.command("canonical")(canonical.command)
 app.command("export")(export.command)
 app.command("generate")(generate.command)
 app.command("import")(import_fleet.command)
+app.command("configure")(configure.command)
 app.command("warmup")(warmup.command)
 app.command("audit")(audit.command)
 app.add_typer(study.app, name="study")

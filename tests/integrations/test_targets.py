@@ -274,7 +274,7 @@ def test_systemd_accepts_the_units_and_refuses_mutated_ones(tmp_path: Path) -> N
     for old, new in (
         ("TimeoutStartSec", "TimoutStartSec"),
         ('"a $$x', "a $$x"),
-        ("/bin/true", "true "),
+        ("/bin/true", "/bin/no-such-program"),
     ):
         file = "kvpr-a-x-y-q.service" if "$$" in old else unit
         assert old in files[file]

@@ -70,7 +70,7 @@ def read_model(folder: Path, name: str | None = None) -> ModelRecord:
     except InputError as error:
         raise error if error.source else error.within(source=source) from None
     return ModelRecord(
-        name=_name(folder) if name is None else name,
+        name=name_of(folder) if name is None else name,
         folder=str(folder),
         weights=weights,
         origin=origin,
@@ -87,7 +87,8 @@ def _with_config(folder: Path) -> Path:
     return folder
 
 
-def _name(folder: Path) -> str:
+def name_of(folder: Path) -> str:
+    """The name of the model in a folder: that of the folder, or of the cache's."""
     path = folder.resolve()
     if path.parent.name == "snapshots":
         path = path.parent.parent
