@@ -187,9 +187,9 @@ class Attempts:
             self.findings.overflow = (Fraction(threshold.value), effort.patterns)
         elif isinstance(answer, Packing):
             placement = self._placement(answer)
-            if placement is None:
+            taken = placement is not None and self.tracker.offer(placement, "exhaustive search")
+            if placement is None or not (taken or placement.meets(threshold)):
                 return OutOfBudget(patterns=True)  # it held in rounded numbers only
-            self.tracker.offer(placement, "exhaustive search")
         return answer
 
     def _refuted_by(self, question: PackingQuestion, vector: DualValues) -> None:

@@ -104,10 +104,11 @@ class _Search:
         if value == 0:
             return False  # no KVPR is negative
         between = self._between(value)
-        strict = self.scaled.below(value)
+        strict = self.scaled.better_than(value)
         if between is None or (self.strict_next and self.strict_open):
             self.strict_next = False
-            if strict.value < self.blind_from and self._ask(strict, "strictly better", value):
+            proved = self.scaled.next_value(strict)
+            if strict.value < self.blind_from and self._ask(strict, "strictly better", proved):
                 return True
             self.strict_open = False
             return between is not None or self._give_up()
@@ -135,7 +136,7 @@ class _Search:
         threshold = self.scaled.at_most(near * unit)
         if threshold.value < low:
             threshold = self.scaled.at_most(low)
-        limit = min(self.scaled.below(incumbent).value, self.blind_from)
+        limit = min(self.scaled.better_than(incumbent).value, self.blind_from)
         return threshold if threshold.value < limit else None
 
     def _ask(self, threshold: Threshold, what: str, bound_if_refuted: Fraction | float) -> bool:
