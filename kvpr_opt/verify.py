@@ -240,6 +240,22 @@ def whole_fleet(fleet: Fleet) -> WholeFleet:
     return WholeFleet(fleet.capacities, fleet.sizes, pressures, unit / fleet.memory_unit)
 
 
+def rounded_fleet(fleet: Fleet, unit: Fraction) -> WholeFleet:
+    """Round the pressures down to multiples of `unit`, and count them in their own unit."""
+    require(unit > 0, "the unit of rounded pressures is not above 0")
+    bits = unit.denominator.bit_length() * (len(fleet.capacities) + len(fleet.pressures))
+    require(
+        bits <= LIMITS.pressure_bits,
+        f"the unit of the rounded pressures is too long ({bits:,} bits to work on, more than "
+        f"{LIMITS.pressure_bits:,}): round to a shorter one",
+        TimeoutError,
+    )
+    multiples = {name: Fraction(x // unit) for name, x in fleet.pressures.items()}
+    (pressures,), common = in_units(multiples)
+    kvpr_unit = common * unit / fleet.memory_unit
+    return WholeFleet(fleet.capacities, fleet.sizes, pressures, kvpr_unit)
+
+
 def threshold(fleet: WholeFleet, value: Fraction | float) -> tuple[int, int]:
     """Return the a/f, in units of the fleet, at most which is every KVPR below `value`."""
     everything, largest = sum(fleet.pressures.values()), max(1, *fleet.capacities.values())
@@ -284,26 +300,10 @@ def check_rounded(fleet: Fleet, bound: Bound, refute: Refute) -> tuple[str, str]
     """Lemma: a bound of a fleet with smaller pressures is a bound of the fleet.
 
     A placement has the same free memory in both, and no more pressure anywhere in the one with
-    smaller pressures; so its value there is at most its value here. The smaller pressures are
-    the largest multiples of `unit` that do not exceed the true ones.
+    smaller pressures; so its value there is at most its value here.
     """
-    _, text, proof = fields(bound.proof, {"kind": str, "unit": str, "proof": dict})
-    unit = number(text, LIMITS.kvpr_digits)
-    require(unit > 0, "the unit of rounded pressures is not above 0")
-    bits = unit.denominator.bit_length() * (len(fleet.capacities) + len(fleet.pressures))
-    require(
-        bits <= LIMITS.pressure_bits,
-        f"the unit of the rounded pressures is too long ({bits:,} bits to work on, more than "
-        f"{LIMITS.pressure_bits:,}): round to a shorter one",
-        TimeoutError,
-    )
-    multiples = {
-        model: Fraction(x.numerator * unit.denominator // (x.denominator * unit.numerator))
-        for model, x in fleet.pressures.items()
-    }
-    (pressures,), common = in_units(multiples)
-    kvpr = common * unit / fleet.memory_unit
-    rounded = WholeFleet(fleet.capacities, fleet.sizes, pressures, kvpr)
+    _, unit, proof = fields(bound.proof, {"kind": str, "unit": str, "proof": dict})
+    rounded = rounded_fleet(fleet, number(unit, LIMITS.kvpr_digits))
     outcome, detail = check_whole(rounded, Bound(bound.value, proof), refute)
     return outcome, f"with rounded pressures, {detail}"
 
