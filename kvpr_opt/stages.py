@@ -13,7 +13,7 @@ from kvpr_opt.certificates.evidence import DualVector
 from kvpr_opt.errors import NumericalError
 from kvpr_opt.limits import Limits
 from kvpr_opt.problem.placement import Placement
-from kvpr_opt.problem.scaled import ROUNDED_STEP, fit_range
+from kvpr_opt.problem.scaled import fit_range
 from kvpr_opt.search.bounds import counting_bound, volume_bound
 from kvpr_opt.search.infeasibility import cause
 from kvpr_opt.search.oracle import Optimiser, Oracle
@@ -56,10 +56,6 @@ FILL_FROM, MANY_ROUNDS = 200, 400
 
 #: Relative gap at which the pattern engine stops where it does not see all models.
 BLIND_GAP = Fraction(1, 2**20)
-
-#: Relative gap at which the search stops where the pressures are rounded; more than what
-#: the rounding hides.
-ROUNDED_GAP = 2 * ROUNDED_STEP
 
 #: The formulation to which ``method="auto"`` turns where the pattern engine gives up.
 DEFAULT_FORMULATION = "assignment_cpsat"
@@ -105,14 +101,11 @@ class SolveRun:
         self.tracker.raise_bound(volume_bound(self.tracker.instance.scaled), "volume bound")
         if warm_start is not None:
             self.tracker.offer(warm_start, "warm start")
-        rounded = self.tracker.instance.scaled.rounding is not None
-        with self.tracker.content_with(ROUNDED_GAP if rounded else Fraction(0)):
-            self._place()
-            self._counting_bound()
-            self._search()
-            self._prove()
-        if rounded:
-            self._lift()
+        self._place()
+        self._counting_bound()
+        self._search()
+        self._prove()
+        self._lift()
         self._level()
         return self._cause()
 
@@ -237,8 +230,8 @@ class SolveRun:
             return
         from kvpr_opt.patterns.engine import PatternEngine
 
-        scaled, value = tracker.instance.scaled, tracker.incumbent_value
-        threshold = scaled.finite() if value is None else scaled.better_than(value)
+        scaled, value = tracker.instance.scaled, tracker.value_to_beat
+        threshold = scaled.finite() if value is None else scaled.below(value)
         whole = scaled.packing(threshold)
         rounded = fit_range(whole)
         if any(size and not small for size, small in zip(whole.sizes, rounded.sizes, strict=True)):
@@ -281,8 +274,8 @@ class SolveRun:
     def _lift(self) -> None:
         """Raise a bound of the rounded fleet to the exact value of the incumbent, if it holds."""
         tracker = self.tracker
-        incumbent, bound, gap = tracker.incumbent, tracker.certified_bound, tracker.gap
-        if incumbent is None or bound is None or gap is None or not 0 < gap <= ROUNDED_GAP:
+        incumbent, bound = tracker.incumbent, tracker.certified_bound
+        if incumbent is None or bound is None or tracker.gap_reached or not tracker.settled:
             return
         from kvpr_opt.certificates.lifting import lift
 

@@ -130,7 +130,7 @@ class PatternEngine:
         if self._tracker.done or self._tracker.incumbent is None:
             return
         if "lp_bound" not in self._skip:
-            attempts.relax(self._scaled.better_than(attempts.high), Precision.FINE)
+            attempts.relax(self._scaled.below(attempts.high), Precision.FINE)
         if self._local_search is not None and not self._tracker.done:
             self._local_search()
         self._settle_tiny()
@@ -203,7 +203,7 @@ class PatternEngine:
             return
         halfway = False
         while not self._tracker.done:
-            threshold = self._scaled.better_than(attempts.high)
+            threshold = self._scaled.below(attempts.high)
             if halfway:
                 half = attempts.between(attempts.low, attempts.high, Fraction(1, 2))
                 threshold = min(half, threshold, key=lambda choice: choice.value)
@@ -274,13 +274,13 @@ class PatternEngine:
             return
         if number == 0 and not self._dense and not self._tracker.done:
             # Where few patterns are left even below the incumbent, one search is enough.
-            attempts.search(self._scaled.better_than(attempts.high), effort.reduced())
+            attempts.search(self._scaled.below(attempts.high), effort.reduced())
         step = attempts.low * _STEP
         for _ in range(_CLIMBS):
             if self._tracker.done:
                 return
             width = attempts.high - attempts.low
-            threshold = self._scaled.better_than(attempts.high)
+            threshold = self._scaled.below(attempts.high)
             if step < width:
                 ahead = min(2 * step, width)
                 near = attempts.between(attempts.low, attempts.low + ahead, Fraction(1, 2))

@@ -41,7 +41,7 @@ def lower(attempts: Attempts, effort: Effort, attempt: Callable[[Threshold, Effo
         if attempts.tracker.done:
             return
         high = attempts.high
-        threshold = attempts.scaled.better_than(high)
+        threshold = attempts.scaled.below(high)
         if tried < threshold.value:
             half = attempts.between(tried, high, Fraction(1, 2))
             threshold = min(half, threshold, key=lambda choice: choice.value)

@@ -187,9 +187,9 @@ class Attempts:
             self.findings.overflow = (Fraction(threshold.value), effort.patterns)
         elif isinstance(answer, Packing):
             placement = self._placement(answer)
-            taken = placement is not None and self.tracker.offer(placement, "exhaustive search")
-            if placement is None or not (taken or placement.meets(threshold)):
+            if placement is None:
                 return OutOfBudget(patterns=True)  # it held in rounded numbers only
+            self.tracker.offer(placement, "exhaustive search")
         return answer
 
     def _refuted_by(self, question: PackingQuestion, vector: DualValues) -> None:
@@ -258,6 +258,6 @@ class Attempts:
     @property
     def high(self) -> Fraction:
         """The value of the incumbent."""
-        value = self.tracker.incumbent_value
+        value = self.tracker.value_to_beat
         assert value is not None, "there is an incumbent after the first stage"
         return value

@@ -175,6 +175,22 @@ class Placement:
         """The KVPR of the most pressed GPU; ``math.inf`` if one is full and under pressure."""
         return max(map(self._kvpr, self._most_pressed()))
 
+    @cached_property
+    def rounded_max_kvpr(self) -> Kvpr:
+        """The maximum as the whole numbers of the fleet show it.
+
+        The same as :attr:`max_kvpr`, but where the pressures of the fleet are rounded: a
+        little less there.
+        """
+        if self.instance.scaled.rounding is None:
+            return self.max_kvpr
+        capacities = self.instance.scaled.capacities
+        loads = [(load, c - used) for (used, load), c in zip(self._loads, capacities, strict=True)]
+        if any(load and not free for load, free in loads):
+            return math.inf
+        ratios = (Fraction(load, free) for load, free in set(loads) if load)
+        return max(ratios, default=Fraction(0)) * self.instance.scaled.kvpr_unit
+
     def _most_pressed(self) -> list[int]:
         """The GPUs that the maximum may be on: floats leave out those that are clearly below."""
         scaled = self.instance.scaled

@@ -39,9 +39,6 @@ MAX_EXACT_BITS = 1 << 22
 #: fleet are then machine integers.
 ROUNDED_BITS = 59
 
-#: A rounded fleet does not tell values apart that are closer than this, relative to them.
-ROUNDED_STEP = Fraction(1, 1 << 36)
-
 #: Bits that all different denominators of sizes and memories may have. The checker reads no more.
 MAX_MEMORY_BITS = 4_000
 
@@ -223,17 +220,6 @@ class ScaledInstance:
             return self.finite()
         return self._threshold(farey_below(value / self.kvpr_unit, self._denominators))
 
-    def better_than(self, value: Fraction | float) -> Threshold:
-        """The threshold to ask for a placement better than one of this value.
-
-        Where the pressures are exact that is :meth:`below`. A rounded fleet does not see
-        differences as small as its rounding, so a threshold a little lower is asked for.
-        What follows from its refutation is :meth:`next_value`.
-        """
-        if self.rounding is None or isinstance(value, float):
-            return self.below(value)
-        return self.below(value * (1 - ROUNDED_STEP))
-
     def finite(self) -> Threshold:
         """The threshold that every placement of finite KVPR meets, and no other.
 
@@ -333,10 +319,10 @@ def _have_short_unit(pressures: Sequence[Fraction]) -> bool:
 
 def _short_unit(pressures: Sequence[Fraction]) -> Fraction:
     """A power of two that leaves :data:`ROUNDED_BITS` of the total, and no pressure nothing."""
-    largest = max(pressures)
-    total = largest * len(pressures)
+    positive = [pressure for pressure in pressures if pressure > 0] or [Fraction(1)]
+    total = max(positive) * len(pressures)
     unit = _power_of_two_at_most(total / (1 << (ROUNDED_BITS - 1)))
-    return min(unit, _power_of_two_at_most(min(filter(None, pressures))))
+    return min(unit, _power_of_two_at_most(min(positive)))
 
 
 def _power_of_two_at_most(value: Fraction) -> Fraction:

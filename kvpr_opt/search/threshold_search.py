@@ -98,13 +98,13 @@ class _Search:
 
     def step(self) -> bool:
         """Ask one question; false where more work would not change any answer."""
-        value = self.tracker.incumbent_value
+        value = self.tracker.value_to_beat
         if value is None:
             return self._ask(self.scaled.finite(), "any placement", math.inf) or self._give_up()
         if value == 0:
             return False  # no KVPR is negative
         between = self._between(value)
-        strict = self.scaled.better_than(value)
+        strict = self.scaled.below(value)
         if between is None or (self.strict_next and self.strict_open):
             self.strict_next = False
             proved = self.scaled.next_value(strict)
@@ -136,7 +136,7 @@ class _Search:
         threshold = self.scaled.at_most(near * unit)
         if threshold.value < low:
             threshold = self.scaled.at_most(low)
-        limit = min(self.scaled.better_than(incumbent).value, self.blind_from)
+        limit = min(self.scaled.below(incumbent).value, self.blind_from)
         return threshold if threshold.value < limit else None
 
     def _ask(self, threshold: Threshold, what: str, bound_if_refuted: Fraction | float) -> bool:
