@@ -105,6 +105,7 @@ class SolveRun:
         self._counting_bound()
         self._search()
         self._prove()
+        self._lift()
         self._level()
         return self._cause()
 
@@ -229,7 +230,7 @@ class SolveRun:
             return
         from kvpr_opt.patterns.engine import PatternEngine
 
-        scaled, value = tracker.instance.scaled, tracker.incumbent_value
+        scaled, value = tracker.instance.scaled, tracker.value_to_beat
         threshold = scaled.finite() if value is None else scaled.below(value)
         whole = scaled.packing(threshold)
         rounded = fit_range(whole)
@@ -269,6 +270,19 @@ class SolveRun:
 
         self._run_engine(partial(prove_bound, self.tracker, self._lp))
         shorten_proof(self.tracker, self._lp, limits)
+
+    def _lift(self) -> None:
+        """Raise a bound of the rounded fleet to the exact value of the incumbent, if it holds."""
+        tracker = self.tracker
+        incumbent, bound = tracker.incumbent, tracker.certified_bound
+        if incumbent is None or bound is None or tracker.gap_reached or not tracker.settled:
+            return
+        from kvpr_opt.certificates.lifting import lift
+
+        tracker.enter("exact value of the bound")
+        lifted = lift(incumbent, bound, tracker.limits)
+        if lifted is not None:
+            tracker.raise_bound(lifted, "exact value of the bound")
 
     def shorten(self, limits: Limits) -> None:
         """Look for smaller numbers in the proof of the best bound, if the engine has run."""

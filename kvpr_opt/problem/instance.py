@@ -77,6 +77,15 @@ class Instance:
             capacities=[gpu.usable for gpu in self.gpus],
         )
 
+    def rounded(self, unit: Fraction) -> ScaledInstance:
+        """The same fleet with every pressure rounded down to a multiple of `unit`."""
+        return ScaledInstance.of(
+            sizes=[model.size for model in self.models],
+            pressures=[model.pressure for model in self.models],
+            capacities=[gpu.usable for gpu in self.gpus],
+            rounding=unit,
+        )
+
     @cached_property
     def gpu_index(self) -> dict[str, int]:
         """Position of each GPU by name."""
