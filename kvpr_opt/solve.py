@@ -96,6 +96,7 @@ def solve(
         says ``not checked``, and the answer does not count as certified.
     """
     check_method(method)
+    _check_constraints(method, instance)
     limits = Limits(time_limit)
     wanted, cores, left_out = _gap(gap), _threads(threads), check_stages(skip)
     seed = whole_number("seed", seed, 0, MAX_SEED)
@@ -133,6 +134,19 @@ def check_method(method: str, *, others: tuple[str, ...] = ()) -> None:
     from formulations.registry import check_name
 
     check_name(method, others=(*OWN_METHODS, *others))
+
+
+def _check_constraints(method: str, instance: Instance) -> None:
+    from formulations.registry import check_constraints
+
+    if method not in OWN_METHODS:
+        check_constraints(method, instance)
+    elif instance.constraints and method != "auto":
+        raise InputError(
+            f"method {method!r} does not keep constraints yet, and the fleet has some; "
+            "able: auto, assignment_cpsat",
+            place="method",
+        )
 
 
 def known_methods() -> tuple[str, ...]:
@@ -247,6 +261,7 @@ def heuristic(instance: Instance, *, skip: Collection[str] = ()) -> Placement | 
     Placement or None
         ``None`` where it found none of finite KVPR; there may still be one.
     """
+    _check_constraints("heuristic", instance)
     return heuristics.run(instance, skip=frozenset(skip)).placement
 
 

@@ -111,7 +111,7 @@ class SolveRun:
     def _place(self) -> None:
         # Not asked whether the time is up: the first construction takes
         # milliseconds, and an answer has to be there.
-        if "heuristic" in self._skip or self.tracker.settled:
+        if "heuristic" in self._skip or self.tracker.settled or self._constrained:
             return
         self.tracker.enter("heuristic")
         skip = self._skip_in_heuristic
@@ -139,7 +139,7 @@ class SolveRun:
     def _search(self) -> None:
         if self._method == "heuristic" or self.tracker.done:
             return
-        if self._method in PATTERN_METHODS and self._load_kernels():
+        if self._method in PATTERN_METHODS and not self._constrained and self._load_kernels():
             self._pattern_methods()
         if self._method != "branch_and_price" and not self.tracker.done:
             self._threshold_search()
@@ -211,6 +211,11 @@ class SolveRun:
         )
 
     @property
+    def _constrained(self) -> bool:
+        """Whether the fleet has constraints, which only the formulations that say so keep."""
+        return bool(self.tracker.instance.constraints)
+
+    @property
     def _large(self) -> bool:
         return len(self.tracker.instance.gpus) >= FILL_FROM
 
@@ -255,7 +260,7 @@ class SolveRun:
     def _prove(self) -> None:
         """Look for a proof where the best bound is a solver's word, and for a short one."""
         bound, limits = self.tracker.bound, self.tracker.limits
-        if bound is None or limits.stopped:
+        if bound is None or limits.stopped or self._constrained:
             return
         if bound.evidence.certified and not isinstance(bound.evidence, DualVector):
             return
@@ -327,7 +332,7 @@ class SolveRun:
         return create(name, self.tracker.instance, seed=self._seed, threads=self._threads)
 
     def _polish(self, placement: Placement) -> Placement:
-        if "polish" in self._skip:
+        if "polish" in self._skip or self._constrained:
             return placement
         return heuristics.polish(
             placement, skip=self._skip_in_heuristic, limits=self.tracker.limits
@@ -335,7 +340,9 @@ class SolveRun:
 
     def _level(self) -> None:
         incumbent = self.tracker.incumbent
-        if incumbent is None or "level" in self._skip or self.tracker.limits.stopped:
+        if incumbent is None or "level" in self._skip or self._constrained:
+            return
+        if self.tracker.limits.stopped:
             return
         self.tracker.enter("lowering the next-worst GPUs")
         self.tracker.refine(heuristics.level(incumbent, limits=self.tracker.limits))
