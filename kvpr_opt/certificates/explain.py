@@ -23,6 +23,7 @@ from kvpr_opt.verify import (
     packing,
     read_fleet,
     threshold,
+    whole_fleet,
 )
 
 #: Names listed in full; of more, so many and the number of the others.
@@ -61,7 +62,7 @@ class _Question:
 
     @classmethod
     def of(cls, instance: Instance, value: Fraction | float) -> _Question:
-        fleet = read_fleet(canonical_fleet(instance))
+        fleet = whole_fleet(read_fleet(canonical_fleet(instance)))
         a, f = threshold(fleet, value)
         largest = Fraction(a, f) * fleet.unit if f else math.inf
         items, capacities = packing(fleet, a, f)
