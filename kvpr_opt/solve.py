@@ -141,12 +141,6 @@ def _check_constraints(method: str, instance: Instance) -> None:
 
     if method not in OWN_METHODS:
         check_constraints(method, instance)
-    elif instance.constraints and method != "auto":
-        raise InputError(
-            f"method {method!r} does not keep constraints yet, and the fleet has some; "
-            "able: auto, assignment_cpsat",
-            place="method",
-        )
 
 
 def known_methods() -> tuple[str, ...]:
@@ -261,7 +255,6 @@ def heuristic(instance: Instance, *, skip: Collection[str] = ()) -> Placement | 
     Placement or None
         ``None`` where it found none of finite KVPR; there may still be one.
     """
-    _check_constraints("heuristic", instance)
     return heuristics.run(instance, skip=frozenset(skip)).placement
 
 

@@ -12,9 +12,10 @@ from kvpr_opt import heuristics
 from kvpr_opt.certificates.evidence import DualVector
 from kvpr_opt.errors import NumericalError
 from kvpr_opt.limits import Limits
+from kvpr_opt.problem.constrained import ConstrainedInstance
 from kvpr_opt.problem.placement import Placement
 from kvpr_opt.problem.scaled import fit_range
-from kvpr_opt.search.bounds import counting_bound, volume_bound
+from kvpr_opt.search.bounds import counting_bound, pinned_bound, volume_bound
 from kvpr_opt.search.infeasibility import cause
 from kvpr_opt.search.oracle import Optimiser, Oracle
 from kvpr_opt.search.threshold_search import threshold_search
@@ -98,7 +99,11 @@ class SolveRun:
 
     def run(self, warm_start: Placement | None) -> str:
         """SolveRun all stages; the cause of infeasibility, or an empty text, is returned."""
-        self.tracker.raise_bound(volume_bound(self.tracker.instance.scaled), "volume bound")
+        scaled = self.tracker.instance.scaled
+        self.tracker.raise_bound(volume_bound(scaled), "volume bound")
+        pinned = pinned_bound(scaled)
+        if pinned is not None:
+            self.tracker.raise_bound(pinned, "pinned models")
         if warm_start is not None:
             self.tracker.offer(warm_start, "warm start")
         self._place()
@@ -111,7 +116,7 @@ class SolveRun:
     def _place(self) -> None:
         # Not asked whether the time is up: the first construction takes
         # milliseconds, and an answer has to be there.
-        if "heuristic" in self._skip or self.tracker.settled or self._constrained:
+        if "heuristic" in self._skip or self.tracker.settled:
             return
         self.tracker.enter("heuristic")
         skip = self._skip_in_heuristic
@@ -139,7 +144,7 @@ class SolveRun:
     def _search(self) -> None:
         if self._method == "heuristic" or self.tracker.done:
             return
-        if self._method in PATTERN_METHODS and not self._constrained and self._load_kernels():
+        if self._method in PATTERN_METHODS and self._load_kernels():
             self._pattern_methods()
         if self._method != "branch_and_price" and not self.tracker.done:
             self._threshold_search()
@@ -190,7 +195,8 @@ class SolveRun:
         return True
 
     def _compiled_search(self, rounds: int) -> None:
-        if "compiled_search" in self._skip or self.tracker.done:
+        # The compiled moves know no constraints.
+        if "compiled_search" in self._skip or self.tracker.done or self._constrained:
             return
         from kvpr_opt import local_search
 
@@ -212,7 +218,7 @@ class SolveRun:
 
     @property
     def _constrained(self) -> bool:
-        """Whether the fleet has constraints, which only the formulations that say so keep."""
+        """Whether the fleet has constraints."""
         return bool(self.tracker.instance.constraints)
 
     @property
@@ -235,6 +241,9 @@ class SolveRun:
         from kvpr_opt.patterns.engine import PatternEngine
 
         scaled, value = tracker.instance.scaled, tracker.incumbent_value
+        if isinstance(scaled, ConstrainedInstance) and scaled.is_relaxed:
+            self._relaxed_engine()
+            return
         threshold = scaled.finite() if value is None else scaled.below(value)
         whole = scaled.packing(threshold)
         rounded = fit_range(whole)
@@ -249,6 +258,16 @@ class SolveRun:
         )
         self._run_engine(self._engine.run)
 
+    def _relaxed_engine(self) -> None:
+        """Bounds without nodes, and placements that keep to the nodes of the incumbent."""
+        from kvpr_opt.patterns.engine import PatternEngine
+        from kvpr_opt.patterns.nodes import search_within_nodes
+
+        self._engine = PatternEngine(self.tracker, self._skip, threads=self._threads)
+        self._run_engine(self._engine.raise_bound)
+        if self.tracker.incumbent is not None and not self.tracker.done:
+            self._run_engine(partial(search_within_nodes, self.tracker, self._skip, self._threads))
+
     def _run_engine(self, run: Callable[[], None]) -> None:
         """SolveRun the pattern engine; where its LP fails, say so and leave the rest to others."""
         try:
@@ -260,7 +279,7 @@ class SolveRun:
     def _prove(self) -> None:
         """Look for a proof where the best bound is a solver's word, and for a short one."""
         bound, limits = self.tracker.bound, self.tracker.limits
-        if bound is None or limits.stopped or self._constrained:
+        if bound is None or limits.stopped:
             return
         if bound.evidence.certified and not isinstance(bound.evidence, DualVector):
             return
@@ -332,7 +351,7 @@ class SolveRun:
         return create(name, self.tracker.instance, seed=self._seed, threads=self._threads)
 
     def _polish(self, placement: Placement) -> Placement:
-        if "polish" in self._skip or self._constrained:
+        if "polish" in self._skip:
             return placement
         return heuristics.polish(
             placement, skip=self._skip_in_heuristic, limits=self.tracker.limits
@@ -340,9 +359,7 @@ class SolveRun:
 
     def _level(self) -> None:
         incumbent = self.tracker.incumbent
-        if incumbent is None or "level" in self._skip or self._constrained:
-            return
-        if self.tracker.limits.stopped:
+        if incumbent is None or "level" in self._skip or self.tracker.limits.stopped:
             return
         self.tracker.enter("lowering the next-worst GPUs")
         self.tracker.refine(heuristics.level(incumbent, limits=self.tracker.limits))

@@ -19,6 +19,7 @@ from kvpr_opt.certificates.evidence import (
     Counting,
     DualVector,
     LowerBound,
+    Pinned,
     Refuted,
     SolverClaim,
     Tree,
@@ -227,6 +228,8 @@ def _proof(instance: Instance, bound: LowerBound) -> dict[str, Any]:
     if isinstance(evidence, DualVector | Tree):
         proof["models"] = " ".join(map(str, evidence.models))
         proof["gpus"] = " ".join(map(str, evidence.gpus))
+    elif isinstance(evidence, Pinned):
+        proof["gpu"] = instance.gpus[evidence.gpu].name
     elif isinstance(evidence, SolverClaim):
         proof["solver"] = evidence.solver
         proof["version"] = evidence.version
