@@ -124,6 +124,7 @@ def test_the_package_reaches_the_formulations_only_through_their_registry() -> N
         "formulations.registry",
         "formulations.registry.NAMES",
         "formulations.registry.capabilities_of",
+        "formulations.registry.check_constraints",
         "formulations.registry.check_name",
         "formulations.registry.create",
         "formulations.registry.relaxation_meets",
