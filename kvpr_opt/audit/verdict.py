@@ -9,12 +9,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
+from kvpr_opt.files.text import one_line, writable
 from kvpr_opt.problem.exact import decimal_text
 from kvpr_opt.problem.instance import Instance
 from kvpr_opt.problem.placement import Kvpr, Placement
 
 # Characters of a name, or of a remark on one, that a finding repeats.
 _MAX_NAME = 200
+
+# Bytes of the detail of a finding.
+_MAX_DETAIL = 1000
 
 #: A model and a GPU, each by its index, or by the text of one that does not exist.
 Pair = tuple[int | str, int | str]
@@ -25,6 +29,7 @@ class Problem(enum.Enum):
 
     TIMEOUT = "timeout"
     CRASH = "crash"
+    NOT_RUN = "not run"
     NO_PLACEMENT = "no placement"
     DROPPED = "dropped models"
     DUPLICATED = "duplicated models"
@@ -37,10 +42,21 @@ class Problem(enum.Enum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is wrong, and where it shows."""
+    """One thing that is wrong, and where it shows.
+
+    Attributes
+    ----------
+    problem
+        What it is.
+    detail
+        One line of a bounded length that any file can hold, whatever a program has said.
+    """
 
     problem: Problem
     detail: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "detail", one_line(writable(self.detail, _MAX_DETAIL)))
 
     def __str__(self) -> str:
         return f"{self.problem.value}: {self.detail}"
@@ -64,6 +80,10 @@ class Reading:
         What the program took: the call of its function, or its process.
     patched
         Names of built-in functions that it has replaced.
+    failed_imports
+        Names of modules that its own files tried to import in vain.
+    uses_package
+        Whether its own files import this package, whose solver could do its work.
     """
 
     findings: tuple[Finding, ...] = ()
@@ -71,6 +91,8 @@ class Reading:
     naive: float | None = None
     seconds: float = 0.0
     patched: tuple[str, ...] = ()
+    failed_imports: tuple[str, ...] = ()
+    uses_package: bool = False
 
     @classmethod
     def failed(cls, problem: Problem, detail: str, seconds: float = 0.0) -> Reading:

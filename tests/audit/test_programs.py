@@ -174,7 +174,7 @@ def test_a_crash_says_how_it_ended(
 def test_a_program_that_cannot_be_loaded_crashes_in_every_case(
     run: Callable[..., Audit], source: Callable[[str], Path]
 ) -> None:
-    audit = run(source("import no_such_package_at_all\n"))
+    audit = run(source("import no_such_package_at_all\ndef compute_model_placement(): pass\n"))
     assert problems(audit) == [{Problem.CRASH}] * 2
     assert "ModuleNotFoundError: No module named 'no_such_package_at_all'" in details(audit)
 

@@ -20,6 +20,10 @@ from kvpr_opt.generate import prism_instance
 
 PROGRAMS = Path(__file__).parents[1] / "audit" / "programs"
 GREEDY = PROGRAMS / "honest_greedy.py"
+SPREAD = (
+    "def compute_model_placement(gpu_num, models):\n"
+    "    return {gpu: models[gpu::gpu_num] for gpu in range(gpu_num)}\n"
+)
 
 
 @pytest.fixture
@@ -94,17 +98,22 @@ def test_a_fleet_of_the_suite_is_not_written_over(run: Run, tmp_path: Path, opti
         ("p.py", None, [], "p.py: cannot be read: No such file"),
         ("p.py", "def f(:", [], "p.py: line 1: not Python: "),
         ("p.py", "x = '\0'", [], "p.py: not Python: "),
-        ("p.py", "x = 1", [], "p.py: it has no function compute_model_placement"),
+        (
+            "p.py",
+            "x = 1",
+            [],
+            "p.py: no function place(instance) or compute_model_placement(gpu_num",
+        ),
         ("p", "x", [], "p: neither a Python file (.py) nor executable"),
-        ("p.py", "x = 1", ["--suite", "prism5"], "--suite: 'prism5' is neither a suite (did you"),
-        ("p.py", "x = 1", ["--time-limit", "none"], "--time-limit: 'none' is not a number"),
-        ("p.py", "x = 1", ["--time-limit", "1e9"], "--time-limit: '1e9' is not a number"),
-        ("p.py", "x = 1", ["--prove", "x"], "--prove: 'x' is not a number of seconds"),
-        ("p.py", "x = 1", ["--memory-limit", "1.5"], "--memory-limit: '1.5' is not a whole"),
-        ("p.py", "x = 1", ["--output", "p.py"], "is the program itself, which it would replace"),
-        ("p.py", "x = 1", ["--output", "a", "--html", "a"], "is what --output writes to"),
-        ("p.py", "x = 1", ["--html", "/no/folder/p.html"], "cannot be written"),
-        ("p.py", "x = 1", ["--suite", "mixed"], "cannot be told of GPUs of different memory"),
+        ("p.py", SPREAD, ["--suite", "prism5"], "--suite: 'prism5' is neither a suite (did you"),
+        ("p.py", SPREAD, ["--time-limit", "none"], "--time-limit: 'none' is not a number"),
+        ("p.py", SPREAD, ["--time-limit", "1e9"], "--time-limit: '1e9' is not a number"),
+        ("p.py", SPREAD, ["--prove", "x"], "--prove: 'x' is not a number of seconds"),
+        ("p.py", SPREAD, ["--memory-limit", "1.5"], "--memory-limit: '1.5' is not a whole"),
+        ("p.py", SPREAD, ["--output", "p.py"], "is the program itself, which it would replace"),
+        ("p.py", SPREAD, ["--output", "a", "--html", "a"], "is what --output writes to"),
+        ("p.py", SPREAD, ["--html", "/no/folder/p.html"], "cannot be written"),
+        ("p.py", SPREAD, ["--suite", "mixed"], "cannot be told of GPUs of different memory"),
     ],
 )
 def test_bad_input_is_one_error(
