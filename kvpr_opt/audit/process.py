@@ -157,6 +157,8 @@ class ProcessRunner:
         except subprocess.TimeoutExpired:
             self._watchdog.kill()
             self._watchdog.wait()
+        if self._watchdog.returncode != 0:  # somebody has ended it
+            watchdog.remove_tree(str(self._root))
 
     def call(self, program: str, contract: str, case: bytes) -> CompletedRun:
         """Call the function of a Python file on a case, by :mod:`kvpr_opt.audit.child`.

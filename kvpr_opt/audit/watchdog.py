@@ -15,9 +15,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import stat
 import sys
+
+# How a folder is opened: as itself, not as what a link of its name leads to.
+_FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0)
 
 # How often strays are looked for: one may start another while it is being ended.
 _ROUNDS = 3
@@ -84,43 +88,62 @@ def _strays(folder: str) -> list[int]:
 def remove_tree(root: str) -> None:
     """Remove a folder with all that is in it, however deep it is nested.
 
-    A folder below another is first moved up to the root. So no path grows long, there
-    is no recursion, and a nesting of thousands of folders is as good as a flat one. What
-    the system does not let us remove is left.
+    It goes from folder to folder by their descriptors, of which one is open at a time: no
+    path grows long, nothing recurses, and no symbolic link is followed out of the folder.
+    What the system does not let us remove is left.
     """
-    moved = 0
-    pending = [root]
-    while pending:
-        folder = pending.pop()
-        for entry in _entries(folder):
-            if not entry.is_dir(follow_symlinks=False):
-                _without_error(os.unlink, entry.path)
-            elif folder == root:
-                pending.append(entry.path)
-            else:
-                moved += 1
-                higher = os.path.join(root, f".removed-{moved}")
-                with contextlib.suppress(OSError):
-                    os.rename(entry.path, higher)
-                    pending.append(higher)
-        if folder != root:
-            _without_error(os.rmdir, folder)
-    _without_error(os.rmdir, root)
-
-
-def _entries(folder: str) -> list[os.DirEntry[str]]:
-    """What is in a folder, whose owner may have taken the right to look away."""
-    _without_error(os.chmod, folder, stat.S_IRWXU)
-    try:
-        with os.scandir(folder) as entries:
-            return list(entries)
-    except OSError:
-        return []
-
-
-def _without_error(function: object, *arguments: object) -> None:
+    if os.rmdir not in os.supports_dir_fd:  # Windows
+        shutil.rmtree(root, ignore_errors=True)
+        return
     with contextlib.suppress(OSError):
-        function(*arguments)  # type: ignore[operator]
+        os.chmod(root, stat.S_IRWXU)
+        _empty(os.open(root, _FOLDER))
+    with contextlib.suppress(OSError):
+        os.rmdir(root)
+
+
+def _empty(folder: int) -> None:
+    """Remove all that is in an open folder, and close it."""
+    # From the root down to the open folder: its name, its parent, and what is to be entered.
+    path: list[tuple[str, os.stat_result, list[str]]] = []
+    pending = _folders_of(folder)
+    try:
+        while pending or path:
+            if pending:
+                name = pending.pop()
+                try:
+                    os.chmod(name, stat.S_IRWXU, dir_fd=folder)
+                    inner = os.open(name, _FOLDER, dir_fd=folder)
+                except OSError:
+                    continue
+                path.append((name, os.fstat(folder), pending))
+                os.close(folder)
+                folder = inner
+                pending = _folders_of(folder)
+            else:
+                name, parent, pending = path.pop()
+                outer = os.open("..", _FOLDER, dir_fd=folder)
+                os.close(folder)
+                folder = outer
+                if not os.path.samestat(os.fstat(folder), parent):
+                    return  # somebody has moved it meanwhile: this is not ours to empty
+                with contextlib.suppress(OSError):
+                    os.rmdir(name, dir_fd=folder)
+    finally:
+        os.close(folder)
+
+
+def _folders_of(folder: int) -> list[str]:
+    """The folders in an open folder, from which everything else is removed."""
+    found = []
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                found.append(entry.name)
+            else:
+                with contextlib.suppress(OSError):
+                    os.unlink(entry.name, dir_fd=folder)
+    return found
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -152,10 +153,15 @@ def optimum(
 def cache_folder() -> Path:
     """Where optima are remembered: ``kvpr-opt/optima`` in the user's cache folder.
 
-    That is ``$XDG_CACHE_HOME``, ``%LOCALAPPDATA%`` or ``~/.cache``.
+    That is ``$XDG_CACHE_HOME``, ``%LOCALAPPDATA%`` or ``~/.cache``; for a user without a
+    home, as in a container, the folder for temporary files. What others may have put
+    there is harmless: the checker goes over it first.
     """
     cache_home = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA")
-    home = Path(cache_home) if cache_home else Path.home() / ".cache"
+    try:
+        home = Path(cache_home) if cache_home else Path.home() / ".cache"
+    except RuntimeError:
+        home = Path(tempfile.gettempdir())
     return home / "kvpr-opt" / "optima"
 
 
