@@ -128,7 +128,7 @@ def _naive(instance: Instance, pairs: Iterable[tuple[str, str]]) -> float:
             if name in instance.model_index:
                 model = instance.models[instance.model_index[name]]
                 load = loads.setdefault(gpu, [0.0, 0.0])
-                load[0] += float(model.size)
+                load[0] += float(model.footprint)
                 load[1] += float(model.pressure)
         highest = 0.0
         for gpu, (size, pressure) in loads.items():

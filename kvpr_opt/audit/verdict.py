@@ -37,6 +37,7 @@ class Problem(enum.Enum):
     FOREIGN_MODEL = "foreign models"
     MUTATED = "mutated inputs"
     OVERFULL = "overfull GPU"
+    CONSTRAINT = "broken constraint"
     INFINITE = "infinite KVPR"
 
 
@@ -112,7 +113,8 @@ class RunVerdict:
         Name of the GPU by name of the model, where every model is placed exactly once on a
         GPU that exists.
     max_kvpr
-        Its exact maximum KVPR by the numbers of the fleet, where the memory is kept too.
+        Its exact maximum KVPR by the numbers of the fleet, where memory and constraints are
+        kept, too.
         A run that is not valid for another reason, such as mutated inputs, has one as well.
     reading
         What this rests on.
@@ -130,7 +132,7 @@ class RunVerdict:
 
 
 def judge(instance: Instance, reading: Reading) -> RunVerdict:
-    """Check an answer against the fleet: every model once, memory kept, exact KVPR.
+    """Check an answer against the fleet: each model once, memory and constraints, exact KVPR.
 
     Parameters
     ----------
@@ -150,6 +152,11 @@ def judge(instance: Instance, reading: Reading) -> RunVerdict:
     assignment = {model.name: names[gpu_of[n]] for n, model in enumerate(instance.models)}
     if any(finding.problem is Problem.OVERFULL for finding in findings):
         return RunVerdict(findings, assignment, None, reading)
+    if instance.constraints:
+        broken = instance.constraints.broken([gpu_of[n] for n in range(len(placed))])
+        if broken:
+            findings += (Finding(Problem.CONSTRAINT, broken),)
+            return RunVerdict(findings, assignment, None, reading)
     value = Placement.of(instance, assignment).max_kvpr
     if value == math.inf:
         findings += (Finding(Problem.INFINITE, "a GPU under pressure has no memory left"),)
@@ -179,7 +186,7 @@ def _overfull(instance: Instance, placed: Iterable[Pair]) -> list[Finding]:
     used = [Fraction(0)] * len(instance.gpus)
     for model, gpu in set(placed):
         if isinstance(model, int) and isinstance(gpu, int):
-            used[gpu] += instance.models[model].size
+            used[gpu] += instance.models[model].footprint
     overfull = [
         f"{gpu.name} holds {decimal_text(weights)} of {decimal_text(gpu.usable)}"
         for gpu, weights in zip(instance.gpus, used, strict=True)

@@ -44,13 +44,18 @@ def records(instance: Instance) -> list[dict[str, Field]]:
     InputError
         If the interface has no words for the fleet.
     """
+    if instance.constraints:
+        raise InputError(
+            f"{BENCHMARK}(gpu_num, models) cannot be told of constraints; "
+            "place(instance) or an executable can"
+        )
     scale = benchmark_scale(instance)
     told: list[dict[str, Field]] = []
     for index, model in enumerate(instance.models):
         rate, slo = model.req_rate, model.slo
-        if rate is None or slo is None:
+        if rate is None or slo is None or model.part is not None:
             rate, slo = model.pressure, Fraction(1)
-        numbers = map(_number, (model.size * scale, rate, slo))
+        numbers = map(_number, (model.footprint * scale, rate, slo))
         values = (model.name, *numbers)
         told.append({**dict(zip(FIELDS, values, strict=True)), "cur_gpu_id": index})
     return told
@@ -93,6 +98,8 @@ def as_place(
             _check_unchanged(model, record)
         return _assignment(instance, answer, {str(record["model_name"]): record for record in told})
 
+    # It is from where the function is from: a study records the text of that module.
+    place.__module__ = getattr(function, "__module__", place.__module__)
     return place
 
 

@@ -166,3 +166,22 @@ def test_a_finding_is_not_as_long_as_a_program_wants_it() -> None:
     finding = judge(FLEET, Reading(placed=placed)).findings[0]
     assert finding.problem is Problem.FOREIGN_MODEL
     assert finding.detail == "x" * 200 + "..."
+
+
+def test_a_constraint_that_is_broken_is_named() -> None:
+    fleet = Instance(
+        [GPU("gpu0", 80), GPU("gpu1", 80)],
+        [LLM("a", size=10, pressure=1, pin="gpu1"), LLM("b", size=10, pressure=1)],
+    )
+    assert judge(fleet, placed(1, 1)).valid
+    verdict = judge(fleet, placed(0, 1))
+    assert kinds(verdict) == [Problem.CONSTRAINT]
+    assert "'a'" in verdict.findings[0].detail
+    assert verdict.max_kvpr is None
+
+
+def test_constraints_cannot_be_told_to_a_function_of_the_benchmark() -> None:
+    fleet = Instance([GPU("a", 80), GPU("b", 80)], [LLM("x", size=10, pressure=1, pin="b")])
+    with pytest.raises(InputError, match="constraints"):
+        benchmark.case_file(fleet)
+    assert b'"pin"' in by_name.fleet_file(fleet)
