@@ -64,7 +64,7 @@ class PlacementAdapter:
         the batch has the score 0 on each of it: else it could trade models left out of
         one fleet for time or for a better value on another.
         """
-        from gepa import EvaluationBatch
+        from gepa.core.adapter import EvaluationBatch
 
         evaluation = self._evaluator.evaluate_source(candidate[COMPONENT], batch)
         scores = {case.name: case for case in evaluation.cases}

@@ -161,13 +161,13 @@ def test_the_protocol_of_shinka(
 
 @needs("gepa")
 def test_gepa_ranks_the_programs_right(suite: str) -> None:
-    import gepa
+    from gepa.core.adapter import EvaluationBatch as Batch
 
     adapter = PlacementAdapter(Evaluator(suite, time_limit=LIMIT))
     scores = {}
     for name, source in PROGRAMS.items():
         batch = adapter.evaluate(list(adapter.names), {COMPONENT: source}, capture_traces=True)
-        assert isinstance(batch, gepa.EvaluationBatch)
+        assert isinstance(batch, Batch)
         scores[name] = sum(batch.scores)
     check(scores)
 
@@ -204,9 +204,11 @@ class EvaluationBatch:
 
 
 def test_the_protocol_of_gepa(suite: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    stand_in = ModuleType("gepa")
+    stand_in = ModuleType("gepa.core.adapter")
     stand_in.EvaluationBatch = EvaluationBatch  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "gepa", stand_in)
+    for name in ("gepa", "gepa.core"):
+        monkeypatch.setitem(sys.modules, name, ModuleType(name))
+    monkeypatch.setitem(sys.modules, stand_in.__name__, stand_in)
     adapter = PlacementAdapter(Evaluator(suite, time_limit=LIMIT))
     assert adapter.names == ("prism-00.json",)
     scores = {}
