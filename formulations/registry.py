@@ -94,7 +94,7 @@ def create(name: str, instance: Instance, *, seed: int = 0, threads: int = 1) ->
     Raises
     ------
     InputError
-        For a name that is not known, or a solver that is not there.
+        For a name that is not known, or a solver that is not installed.
     """
     check_name(name)
     base, mark, solver = name.partition(SOLVER_MARK)
