@@ -53,7 +53,9 @@ class OwnThread:
         by Ctrl-C, the work is waited for all the same: what it uses is not free before.
         """
         if not self._started:
-            threading.Thread(target=_serve, args=(self._work,), daemon=True).start()
+            threading.Thread(
+                target=_serve, args=(self._work,), name="kvpr-opt HiGHS", daemon=True
+            ).start()
             weakref.finalize(self, self._work.put, None)
             self._started = True
         piece = _Piece(work)
