@@ -41,6 +41,7 @@ ORDER = [
     "solve",
     "generate",
     "files",
+    "integrations",
     "suites",
     "study",
     "audit",
