@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,13 +16,14 @@ from kvpr_opt.cli.progress_view import LiveStudy
 from kvpr_opt.errors import InputError
 from kvpr_opt.files import write_text
 from kvpr_opt.files.source import STANDARD_STREAM, read_text
+from kvpr_opt.files.text import printable
 from kvpr_opt.study.analysis.compare import Tolerance, comparison_text
 from kvpr_opt.study.analysis.compare import compare as compare_records
 from kvpr_opt.study.analysis.export import export as export_to
 from kvpr_opt.study.analysis.table import report as report_of
 from kvpr_opt.study.execution.local import LocalExecutor
 from kvpr_opt.study.execution.runner import StudyProgress, run_study
-from kvpr_opt.study.record import Record, count_left, read_entries, write_asked
+from kvpr_opt.study.record import Record, RecordedRun, count_left, read_record, write_asked
 from kvpr_opt.study.report import PAGE_NAME, write_report
 from kvpr_opt.study.spec.read import read_spec
 
@@ -91,8 +93,7 @@ def run(
         raise InputError("no folder: give --output, or the key 'output' in the file", source=spec)
     console = screen(quiet=quiet)
     with _engine(jobs, address) as works, Record(folder) as record:
-        if record.note:
-            console.print(f"{record.path}: {record.note}", markup=False)
+        _remark(console, record.remarks)
         write_text(Path(folder) / SPEC_COPY, study.text)
         write_asked(folder, (run.key for run in study.runs))
         with LiveStudy(console, StudyProgress(len(study.runs))) as live:
@@ -134,6 +135,18 @@ def _engine(jobs: int | None, address: str | None) -> LocalExecutor | DaskExecut
     return DaskExecutor(address)
 
 
+def _read(folder: str) -> tuple[RecordedRun, ...]:
+    """The runs of a record; what could not be read is reported on stderr."""
+    content = read_record(folder)
+    _remark(screen(to_stderr=True), content.remarks)
+    return content.runs
+
+
+def _remark(console: Console, remarks: Iterable[str]) -> None:
+    for remark in remarks:
+        console.print(printable(remark), markup=False, soft_wrap=True)
+
+
 @app.command("report")
 def report(
     folder: Annotated[str, typer.Argument(metavar="DIR", help="Folder of a study.")],
@@ -160,9 +173,9 @@ def report(
 
     With --html the table goes to stdout, and a page on the whole study to a file.
     """
-    entries = read_entries(folder)
-    left = count_left(folder, entries)
-    table = report_of(entries, left=left)
+    runs = _read(folder)
+    left = count_left(folder, runs)
+    table = report_of(runs, left=left)
     if not html:
         write_text(output or STANDARD_STREAM, table)
         return
@@ -173,7 +186,7 @@ def report(
     path = output or Path(folder) / PAGE_NAME
     spec = Path(folder) / SPEC_COPY
     text = read_text(spec) if spec.exists() else ""
-    written = write_report(entries, path, left=left, spec=text)
+    written = write_report(runs, path, left=left, spec=text)
     write_text(STANDARD_STREAM, table)
     screen(to_stderr=True).print(
         f"{path} written, and {len(written) - 1} files of figures beside it",
@@ -190,7 +203,7 @@ def export(
     ],
 ) -> None:
     """Write the record of a study as one table, a row a run, for other programs."""
-    rows = export_to(read_entries(folder), output)
+    rows = export_to(_read(folder), output)
     screen().print(f"{rows} runs written to {output}", markup=False, soft_wrap=True)
 
 
@@ -219,7 +232,7 @@ def compare(
     regression.
     """
     tolerance = Tolerance(gap, factor, margin)
-    found = compare_records(read_entries(old), read_entries(new), tolerance)
+    found = compare_records(_read(old), _read(new), tolerance)
     if not found.pairs:
         raise InputError(f"no run in common with {new}", source=old)
     write_text(output, comparison_text(found, tolerance))

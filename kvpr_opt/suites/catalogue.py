@@ -5,9 +5,9 @@ changes within a version. ``prism50`` is the public benchmark, whose optima are
 shipped with their proofs. The graded suites have 2, 3, 4, 6 and 8 models a GPU on
 4 to 32 GPUs: the first are solved in milliseconds, the last are open.
 
->>> from kvpr_opt.study import suites
->>> name, fleet = suites.load("prism50")[0]
->>> name, suites.optimum(fleet, time_limit=10).proved
+>>> from kvpr_opt.suites import catalogue
+>>> name, fleet = catalogue.load("prism50")[0]
+>>> name, catalogue.optimum(fleet, time_limit=10).proved
 ('prism-00', True)
 """
 

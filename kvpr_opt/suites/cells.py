@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from kvpr_opt.certificates.canonical import digest
+from kvpr_opt.files.text import writable
 from kvpr_opt.generate import prism_instance, random_instance
 from kvpr_opt.problem.instance import Instance
 
@@ -91,7 +92,8 @@ class FixedFleet:
     def of(cls, cell: str, name: str, instance: Instance) -> FixedFleet:
         """The fleet under its name."""
         sizes = len(instance.gpus), len(instance.models)
-        return cls(cell, name, digest(instance), *sizes, instance)
+        # Names of files may hold bytes that are no text.
+        return cls(writable(cell), writable(name), digest(instance), *sizes, instance)
 
     def fleet(self, _seed: int) -> Instance:
         """The fleet itself."""

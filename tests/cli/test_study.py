@@ -13,6 +13,7 @@ import pytest
 from report_records import entry
 
 from kvpr_opt.cli import main
+from kvpr_opt.study.record import encode_line
 
 SPEC = """
 seeds = "0-1"
@@ -142,7 +143,7 @@ def test_a_page_is_written_beside_the_record_or_where_it_is_asked_for(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     record = tmp_path / "runs.jsonl"
-    record.write_text(json.dumps(entry(0, error="no")) + "\n")
+    record.write_bytes(encode_line(entry(0, error="no")))
     table = call(capsys, monkeypatch, "report", tmp_path)[1]
     code, out, err = call(capsys, monkeypatch, "report", tmp_path, "--html")
     assert (code, out) == (0, table)

@@ -17,7 +17,7 @@ from study_records import told
 
 from kvpr_opt.study.execution.local import LocalExecutor
 from kvpr_opt.study.execution.runner import StudyProgress, run_study
-from kvpr_opt.study.record import FILE_NAME, Record, read_entries
+from kvpr_opt.study.record import FILE_NAME, Record, read_record
 from kvpr_opt.study.runs import Method, Run
 from kvpr_opt.suites.cells import Cell
 
@@ -134,7 +134,7 @@ def check_throughput(folder: Path, engine: Any) -> None:
         end: StudyProgress = run_study(waiting_runs(), record, engine)
     spent = time.monotonic() - started
     assert (end.done, end.failed) == (200, 0)
-    assert len(read_entries(folder)) == 200
+    assert len(read_record(folder).runs) == 200
     print(f"{200 / spent:.3f} times the throughput of one process")
     assert 200 / spent >= 1.7
 
@@ -147,10 +147,10 @@ def test_two_workers_of_a_cluster_have_at_least_1_7_times_the_throughput_of_one(
     tmp_path: Path,
 ) -> None:
     distributed = pytest.importorskip("distributed")
-    from kvpr_opt.study.execution.dask import Cluster
+    from kvpr_opt.study.execution.dask import DaskExecutor
 
     with distributed.LocalCluster(
         n_workers=2, threads_per_worker=1, dashboard_address=":0", silence_logs=50
     ) as local:
-        engine = Cluster(local.scheduler_address, perform=study_jobs.one_second, warm=False)
+        engine = DaskExecutor(local.scheduler_address, perform=study_jobs.one_second, warm=False)
         check_throughput(tmp_path, engine)

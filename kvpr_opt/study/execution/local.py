@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from kvpr_opt.errors import InputError
 from kvpr_opt.study.execution import worker
+from kvpr_opt.study.record import Answer, Failure, RecordedRun
 from kvpr_opt.study.runs import Run
 
 if TYPE_CHECKING:
@@ -78,8 +79,8 @@ class LocalExecutor:
         """Start a run; there has to be room."""
         next(slot for slot in self._slots if slot.run is None).start(run)
 
-    def ended(self, seconds: float) -> list[tuple[Run, dict[str, Any]]]:
-        """Runs that have ended, with their entries; waits for one, at most so many seconds."""
+    def ended(self, seconds: float) -> list[RecordedRun]:
+        """Runs that have ended; waits for one, at most so many seconds."""
         busy = [slot for slot in self._slots if slot.run is not None]
         overdue = min((slot.deadline for slot in busy), default=math.inf) - time.monotonic()
         wait([slot.connection for slot in busy], timeout=max(0.0, min(seconds, overdue)))
@@ -87,7 +88,7 @@ class LocalExecutor:
         for slot in busy:
             run, outcome = slot.run, slot.poll()
             if run is not None and outcome is not None:
-                found.append((run, {**worker.heading(run), **outcome}))
+                found.append(worker.recorded(run, outcome))
         return found
 
     def __enter__(self) -> Self:
@@ -142,7 +143,7 @@ class Slot:
             self._process.start()
         theirs.close()
 
-    def poll(self) -> dict[str, Any] | None:
+    def poll(self) -> Answer | Failure | None:
         """How the run ended, if it has."""
         try:
             if self.connection.poll():
@@ -153,25 +154,24 @@ class Slot:
             return None
         return self._failed("killed: far past its time limit, or never ready to start")
 
-    def _heard(self, message: Any) -> dict[str, Any] | None:
+    def _heard(self, message: Any) -> Answer | Failure | None:
         assert self.run is not None
         if message == worker.STARTED:
             limit = self.run.method.time_limit
             self.deadline = math.inf if limit is None else time.monotonic() + limit + self._grace
             return None
-        outcome: dict[str, Any] = message
-        if "error" in outcome:
-            return self._failed(outcome["error"])
+        if not isinstance(message, Answer):
+            return self._failed(message.error)
         self.run, self.deadline = None, math.inf
-        return outcome
+        return message
 
     def _how_it_died(self) -> str:
         self._process.join(timeout=10)
         return f"the process of the run died: exit code {self._process.exitcode}"
 
-    def _failed(self, error: str) -> dict[str, Any]:
+    def _failed(self, error: str) -> Failure:
         self.end()
-        return {"error": error}
+        return Failure(error)
 
     def end(self) -> None:
         """End the worker, whatever it is doing."""

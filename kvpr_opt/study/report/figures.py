@@ -223,8 +223,8 @@ def _trajectories(outcomes: Outcomes, fleet: Fleet, name: str) -> Drawing:
     lines = []
     for place, run in runs:
         for steps, sign, first in (
-            (primal_gap(run, float(best)), 100, _first(run, "incumbent")),
-            (dual_gap(run, float(best)), -100, _first(run, "bound")),
+            (primal_gap(run, float(best)), 100, _first(run, "max_kvpr")),
+            (dual_gap(run, float(best)), -100, _first(run, "lower_bound")),
         ):
             points = list(zip(steps.times, steps.values, strict=True))[1:][first:]
             x = [max(time, low) for time, _ in points]
