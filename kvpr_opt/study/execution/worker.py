@@ -10,6 +10,8 @@ import multiprocessing
 import os
 import platform
 import signal
+import sys
+import tempfile
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -24,6 +26,7 @@ from kvpr_opt.problem.instance import GPU, LLM, Instance
 from kvpr_opt.result import Result
 from kvpr_opt.solve import solve
 from kvpr_opt.stages import DEFAULT_FORMULATION, PATTERN_METHODS
+from kvpr_opt.study.execution import watchdog
 from kvpr_opt.study.heuristics import is_heuristic, place
 from kvpr_opt.study.record import Answer, Failure, RecordedRun, encode_line
 from kvpr_opt.study.runs import Method, Run
@@ -120,8 +123,8 @@ def recorded(run: Run, outcome: Answer | Failure) -> RecordedRun:
     )
 
 
-def serve(connection: Connection, perform_: Perform, warm: bool) -> None:
-    """Answer each run that comes in by :data:`STARTED` and then by what came out.
+def serve(connection: Connection, perform_: Perform, warm: bool, folder: str) -> None:
+    """Answer each run that comes in by :data:`STARTED` and then by its outcome.
 
     After a run that raised an error the process ends: it may have left anything
     behind.
@@ -134,10 +137,13 @@ def serve(connection: Connection, perform_: Perform, warm: bool) -> None:
         What to do with a run.
     warm
         Whether to warm up a method before its first run.
+    folder
+        For temporary files; removed by whoever ends this process.
     """
-    _end_with_the_parent()
-    # Ctrl-C belongs to the process that runs the study.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _leave_signals_to_the_study()
+    _end_with_the_study(folder)
+    os.environ.update(dict.fromkeys(("TMPDIR", "TEMP", "TMP"), folder))
+    tempfile.tempdir = None  # to be looked up again
     known: set[tuple[str, int | None]] = set()
     while True:
         try:
@@ -158,14 +164,29 @@ def serve(connection: Connection, perform_: Perform, warm: bool) -> None:
         connection.send(answer)
 
 
-def _end_with_the_parent() -> None:
-    """Leave no process behind that works on, where the study itself was killed."""
-    parent = multiprocessing.parent_process()
-    if parent is None:
+def _leave_signals_to_the_study() -> None:
+    """Outlive Ctrl-C, SIGTERM and SIGHUP: the study hears them too, and ends its workers.
+
+    The signals are caught, not ignored, since programs that a heuristic starts would
+    ignore them as well.
+    """
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), lambda _number, _frame: None)
+
+
+def _end_with_the_study(folder: str) -> None:
+    """Leave nothing behind that works on after the study itself was killed."""
+    study = multiprocessing.parent_process()
+    if study is None:
+        return
+    if sys.platform != "win32":
+        os.setpgid(0, 0)  # so that it can be ended with what it starts
+        watchdog.start(study.sentinel, folder)
         return
 
     def wait() -> None:
-        parent.join()
+        study.join()
         os._exit(1)
 
     threading.Thread(target=wait, daemon=True).start()
