@@ -10,6 +10,7 @@ run again. ``docs/study_format.md`` describes the keys of a line.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import sys
@@ -23,6 +24,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from kvpr_opt.certificates.canonical import canonical_fleet, digest
 from kvpr_opt.errors import InputError
 from kvpr_opt.files.atomic import write_text
 from kvpr_opt.files.source import read_text, refusal
@@ -30,6 +32,7 @@ from kvpr_opt.files.text import one_line, writable
 from kvpr_opt.problem.exact import fraction_text, read_fraction, relative_gap
 from kvpr_opt.result import Result, Status, StopReason
 from kvpr_opt.study.runs import Run, run_of
+from kvpr_opt.suites.pcmax import PublishedSchedule
 
 if sys.platform != "win32":
     import fcntl
@@ -43,6 +46,9 @@ FILE_NAME = "runs.jsonl"
 #: The keys of the runs that were asked for last, one a line, in the same folder. The study
 #: file itself does not tell: read elsewhere, its paths lead to other files.
 ASKED_NAME = "asked.txt"
+
+#: The folder of kept certificates: ``KEY.json``, and ``KEY.fleet.json`` for its fleet.
+CERTIFICATES_NAME = "certificates"
 
 #: Damaged lines that are reported one by one.
 MAX_REMARKS = 20
@@ -86,6 +92,11 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
         Every improvement of incumbent or bound, by time.
     statistics
         Counts, as plain data.
+    certificate
+        The text of the certificate, where it is to be kept; stored in a file of its
+        own, so it is empty in what was read from a record.
+    certificate_sha256
+        Of that file; empty if none was kept.
     """
 
     fleet_sha256: str
@@ -98,6 +109,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     seconds: _Seconds
     trajectory: tuple[TrajectoryPoint, ...] = ()
     statistics: dict[str, Any] = {}
+    certificate: str = ""
+    certificate_sha256: str = ""
 
     def __post_init__(self) -> None:
         value, bound = self.max_kvpr, self.lower_bound
@@ -111,13 +124,16 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError(f"the status {self.status.value!r} contradicts the values given")
 
     @classmethod
-    def of(cls, result: Result, fleet_sha256: str) -> Answer:
+    def of(cls, result: Result, *, keep_certificate: bool = False) -> Answer:
         """The answer that a result stands for."""
+        certificate = ""
+        if keep_certificate and result.certificate is not None:
+            certificate = result.certificate.to_json()
         statistics = dict(result.statistics)
         trajectory = statistics.pop("trajectory", [])
         bound = result.lower_bound
         return cls(
-            fleet_sha256=fleet_sha256,
+            fleet_sha256=digest(result.instance),
             parameters=dict(result.parameters),
             status=result.status,
             stop_reason=result.stop_reason,
@@ -127,6 +143,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
             seconds=round(result.seconds, 4),
             trajectory=msgspec.convert(trajectory, tuple[TrajectoryPoint, ...]),
             statistics=statistics,
+            certificate=certificate,
+            certificate_sha256=_sha256(certificate) if certificate else "",
         )
 
     @property
@@ -169,11 +187,14 @@ class RecordedRun(msgspec.Struct, frozen=True, kw_only=True):
         What it ran on; empty if the run was lost with its machine.
     ended
         When, as ISO 8601.
+    schedule
+        What is known of the instance of P||Cmax that was solved, if it was one.
     """
 
     run: Run
     outcome: Answer | Failure
     program_sha256: str = ""
+    schedule: PublishedSchedule | None = None
     versions: dict[str, str] = {}
     machine: dict[str, str | int] = {}
     ended: str = ""
@@ -196,10 +217,15 @@ class _Head(msgspec.Struct, frozen=True):
     key: str
     run: dict[str, Any]
     program_sha256: str = ""
+    schedule: PublishedSchedule | None = None
     versions: dict[str, str] = {}
     machine: dict[str, str | int] = {}
     ended: str = ""
     error: str | None = None
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
 def _exact(_type: type, text: Any) -> Fraction:
@@ -243,6 +269,7 @@ def decode_line(line: bytes) -> RecordedRun:
         run=run,
         outcome=outcome,
         program_sha256=head.program_sha256,
+        schedule=head.schedule,
         versions=head.versions,
         machine=head.machine,
         ended=head.ended,
@@ -258,12 +285,13 @@ def encode_line(recorded: RecordedRun) -> bytes:
         If the outcome holds what JSON cannot: a number that is not finite, half of a
         surrogate pair, an object.
     """
-    program = recorded.program_sha256
+    program, schedule = recorded.program_sha256, recorded.schedule
     line = {
         "schema": SCHEMA,
         "key": recorded.run.key,
         "run": recorded.run.identity,
         **({"program_sha256": program} if program else {}),
+        **({} if schedule is None else {"schedule": msgspec.to_builtins(schedule)}),
         "versions": recorded.versions,
         "machine": recorded.machine,
         "ended": recorded.ended,
@@ -295,6 +323,7 @@ def _outcome_keys(outcome: Answer | Failure) -> dict[str, Any]:
             for point in outcome.trajectory
         ],
         "statistics": outcome.statistics,
+        **({"certificate_sha256": kept} if (kept := outcome.certificate_sha256) else {}),
     }
 
 
@@ -356,7 +385,7 @@ class Record:
         self.runs = {recorded.run.key: recorded for recorded in content.runs}
 
     def append(self, recorded: RecordedRun) -> None:
-        """Add one run; it is on disk when this returns.
+        """Add one run; it is on disk when this returns, its certificate before its line.
 
         Raises
         ------
@@ -365,6 +394,11 @@ class Record:
             written of the line is then cut off again.
         """
         line = encode_line(recorded)
+        answer = recorded.answer
+        if answer is not None and answer.certificate:
+            self._keep(recorded.run, answer.certificate)
+            stored = msgspec.structs.replace(answer, certificate="")
+            recorded = msgspec.structs.replace(recorded, outcome=stored)
         end = self._stream.seek(0, os.SEEK_END)
         try:
             self._write(line)
@@ -410,6 +444,15 @@ class Record:
         except OSError as error:
             raise refusal(str(self.path), "written", error) from None
         return content
+
+    def _keep(self, run: Run, certificate: str) -> None:
+        folder = self.path.parent / CERTIFICATES_NAME
+        try:
+            folder.mkdir(exist_ok=True)
+        except OSError as error:
+            raise refusal(str(folder), "written", error) from None
+        write_text(folder / f"{run.key}.fleet.json", canonical_fleet(run.fleet) + "\n")
+        write_text(folder / f"{run.key}.json", certificate)
 
     def _write(self, data: bytes) -> None:
         rest = memoryview(data)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Annotated, Any
 
@@ -60,11 +60,22 @@ class Method:
 
 @dataclass(frozen=True)
 class Run:
-    """One fleet solved once by one method."""
+    """One fleet solved once by one method.
+
+    Attributes
+    ----------
+    cell, seed
+        Where the fleet comes from.
+    method
+        What solves it.
+    keep_certificate
+        Whether to store the certificate beside the record; not part of the key.
+    """
 
     cell: Cell | FixedFleet
     seed: int
     method: Method
+    keep_certificate: bool = field(default=False, compare=False)
 
     @property
     def fleet(self) -> Instance:

@@ -91,13 +91,13 @@ def test_quiet_is_quiet(
         (SPEC.replace("gpus", "gpu"), [], "cells[0].gpu: unknown key (did you mean 'gpus'?)"),
         (SPEC.replace("family", "suite"), [], "cells[0].gpus: unknown key; known: suite"),
         (SPEC, ["--jobs", "0"], "--jobs"),
-        (SPEC, ["--engine", "dask"], "--engine: the engine 'dask' needs --address"),
+        (SPEC, ["--engine", "dask"], "--engine: --engine dask requires --address"),
         (SPEC, ["--engine", "dusk"], "--engine"),
-        (SPEC, ["--address", "tcp://127.0.0.1:9"], "--address: it goes with --engine dask"),
+        (SPEC, ["--address", "tcp://127.0.0.1:9"], "--address: requires --engine dask"),
         (
             SPEC,
             ["--engine", "dask", "--address", "tcp://127.0.0.1:9", "--jobs", "2"],
-            "--jobs: a cluster runs as many",
+            "--jobs: not accepted with --engine dask",
         ),
         (SPEC, ["--engine", "dask", "--address", "nowhere"], "address: no Dask scheduler answers"),
         (SPEC, ["-o", "/proc/no/folder"], "cannot be written"),
@@ -154,7 +154,7 @@ def test_a_page_is_written_beside_the_record_or_where_it_is_asked_for(
     assert (tmp_path / "p").read_text(encoding="utf-8") == page
     code, out, err = call(capsys, monkeypatch, "report", tmp_path, "--html", "-o", "-")
     assert (code, out) == (2, "")
-    assert "--output: stdout carries the table" in err
+    assert "--output: stdout is used for the table" in err
     code, out, err = call(capsys, monkeypatch, "report", tmp_path, "--html", "-o", "/no/p.html")
     assert (code, out) == (2, "")
     assert "/no/p.html: cannot be written" in err

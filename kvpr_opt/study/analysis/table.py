@@ -107,7 +107,7 @@ class TableRow:
             return "-"
         value = pick(self.seconds)
         if value < math.inf:
-            return f"{value:.3g}" if value < 100 else f"{value:.0f}"
+            return seconds_text(value)
         # Without a limit only Ctrl-C cuts a run short.
         return "stopped" if self.limit is None else f"> {self.limit:g}"
 
@@ -170,6 +170,13 @@ def _mean(numbers: Sequence[float]) -> float | None:
     return sum(numbers) / len(numbers) if numbers else None
 
 
+def seconds_text(seconds: float) -> str:
+    """A time to three significant digits; the limit for one that the limit cut short."""
+    if seconds == math.inf:
+        return "> limit"
+    return f"{seconds:.3g}" if seconds < 100 else f"{seconds:.0f}"
+
+
 def percent_text(gap: float | None) -> str:
     """A gap in percent; only an exact 0 is written as 0."""
     if gap is None:
@@ -195,21 +202,23 @@ def _distinct(head: str, facts: Iterable[Mapping[str, object]]) -> list[str]:
     return [one_line(f"{head}: {line}.") for line in lines]
 
 
-def markdown(table: Sequence[Sequence[str]]) -> str:
+def markdown(table: Sequence[Sequence[str]], *, text_columns: int = 2) -> str:
     """A table in Markdown, its first row the header, padded so that its source reads well.
 
-    The first two columns are text, aligned left; the others are numbers, aligned right.
+    The first columns are text, aligned left; the others are numbers, aligned right.
     """
     table = [[markdown_cell(text) for text in line] for line in table]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    rule = ["-" * width if c < 2 else "-" * (width - 1) + ":" for c, width in enumerate(widths)]
-    lines = [
-        "| "
-        + " | ".join(
-            text.ljust(width) if c < 2 else text.rjust(width)
-            for c, (text, width) in enumerate(zip(line, widths, strict=True))
-        )
-        + " |"
-        for line in [table[0], rule, *table[1:]]
+    rule = [
+        "-" * width if c < text_columns else "-" * (width - 1) + ":"
+        for c, width in enumerate(widths)
     ]
-    return "\n".join(lines)
+    return "\n".join(_padded(line, widths, text_columns) for line in (table[0], rule, *table[1:]))
+
+
+def _padded(line: Sequence[str], widths: Sequence[int], text_columns: int) -> str:
+    cells = (
+        text.ljust(width) if c < text_columns else text.rjust(width)
+        for c, (text, width) in enumerate(zip(line, widths, strict=True))
+    )
+    return f"| {' | '.join(cells)} |"

@@ -181,6 +181,9 @@ def _is_open(run: Run, record: Record, retry_failed: bool) -> bool:
     known = record.runs.get(run.key)
     if known is None or (retry_failed and known.answer is None):
         return True
-    program = run.method.program
+    program, answer = run.method.program, known.answer
     # A heuristic that was changed is another one under the same name.
-    return program is not None and known.program_sha256 != program.sha256
+    if program is not None and known.program_sha256 != program.sha256:
+        return True
+    missing = answer is not None and answer.certified and not answer.certificate_sha256
+    return run.keep_certificate and missing

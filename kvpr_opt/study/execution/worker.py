@@ -19,7 +19,6 @@ from datetime import datetime, timezone
 from functools import cache
 from multiprocessing.connection import Connection
 
-from kvpr_opt.certificates.canonical import digest
 from kvpr_opt.environment import usable_cores, versions
 from kvpr_opt.files.text import error_text
 from kvpr_opt.problem.instance import GPU, LLM, Instance
@@ -30,6 +29,7 @@ from kvpr_opt.study.execution import watchdog
 from kvpr_opt.study.heuristics import is_heuristic, place
 from kvpr_opt.study.record import Answer, Failure, RecordedRun, encode_line
 from kvpr_opt.study.runs import Method, Run
+from kvpr_opt.suites.cells import FixedFleet
 
 #: Does a run.
 Perform = Callable[[Run], Answer]
@@ -46,8 +46,7 @@ def perform(run: Run) -> Answer:
     Exception
         Whatever the method raises.
     """
-    instance = run.fleet
-    return Answer.of(_result(instance, run.method), digest(instance))
+    return Answer.of(_result(run.fleet, run.method), keep_certificate=run.keep_certificate)
 
 
 def _result(instance: Instance, method: Method) -> Result:
@@ -112,11 +111,12 @@ def _cpu_model() -> str:
 
 def recorded(run: Run, outcome: Answer | Failure) -> RecordedRun:
     """A run that has just ended on this machine, and its outcome."""
-    program = run.method.program
+    program, cell = run.method.program, run.cell
     return RecordedRun(
         run=run,
         outcome=outcome,
         program_sha256="" if program is None else program.sha256,
+        schedule=cell.published if isinstance(cell, FixedFleet) else None,
         versions=versions(),
         machine=machine(),
         ended=datetime.now(timezone.utc).isoformat(timespec="seconds"),
