@@ -172,7 +172,7 @@ def test_the_studies_of_the_documentation_are_sound(path: Path) -> None:
 
 BAD = {
     "no TOML": ("cells = [ = ", "study.toml: not TOML: .*line 1"),
-    "nothing": ("", r"cells: a study needs of \[\[cells\]\]"),
+    "nothing": ("", r"cells: a study needs at least one table \[\[cells\]\]"),
     "cells is a table": ("[cells]\nfamily = 'uniform'", "cells: a study needs"),
     "unknown key": ("time_limt = 1\n" + TOP + CELL, "time_limt: unknown key.*'time_limit'"),
     "unknown key in a cell": (TOP + CELL + "model = 3", r"cells\[0\].model: .*'models'"),
@@ -306,6 +306,9 @@ BAD = {
         TOP + CELL + CELL,
         r"cells\[1\]: duplicate run: uniform 4 x 8, seed 0, auto is also in",
     ),
+    "certificates not a switch": ("certificates = 1\n" + TOP + CELL, "certificates: 1 is not true"),
+    "a number of 10,000 digits": ("seeds = [" + "9" * 10_000 + "]\n" + TOP + CELL, "not TOML"),
+    "deep nesting": ("seeds = " + "[" * 100_000, "nested too deeply"),
     "output a number": ("output = 3\n" + TOP + CELL, "output: 3 is not the path"),
 }
 
