@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import multiprocessing
 import os
+import secrets
 import shutil
 import signal
 import sys
@@ -142,7 +143,8 @@ class Slot:
         # do not survive a fork.
         context = multiprocessing.get_context("spawn")
         self._connection, theirs = context.Pipe()
-        self._folder = tempfile.mkdtemp(prefix="kvpr-opt-run-")
+        # Made by the worker once its watchdog is there to remove it.
+        self._folder = os.path.join(tempfile.gettempdir(), f"kvpr-opt-run-{secrets.token_hex(8)}")
         self._process = context.Process(
             target=worker.serve,
             args=(theirs, self._perform, self._warm, self._folder),

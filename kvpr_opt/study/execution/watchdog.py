@@ -16,6 +16,9 @@ import signal
 import subprocess
 import sys
 
+# Seconds that a killed process may take to be gone.
+_LAST_GASP = 1.0
+
 
 def start(study: int, folder: str) -> None:
     """Start the watchdog of this process, which must lead its process group.
@@ -74,6 +77,7 @@ def _descendants(ancestor: int) -> set[int]:
 def _watch(leader: int, study: int, worker: int, folder: str) -> None:
     select.select([study, worker], [], [])
     kill_tree(leader)
+    select.select([worker], [], [], _LAST_GASP)  # nothing is written after that
     shutil.rmtree(folder, ignore_errors=True)
 
 

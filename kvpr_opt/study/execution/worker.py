@@ -138,10 +138,11 @@ def serve(connection: Connection, perform_: Perform, warm: bool, folder: str) ->
     warm
         Whether to warm up a method before its first run.
     folder
-        For temporary files; removed by whoever ends this process.
+        Where temporary files go; made here, and removed by whoever ends this process.
     """
     _leave_signals_to_the_study()
     _end_with_the_study(folder)
+    os.mkdir(folder, mode=0o700)
     os.environ.update(dict.fromkeys(("TMPDIR", "TEMP", "TMP"), folder))
     tempfile.tempdir = None  # to be looked up again
     known: set[tuple[str, int | None]] = set()
