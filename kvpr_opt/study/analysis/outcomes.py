@@ -21,7 +21,7 @@ KINDS: tuple[Kind, ...] = ("feasible", "infeasible", "undecided")
 
 
 @dataclass(frozen=True)
-class Fleet:
+class StudyFleet:
     """A fleet of a study.
 
     Attributes
@@ -55,7 +55,7 @@ class Outcome:
         Why it failed, on one line; empty if it did not.
     """
 
-    fleet: Fleet
+    fleet: StudyFleet
     method: str
     limit: float | None
     answer: Answer | None = None
@@ -149,12 +149,12 @@ class Outcomes:
         return tuple(dict.fromkeys(outcome.method for outcome in self.all))
 
     @cached_property
-    def fleets(self) -> tuple[Fleet, ...]:
+    def fleets(self) -> tuple[StudyFleet, ...]:
         """The fleets, in the order in which they were first recorded."""
         return tuple(dict.fromkeys(outcome.fleet for outcome in self.all))
 
     @cached_property
-    def shared(self) -> tuple[Fleet, ...]:
+    def shared(self) -> tuple[StudyFleet, ...]:
         """The fleets that every method was run on."""
         return tuple(
             fleet
@@ -163,25 +163,25 @@ class Outcomes:
         )
 
     @cached_property
-    def _by_pair(self) -> dict[tuple[Fleet, str], Outcome]:
+    def _by_pair(self) -> dict[tuple[StudyFleet, str], Outcome]:
         return {(outcome.fleet, outcome.method): outcome for outcome in self.all}
 
-    def of(self, method: str, fleets: Iterable[Fleet]) -> list[Outcome]:
+    def of(self, method: str, fleets: Iterable[StudyFleet]) -> list[Outcome]:
         """The runs of a method, on those of the fleets that it was run on."""
         pairs = ((fleet, method) for fleet in fleets)
         return [self._by_pair[pair] for pair in pairs if pair in self._by_pair]
 
-    def on(self, fleet: Fleet) -> list[Outcome]:
+    def on(self, fleet: StudyFleet) -> list[Outcome]:
         """The runs on a fleet, by method."""
         return [found for method in self.methods for found in self.of(method, [fleet])]
 
     @cached_property
-    def _best(self) -> dict[Fleet, Fraction]:
+    def _best(self) -> dict[StudyFleet, Fraction]:
         """The smallest incumbent; by digest, since a fleet may be in several cells."""
         found = best_values(outcome.answer for outcome in self.all)
         return {fleet: found[fleet.digest] for fleet in self.fleets if fleet.digest in found}
 
-    def best(self, fleet: Fleet) -> Fraction | None:
+    def best(self, fleet: StudyFleet) -> Fraction | None:
         """The least maximum KVPR that any run found: the optimum, if one proved it."""
         return self._best.get(fleet)
 
@@ -189,13 +189,13 @@ class Outcomes:
     def _proved_infeasible(self) -> frozenset[str]:
         return frozenset(run.fleet.digest for run in self.all if run.infeasible)
 
-    def kind(self, fleet: Fleet) -> Kind:
+    def kind(self, fleet: StudyFleet) -> Kind:
         """What all runs together know of a fleet."""
         if fleet in self._best:
             return "feasible"
         return "infeasible" if fleet.digest in self._proved_infeasible else "undecided"
 
-    def horizon(self, fleet: Fleet) -> float:
+    def horizon(self, fleet: StudyFleet) -> float:
         """The longest time that any run on a fleet was given, or took without a limit."""
         times = (run.seconds if run.limit is None else run.limit for run in self.on(fleet))
         return max(times, default=0.0)

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from kvpr_opt.files.text import one_line
-from kvpr_opt.study.analysis.outcomes import Fleet, Outcome, Outcomes
+from kvpr_opt.study.analysis.outcomes import Outcome, Outcomes, StudyFleet
 from kvpr_opt.study.record import RecordedRun
 from kvpr_opt.study.runs import Method
 from kvpr_opt.suites.cells import FixedFleet
@@ -30,11 +30,11 @@ def read_outcomes(runs: Sequence[RecordedRun]) -> Outcomes:
     )
 
 
-def _fleets(runs: Sequence[RecordedRun]) -> list[Fleet]:
+def _fleets(runs: Sequence[RecordedRun]) -> list[StudyFleet]:
     """The fleet of each run. That of a failed run is known from other runs on it."""
     digests = {r.run.fleet_label: r.answer.fleet_sha256 for r in runs if r.answer is not None}
     return [
-        Fleet(
+        StudyFleet(
             r.run.fleet_label,
             _family(r),
             r.answer.fleet_sha256 if r.answer else digests.get(r.run.fleet_label, ""),
@@ -49,7 +49,7 @@ def _family(recorded: RecordedRun) -> str:
     return one_line(cell.cell if isinstance(cell, FixedFleet) else cell.family)
 
 
-def _method_names(pairs: Sequence[tuple[Method, Fleet]]) -> dict[Method, str]:
+def _method_names(pairs: Sequence[tuple[Method, StudyFleet]]) -> dict[Method, str]:
     """A name for each method that tells it from all others on the same fleet.
 
     Threads are named where they vary. A limit is named only where one fleet was
@@ -71,9 +71,11 @@ def _method_names(pairs: Sequence[tuple[Method, Fleet]]) -> dict[Method, str]:
     return names
 
 
-def _ambiguous(names: Mapping[Method, str], pairs: Sequence[tuple[Method, Fleet]]) -> list[Method]:
+def _ambiguous(
+    names: Mapping[Method, str], pairs: Sequence[tuple[Method, StudyFleet]]
+) -> list[Method]:
     """The methods whose name stands for several methods on one fleet."""
-    meeting: dict[tuple[str, Fleet], set[Method]] = defaultdict(set)
+    meeting: dict[tuple[str, StudyFleet], set[Method]] = defaultdict(set)
     for method, fleet in pairs:
         meeting[names[method], fleet].add(method)
     shared = {name for (name, _), methods in meeting.items() if len(methods) > 1}

@@ -10,7 +10,7 @@ from statistics import fmean
 
 from kvpr_opt.files.text import one_line
 from kvpr_opt.study.analysis.convergence import primal_integrals
-from kvpr_opt.study.analysis.outcomes import KINDS, Fleet, Outcome, Outcomes
+from kvpr_opt.study.analysis.outcomes import KINDS, Outcome, Outcomes, StudyFleet
 from kvpr_opt.study.analysis.statistics import (
     Interval,
     bootstrap,
@@ -44,7 +44,7 @@ class ReportTable:
     lines: tuple[tuple[str, ...], ...]
 
 
-def summaries(outcomes: Outcomes, fleets: Sequence[Fleet], what: str) -> list[ReportTable]:
+def summaries(outcomes: Outcomes, fleets: Sequence[StudyFleet], what: str) -> list[ReportTable]:
     """Counts and means by method, of the feasible, infeasible and undecided fleets apart."""
     found = []
     for kind in KINDS:
