@@ -1,0 +1,1 @@
+"""The linear program over patterns: master, interior point method and pricing."""
