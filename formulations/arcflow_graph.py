@@ -25,13 +25,13 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from kvpr_opt.limits import Limits
-from kvpr_opt.scaled import PackingProblem, ScaledInstance
+from kvpr_opt.problem.scaled import PackingProblem, ScaledInstance
 
 #: The node in which all paths end.
 TARGET = 0
 
 #: Classes above which no graph is built: it is as deep as there are classes.
-MOST_CLASSES = 500
+MAX_CLASSES = 500
 
 # States looked at for each arc allowed.
 _STATES_EACH = 5
@@ -128,7 +128,7 @@ def build(
     limits
         When to give up, likewise.
     """
-    if len(sizes) > MOST_CLASSES:
+    if len(sizes) > MAX_CLASSES:
         return None
     builder = _Builder(sizes, counts, max(capacities), most_waste, most_arcs, limits)
     try:

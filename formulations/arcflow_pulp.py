@@ -8,7 +8,7 @@ Data
     Classes c in C of models of equal item size w_c > 0: n_c of them. Types k in K
     of equal GPUs: G_k of them, of capacity W_k. The integers ``w = f a_i + a m_i``
     and ``W_k = a C_k`` are those of the threshold t = a / f (see
-    :mod:`kvpr_opt.scaled`). The slack is S = sum_k G_k W_k - sum_c n_c w_c.
+    :mod:`kvpr_opt.problem.scaled`). The slack is S = sum_k G_k W_k - sum_c n_c w_c.
 
 Sets
     V, the nodes: states of a GPU between two classes, in falling order of size.
@@ -33,7 +33,7 @@ Objective
 Size
     |A| + |K| variables, |V| + |C| - 1 constraints at least. Where sizes are few or GPUs hold
     few models the graph is small: near the optimum about 400 arcs for 24 different
-    models on 8 GPUs, 1,400 for 32 on 8, 5,000 for 48 on 12. Above :data:`MOST_ARCS`
+    models on 8 GPUs, 1,400 for 32 on 8, 5,000 for 48 on 12. Above :data:`MAX_ARCS`
     it is built on a coarser grid, below.
 
 Validity
@@ -45,7 +45,7 @@ Validity
     The solver's doubles never see a size, only numbers of copies. The graph is
     exact for sizes of any length. Where it would be too large, all sizes and
     capacities are divided by one number and rounded down, which no packing is
-    lost by (see :func:`kvpr_opt.scaled.fit_range`): "infeasible" still holds, a
+    lost by (see :func:`kvpr_opt.problem.scaled.fit_range`): "infeasible" still holds, a
     solution is re-evaluated, and the answer is "unknown" if it does not hold.
 
 Strength
@@ -69,20 +69,20 @@ from collections.abc import Iterator, Sequence
 import pulp
 
 from formulations.arcflow_graph import TARGET, Arc, Network, network_of
+from formulations.backends.pulp_catalogue import DEFAULT_SOLVER
+from formulations.backends.pulp_solvers import PulpSolver
 from formulations.model_file import Exported
-from formulations.pulp_catalogue import DEFAULT_SOLVER
-from formulations.pulp_solvers import PulpSolver
+from kvpr_opt.certificates.evidence import Counting, Volume
 from kvpr_opt.errors import InputError, InvalidPlacementError
-from kvpr_opt.evidence import Counting, Volume
-from kvpr_opt.instance import Instance
 from kvpr_opt.limits import Limits
-from kvpr_opt.oracle import Feasible, Infeasible, Unknown, Verdict
-from kvpr_opt.placement import Placement
-from kvpr_opt.scaled import PackingProblem, Threshold, fit_range
+from kvpr_opt.problem.instance import Instance
+from kvpr_opt.problem.placement import Placement
+from kvpr_opt.problem.scaled import PackingProblem, Threshold, fit_range
+from kvpr_opt.search.oracle import Feasible, Infeasible, Unknown, Verdict
 
 #: Arcs above which a graph is given up, in a question and in a file for other solvers. HiGHS
 #: can be stopped only now and then: with more arcs, that is seconds later.
-MOST_ARCS, MOST_ARCS_EXPORTED = 4_000, 200_000
+MAX_ARCS, MAX_ARCS_EXPORTED = 4_000, 200_000
 
 #: Grids for graphs that are too large, finest first: units of an average GPU, at least.
 _GRIDS = (4096, 1024, 256)
@@ -103,7 +103,7 @@ class Formulation:
     threads
         Cores that it may use.
     solver
-        Its name; see :mod:`formulations.pulp_catalogue`.
+        Its name; see :mod:`formulations.backends.pulp_catalogue`.
     """
 
     name = "arcflow_pulp"
@@ -127,7 +127,7 @@ class Formulation:
         budget: float | None = None,
         hint: Placement | None = None,
     ) -> Verdict:
-        """Answer one threshold; see :class:`kvpr_opt.oracle.Oracle`. The hint is not used."""
+        """Answer one threshold, as an :class:`~kvpr_opt.search.oracle.Oracle`; no hint is used."""
         exact = self.instance.scaled.packing(threshold)
         largest = max(exact.capacities)
         for i, size in enumerate(exact.sizes):
@@ -138,13 +138,13 @@ class Formulation:
         for problem in _from_fine_to_coarse(exact):
             if not any(problem.sizes):
                 break
-            network = network_of(self.instance.scaled, problem, limits, MOST_ARCS)
+            network = network_of(self.instance.scaled, problem, limits, MAX_ARCS)
             if network is not None:
                 return self._solve(network, threshold, limits, budget)
             if limits.stopped:
                 return Unknown("stopped while the graph was built")
         else:
-            return Unknown(f"more than {MOST_ARCS} arcs, on the coarsest grid, too", final=True)
+            return Unknown(f"more than {MAX_ARCS} arcs, on the coarsest grid, too", final=True)
         return self._checked([0] * len(exact.sizes), threshold)
 
     def _solve(
@@ -181,10 +181,10 @@ class Formulation:
             If the graph is too large.
         """
         exact = self.instance.scaled.packing(threshold)
-        network = network_of(self.instance.scaled, exact, Limits(), MOST_ARCS_EXPORTED)
+        network = network_of(self.instance.scaled, exact, Limits(), MAX_ARCS_EXPORTED)
         if network is None:
             raise InputError(
-                f"at this threshold the graph has more than {MOST_ARCS_EXPORTED} arcs: choose "
+                f"at this threshold the graph has more than {MAX_ARCS_EXPORTED} arcs: choose "
                 "a lower threshold, or another formulation",
                 place="threshold",
             )

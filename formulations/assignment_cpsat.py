@@ -3,7 +3,7 @@
 Data
     Models i in I with item sizes w_i and GPUs g in G with capacities c_g: the
     integers ``w_i = f a_i + a m_i``, ``c_g = a C_g`` of the threshold t = a / f
-    (see :mod:`kvpr_opt.scaled`).
+    (see :mod:`kvpr_opt.problem.scaled`).
 
 Variables
     x_ig in {0, 1}: model i runs on GPU g. Only where w_i <= c_g.
@@ -33,7 +33,7 @@ Validity
 
     The solver's integers have 64 bits. Where w_i and c_g do not fit, they are
     rounded so that every placement within t still solves the model (see
-    :func:`kvpr_opt.scaled.fit_range`); "infeasible" then still holds. A solution
+    :func:`kvpr_opt.problem.scaled.fit_range`); "infeasible" then still holds. A solution
     that exceeds t in exact numbers shows a set S that is too large for its GPU,
     (5) forbids it there and on all GPUs that are no larger, and the model is
     solved again: in the end the answer is exact.
@@ -79,16 +79,16 @@ from typing import NamedTuple
 
 from ortools.sat.python import cp_model
 
-from formulations.cpsat_run import solve, workers
-from kvpr_opt.evidence import Counting, SolverWord
-from kvpr_opt.instance import Instance
+from formulations.backends.cpsat import solve, workers
+from kvpr_opt.certificates.evidence import Counting, SolverClaim
 from kvpr_opt.limits import Limits
-from kvpr_opt.oracle import Feasible, Infeasible, Unknown, Verdict
-from kvpr_opt.placement import Placement
-from kvpr_opt.scaled import PackingProblem, Threshold, fit_range
+from kvpr_opt.problem.instance import Instance
+from kvpr_opt.problem.placement import Placement
+from kvpr_opt.problem.scaled import PackingProblem, Threshold, fit_range
+from kvpr_opt.search.oracle import Feasible, Infeasible, Unknown, Verdict
 
 #: Variables above which the model is not built: no fleet of that size is closed anyway.
-MOST_VARIABLES = 100_000
+MAX_VARIABLES = 100_000
 
 
 @dataclass(frozen=True)
@@ -160,9 +160,9 @@ class Formulation:
         budget: float | None = None,
         hint: Placement | None = None,
     ) -> Verdict:
-        """Answer one threshold; see :class:`kvpr_opt.oracle.Oracle`."""
-        if len(self.instance.models) * len(self.instance.gpus) > MOST_VARIABLES:
-            return Unknown(f"more than {MOST_VARIABLES} variables", final=True)
+        """Answer one threshold; see :class:`kvpr_opt.search.oracle.Oracle`."""
+        if len(self.instance.models) * len(self.instance.gpus) > MAX_VARIABLES:
+            return Unknown(f"more than {MAX_VARIABLES} variables", final=True)
         exact = self.instance.scaled.packing(threshold)
         model = _AssignmentModel(self.instance, fit_range(exact), self.options)
         if model.stranded is not None:
@@ -182,8 +182,8 @@ class Formulation:
             model.forbid(covers, exact)
         return Unknown("stopped by its budget or by a limit")
 
-    def _word(self, threshold: Threshold) -> SolverWord:
-        return SolverWord(
+    def _word(self, threshold: Threshold) -> SolverClaim:
+        return SolverClaim(
             solver="OR-Tools CP-SAT, assignment model",
             version=version("ortools"),
             threshold=threshold.value,

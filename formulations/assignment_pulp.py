@@ -7,7 +7,7 @@ can call takes the place of HiGHS by its name: ``assignment_pulp:cbc``.
 Data
     Models i in I with item sizes w_i and GPUs g in G with capacities c_g: the
     integers ``w_i = f a_i + a m_i``, ``c_g = a C_g`` of the threshold t = a / f
-    (see :mod:`kvpr_opt.scaled`).
+    (see :mod:`kvpr_opt.problem.scaled`).
 
 Variables
     x_ig in {0, 1}: model i runs on GPU g. Only where w_i <= c_g.
@@ -26,7 +26,7 @@ Validity
     (1) and (2) are exactly "max KVPR <= t". The solver works with doubles and
     accepts what is within 1e-6 of an integer, so the integers are kept below
     2**22 in sum, by rounding that a proof of infeasibility survives (see
-    :func:`kvpr_opt.scaled.fit_range`). A solution is re-evaluated exactly, and
+    :func:`kvpr_opt.problem.scaled.fit_range`). A solution is re-evaluated exactly, and
     if it exceeds the threshold the answer is "unknown".
 
 Strength
@@ -44,18 +44,18 @@ from __future__ import annotations
 
 import pulp
 
+from formulations.backends.pulp_catalogue import DEFAULT_SOLVER
+from formulations.backends.pulp_solvers import PulpSolver, placement_of
 from formulations.model_file import Exported, check_exact, meaning_of
-from formulations.pulp_catalogue import DEFAULT_SOLVER
-from formulations.pulp_solvers import PulpSolver, placement_of
-from kvpr_opt.evidence import Counting
-from kvpr_opt.instance import Instance
+from kvpr_opt.certificates.evidence import Counting
 from kvpr_opt.limits import Limits
-from kvpr_opt.oracle import Feasible, Infeasible, Unknown, Verdict
-from kvpr_opt.placement import Placement
-from kvpr_opt.scaled import PackingProblem, Threshold, fit_range
+from kvpr_opt.problem.instance import Instance
+from kvpr_opt.problem.placement import Placement
+from kvpr_opt.problem.scaled import PackingProblem, Threshold, fit_range
+from kvpr_opt.search.oracle import Feasible, Infeasible, Unknown, Verdict
 
 #: Variables above which the model is not built.
-MOST_VARIABLES = 200_000
+MAX_VARIABLES = 200_000
 
 #: Sums of the integers stay below this power of two, far within the solver's tolerance.
 _BITS = 22
@@ -76,7 +76,7 @@ class Formulation:
     threads
         Cores that it may use.
     solver
-        Its name; see :mod:`formulations.pulp_catalogue`.
+        Its name; see :mod:`formulations.backends.pulp_catalogue`.
     """
 
     name = "assignment_pulp"
@@ -100,10 +100,10 @@ class Formulation:
         budget: float | None = None,
         hint: Placement | None = None,
     ) -> Verdict:
-        """Answer one threshold; see :class:`kvpr_opt.oracle.Oracle`. The hint is not used."""
+        """Answer one threshold, as an :class:`~kvpr_opt.search.oracle.Oracle`; no hint is used."""
         instance = self.instance
-        if len(instance.models) * len(instance.gpus) > MOST_VARIABLES:
-            return Unknown(f"more than {MOST_VARIABLES} variables", final=True)
+        if len(instance.models) * len(instance.gpus) > MAX_VARIABLES:
+            return Unknown(f"more than {MAX_VARIABLES} variables", final=True)
         problem = fit_range(instance.scaled.packing(threshold), _BITS)
         largest = max(problem.capacities)
         for i, size in enumerate(problem.sizes):

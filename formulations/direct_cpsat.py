@@ -6,7 +6,7 @@ variables, threshold and free memory, which the solver takes as it is.
 
 Data
     Models i in I with sizes m_i and pressures a_i, GPUs g in G with memory C_g, all
-    whole numbers (see :mod:`kvpr_opt.scaled`); L <= t* a proven lower bound and U >= t*
+    whole numbers (see :mod:`kvpr_opt.problem.scaled`); L <= t* a proven lower bound and U >= t*
     the KVPR of a placement known; D the number of grid points in one unit of KVPR.
 
 Variables
@@ -64,17 +64,17 @@ from importlib.metadata import version
 from ortools.sat.python import cp_model
 
 from formulations.assignment_cpsat import Formulation as AssignmentFormulation
-from formulations.cpsat_run import STATUS_NAMES, solve
-from kvpr_opt.bounds import volume_bound
-from kvpr_opt.evidence import LowerBound, SolverWord
-from kvpr_opt.instance import Instance
+from formulations.backends.cpsat import STATUS_NAMES, solve
+from kvpr_opt.certificates.evidence import LowerBound, SolverClaim
 from kvpr_opt.limits import Limits
-from kvpr_opt.oracle import Feasible, Improvement, Infeasible
-from kvpr_opt.placement import Placement
-from kvpr_opt.scaled import ScaledInstance
+from kvpr_opt.problem.instance import Instance
+from kvpr_opt.problem.placement import Placement
+from kvpr_opt.problem.scaled import ScaledInstance
+from kvpr_opt.search.bounds import volume_bound
+from kvpr_opt.search.oracle import Feasible, Improvement, Infeasible
 
 #: Variables above which the model is not built.
-MOST_VARIABLES = 100_000
+MAX_VARIABLES = 100_000
 
 #: Steps of the grid up to U below which the model is refused.
 FEWEST_STEPS = 1000
@@ -117,14 +117,14 @@ class Formulation:
         bound: Fraction | float | None,
         gap: Fraction,
     ) -> Improvement:
-        """Solve the model; see :class:`kvpr_opt.oracle.Optimiser`.
+        """Solve the model; see :class:`kvpr_opt.search.oracle.Optimiser`.
 
         Without an incumbent there is no U, and the answer is any placement of
         finite KVPR, or the proof that there is none.
         """
         scaled = self.instance.scaled
-        if len(self.instance.models) * len(self.instance.gpus) > MOST_VARIABLES:
-            return Improvement(reason=f"more than {MOST_VARIABLES} variables")
+        if len(self.instance.models) * len(self.instance.gpus) > MAX_VARIABLES:
+            return Improvement(reason=f"more than {MAX_VARIABLES} variables")
         if incumbent is None:
             return self._any_placement(limits)
         low, high = bound or volume_bound(scaled).value, incumbent.max_kvpr
@@ -173,7 +173,7 @@ class Formulation:
             return None
         scaled = self.instance.scaled
         threshold = scaled.at_most(refuted * scaled.kvpr_unit)
-        word = SolverWord(
+        word = SolverClaim(
             solver="OR-Tools CP-SAT, direct model",
             version=version("ortools"),
             threshold=threshold.value,

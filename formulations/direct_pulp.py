@@ -39,7 +39,7 @@ Validity
 
         sum_i f a_i x_ig + sum_i a m_i y_ig <= a C_g t,
 
-    the numbers of the threshold U as bin packing (see :mod:`kvpr_opt.scaled`), and
+    the numbers of the threshold U as bin packing (see :mod:`kvpr_opt.problem.scaled`), and
     the big-M of (4) is 1. A file for other solvers has these integers as they are;
     there, U is the threshold asked for, L is rounded down to six decimals, and the
     model has a solution if and only if the threshold can be met.
@@ -74,19 +74,19 @@ from typing import NamedTuple
 import pulp
 
 from formulations.assignment_pulp import Formulation as AssignmentFormulation
+from formulations.backends.pulp_catalogue import DEFAULT_SOLVER
+from formulations.backends.pulp_solvers import PulpSolver, placement_of
 from formulations.model_file import Exported, check_exact, meaning_of
-from formulations.pulp_catalogue import DEFAULT_SOLVER
-from formulations.pulp_solvers import PulpSolver, placement_of
-from kvpr_opt.bounds import volume_bound
-from kvpr_opt.evidence import LowerBound
-from kvpr_opt.instance import Instance
+from kvpr_opt.certificates.evidence import LowerBound
 from kvpr_opt.limits import Limits
-from kvpr_opt.oracle import Feasible, Improvement, Infeasible
-from kvpr_opt.placement import Placement
-from kvpr_opt.scaled import PackingProblem, ScaledInstance, Threshold
+from kvpr_opt.problem.instance import Instance
+from kvpr_opt.problem.placement import Placement
+from kvpr_opt.problem.scaled import PackingProblem, ScaledInstance, Threshold
+from kvpr_opt.search.bounds import volume_bound
+from kvpr_opt.search.oracle import Feasible, Improvement, Infeasible
 
 #: Products of models and GPUs above which the model is not built.
-MOST_PRODUCTS = 100_000
+MAX_PRODUCTS = 100_000
 
 #: Decimals of L / U in a file, rounded down.
 _DECIMALS = 6
@@ -108,7 +108,7 @@ class Formulation:
     threads
         Cores that it may use.
     solver
-        Its name; see :mod:`formulations.pulp_catalogue`.
+        Its name; see :mod:`formulations.backends.pulp_catalogue`.
     """
 
     name = "direct_pulp"
@@ -133,14 +133,14 @@ class Formulation:
         bound: Fraction | float | None,
         gap: Fraction,
     ) -> Improvement:
-        """Solve the model; see :class:`kvpr_opt.oracle.Optimiser`.
+        """Solve the model; see :class:`kvpr_opt.search.oracle.Optimiser`.
 
         Without an incumbent there is no U, and the answer is any placement of
         finite KVPR, or the proof that there is none.
         """
         instance = self.instance
-        if len(instance.models) * len(instance.gpus) > MOST_PRODUCTS:
-            return Improvement(reason=f"more than {MOST_PRODUCTS} products")
+        if len(instance.models) * len(instance.gpus) > MAX_PRODUCTS:
+            return Improvement(reason=f"more than {MAX_PRODUCTS} products")
         if incumbent is None:
             return self._any_placement(limits)
         low, high = bound or volume_bound(instance.scaled).value, incumbent.max_kvpr
@@ -273,7 +273,7 @@ class _DirectModel:
     """Variables and constraints, one method a family."""
 
     def __init__(self, numbers: _Numbers) -> None:
-        self.numbers = numbers
+        self.multiplicities = numbers
         self.model = pulp.LpProblem("direct", pulp.LpMinimize)
         self.t = self.model.add_variable("t", numbers.least, numbers.most)
         self.x = [
@@ -301,7 +301,7 @@ class _DirectModel:
 
     def _products(self) -> None:
         """(3) and (4)."""
-        least, most = self.numbers.least, self.numbers.most
+        least, most = self.multiplicities.least, self.multiplicities.most
         for i, choices in enumerate(self.x):
             for g, x in choices.items():
                 y = self.y[i][g]
@@ -310,19 +310,19 @@ class _DirectModel:
 
     def _within_t(self) -> None:
         """(2)."""
-        for g, capacity in enumerate(self.numbers.capacities):
+        for g, capacity in enumerate(self.multiplicities.capacities):
             terms = [-capacity * self.t]
             for i, choices in enumerate(self.x):
                 if g in choices:
-                    terms.append(self.numbers.pressures[i] * choices[g])
-                    terms.append(self.numbers.weights[i] * self.y[i][g])
+                    terms.append(self.multiplicities.pressures[i] * choices[g])
+                    terms.append(self.multiplicities.weights[i] * self.y[i][g])
             self.model += pulp.lpSum(terms) <= 0, f"kvpr_{g}"
 
     def _within_memory(self) -> None:
         """(5)."""
-        for g, memory in enumerate(self.numbers.memories):
+        for g, memory in enumerate(self.multiplicities.memories):
             terms = [
-                self.numbers.sizes[i] * choices[g]
+                self.multiplicities.sizes[i] * choices[g]
                 for i, choices in enumerate(self.x)
                 if g in choices
             ]

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 import pulp
 
 from kvpr_opt.errors import InputError
-from kvpr_opt.instance import Instance
-from kvpr_opt.scaled import PackingProblem
+from kvpr_opt.problem.instance import Instance
+from kvpr_opt.problem.scaled import PackingProblem
 
 #: Coefficients stay below this: HiGHS reads none that are larger, and readers work with
 #: doubles, which have all whole numbers up to 2**53 = 9 * 10**15.

@@ -11,10 +11,9 @@ import highspy
 import numpy as np
 from numpy.typing import NDArray
 
-from formulations.ending import Ending
-from formulations.highs_ending import ending_of
+from formulations.backends.interruptible import run
+from formulations.backends.termination import Ending, ending_of
 from formulations.pattern_columns import Columns
-from formulations.stoppable import run
 from kvpr_opt.limits import Limits
 
 # HiGHS's presolve is slow on many columns and cannot be stopped meanwhile. There is
@@ -66,14 +65,14 @@ def choose(
 def _program(columns: Columns, *, covering: bool) -> highspy.HighsLp:
     """Columns are patterns; rows are the classes, then the GPU types."""
     patterns, classes = columns.counts.shape
-    rows = classes + len(columns.numbers)
+    rows = classes + len(columns.multiplicities)
     program = highspy.HighsLp()
     program.num_col_, program.num_row_ = patterns, rows
     program.col_cost_ = np.zeros(patterns)
     program.col_lower_ = np.zeros(patterns)
     program.col_upper_ = columns.most.astype(np.float64)
     program.integrality_ = [highspy.HighsVarType.kInteger] * patterns
-    demand, numbers = columns.demand.astype(np.float64), columns.numbers.astype(np.float64)
+    demand, numbers = columns.demand.astype(np.float64), columns.multiplicities.astype(np.float64)
     infinite = np.full(rows, highspy.kHighsInf)
     program.row_lower_ = np.concatenate([demand, -infinite[classes:]])
     program.row_upper_ = np.concatenate([infinite[:classes] if covering else demand, numbers])
@@ -84,6 +83,6 @@ def _program(columns: Columns, *, covering: bool) -> highspy.HighsLp:
     matrix = program.a_matrix_
     matrix.format_ = highspy.MatrixFormat.kColwise
     matrix.start_ = np.searchsorted(pattern[order], np.arange(patterns + 1)).astype(np.int32)
-    matrix.index_ = np.concatenate([row, classes + columns.kinds])[order].astype(np.int32)
+    matrix.index_ = np.concatenate([row, classes + columns.types])[order].astype(np.int32)
     matrix.value_ = entries[order].astype(np.float64)
     return program

@@ -8,7 +8,7 @@ Data
     Classes c in C of identical models: n_c of them, of item size w_c. Types k in
     K of equal GPUs: G_k of them, of capacity W_k. The integers ``w_c = f a_c + a m_c``
     and ``W_k = a C_k`` are those of the threshold t = a / f (see
-    :mod:`kvpr_opt.scaled`).
+    :mod:`kvpr_opt.problem.scaled`).
 
 Sets
     P_k: the patterns p of type k, that is, numbers a_pc of models by class, with
@@ -49,8 +49,8 @@ Restricted master
 Size
     |C| + |K| rows; a few hundred to a few thousand columns are generated. The
     knapsack problems are solved by dynamic programming over the value, in
-    :mod:`kvpr_opt.patterns.knapsack`; for which duals, and how often, is in
-    :mod:`kvpr_opt.patterns.generation`.
+    :mod:`kvpr_opt.patterns.lp.knapsack_by_value`; for which duals, and how often, is in
+    :mod:`kvpr_opt.patterns.lp.column_generation`.
 
 Validity
     A placement within t gives each GPU a pattern, so that s = 1 is feasible: if
@@ -62,7 +62,7 @@ Validity
     suffice in (1), because a part of a pattern is a pattern.
 
     Numbers beyond 60 bits are rounded such that no placement is lost (see
-    :class:`kvpr_opt.patterns.question.Question`); placements are re-evaluated.
+    :class:`kvpr_opt.patterns.problem.PackingQuestion`); placements are re-evaluated.
 
 Strength
     The bound of Gilmore and Gomory: no weaker than the volume and seldom more
@@ -83,22 +83,27 @@ from __future__ import annotations
 
 import numpy as np
 
-from formulations.pattern_columns import Columns, beyond_patterns, placed
+from formulations.pattern_columns import Columns, placed
 from formulations.pattern_highs import choose
 from kvpr_opt.errors import NumericalError
-from kvpr_opt.instance import Instance
 from kvpr_opt.limits import Limits
-from kvpr_opt.oracle import Infeasible, Unknown, Verdict
-from kvpr_opt.patterns.answers import DualVector, Packing, Undecided
-from kvpr_opt.patterns.generation import PatternLP
-from kvpr_opt.patterns.proof import dual_proof
-from kvpr_opt.patterns.question import Question
-from kvpr_opt.patterns.rounding import shrunk
-from kvpr_opt.placement import Placement
-from kvpr_opt.scaled import Threshold
+from kvpr_opt.patterns.lp.column_generation import PatternLP
+from kvpr_opt.patterns.problem import (
+    DualValues,
+    Packing,
+    PackingQuestion,
+    Undecided,
+    beyond_patterns,
+)
+from kvpr_opt.patterns.proofs.evidence import dual_proof
+from kvpr_opt.patterns.proofs.shortening import shorten_dual
+from kvpr_opt.problem.instance import Instance
+from kvpr_opt.problem.placement import Placement
+from kvpr_opt.problem.scaled import Threshold
+from kvpr_opt.search.oracle import Infeasible, Unknown, Verdict
 
 #: Columns of the restricted master, at most: those generated last.
-MOST_COLUMNS = 5_000
+MAX_COLUMNS = 5_000
 
 #: Nodes of the branch-and-bound tree for one unit of budget.
 _NODES_PER_UNIT = 100
@@ -135,14 +140,14 @@ class Formulation:
         budget: float | None = None,
         hint: Placement | None = None,
     ) -> Verdict:
-        """Answer one threshold; see :class:`kvpr_opt.oracle.Oracle`."""
+        """Answer one threshold; see :class:`kvpr_opt.search.oracle.Oracle`."""
         if limits.stopped:
             return Unknown("stopped before the start")
         scaled = self.instance.scaled
-        question = Question.of(scaled, threshold)
+        question = PackingQuestion.of(scaled, threshold)
         if not question.counts.any():
             return placed(self.instance, threshold, Packing.empty(len(question.counts)))
-        beyond = beyond_patterns(question)
+        beyond = beyond_patterns(question.counts.tolist(), len(question.capacities))
         if beyond:
             return Unknown(beyond, final=True)
         try:
@@ -150,8 +155,8 @@ class Formulation:
         except NumericalError as error:
             self._lp = PatternLP(scaled)
             return Unknown(str(error), final=True)
-        if isinstance(relaxed, DualVector):
-            shorter = shrunk(question, relaxed, self._lp.pool, limits)
+        if isinstance(relaxed, DualValues):
+            shorter = shorten_dual(question, relaxed, self._lp.pool, limits)
             return Infeasible(dual_proof(scaled, threshold, shorter))
         if isinstance(relaxed, Undecided):
             return Unknown("the LP was stopped, or is too close to call", final=not limits.stopped)
@@ -166,19 +171,19 @@ class Formulation:
         for c, group in enumerate(scaled.classes):
             for model in group.models:
                 counts[hint.gpu_of[model], c] += 1
-        kinds = np.zeros(len(scaled.capacities), dtype=np.int64)
+        types = np.zeros(len(scaled.capacities), dtype=np.int64)
         for k, kind in enumerate(scaled.types):
-            kinds[list(kind.gpus)] = k
-        self._lp.pool.add(counts, kinds)
+            types[list(kind.gpus)] = k
+        self._lp.pool.add(counts, types)
 
     def _restricted_master(
-        self, question: Question, limits: Limits, budget: float | None
+        self, question: PackingQuestion, limits: Limits, budget: float | None
     ) -> Verdict:
         """(1) and (2) in whole numbers, over the columns at hand."""
         pool = self._lp.pool
-        usable = np.flatnonzero(pool.usable(question))[-MOST_COLUMNS:]
+        usable = np.flatnonzero(pool.usable(question))[-MAX_COLUMNS:]
         counts = np.where(question.counts > 0, pool.counts[usable], np.int16(0))
-        columns = Columns(counts, pool.kinds[usable], question.counts, question.numbers)
+        columns = Columns(counts, pool.types[usable], question.counts, question.multiplicities)
         options = dict(self.parameters)
         if budget is not None:
             options["mip_max_nodes"] = max(1, int(budget * _NODES_PER_UNIT))
@@ -190,10 +195,10 @@ class Formulation:
         return placed(self.instance, question.threshold, packing)
 
 
-def _without_surplus(packing: Packing, question: Question) -> Packing:
+def _without_surplus(packing: Packing, question: PackingQuestion) -> Packing:
     """The same bins, each model in the first one only that holds it."""
     counts, left = packing.counts.copy(), question.counts.copy()
     for held in counts:
         np.minimum(held, left, out=held, casting="unsafe")
         left -= held
-    return Packing(counts, packing.kinds)
+    return Packing(counts, packing.types)

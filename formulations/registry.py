@@ -11,10 +11,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 
 from kvpr_opt.errors import InputError, check_known
-from kvpr_opt.instance import Instance
 from kvpr_opt.limits import Limits
-from kvpr_opt.oracle import Capabilities, Infeasible, Optimiser, Oracle
-from kvpr_opt.scaled import Threshold
+from kvpr_opt.problem.instance import Instance
+from kvpr_opt.problem.scaled import Threshold
+from kvpr_opt.search.oracle import Capabilities, Infeasible, Optimiser, Oracle
 
 if TYPE_CHECKING:
     from formulations.model_file import Exported
@@ -145,7 +145,7 @@ def check_name(name: str, *, others: tuple[str, ...] = ()) -> None:
         raise InputError(
             f"{base} has a solver of its own; a solver can be named for {able}", place="method"
         )
-    from formulations.pulp_catalogue import check_solver
+    from formulations.backends.pulp_catalogue import check_solver
 
     check_solver(solver)
 
@@ -202,7 +202,7 @@ def relaxation_meets(
     check_name(name)
     formulation, capabilities = create(name, instance), ENTRIES[name].capabilities
     if capabilities.export:
-        from formulations.relaxation import relaxation_is_feasible
+        from formulations.backends.pulp_highs import relaxation_is_feasible
 
         exported = cast(_Exporting, formulation).exported(threshold)
         return relaxation_is_feasible(exported, limits)

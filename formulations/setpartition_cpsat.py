@@ -7,7 +7,7 @@ Data
     Classes c in C of identical models: n_c of them, of item size w_c. Types k in
     K of equal GPUs: G_k of them, of capacity W_k. The integers ``w_c = f a_c + a m_c``
     and ``W_k = a C_k`` are those of the threshold t = a / f (see
-    :mod:`kvpr_opt.scaled`). The slack is S = sum_k G_k W_k - sum_c n_c w_c.
+    :mod:`kvpr_opt.problem.scaled`). The slack is S = sum_k G_k W_k - sum_c n_c w_c.
 
 Sets
     P_k: the patterns p of type k, that is, numbers a_pc of models by class, with
@@ -22,7 +22,7 @@ Constraints
     (2)  sum_{p in P_k} x_p <= G_k              for all k in K    no more GPUs than there are
 
 Size
-    One variable a pattern, |C| + |K| constraints; above :data:`MOST_COLUMNS`
+    One variable a pattern, |C| + |K| constraints; above :data:`MAX_COLUMNS`
     patterns the answer is "unknown".
 
 Validity
@@ -49,17 +49,17 @@ from importlib.metadata import version
 import numpy as np
 from ortools.sat.python import cp_model
 
-from formulations.cpsat_run import solve, workers
+from formulations.backends.cpsat import solve, workers
 from formulations.pattern_columns import Columns, placed, waste_bounded
-from kvpr_opt.evidence import SolverWord
-from kvpr_opt.instance import Instance
+from kvpr_opt.certificates.evidence import SolverClaim
 from kvpr_opt.limits import Limits
-from kvpr_opt.oracle import Infeasible, Unknown, Verdict
-from kvpr_opt.placement import Placement
-from kvpr_opt.scaled import Threshold
+from kvpr_opt.problem.instance import Instance
+from kvpr_opt.problem.placement import Placement
+from kvpr_opt.problem.scaled import Threshold
+from kvpr_opt.search.oracle import Infeasible, Unknown, Verdict
 
 #: Patterns above which the model is not built.
-MOST_COLUMNS = 50_000
+MAX_COLUMNS = 50_000
 
 
 class Formulation:
@@ -93,8 +93,8 @@ class Formulation:
         budget: float | None = None,
         hint: Placement | None = None,
     ) -> Verdict:
-        """Answer one threshold; see :class:`kvpr_opt.oracle.Oracle`. The hint is not used."""
-        columns = waste_bounded(self.instance, threshold, limits, MOST_COLUMNS)
+        """Answer one threshold, as an :class:`~kvpr_opt.search.oracle.Oracle`; no hint is used."""
+        columns = waste_bounded(self.instance, threshold, limits, MAX_COLUMNS)
         if not isinstance(columns, Columns):
             return columns
         model = _Model(columns)
@@ -106,8 +106,8 @@ class Formulation:
         times = np.array([solver.value(x) for x in model.x], dtype=np.int64)
         return placed(self.instance, threshold, columns.chosen(times))
 
-    def _word(self, threshold: Threshold) -> SolverWord:
-        return SolverWord(
+    def _word(self, threshold: Threshold) -> SolverClaim:
+        return SolverClaim(
             solver="OR-Tools CP-SAT, set partitioning by patterns",
             version=version("ortools"),
             threshold=threshold.value,
@@ -139,7 +139,7 @@ class _Model:
 
     def _no_more_gpus_than_there_are(self) -> None:
         """(2)."""
-        for k in np.unique(self.columns.kinds):
-            patterns = np.flatnonzero(self.columns.kinds == k)
+        for k in np.unique(self.columns.types):
+            patterns = np.flatnonzero(self.columns.types == k)
             used = cp_model.LinearExpr.sum([self.x[p] for p in patterns])
-            self.model.add(used <= int(self.columns.numbers[k]))
+            self.model.add(used <= int(self.columns.multiplicities[k]))

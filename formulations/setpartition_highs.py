@@ -4,7 +4,7 @@ Data
     Classes c in C of identical models: n_c of them, of item size w_c. Types k in
     K of equal GPUs: G_k of them, of capacity W_k. The integers ``w_c = f a_c + a m_c``
     and ``W_k = a C_k`` are those of the threshold t = a / f (see
-    :mod:`kvpr_opt.scaled`). The slack is S = sum_k G_k W_k - sum_c n_c w_c.
+    :mod:`kvpr_opt.problem.scaled`). The slack is S = sum_k G_k W_k - sum_c n_c w_c.
 
 Sets
     P_k: the patterns p of type k, that is, numbers a_pc of models by class, with
@@ -23,7 +23,7 @@ Objective
 Size
     One variable a pattern, |C| + |K| constraints. Close to the optimum S is
     small and the patterns are few; they grow steeply with S, and above
-    :data:`MOST_COLUMNS` the answer is "unknown".
+    :data:`MAX_COLUMNS` the answer is "unknown".
 
 Validity
     A placement gives every GPU a set of models that fits it, and max KVPR <= t
@@ -35,7 +35,7 @@ Validity
     The coefficients are small whole numbers however long the sizes are: the
     solver's doubles never see a size. Sizes beyond 60 bits are rounded for the
     enumeration such that no placement is lost (see
-    :class:`kvpr_opt.patterns.question.Question`), and the patterns are checked
+    :class:`kvpr_opt.patterns.problem.PackingQuestion`), and the patterns are checked
     in exact numbers. A solution is re-evaluated exactly.
 
 Strength
@@ -58,16 +58,16 @@ from importlib.metadata import version
 
 from formulations.pattern_columns import Columns, placed, waste_bounded
 from formulations.pattern_highs import choose
-from kvpr_opt.evidence import SolverWord
-from kvpr_opt.instance import Instance
+from kvpr_opt.certificates.evidence import SolverClaim
 from kvpr_opt.limits import Limits
-from kvpr_opt.oracle import Infeasible, Unknown, Verdict
-from kvpr_opt.placement import Placement
-from kvpr_opt.scaled import Threshold
+from kvpr_opt.problem.instance import Instance
+from kvpr_opt.problem.placement import Placement
+from kvpr_opt.problem.scaled import Threshold
+from kvpr_opt.search.oracle import Infeasible, Unknown, Verdict
 
 #: Patterns above which the model is not built. HiGHS can be stopped only now and then: with
 #: more of them, that is seconds later.
-MOST_COLUMNS = 5_000
+MAX_COLUMNS = 5_000
 
 #: Nodes of the branch-and-bound tree for one unit of budget.
 _NODES_PER_UNIT = 100
@@ -103,8 +103,8 @@ class Formulation:
         budget: float | None = None,
         hint: Placement | None = None,
     ) -> Verdict:
-        """Answer one threshold; see :class:`kvpr_opt.oracle.Oracle`. The hint is not used."""
-        columns = waste_bounded(self.instance, threshold, limits, MOST_COLUMNS)
+        """Answer one threshold, as an :class:`~kvpr_opt.search.oracle.Oracle`; no hint is used."""
+        columns = waste_bounded(self.instance, threshold, limits, MAX_COLUMNS)
         if not isinstance(columns, Columns):
             return columns
         options = dict(self.parameters)
@@ -117,8 +117,8 @@ class Formulation:
             return Unknown(ending.message, final=ending.status == "failed")
         return placed(self.instance, threshold, columns.chosen(times))
 
-    def _word(self, threshold: Threshold) -> SolverWord:
-        return SolverWord(
+    def _word(self, threshold: Threshold) -> SolverClaim:
+        return SolverClaim(
             solver="HiGHS, set partitioning by patterns",
             version=version("highspy"),
             threshold=threshold.value,

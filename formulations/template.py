@@ -8,13 +8,13 @@ the conformance suite runs it. A formulation of your own needs
 * this file: the model written out as below, then the class ``Formulation``, with one
   method or function a family of constraints;
 * one line in :data:`formulations.registry.ENTRIES`, with what it can do
-  (:class:`kvpr_opt.oracle.Capabilities`);
+  (:class:`kvpr_opt.search.oracle.Capabilities`);
 * a line in ``formulations/README.md``.
 
 Data
     Models i in I with item sizes w_i > 0, ranked so that w_1 >= w_2 >= ..., and |G| GPUs
     of one capacity c: the integers ``w_i = f a_i + a m_i``, ``c = a C`` of the threshold
-    t = a / f (see :mod:`kvpr_opt.scaled`). Models of size 0 fit anywhere and are left out.
+    t = a / f (see :mod:`kvpr_opt.problem.scaled`). Models of size 0 fit anywhere and are left out.
 
 Variables
     x_ij in {0, 1} for i <= j: model j runs on the GPU whose first model in the ranking
@@ -54,22 +54,22 @@ import json
 
 import pulp
 
+from formulations.backends.pulp_catalogue import DEFAULT_SOLVER
+from formulations.backends.pulp_solvers import PulpSolver
 from formulations.model_file import Exported, check_exact
-from formulations.pulp_catalogue import DEFAULT_SOLVER
-from formulations.pulp_solvers import PulpSolver
+from kvpr_opt.certificates.evidence import Counting
 from kvpr_opt.errors import InputError, InvalidPlacementError
-from kvpr_opt.evidence import Counting
-from kvpr_opt.instance import Instance
 from kvpr_opt.limits import Limits
-from kvpr_opt.oracle import Capabilities, Feasible, Infeasible, Unknown, Verdict
-from kvpr_opt.placement import Placement
-from kvpr_opt.scaled import PackingProblem, Threshold, fit_range
+from kvpr_opt.problem.instance import Instance
+from kvpr_opt.problem.placement import Placement
+from kvpr_opt.problem.scaled import PackingProblem, Threshold, fit_range
+from kvpr_opt.search.oracle import Capabilities, Feasible, Infeasible, Unknown, Verdict
 
 #: What the line in the registry would say.
 CAPABILITIES = Capabilities(mixed_memory=False, export=True)
 
 #: Variables above which the model is not built.
-MOST_VARIABLES = 200_000
+MAX_VARIABLES = 200_000
 
 #: Sums of the integers stay below this power of two, far within the solver's tolerance.
 _BITS = 22
@@ -90,7 +90,7 @@ class Formulation:
     threads
         Cores that it may use.
     solver
-        Its name; see :mod:`formulations.pulp_catalogue`.
+        Its name; see :mod:`formulations.backends.pulp_catalogue`.
     """
 
     name = "template"
@@ -114,11 +114,11 @@ class Formulation:
         budget: float | None = None,
         hint: Placement | None = None,
     ) -> Verdict:
-        """Answer one threshold; see :class:`kvpr_opt.oracle.Oracle`. The hint is not used."""
+        """Answer one threshold, as an :class:`~kvpr_opt.search.oracle.Oracle`; no hint is used."""
         if len(self.instance.scaled.types) > 1:
             return Unknown("GPUs of different memory", final=True)
-        if len(self.instance.models) ** 2 > 2 * MOST_VARIABLES:
-            return Unknown(f"more than {MOST_VARIABLES} variables", final=True)
+        if len(self.instance.models) ** 2 > 2 * MAX_VARIABLES:
+            return Unknown(f"more than {MAX_VARIABLES} variables", final=True)
         # Rounded, if need be, so that "infeasible" still holds.
         problem = fit_range(self.instance.scaled.packing(threshold), _BITS)
         for i, size in enumerate(problem.sizes):

@@ -11,23 +11,22 @@ The highest KV-cache pressure ratio of a fleet, as low as it can be, and a proof
 Fraction(9, 320)
 """
 
-from kvpr_opt.leaving import is_command, leave
+from kvpr_opt._interrupt import exit_interrupted, is_command
 
 try:
-    from kvpr_opt.certificate import Certificate, verify
+    from kvpr_opt.certificates.certificate import Certificate, verify
     from kvpr_opt.errors import KvprError
     from kvpr_opt.files import read_instance, read_result, write_instance, write_result
     from kvpr_opt.generate import random_instance
-    from kvpr_opt.instance import GPU, LLM, Instance
-    from kvpr_opt.placement import Placement
-    from kvpr_opt.progress import Progress
+    from kvpr_opt.problem.instance import GPU, LLM, Instance
+    from kvpr_opt.problem.placement import Placement
     from kvpr_opt.result import Result, Status, StopReason
-    from kvpr_opt.shortcuts import heuristic, lower_bound
-    from kvpr_opt.solve import solve
+    from kvpr_opt.search.tracker import Progress
+    from kvpr_opt.solve import heuristic, lower_bound, solve
 except KeyboardInterrupt:
     if not is_command():
         raise
-    leave()
+    exit_interrupted()
 
 __all__ = [
     "GPU",

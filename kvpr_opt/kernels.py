@@ -12,14 +12,6 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
-import numpy as np
-from numpy.typing import NDArray
-
-#: What the kernels work on.
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
-Words = NDArray[np.uint64]
-Counts = NDArray[np.int16]
 
 #: What users are told where there is no folder to keep compiled code in.
 NOT_KEPT = "in every run, as no cache folder can be written (NUMBA_CACHE_DIR names another)"

@@ -9,10 +9,10 @@ from enum import Enum
 from fractions import Fraction
 from typing import Any
 
-from kvpr_opt.certificate import Certificate
-from kvpr_opt.instance import Instance
-from kvpr_opt.placement import Placement
-from kvpr_opt.progress import relative_gap
+from kvpr_opt.certificates.certificate import Certificate
+from kvpr_opt.problem.exact import relative_gap
+from kvpr_opt.problem.instance import Instance
+from kvpr_opt.problem.placement import Placement
 
 
 class Status(str, Enum):

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import math
-import os
-import platform
 from collections.abc import Callable, Collection, Mapping
 from fractions import Fraction
-from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from kvpr_opt.certificate import certify
-from kvpr_opt.checking import checked, too_long
+from kvpr_opt import heuristics
+from kvpr_opt.certificates.certificate import certify
+from kvpr_opt.certificates.self_check import self_check, too_long
+from kvpr_opt.environment import usable_cores, versions
 from kvpr_opt.errors import InputError, check_known
-from kvpr_opt.exact import decimal_text, to_fraction, whole_number
-from kvpr_opt.instance import Instance, Number
 from kvpr_opt.limits import Limits
-from kvpr_opt.placement import Placement
-from kvpr_opt.progress import Progress, Tracker
+from kvpr_opt.problem.exact import decimal_text, to_fraction, whole_number
+from kvpr_opt.problem.instance import Instance, Number
+from kvpr_opt.problem.placement import Placement
 from kvpr_opt.result import Result, Status, StopReason
-from kvpr_opt.stages import OWN_METHODS, STAGES, Run
+from kvpr_opt.search.bounds import lower_bounds
+from kvpr_opt.search.tracker import Progress, Tracker
+from kvpr_opt.stages import OWN_METHODS, STAGES, SolveRun
 
 #: The largest seed that every solver takes, and more threads than any of them uses well.
 MAX_SEED, MAX_THREADS = 2**31 - 1, 1024
@@ -76,7 +75,7 @@ def solve(
     skip
         Names of stages to leave out, for ablations; see :data:`kvpr_opt.stages.STAGES`.
     on_progress
-        Called with a :class:`~kvpr_opt.progress.Progress` at every event; one call at a
+        Called with a :class:`~kvpr_opt.search.tracker.Progress` at every event; one call at a
         time, with several threads not always from the same one.
 
     Returns
@@ -102,7 +101,7 @@ def solve(
     seed = whole_number("seed", seed, 0, MAX_SEED)
     start = None if warm_start is None else _as_placement(instance, warm_start)
     tracker = Tracker(instance, limits, gap=wanted, on_progress=on_progress)
-    run = Run(tracker, method, seed=seed, threads=cores, skip=left_out)
+    run = SolveRun(tracker, method, seed=seed, threads=cores, skip=left_out)
     parameters = {
         "time_limit": None if time_limit is None else float(time_limit),
         "gap": decimal_text(wanted),
@@ -112,7 +111,7 @@ def solve(
         "skip": sorted(left_out),
     }
     with limits.heeding_ctrl_c():
-        return _result(run, run.everything(start), parameters)
+        return _result(run, run.run(start), parameters)
 
 
 def check_method(method: str, *, others: tuple[str, ...] = ()) -> None:
@@ -155,7 +154,7 @@ def _gap(gap: Number) -> Fraction:
 
 def _threads(threads: int | None) -> int:
     if threads is None:
-        return _usable_cores()
+        return usable_cores()
     return whole_number("threads", threads, 1, MAX_THREADS)
 
 
@@ -175,12 +174,6 @@ def check_stages(skip: Collection[str]) -> frozenset[str]:
     return names
 
 
-def _usable_cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def _as_placement(instance: Instance, given: Placement | Mapping[str, str]) -> Placement:
     return Placement.of(instance, given.assignment if isinstance(given, Placement) else given)
 
@@ -195,7 +188,7 @@ def _stop_reason(tracker: Tracker, status: Status) -> StopReason:
     return StopReason.TIME_LIMIT if tracker.limits.stopped else StopReason.FINISHED
 
 
-def _result(run: Run, message: str, parameters: dict[str, Any]) -> Result:
+def _result(run: SolveRun, message: str, parameters: dict[str, Any]) -> Result:
     tracker = run.tracker
     status = Status.of(tracker.incumbent, tracker.bound_value)
     reason = _stop_reason(tracker, status)
@@ -206,7 +199,7 @@ def _result(run: Run, message: str, parameters: dict[str, Any]) -> Result:
         tracker.instance, status=status.value, incumbent=tracker.incumbent, bounds=tracker.bounds
     )
     tracker.enter(CHECKING)
-    made = checked(tracker.instance, certificate, tracker.bounds, tracker.limits)
+    made = self_check(tracker.instance, certificate, tracker.bounds, tracker.limits)
     return Result(
         instance=tracker.instance,
         status=status,
@@ -239,17 +232,27 @@ def _decimal(value: Fraction | float | None) -> float | None:
     return None if value is None or value == math.inf else float(value)
 
 
-def versions() -> dict[str, str]:
-    """Versions of Python, of this package and of what it solves with."""
-    return dict(_versions())
+def heuristic(instance: Instance, *, skip: Collection[str] = ()) -> Placement | None:
+    """The placement of the heuristic alone, without bound or proof.
+
+    Parameters
+    ----------
+    instance
+        The fleet.
+    skip
+        Names of stages to leave out; see :data:`kvpr_opt.heuristics.STAGES`.
+
+    Returns
+    -------
+    Placement or None
+        ``None`` where it found none of finite KVPR; there may still be one.
+    """
+    return heuristics.run(instance, skip=frozenset(skip)).placement
 
 
-@cache
-def _versions() -> dict[str, str]:
-    found = {"python": platform.python_version()}
-    for name in ("kvpr-opt", "ortools", "highspy", "pulp", "numpy", "numba"):
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
+def lower_bound(instance: Instance) -> Fraction | float:
+    """The best bound that needs no search: no placement has a smaller maximum KVPR.
+
+    ``math.inf`` if that proves that there is no placement of finite KVPR.
+    """
+    return max(bound.value for bound in lower_bounds(instance))

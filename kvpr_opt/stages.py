@@ -9,20 +9,20 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from kvpr_opt import heuristics
-from kvpr_opt.bounds import counting_bound, volume_bound
+from kvpr_opt.certificates.evidence import DualVector
 from kvpr_opt.errors import NumericalError
-from kvpr_opt.evidence import DualVector
-from kvpr_opt.infeasibility import cause
 from kvpr_opt.limits import Limits
-from kvpr_opt.oracle import Optimiser, Oracle
-from kvpr_opt.placement import Placement
-from kvpr_opt.progress import Tracker
-from kvpr_opt.scaled import ScaledInstance, fit_range
-from kvpr_opt.search import threshold_search
+from kvpr_opt.problem.placement import Placement
+from kvpr_opt.problem.scaled import fit_range
+from kvpr_opt.search.bounds import counting_bound, volume_bound
+from kvpr_opt.search.infeasibility import cause
+from kvpr_opt.search.oracle import Optimiser, Oracle
+from kvpr_opt.search.threshold_search import threshold_search
+from kvpr_opt.search.tracker import Tracker
 
 if TYPE_CHECKING:
-    from kvpr_opt.patterns.generation import PatternLP
-    from kvpr_opt.patterns.portfolio import PatternEngine
+    from kvpr_opt.patterns.engine import PatternEngine
+    from kvpr_opt.patterns.lp.column_generation import PatternLP
 
 #: Stages of this module that can be left out, beside those of the heuristic.
 OWN_STAGES = (
@@ -57,10 +57,6 @@ FILL_FROM, MANY_ROUNDS = 200, 400
 #: Relative gap at which the pattern engine stops where it does not see all models.
 BLIND_GAP = Fraction(1, 2**20)
 
-#: What the pattern engine can take: copies of one model, counted in 16 bits, and entries
-#: (models, GPU types, models that differ) of the patterns that one round may find.
-MOST_COPIES, MOST_PATTERN_ENTRIES = 2**15 - 1, 100_000_000
-
 #: The formulation to which ``method="auto"`` turns where the pattern engine gives up.
 DEFAULT_FORMULATION = "assignment_cpsat"
 
@@ -68,7 +64,7 @@ DEFAULT_FORMULATION = "assignment_cpsat"
 COMPILING = "compiling kernels, about half a minute: "
 
 
-class Run:
+class SolveRun:
     """One run; each stage leaves at once when nothing is left to do.
 
     Parameters
@@ -100,13 +96,13 @@ class Run:
         self._skip_in_heuristic = skip.difference(OWN_STAGES)
         self._engine: PatternEngine | None = None
 
-    def everything(self, warm_start: Placement | None) -> str:
-        """Run all stages; the cause of infeasibility, or an empty text, is returned."""
+    def run(self, warm_start: Placement | None) -> str:
+        """SolveRun all stages; the cause of infeasibility, or an empty text, is returned."""
         self.tracker.raise_bound(volume_bound(self.tracker.instance.scaled), "volume bound")
         if warm_start is not None:
             self.tracker.offer(warm_start, "warm start")
         self._place()
-        self._count()
+        self._counting_bound()
         self._search()
         self._prove()
         self._level()
@@ -133,7 +129,7 @@ class Run:
         self.statistics["stages_run"] = list(outcome.stages_run)
         self.statistics["stages_left_out"] = dict(outcome.stages_left_out)
 
-    def _count(self) -> None:
+    def _counting_bound(self) -> None:
         if "counting_bound" in self._skip or self.tracker.done:
             return
         found = counting_bound(self.tracker.instance.scaled, self.tracker.limits)
@@ -149,7 +145,11 @@ class Run:
             self._threshold_search()
 
     def _pattern_methods(self) -> None:
-        too_large = _beyond_patterns(self.tracker.instance.scaled)
+        from kvpr_opt.patterns.problem import beyond_patterns
+
+        scaled = self.tracker.instance.scaled
+        counts = [len(group.models) for group in scaled.classes]
+        too_large = beyond_patterns(counts, len(scaled.types))
         if too_large:
             self.statistics["pattern_engine"] = f"left out: {too_large}"
         rounds = [MANY_ROUNDS] if self._large else [ROUNDS]
@@ -192,15 +192,15 @@ class Run:
     def _compiled_search(self, rounds: int) -> None:
         if "compiled_search" in self._skip or self.tracker.done:
             return
-        from kvpr_opt.heuristics import compiled
+        from kvpr_opt import local_search
 
         self.tracker.enter("compiled local search")
         instance, limits = self.tracker.instance, self.tracker.limits
         if self._large:
-            compiled.fill(
+            local_search.construct(
                 instance, seed=self._seed, limits=limits, on_improvement=self._offer_compiled
             )
-        compiled.search(
+        local_search.search(
             instance,
             start=self.tracker.incumbent,
             seed=self._seed,
@@ -227,7 +227,7 @@ class Run:
         tracker = self.tracker
         if tracker.done:
             return
-        from kvpr_opt.patterns.portfolio import PatternEngine
+        from kvpr_opt.patterns.engine import PatternEngine
 
         scaled, value = tracker.instance.scaled, tracker.incumbent_value
         threshold = scaled.finite() if value is None else scaled.below(value)
@@ -245,7 +245,7 @@ class Run:
         self._run_engine(self._engine.run)
 
     def _run_engine(self, run: Callable[[], None]) -> None:
-        """Run the pattern engine; where its LP fails, say so and leave the rest to others."""
+        """SolveRun the pattern engine; where its LP fails, say so and leave the rest to others."""
         try:
             run()
         except NumericalError as error:
@@ -265,7 +265,7 @@ class Run:
         # Not worth half a minute of compiling to a run that did without.
         if not kernels.are_ready():
             return
-        from kvpr_opt.patterns.tree import prove_bound, shorten_proof
+        from kvpr_opt.patterns.proofs.case_proof import prove_bound, shorten_proof
 
         self._run_engine(partial(prove_bound, self.tracker, self._lp))
         shorten_proof(self.tracker, self._lp, limits)
@@ -273,7 +273,7 @@ class Run:
     def shorten(self, limits: Limits) -> None:
         """Look for smaller numbers in the proof of the best bound, if the engine has run."""
         if self._lp is not None:
-            from kvpr_opt.patterns.tree import shorten_proof
+            from kvpr_opt.patterns.proofs.case_proof import shorten_proof
 
             shorten_proof(self.tracker, self._lp, limits)
 
@@ -345,14 +345,3 @@ class Run:
         if bound is None or bound.value != math.inf:
             return ""
         return cause(self.tracker.instance, bound.evidence, self._oracle, self.tracker.limits)
-
-
-def _beyond_patterns(scaled: ScaledInstance) -> str:
-    """Why a fleet is too large for the pattern engine; empty where it is not."""
-    copies = max((len(group.models) for group in scaled.classes), default=0)
-    if copies > MOST_COPIES:
-        return f"{copies} identical models, more than {MOST_COPIES}"
-    entries = len(scaled.sizes) * len(scaled.types) * len(scaled.classes)
-    if entries > MOST_PATTERN_ENTRIES:
-        return f"tables of {entries} entries, more than {MOST_PATTERN_ENTRIES}"
-    return ""

@@ -6,18 +6,17 @@ import random
 
 import numpy as np
 
-from kvpr_opt import kernels
-from kvpr_opt.bounds import volume_bound
-from kvpr_opt.heuristics import compiled
-from kvpr_opt.instance import GPU, LLM, Instance
+from kvpr_opt import kernels, local_search
 from kvpr_opt.limits import Limits
-from kvpr_opt.patterns.dual import Items
-from kvpr_opt.patterns.enumeration import Budget, enumerate_patterns
-from kvpr_opt.patterns.fields import Fields
-from kvpr_opt.patterns.knapsack import best_of_all
-from kvpr_opt.patterns.portfolio import PatternEngine
-from kvpr_opt.patterns.question import Question
-from kvpr_opt.progress import Tracker
+from kvpr_opt.patterns.cover.bitpacking import Fields
+from kvpr_opt.patterns.cover.enumeration import WasteBudget, enumerate_patterns
+from kvpr_opt.patterns.engine import PatternEngine
+from kvpr_opt.patterns.lp.dual import Bundles
+from kvpr_opt.patterns.lp.knapsack_by_value import best_of_all
+from kvpr_opt.patterns.problem import PackingQuestion
+from kvpr_opt.problem.instance import GPU, LLM, Instance
+from kvpr_opt.search.bounds import volume_bound
+from kvpr_opt.search.tracker import Tracker
 
 
 def warm_up() -> None:
@@ -25,7 +24,7 @@ def warm_up() -> None:
 
     Compiling takes half a minute, once on a machine; loading a fraction of a second.
     """
-    compiled.warm_up()
+    local_search.warm_up()
     for memories, models, grid in (((20, 20, 20), 12, 1), ((20, 26, 32), 10, 10**6)):
         draw = random.Random(models)
         fleet = Instance(
@@ -38,17 +37,18 @@ def warm_up() -> None:
         tracker = Tracker(fleet, Limits())
         tracker.raise_bound(volume_bound(fleet.scaled), "volume bound")
         PatternEngine(tracker).run()
-    _of_large_fleets(Question.of(fleet.scaled, fleet.scaled.finite()))
+    _of_large_fleets(PackingQuestion.of(fleet.scaled, fleet.scaled.finite()))
     kernels.set_ready()
 
 
-def _of_large_fleets(question: Question) -> None:
+def _of_large_fleets(question: PackingQuestion) -> None:
     """Call what only fleets need that are too large for whole tables and for pairs of halves."""
-    sizes = Budget.of(question, question.sizes, question.capacities)
+    sizes = WasteBudget.of(question, question.sizes, question.capacities)
     enumerate_patterns(question, Fields.of(question.counts), [sizes], 1, Limits())
-    items = Items.of(question, question.counts > 0)
+    items = Bundles.of(question, question.counts > 0)
     worth = np.ones_like(items.sizes)
     most = np.zeros_like(question.capacities)
     best_of_all(
-        items.sizes, worth, items.owner, question.counts, question.capacities, most, worth.size, 1
-    )
+        items.sizes, worth, items.owner, items.copies,
+        question.counts, question.capacities, most, worth.size, 1,
+    )  # fmt: skip

@@ -37,7 +37,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 
 import kvpr_opt as kv
-from kvpr_opt.canonical import canonical_fleet
+from kvpr_opt.certificates.canonical import canonical_fleet
 
 plt.style.use("kvpr.mplstyle")
 

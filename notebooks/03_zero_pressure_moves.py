@@ -31,7 +31,7 @@ from fractions import Fraction
 import matplotlib.pyplot as plt
 
 import kvpr_opt as kv
-from kvpr_opt.heuristics.effects import MEASURED_AFTER, starts, zero_pass_effects
+from kvpr_opt.study.experiments.zero_pass_effects import MEASURED_AFTER, starts, zero_pass_effects
 
 plt.style.use("kvpr.mplstyle")
 

@@ -33,9 +33,9 @@ import matplotlib.pyplot as plt
 
 import kvpr_opt as kv
 from formulations import registry
-from kvpr_opt.bounds import volume_bound
 from kvpr_opt.limits import Limits
-from kvpr_opt.oracle import Feasible, Infeasible
+from kvpr_opt.search.bounds import volume_bound
+from kvpr_opt.search.oracle import Feasible, Infeasible
 
 plt.style.use("kvpr.mplstyle")
 

@@ -33,9 +33,9 @@ import matplotlib.pyplot as plt
 from IPython.display import SVG, display
 
 import kvpr_opt as kv
+from kvpr_opt.study.analysis.table import value_of
 from kvpr_opt.study.record import read_entries
 from kvpr_opt.study.report import write_report
-from kvpr_opt.study.table import value_of
 
 plt.style.use("kvpr.mplstyle")
 

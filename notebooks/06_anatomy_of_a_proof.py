@@ -30,9 +30,9 @@ from itertools import combinations
 import matplotlib.pyplot as plt
 
 import kvpr_opt as kv
-from kvpr_opt.canonical import canonical_fleet
-from kvpr_opt.certificate import BoundClaim
-from kvpr_opt.explain import explain
+from kvpr_opt.certificates.canonical import canonical_fleet
+from kvpr_opt.certificates.certificate import BoundClaim
+from kvpr_opt.certificates.explain import explain
 from kvpr_opt.verify import packing, read_fleet, threshold
 
 plt.style.use("kvpr.mplstyle")

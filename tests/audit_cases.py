@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kvpr_opt.generate import prism_instance
-from kvpr_opt.instance import GPU, LLM, Instance
+from kvpr_opt.problem.instance import GPU, LLM, Instance
 
 #: An easy case, with few models, and a harder one.
 EASY = Instance(

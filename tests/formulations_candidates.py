@@ -9,10 +9,10 @@ from fractions import Fraction
 
 from formulations import template
 from formulations.registry import ENTRIES, create
-from kvpr_opt.instance import Instance
-from kvpr_opt.oracle import Capabilities, Optimiser, Oracle
-from kvpr_opt.placement import Placement
-from kvpr_opt.scaled import Threshold, fit_range
+from kvpr_opt.problem.instance import Instance
+from kvpr_opt.problem.placement import Placement
+from kvpr_opt.problem.scaled import Threshold, fit_range
+from kvpr_opt.search.oracle import Capabilities, Optimiser, Oracle
 
 #: Sums of integers below this power of two are answered exactly by every formulation.
 SAFE_BITS = 22

@@ -48,7 +48,7 @@ HEAVY = [
 ]
 
 #: Seconds and bytes that the tests may take with a mutant; more counts as a failure.
-MOST_SECONDS, MOST_BYTES = 60, 6 << 30
+MAX_SECONDS, MAX_BYTES = 60, 6 << 30
 
 #: Each comparison, its opposite, and its neighbour where there is one.
 OTHERS: dict[type[ast.cmpop], list[type[ast.cmpop]]] = {
@@ -144,8 +144,8 @@ def survives(mutant: ast.Module, project: Path) -> bool:
     """Whether all tests pass with the mutant in the place of the checker."""
     (project / "kvpr_opt" / "verify.py").write_text(ast.unparse(mutant), encoding="utf-8")
     if (child := os.fork()) == 0:
-        signal.alarm(MOST_SECONDS)
-        resource.setrlimit(resource.RLIMIT_AS, (MOST_BYTES, MOST_BYTES))
+        signal.alarm(MAX_SECONDS)
+        resource.setrlimit(resource.RLIMIT_AS, (MAX_BYTES, MAX_BYTES))
         os.chdir(project)
         sys.path.insert(0, str(project))
         code = 1

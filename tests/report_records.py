@@ -6,7 +6,8 @@ import hashlib
 from fractions import Fraction
 from typing import Any
 
-from kvpr_opt.study.runs import Cell, Given, Method, Run
+from kvpr_opt.study.runs import Method, Run
+from kvpr_opt.suites.cells import Cell, FixedFleet
 
 CELL = Cell("uniform", 8, 32)
 AUTO = Method("auto", time_limit=60, threads=2)
@@ -17,7 +18,7 @@ Step = tuple[float, float | None, float | None]
 
 
 def entry(
-    seed: int, cell: Cell | Given = CELL, method: Method = AUTO, **outcome: Any
+    seed: int, cell: Cell | FixedFleet = CELL, method: Method = AUTO, **outcome: Any
 ) -> dict[str, Any]:
     """An entry with the given outcome, of the schema that the record has."""
     run = Run(cell, seed, method)

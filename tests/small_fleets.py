@@ -10,7 +10,7 @@ from fractions import Fraction
 
 from hypothesis import strategies as st
 
-from kvpr_opt.instance import GPU, LLM, Instance
+from kvpr_opt.problem.instance import GPU, LLM, Instance
 
 
 def fleet(

@@ -6,8 +6,8 @@ import os
 import time
 from typing import Any
 
-from kvpr_opt.instance import Instance
-from kvpr_opt.study import worker
+from kvpr_opt.problem.instance import Instance
+from kvpr_opt.study.execution import worker
 from kvpr_opt.study.runs import Run
 
 

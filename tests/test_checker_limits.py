@@ -15,11 +15,11 @@ from fractions import Fraction
 import pytest
 from small_fleets import TRAP, fleet
 
-from kvpr_opt.canonical import canonical_fleet
-from kvpr_opt.certificate import certify
-from kvpr_opt.evidence import LowerBound, Tree, Volume
-from kvpr_opt.instance import Instance
-from kvpr_opt.placement import Placement
+from kvpr_opt.certificates.canonical import canonical_fleet
+from kvpr_opt.certificates.certificate import certify
+from kvpr_opt.certificates.evidence import LowerBound, Tree, Volume
+from kvpr_opt.problem.instance import Instance
+from kvpr_opt.problem.placement import Placement
 from kvpr_opt.verify import MAX_BYTES, check, refute
 
 # The package has a function of this name.

@@ -55,7 +55,7 @@ def test_kernels_run_where_nothing_can_be_written(tmp_path: Path) -> None:
     code = """
 import json
 from kvpr_opt import kernels
-from kvpr_opt.heuristics.compiled.random import draw, seeded
+from kvpr_opt.local_search.rng import draw, seeded
 folder, before = kernels.folder_kept_in(), kernels.are_ready()
 drawn = draw(seeded(1), 10)
 kernels.set_ready()

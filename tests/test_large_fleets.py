@@ -9,7 +9,7 @@ from fractions import Fraction
 import pytest
 
 from kvpr_opt import GPU, LLM, Instance, Status, solve
-from kvpr_opt.stages import MOST_COPIES
+from kvpr_opt.patterns.problem import MAX_COPIES
 
 #: Solves a seeded fleet of G GPUs and N models, M of them without pressure, in T seconds.
 PROGRAM = """
@@ -69,7 +69,7 @@ def test_time_and_memory_of_many_models(
 
 def test_more_copies_of_a_model_than_the_engine_counts_are_placed_right() -> None:
     copies = 40_000
-    assert copies > MOST_COPIES
+    assert copies > MAX_COPIES
     models = [LLM(f"m{index}", "0.5", pressure=1) for index in range(copies)]
     fleet = Instance([GPU("a", copies)], [*models, LLM("x", 2, pressure=3)])
     blind = ("heuristic", "counting_bound", "compiled_search")

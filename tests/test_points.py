@@ -12,15 +12,15 @@ from functools import cache
 import pytest
 from small_fleets import TRAP, brute_force, fleet, random_fleet
 
-from kvpr_opt.canonical import canonical_fleet
-from kvpr_opt.certificate import BoundClaim, Certificate, certify, verify
-from kvpr_opt.evidence import DualVector, LowerBound, SolverWord, Tree
-from kvpr_opt.exact import fraction_text
+from kvpr_opt.certificates.canonical import canonical_fleet
+from kvpr_opt.certificates.certificate import BoundClaim, Certificate, certify, verify
+from kvpr_opt.certificates.evidence import DualVector, LowerBound, SolverClaim, Tree
 from kvpr_opt.generate import prism_instance
 from kvpr_opt.limits import Limits
-from kvpr_opt.patterns.question import Question
-from kvpr_opt.patterns.tree import prove_bound, tree_proof
-from kvpr_opt.progress import Tracker
+from kvpr_opt.patterns.problem import PackingQuestion
+from kvpr_opt.patterns.proofs.case_proof import prove_bound, tree_proof
+from kvpr_opt.problem.exact import fraction_text
+from kvpr_opt.search.tracker import Tracker
 from kvpr_opt.verify import check
 
 PRISM = prism_instance(0)
@@ -205,10 +205,10 @@ def provers_points(case, value, sizes=False):
     if sizes:
         scaled = case.instance.scaled
         asked = scaled.finite() if value == math.inf else scaled.below(value)
-        question = Question.of(scaled, asked)
+        question = PackingQuestion.of(scaled, asked)
         return tree_proof(scaled, asked, (question.sizes, question.capacities), Limits())
     tracker = Tracker(case.instance, Limits())
-    tracker.raise_bound(LowerBound(value, SolverWord("somebody", "1", math.inf)), "a word")
+    tracker.raise_bound(LowerBound(value, SolverClaim("somebody", "1", math.inf)), "a word")
     prove_bound(tracker)
     return tracker.bound.evidence
 

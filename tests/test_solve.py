@@ -21,7 +21,7 @@ from small_fleets import TRAP, brute_force, fleet, fleets, random_fleet
 from kvpr_opt import GPU, LLM, Instance, Result, Status, StopReason, solve, verify
 from kvpr_opt.errors import InputError, InvalidPlacementError
 from kvpr_opt.generate import prism_instances, random_instance
-from kvpr_opt.progress import Progress
+from kvpr_opt.search.tracker import Progress
 
 
 def exact(instance: Instance, **options: Any) -> Result:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from kvpr_opt.exact import farey_below
+from kvpr_opt.problem.exact import farey_below
 from kvpr_opt.verify import FAILED, NOT_CHECKABLE, PASSED, Fleet, check, threshold
 
 CHECKER = Path(check.__code__.co_filename)

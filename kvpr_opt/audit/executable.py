@@ -11,10 +11,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from kvpr_opt.audit.child import BENCHMARK_FULL
-from kvpr_opt.audit.process import MOST_OUTPUT, Ended
+from kvpr_opt.audit.process import MAX_OUTPUT, Ended
 from kvpr_opt.audit.verdict import Finding, Pair, Problem, Reading
 from kvpr_opt.files.writing import instance_json
-from kvpr_opt.instance import Instance
+from kvpr_opt.problem.instance import Instance
 
 
 class _Members(list[tuple[str, Any]]):
@@ -54,7 +54,7 @@ def read(instance: Instance, ended: Ended) -> Reading:
 def _members(answer: bytes | None) -> list[tuple[str, Any]] | str:
     """Name of a model and of a GPU for each member of the answer, or what is wrong with it."""
     if answer is None:
-        return f"more than {MOST_OUTPUT >> 20} MB on standard output"
+        return f"more than {MAX_OUTPUT >> 20} MB on standard output"
     try:
         data = json.loads(answer, object_pairs_hook=_Members)
     except (ValueError, RecursionError):

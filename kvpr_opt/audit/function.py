@@ -17,7 +17,7 @@ from kvpr_opt.audit.child import BENCHMARK_MEMORY, FIELDS, FUNCTION
 from kvpr_opt.audit.process import Ended
 from kvpr_opt.audit.verdict import Finding, Pair, Problem, Reading, listed
 from kvpr_opt.errors import InputError
-from kvpr_opt.instance import Instance
+from kvpr_opt.problem.instance import Instance
 
 _Value = int | float | str | None
 _Item = tuple[int | None, list[_Value]]

@@ -11,9 +11,9 @@ from functools import cached_property
 from kvpr_opt.audit.process import Bounds
 from kvpr_opt.audit.program import Program
 from kvpr_opt.audit.verdict import Finding, Problem, Verdict
-from kvpr_opt.instance import Instance
-from kvpr_opt.placement import Kvpr
-from kvpr_opt.progress import relative_gap
+from kvpr_opt.problem.exact import relative_gap
+from kvpr_opt.problem.instance import Instance
+from kvpr_opt.problem.placement import Kvpr
 
 # By how much a score in doubles may pass the best one before it is called impossible.
 _ROUNDING = 1e-9

@@ -7,9 +7,9 @@ from html import escape
 from pathlib import Path
 
 from kvpr_opt.audit.outcome import Audit, CaseAudit
-from kvpr_opt.audit.words import facts, headline, percent, problems, scores, verdict_text
-from kvpr_opt.placement import Kvpr
-from kvpr_opt.solve import versions
+from kvpr_opt.audit.summary import facts, headline, percent, problems, scores, verdict_text
+from kvpr_opt.environment import versions
+from kvpr_opt.problem.placement import Kvpr
 
 _STYLE = """
 :root { --ink: #1c2733; --soft: #5b6876; --line: #dde3e9; --good: #1a7f4e; --bad: #b3261e;

@@ -16,7 +16,7 @@ from pathlib import Path
 from kvpr_opt.audit import child
 
 #: Bytes of a file, of an answer above all, that a program may write.
-MOST_OUTPUT = 16 << 20
+MAX_OUTPUT = 16 << 20
 
 # What is kept of what a failing program says.
 _LAST_WORDS = 2000
@@ -44,7 +44,7 @@ class Bounds:
         killed; it is wide enough never to come before the wall clock.
         """
         cpu = (int(self.seconds) + 2) * (os.cpu_count() or 1)
-        return f"{self.memory},{MOST_OUTPUT},{cpu}"
+        return f"{self.memory},{MAX_OUTPUT},{cpu}"
 
 
 @dataclass(frozen=True)
@@ -229,10 +229,10 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
 def _content(path: Path) -> bytes | None:
     try:
         with open(path, "rb") as stream:
-            data = stream.read(MOST_OUTPUT + 1)
+            data = stream.read(MAX_OUTPUT + 1)
     except OSError:
         return None
-    return data if len(data) <= MOST_OUTPUT else None
+    return data if len(data) <= MAX_OUTPUT else None
 
 
 def _tail(path: Path) -> str:

@@ -14,7 +14,7 @@ from kvpr_opt.audit.process import Ended, Stage
 from kvpr_opt.audit.verdict import Problem, Reading
 from kvpr_opt.errors import InputError
 from kvpr_opt.files.source import refusal
-from kvpr_opt.instance import Instance
+from kvpr_opt.problem.instance import Instance
 
 
 @dataclass(frozen=True)

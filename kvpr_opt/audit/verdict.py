@@ -9,9 +9,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from kvpr_opt.exact import decimal_text
-from kvpr_opt.instance import Instance
-from kvpr_opt.placement import Kvpr, Placement
+from kvpr_opt.problem.exact import decimal_text
+from kvpr_opt.problem.instance import Instance
+from kvpr_opt.problem.placement import Kvpr, Placement
 
 # Characters of a name, or of a remark on one, that a finding repeats.
 _LONGEST = 200

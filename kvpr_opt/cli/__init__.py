@@ -2,7 +2,7 @@
 
 import sys
 
-from kvpr_opt.leaving import leave
+from kvpr_opt._interrupt import exit_interrupted
 
 __all__ = ["main"]
 
@@ -14,5 +14,5 @@ def main() -> None:
 
         code = run()
     except KeyboardInterrupt:
-        leave()
+        exit_interrupted()
     sys.exit(code)

@@ -8,10 +8,10 @@ import sys
 
 import typer
 
+from kvpr_opt._interrupt import EXIT_STOPPED
 from kvpr_opt.cli import audit, canonical, export, generate, solve, study, verify, warmup
-from kvpr_opt.cli.screen import printable
+from kvpr_opt.cli.console import printable
 from kvpr_opt.errors import KvprError
-from kvpr_opt.leaving import EXIT_STOPPED
 
 #: Exit code of bad input or usage.
 EXIT_BAD_INPUT = 2

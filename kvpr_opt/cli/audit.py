@@ -2,35 +2,35 @@
 
 from __future__ import annotations
 
-import os
 from fractions import Fraction
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from kvpr_opt.audit.document import audit_text
+from kvpr_opt.audit.export import audit_text
 from kvpr_opt.audit.outcome import Audit, Case
 from kvpr_opt.audit.page import page
 from kvpr_opt.audit.process import Bounds
 from kvpr_opt.audit.program import Program
 from kvpr_opt.audit.runner import audit
-from kvpr_opt.cli.live import LiveCount
+from kvpr_opt.cli.audit_view import show
+from kvpr_opt.cli.console import screen
 from kvpr_opt.cli.options import check_apart, naming_options, seconds
-from kvpr_opt.cli.screen import screen
-from kvpr_opt.cli.verdicts import show
+from kvpr_opt.cli.progress_view import LiveCount
+from kvpr_opt.environment import usable_cores
 from kvpr_opt.errors import InputError
 from kvpr_opt.files import check_writable, write_text
-from kvpr_opt.study import suites
+from kvpr_opt.suites import catalogue
 
 #: Exit code of a program with a case that is not valid.
 EXIT_NOT_VALID = 6
 
 #: The most seconds that a run may be given: a day.
-MOST_SECONDS = 86_400
+MAX_SECONDS = 86_400
 
 # Megabytes; the largest that a limit can be told in bytes.
-_MOST_MEMORY = 1 << 40
+_MAX_MEMORY = 1 << 40
 
 
 def command(
@@ -79,7 +79,7 @@ def command(
     """
     bounds = Bounds(_limit(time_limit), _memory(memory_limit))
     check_apart(program, "the program", output=output, html=html)
-    for fleet in suites.files_of(suite):
+    for fleet in catalogue.files_of(suite):
         check_apart(fleet, "a fleet of the suite", output=output, html=html)
     for path in (output, html):
         if path is not None:
@@ -88,7 +88,9 @@ def command(
     console = screen(to_stderr="-" in (output, html), quiet=quiet)
     cases = _cases(audited, suite, seconds(prove, "--prove"), console)
     with LiveCount(console, "runs") as live:
-        found = audit(audited, suite, cases, bounds, jobs=jobs or _cores(), on_progress=live.update)
+        found = audit(
+            audited, suite, cases, bounds, jobs=jobs or usable_cores(), on_progress=live.update
+        )
     try:
         show(console, found)
     finally:
@@ -98,9 +100,9 @@ def command(
 
 def _limit(text: str) -> float:
     limit = seconds(text)
-    if limit is None or limit > MOST_SECONDS:
+    if limit is None or limit > MAX_SECONDS:
         raise InputError(
-            f"{text!r} is not a number of seconds above 0, up to {MOST_SECONDS}",
+            f"{text!r} is not a number of seconds above 0, up to {MAX_SECONDS}",
             place="--time-limit",
         )
     return limit
@@ -110,7 +112,7 @@ def _memory(text: str) -> int:
     """Bytes; 0 for no limit."""
     if text.strip().lower() == "none":
         return 0
-    if not text.strip().isdecimal() or not 1 <= int(text[:20]) <= _MOST_MEMORY:
+    if not text.strip().isdecimal() or not 1 <= int(text[:20]) <= _MAX_MEMORY:
         raise InputError(
             f"{text!r} is not a whole number of megabytes above 0, or 'none'",
             place="--memory-limit",
@@ -118,20 +120,16 @@ def _memory(text: str) -> int:
     return int(text) << 20
 
 
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def _cases(program: Program, suite: str, limit: float | None, console: Console) -> list[Case]:
     """The fleets of a suite, with what is proved about them."""
     with naming_options("suite"):
-        fleets = suites.load(suite)
+        fleets = catalogue.load(suite)
     for name, instance in fleets:
         program.check(instance, name)
     cases = []
     with LiveCount(console, "optima") as live:
         for name, instance in fleets:
-            optimum = suites.optimum(instance, limit)
+            optimum = catalogue.optimum(instance, limit)
             if not isinstance(optimum.lower_bound, Fraction):
                 raise InputError("no placement of finite KVPR exists", source=name)
             if optimum.note:

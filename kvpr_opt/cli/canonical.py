@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from kvpr_opt.canonical import canonical_fleet
+from kvpr_opt.certificates.canonical import canonical_fleet
 from kvpr_opt.cli.options import Fleet, Gpus, Memory, check_apart, read_fleet
 from kvpr_opt.files import write_text
 

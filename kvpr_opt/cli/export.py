@@ -9,14 +9,14 @@ from typing import Annotated
 
 import typer
 
-from kvpr_opt.canonical import digest
+from kvpr_opt.certificates.canonical import digest
 from kvpr_opt.cli.options import Fleet, Gpus, Memory, check_apart, naming_options, read_fleet
 from kvpr_opt.errors import InputError
-from kvpr_opt.exact import fraction_text, to_fraction
 from kvpr_opt.files import check_writable, write_text
 from kvpr_opt.files.source import STANDARD_STREAM
-from kvpr_opt.instance import Instance
-from kvpr_opt.scaled import Threshold
+from kvpr_opt.problem.exact import fraction_text, to_fraction
+from kvpr_opt.problem.instance import Instance
+from kvpr_opt.problem.scaled import Threshold
 
 
 def command(

@@ -11,7 +11,7 @@ from kvpr_opt.cli.options import naming_options
 from kvpr_opt.errors import InputError
 from kvpr_opt.files import write_instance
 from kvpr_opt.generate import FAMILIES, PRISM_CASES, prism_instance, random_instance
-from kvpr_opt.instance import Instance
+from kvpr_opt.problem.instance import Instance
 
 #: GPUs and models of the family that has only one size.
 _PAPER = (32, 58)

@@ -12,7 +12,7 @@ import typer
 from kvpr_opt.errors import InputError
 from kvpr_opt.files import read_instance, same_file
 from kvpr_opt.files.source import STANDARD_STREAM
-from kvpr_opt.instance import Instance
+from kvpr_opt.problem.instance import Instance
 
 Fleet = Annotated[
     str,

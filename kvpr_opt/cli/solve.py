@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from kvpr_opt.cli.live import LiveStatus
+from kvpr_opt.cli.console import screen
 from kvpr_opt.cli.options import (
     Fleet,
     Gpus,
@@ -16,8 +16,8 @@ from kvpr_opt.cli.options import (
     read_fleet,
     seconds,
 )
-from kvpr_opt.cli.picture import show
-from kvpr_opt.cli.screen import screen
+from kvpr_opt.cli.progress_view import LiveStatus
+from kvpr_opt.cli.result_view import show
 from kvpr_opt.errors import InputError
 from kvpr_opt.files import check_writable, write_result, write_text
 from kvpr_opt.limits import Limits

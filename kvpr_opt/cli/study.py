@@ -10,23 +10,23 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from kvpr_opt.cli.live import LiveStudy
-from kvpr_opt.cli.screen import screen
+from kvpr_opt.cli.console import screen
+from kvpr_opt.cli.progress_view import LiveStudy
 from kvpr_opt.errors import InputError
 from kvpr_opt.files import write_text
 from kvpr_opt.files.source import STANDARD_STREAM, read_text
-from kvpr_opt.study.compare import Tolerance, comparison_text
-from kvpr_opt.study.compare import compare as compare_records
-from kvpr_opt.study.export import export as export_to
-from kvpr_opt.study.processes import Processes
+from kvpr_opt.study.analysis.compare import Tolerance, comparison_text
+from kvpr_opt.study.analysis.compare import compare as compare_records
+from kvpr_opt.study.analysis.export import export as export_to
+from kvpr_opt.study.analysis.table import report as report_of
+from kvpr_opt.study.execution.local import LocalExecutor
+from kvpr_opt.study.execution.runner import StudyProgress, run_study
 from kvpr_opt.study.record import Record, count_left, read_entries, write_asked
 from kvpr_opt.study.report import PAGE_NAME, write_report
-from kvpr_opt.study.runner import StudyProgress, run_study
-from kvpr_opt.study.spec import read_spec
-from kvpr_opt.study.table import report as report_of
+from kvpr_opt.study.spec.read import read_spec
 
 if TYPE_CHECKING:
-    from kvpr_opt.study.cluster import Cluster
+    from kvpr_opt.study.execution.dask import DaskExecutor
 
 #: The copy of the spec in the folder of a study: what was asked for last.
 SPEC_COPY = "study.toml"
@@ -125,13 +125,13 @@ def _check_engine(engine: EngineName, jobs: int | None, address: str | None) -> 
         raise InputError("a cluster runs as many as it has threads", place="--jobs")
 
 
-def _engine(jobs: int | None, address: str | None) -> Processes | Cluster:
+def _engine(jobs: int | None, address: str | None) -> LocalExecutor | DaskExecutor:
     if address is None:
-        return Processes(jobs or 1)
+        return LocalExecutor(jobs or 1)
     # Imported here: whoever has no cluster needs no Dask.
-    from kvpr_opt.study.cluster import Cluster
+    from kvpr_opt.study.execution.dask import DaskExecutor
 
-    return Cluster(address)
+    return DaskExecutor(address)
 
 
 @app.command("report")

@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
-from kvpr_opt.canonical import canonical_fleet
-from kvpr_opt.certificate import Certificate, verify_texts
+from kvpr_opt.certificates.canonical import canonical_fleet
+from kvpr_opt.certificates.certificate import Certificate, verify_texts
+from kvpr_opt.certificates.explain import explain
+from kvpr_opt.cli.console import printable, screen
 from kvpr_opt.cli.options import Fleet, Gpus, Memory, read_fleet
-from kvpr_opt.cli.screen import printable, screen
-from kvpr_opt.explain import explain
 from kvpr_opt.files import read_text
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from kvpr_opt.cli.screen import screen
+from kvpr_opt.cli.console import screen
 from kvpr_opt.errors import InputError
 
 

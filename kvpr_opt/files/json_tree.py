@@ -20,7 +20,7 @@ def json_tree(text: str, source: str = "") -> Tree:
     """Read one JSON document.
 
     Numbers become :class:`NumberText`, also ``NaN`` and ``Infinity``: whoever
-    needs a number reads the text with :func:`kvpr_opt.exact.to_fraction`, which
+    needs a number reads the text with :func:`kvpr_opt.problem.exact.to_fraction`, which
     refuses those and bounds the digits, and knows the place for the error.
 
     Parameters

@@ -11,7 +11,7 @@ from kvpr_opt.files.schema import check_model_keys, fleet, identical_gpus, model
 from kvpr_opt.files.source import Format, format_of, label, read_text
 from kvpr_opt.files.tree import Tree
 from kvpr_opt.files.yaml_tree import yaml_tree
-from kvpr_opt.instance import LLM, Instance, Number
+from kvpr_opt.problem.instance import LLM, Instance, Number
 
 
 def read_instance(

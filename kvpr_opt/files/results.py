@@ -10,13 +10,13 @@ from typing import Any
 
 import msgspec
 
-from kvpr_opt.canonical import digest
+from kvpr_opt.certificates.canonical import digest
 from kvpr_opt.errors import InputError, InvalidPlacementError
-from kvpr_opt.exact import fraction_text, read_fraction
 from kvpr_opt.files.atomic import write_text
 from kvpr_opt.files.source import label, read_text
-from kvpr_opt.instance import Instance
-from kvpr_opt.placement import GPULoad, Placement
+from kvpr_opt.problem.exact import fraction_text, read_fraction
+from kvpr_opt.problem.instance import Instance
+from kvpr_opt.problem.placement import GPULoad, Placement
 from kvpr_opt.result import Result, Status, StopReason
 
 SCHEMA = "kvpr-opt/result/1"

@@ -10,11 +10,11 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import TypeVar
 
-from kvpr_opt.canonical import SCHEMA as CANONICAL
+from kvpr_opt.certificates.canonical import SCHEMA as CANONICAL
 from kvpr_opt.errors import InputError, nearest
-from kvpr_opt.exact import MAX_DIGITS, to_fraction, whole_number
 from kvpr_opt.files.tree import NumberText, Tree, shown
-from kvpr_opt.instance import GPU, LLM, Instance, Number
+from kvpr_opt.problem.exact import MAX_DIGITS, to_fraction, whole_number
+from kvpr_opt.problem.instance import GPU, LLM, Instance, Number
 
 #: More GPUs than this are taken for a slip of the hand.
 MAX_GPUS = 100_000

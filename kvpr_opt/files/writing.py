@@ -8,10 +8,10 @@ import re
 from fractions import Fraction
 
 from kvpr_opt.errors import InputError
-from kvpr_opt.exact import MAX_DIGITS, decimal_text
 from kvpr_opt.files.atomic import write_text
 from kvpr_opt.files.source import format_of, label
-from kvpr_opt.instance import GPU, LLM, Instance
+from kvpr_opt.problem.exact import MAX_DIGITS, decimal_text
+from kvpr_opt.problem.instance import GPU, LLM, Instance
 
 # Text that needs no quotes in YAML, but for the words that some readers take for more.
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9._/-]*")

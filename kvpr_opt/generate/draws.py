@@ -16,7 +16,7 @@ import numpy as np
 from numpy.random import RandomState
 
 from kvpr_opt.errors import InputError
-from kvpr_opt.instance import GPU, LLM, Instance
+from kvpr_opt.problem.instance import GPU, LLM, Instance
 
 #: Memory of a GPU, where a family does not say otherwise.
 MEMORY = 80

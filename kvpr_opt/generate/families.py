@@ -8,10 +8,10 @@ from fractions import Fraction
 from numpy.random import RandomState
 
 from kvpr_opt.errors import InputError, nearest
-from kvpr_opt.exact import to_fraction, whole_number
 from kvpr_opt.generate.long_tail import fine, long_tail, paper
 from kvpr_opt.generate.uniform import mixed, precise, tight, uniform, zero_heavy
-from kvpr_opt.instance import Instance, Number
+from kvpr_opt.problem.exact import to_fraction, whole_number
+from kvpr_opt.problem.instance import Instance, Number
 
 _EVEN: dict[str, Callable[[RandomState, int, int], Instance]] = {
     "uniform": uniform,

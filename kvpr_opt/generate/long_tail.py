@@ -18,7 +18,7 @@ from kvpr_opt.generate.draws import (
     weighted,
     whole,
 )
-from kvpr_opt.instance import GPU, Instance
+from kvpr_opt.problem.instance import GPU, Instance
 
 # Sizes in GB, and ten times their weights.
 _SIZES = (

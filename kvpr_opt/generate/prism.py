@@ -6,8 +6,8 @@ from functools import cache
 
 from numpy.random import RandomState
 
-from kvpr_opt.exact import whole_number
-from kvpr_opt.instance import GPU, LLM, Instance
+from kvpr_opt.problem.exact import whole_number
+from kvpr_opt.problem.instance import GPU, LLM, Instance
 
 #: The number of cases; they are numbered from 0.
 PRISM_CASES = 50

@@ -19,7 +19,7 @@ from kvpr_opt.generate.draws import (
     silence,
     whole,
 )
-from kvpr_opt.instance import LLM, Instance
+from kvpr_opt.problem.instance import LLM, Instance
 
 # Models a GPU -> sizes from, to: about half of a GPU of 80 in all.
 _SIZES = {2: (10, 29), 3: (6, 20), 4: (2, 15), 6: (2, 11), 8: (1, 8)}

@@ -4,8 +4,8 @@
 that came from elsewhere. :data:`STAGES` are the names that `skip` accepts.
 """
 
-from kvpr_opt.heuristics.finishing import level, polish
 from kvpr_opt.heuristics.pipeline import HeuristicOutcome, run
 from kvpr_opt.heuristics.plan import STAGES
+from kvpr_opt.heuristics.polish import level, polish
 
 __all__ = ["STAGES", "HeuristicOutcome", "level", "polish", "run"]

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from kvpr_opt.heuristics.fleet import FleetArrays, FloatArray, IntArray, kvpr_of
+from kvpr_opt._types import FloatArray, IntArray
+from kvpr_opt.heuristics.arrays import FleetArrays, kvpr_of
 
 _ARRAYS = ("assign", "free", "pressure", "kvpr")
 

@@ -24,8 +24,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from kvpr_opt._types import BoolArray, FloatArray, IntArray
+from kvpr_opt.heuristics.arrays import FleetArrays, kvpr_of
 from kvpr_opt.heuristics.candidates import Candidates
-from kvpr_opt.heuristics.fleet import BoolArray, FleetArrays, FloatArray, IntArray, kvpr_of
 from kvpr_opt.limits import Limits
 
 ORDERS = ("item_size", "alone", "density")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from kvpr_opt._types import FloatArray
+from kvpr_opt.heuristics.arrays import FleetArrays, kvpr_of
 from kvpr_opt.heuristics.candidates import Candidates
-from kvpr_opt.heuristics.fleet import FleetArrays, FloatArray, kvpr_of
 from kvpr_opt.limits import Limits
 
 #: The four ways of memory packing.

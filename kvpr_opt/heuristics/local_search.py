@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from kvpr_opt._types import BoolArray, IntArray
 from kvpr_opt.heuristics.candidates import Candidates
-from kvpr_opt.heuristics.fleet import BoolArray, IntArray
 from kvpr_opt.heuristics.neighbourhood import make_best_move, make_best_swap
 from kvpr_opt.limits import Limits
 

@@ -12,8 +12,9 @@ from collections.abc import Callable
 
 import numpy as np
 
+from kvpr_opt._types import BoolArray, FloatArray, IntArray
+from kvpr_opt.heuristics.arrays import kvpr_of
 from kvpr_opt.heuristics.candidates import Candidates
-from kvpr_opt.heuristics.fleet import BoolArray, FloatArray, IntArray, kvpr_of
 from kvpr_opt.limits import Limits
 
 #: Values evaluated at once: a few dozen megabytes, and a few hundredths of a second.

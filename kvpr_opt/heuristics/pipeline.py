@@ -31,18 +31,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kvpr_opt._types import BoolArray, FloatArray, IntArray
+from kvpr_opt.heuristics.arrays import ZERO_EPS, FleetArrays
 from kvpr_opt.heuristics.candidates import Candidates
 from kvpr_opt.heuristics.construction import Rows, greedy, pack
-from kvpr_opt.heuristics.fleet import ZERO_EPS, BoolArray, FleetArrays, FloatArray, IntArray
 from kvpr_opt.heuristics.insertion import memory_packing, regret_insertion
 from kvpr_opt.heuristics.local_search import descend, level_off, swap_worst_pair
 from kvpr_opt.heuristics.plan import STAGES, Plan
 from kvpr_opt.heuristics.repartition import repartition
 from kvpr_opt.heuristics.thresholds import lower_bound, search
 from kvpr_opt.heuristics.zero_pressure import move_zeros, refill
-from kvpr_opt.instance import Instance
 from kvpr_opt.limits import Limits
-from kvpr_opt.placement import Placement
+from kvpr_opt.problem.instance import Instance
+from kvpr_opt.problem.placement import Placement
 
 #: Thresholds of the rebuilt placements, relative to the smallest that packed.
 _REBUILD_AT = np.array([0.99, 0.995, 1.0, 1.005, 1.01])
@@ -105,13 +106,13 @@ def run(
     proves nothing.
     """
     fleet = FleetArrays.of(instance, zero_eps)
-    heuristic = _Run(fleet, Plan.of(fleet, skip), limits or Limits(), on_candidate)
+    heuristic = _Pipeline(fleet, Plan.of(fleet, skip), limits or Limits(), on_candidate)
     if fleet.may_fit:
         heuristic.improve(heuristic.construct())
     return heuristic.outcome()
 
 
-class _Run:
+class _Pipeline:
     """One run: the incumbent, and the record of the stages."""
 
     def __init__(

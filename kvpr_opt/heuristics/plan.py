@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from kvpr_opt.errors import check_known
-from kvpr_opt.heuristics.fleet import FleetArrays
+from kvpr_opt.heuristics.arrays import FleetArrays
 
 #: Where the two zero-pressure passes run: after construction, between the two
 #: kinds of local search, and at the end.

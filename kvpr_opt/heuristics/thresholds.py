@@ -1,16 +1,17 @@
 """Where to look for the threshold: float lower bounds, and the search for the smallest T.
 
 The bounds here only start the search; the certified ones are computed with
-exact numbers in :mod:`kvpr_opt.bounds`.
+exact numbers in :mod:`kvpr_opt.search.bounds`.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from kvpr_opt._types import FloatArray
+from kvpr_opt.heuristics.arrays import FleetArrays, kvpr_of
 from kvpr_opt.heuristics.candidates import Candidates
 from kvpr_opt.heuristics.construction import RECIPES, Rows, pack
-from kvpr_opt.heuristics.fleet import FleetArrays, FloatArray, kvpr_of
 from kvpr_opt.limits import Limits
 
 #: Thresholds that the sharing bound tries at once.

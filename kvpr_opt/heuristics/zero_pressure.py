@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from kvpr_opt._types import BoolArray, FloatArray, IntArray
+from kvpr_opt.heuristics.arrays import FleetArrays, kvpr_of
 from kvpr_opt.heuristics.candidates import Candidates
-from kvpr_opt.heuristics.fleet import BoolArray, FleetArrays, FloatArray, IntArray, kvpr_of
 from kvpr_opt.heuristics.neighbourhood import lowest_of_each, lowest_of_group, move_values
 from kvpr_opt.limits import Limits
 

@@ -13,14 +13,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kvpr_opt.kernels import Floats, Ints
+from kvpr_opt._types import Floats, Ints
 from kvpr_opt.limits import Limits
-from kvpr_opt.patterns.answers import DualVector, NoPacking, OutOfBudget, Packing
-from kvpr_opt.patterns.cover import cover
-from kvpr_opt.patterns.generation import PatternLP
-from kvpr_opt.patterns.pool import loads
-from kvpr_opt.patterns.pricing import Precision
-from kvpr_opt.patterns.question import Question
+from kvpr_opt.patterns.cover.exact_cover import cover
+from kvpr_opt.patterns.lp.column_generation import PatternLP
+from kvpr_opt.patterns.lp.pool import loads
+from kvpr_opt.patterns.lp.pricing import Precision
+from kvpr_opt.patterns.problem import DualValues, NoPacking, OutOfBudget, Packing, PackingQuestion
 
 #: A pattern of at least this weight is fixed together with the weightiest one.
 _WEIGHTY = 0.6
@@ -89,13 +88,13 @@ class Dive:
         self._large = False
         self._random = np.random.default_rng(seed)
 
-    def run(self, question: Question) -> Packing | None:
+    def run(self, question: PackingQuestion) -> Packing | None:
         """A packing, if the dive finds one."""
         self._large = question.bins > _LEAF_BINS
         return self._below(question, 0, self._plan.discrepancies, frozenset())
 
     def _below(
-        self, question: Question, depth: int, discrepancies: int, tabu: frozenset[int]
+        self, question: PackingQuestion, depth: int, discrepancies: int, tabu: frozenset[int]
     ) -> Packing | None:
         """Pack what is left, without rounding up the patterns in `tabu`."""
         ended = self._finish(question)
@@ -111,7 +110,7 @@ class Dive:
         if self._nodes > self._plan.nodes:
             return None
         answer = self._lp.decide(question, self._limits, precision=Precision.COARSE)
-        if isinstance(answer, DualVector):
+        if isinstance(answer, DualValues):
             return None
         choices = 1 + (discrepancies if depth <= self._plan.depth else 0)
         for choice in range(choices):
@@ -120,15 +119,15 @@ class Dive:
                 return None
             bins, patterns = picked
             counts = question.counts - bins.counts.sum(axis=0)
-            used = np.bincount(bins.kinds, minlength=len(question.numbers))
-            left = question.left(counts, question.numbers - used)
+            used = np.bincount(bins.types, minlength=len(question.multiplicities))
+            left = question.left(counts, question.multiplicities - used)
             rest = self._below(left, depth + 1, discrepancies - choice, tabu)
             if rest is not None:
                 return bins.with_bins(rest)
             tabu |= patterns
         return None
 
-    def _finish(self, question: Question) -> Packing | NoPacking | OutOfBudget:
+    def _finish(self, question: PackingQuestion) -> Packing | NoPacking | OutOfBudget:
         """Search exhaustively if little is left."""
         if int(question.counts.sum()) > self._plan.last_items and question.bins > 2:
             return OutOfBudget(patterns=True)
@@ -137,20 +136,20 @@ class Dive:
             work=self._plan.last_work,
         )  # fmt: skip
 
-    def _waste(self, question: Question, patterns: int) -> Ints:
+    def _waste(self, question: PackingQuestion, patterns: int) -> Ints:
         """Capacity that the first so many patterns leave, given what is still to pack."""
         pool = self._lp.pool
         packed = loads(pool.counts[:patterns], question.sizes, question.counts)
-        return np.asarray(question.capacities[pool.kinds[:patterns]] - packed)
+        return np.asarray(question.capacities[pool.types[:patterns]] - packed)
 
     def _pick(
-        self, question: Question, weights: Floats, tabu: frozenset[int]
+        self, question: PackingQuestion, weights: Floats, tabu: frozenset[int]
     ) -> tuple[Packing, frozenset[int]] | None:
         """The patterns to fix, as bins, and their numbers in the pool."""
         pool = self._lp.pool
         most = max(1, question.bins // _SHARE)
-        left, numbers = question.counts.copy(), question.numbers.copy()
-        bins, kinds = [], []
+        left, numbers = question.counts.copy(), question.multiplicities.copy()
+        bins, types = [], []
         chosen: list[int] = []
         # What is saved on the first bins is there for the last ones.
         thrifty = self._waste(question, len(weights)) <= question.slack / question.bins
@@ -162,14 +161,14 @@ class Dive:
             whole = np.minimum(pool.counts[p], question.counts)
             pattern = np.minimum(whole, left)
             clash = bool(chosen) and bool((pattern != whole).any())
-            if int(p) in tabu or clash or numbers[pool.kinds[p]] == 0 or not pattern.any():
+            if int(p) in tabu or clash or numbers[pool.types[p]] == 0 or not pattern.any():
                 continue
             left -= pattern
-            numbers[pool.kinds[p]] -= 1
+            numbers[pool.types[p]] -= 1
             bins.append(pattern)
-            kinds.append(int(pool.kinds[p]))
+            types.append(int(pool.types[p]))
             chosen.append(int(p))
         if not chosen:
             return None
-        packing = Packing(np.array(bins, dtype=np.int16), np.array(kinds, dtype=np.int64))
+        packing = Packing(np.array(bins, dtype=np.int16), np.array(types, dtype=np.int64))
         return packing, frozenset(chosen)

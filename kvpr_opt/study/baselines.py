@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from fractions import Fraction
 
-from kvpr_opt.instance import Instance
-from kvpr_opt.placement import Placement
+from kvpr_opt.problem.instance import Instance
+from kvpr_opt.problem.placement import Placement
 
 
 def greedy(instance: Instance) -> Placement | None:

@@ -16,7 +16,7 @@ from kvpr_opt.audit.outcome import Audit, Case
 from kvpr_opt.audit.process import Bounds
 from kvpr_opt.audit.program import Program
 from kvpr_opt.audit.runner import audit
-from kvpr_opt.instance import Instance
+from kvpr_opt.problem.instance import Instance
 
 Run = Callable[..., Audit]
 

@@ -10,7 +10,7 @@ from audit_cases import EASY
 
 from kvpr_opt.audit.outcome import Audit
 from kvpr_opt.audit.verdict import Problem
-from kvpr_opt.instance import GPU, LLM, Instance
+from kvpr_opt.problem.instance import GPU, LLM, Instance
 
 ALTERNATE = "print(json.dumps({m['name']: f'gpu{n % 2}' for n, m in enumerate(fleet['models'])}))"
 

@@ -11,15 +11,15 @@ from html.parser import HTMLParser
 
 import pytest
 
-from kvpr_opt.audit.document import audit_data, audit_text
+from kvpr_opt.audit.export import audit_data, audit_text
 from kvpr_opt.audit.outcome import Audit, Case, CaseAudit
 from kvpr_opt.audit.page import page
 from kvpr_opt.audit.process import Bounds
 from kvpr_opt.audit.program import Program
+from kvpr_opt.audit.summary import facts, problems, scores
 from kvpr_opt.audit.verdict import Problem, Reading, judge
-from kvpr_opt.audit.words import facts, problems, scores
-from kvpr_opt.instance import GPU, LLM, Instance
-from kvpr_opt.study import suites
+from kvpr_opt.problem.instance import GPU, LLM, Instance
+from kvpr_opt.suites import catalogue
 
 FLEET = Instance(
     [GPU("gpu0", 80), GPU("gpu1", 80)],
@@ -95,8 +95,8 @@ def test_randomness_shows_in_placements_that_are_not_valid_too() -> None:
 
 def test_no_program_can_beat_the_certified_optima_of_the_public_benchmark() -> None:
     cases = []
-    for name, fleet in suites.load("prism50"):
-        optimum = suites.optimum(fleet)
+    for name, fleet in catalogue.load("prism50"):
+        optimum = catalogue.optimum(fleet)
         assert isinstance(optimum.lower_bound, Fraction)
         assert optimum.placement is not None
         indices = tuple(enumerate(optimum.placement.gpu_of))

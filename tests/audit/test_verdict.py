@@ -13,7 +13,7 @@ from kvpr_opt.audit import executable, function
 from kvpr_opt.audit.process import Ended
 from kvpr_opt.audit.verdict import Problem, Reading, Verdict, judge
 from kvpr_opt.errors import InputError
-from kvpr_opt.instance import GPU, LLM, Instance
+from kvpr_opt.problem.instance import GPU, LLM, Instance
 
 FLEET = Instance(
     [GPU("gpu0", 80), GPU("gpu1", 80)],

@@ -169,7 +169,7 @@ from kvpr_opt.cli import main
 main()
 """
 
-LOADED = ("kvpr_opt.certificate", "numpy", "kvpr_opt.solve", "typer", "rich.live")
+LOADED = ("kvpr_opt.certificates.certificate", "numpy", "kvpr_opt.solve", "typer", "rich.live")
 
 
 @pytest.mark.parametrize("module", LOADED)

@@ -4,7 +4,7 @@ import pytest
 
 from kvpr_opt.errors import InputError
 from kvpr_opt.files import read_instance
-from kvpr_opt.instance import LLM
+from kvpr_opt.problem.instance import LLM
 
 
 @pytest.fixture

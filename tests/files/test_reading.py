@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from kvpr_opt.errors import InputError
 from kvpr_opt.files import read_instance, source
-from kvpr_opt.instance import GPU, LLM, Instance
+from kvpr_opt.problem.instance import GPU, LLM, Instance
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 

@@ -13,7 +13,7 @@ from small_fleets import fleet
 
 from kvpr_opt import Result, Status, read_result, solve, write_result
 from kvpr_opt.errors import InputError
-from kvpr_opt.instance import Instance
+from kvpr_opt.problem.instance import Instance
 
 FLEET = fleet([10, 12], [(3, 1), (4, Fraction(7, 3)), (2, 0)])
 FLEETS = {

@@ -6,7 +6,7 @@ from kvpr_opt.errors import InputError
 from kvpr_opt.files.json_tree import json_tree
 from kvpr_opt.files.schema import fleet
 from kvpr_opt.files.yaml_tree import yaml_tree
-from kvpr_opt.instance import GPU
+from kvpr_opt.problem.instance import GPU
 
 MODEL = {"name": "m", "size": "1", "pressure": "1"}
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from kvpr_opt.errors import InputError
 from kvpr_opt.files import read_instance, write_instance
-from kvpr_opt.instance import GPU, LLM, Instance
+from kvpr_opt.problem.instance import GPU, LLM, Instance
 
 FLEET = Instance(
     [GPU("a", "80.5", reserved=2), GPU("no", 80)],

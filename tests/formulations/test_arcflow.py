@@ -19,10 +19,10 @@ from formulations.arcflow_pulp import Formulation, _ArcFlowModel
 from formulations.registry import SUFFIXES, write_model
 from kvpr_opt.errors import InputError
 from kvpr_opt.generate import random_instance
-from kvpr_opt.instance import Instance
 from kvpr_opt.limits import Limits
-from kvpr_opt.oracle import Feasible, Infeasible, Unknown
-from kvpr_opt.scaled import Threshold
+from kvpr_opt.problem.instance import Instance
+from kvpr_opt.problem.scaled import Threshold
+from kvpr_opt.search.oracle import Feasible, Infeasible, Unknown
 
 # -- the graph -----------------------------------------------------------------------
 
@@ -217,7 +217,7 @@ def test_numbers_of_any_length_are_exact() -> None:
 
 
 def test_on_a_grid_nothing_is_refuted_that_can_be_met(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(arcflow_pulp, "MOST_ARCS", 10)
+    monkeypatch.setattr(arcflow_pulp, "MAX_ARCS", 10)
     monkeypatch.setattr(arcflow_pulp, "_GRIDS", (64, 32, 16))
     answers: Counter[str] = Counter()
     for seed in range(4):
@@ -278,7 +278,7 @@ def check_exported(instance: Instance, optimum: Fraction) -> None:
 
 
 def test_an_export_that_is_too_large_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(arcflow_pulp, "MOST_ARCS_EXPORTED", 100)
+    monkeypatch.setattr(arcflow_pulp, "MAX_ARCS_EXPORTED", 100)
     instance = random_instance("uniform", gpus=8, models=32, seed=0)
     with pytest.raises(InputError, match="more than 100 arcs"):
         Formulation(instance).exported(instance.scaled.finite())

@@ -11,7 +11,7 @@ from small_fleets import brute_force, fleet, random_fleet
 
 from formulations.assignment_cpsat import Formulation, Options
 from kvpr_opt.limits import Limits
-from kvpr_opt.oracle import Feasible, Infeasible
+from kvpr_opt.search.oracle import Feasible, Infeasible
 
 ALL = [
     Options(symmetry, load_bounds, level)

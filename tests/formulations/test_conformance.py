@@ -24,14 +24,14 @@ from small_fleets import TRAP, brute_force, fleet, random_fleet
 
 from formulations.registry import create
 from kvpr_opt import heuristics
-from kvpr_opt.bounds import volume_bound
 from kvpr_opt.errors import InputError, InvalidPlacementError
 from kvpr_opt.generate import random_instance
-from kvpr_opt.instance import Instance
 from kvpr_opt.limits import Limits
-from kvpr_opt.oracle import Feasible, Infeasible, Optimiser, Oracle, Unknown, Verdict
-from kvpr_opt.placement import Placement
-from kvpr_opt.scaled import Threshold
+from kvpr_opt.problem.instance import Instance
+from kvpr_opt.problem.placement import Placement
+from kvpr_opt.problem.scaled import Threshold
+from kvpr_opt.search.bounds import volume_bound
+from kvpr_opt.search.oracle import Feasible, Infeasible, Optimiser, Oracle, Unknown, Verdict
 
 each_one = pytest.mark.parametrize("candidate", CANDIDATES, ids=str)
 each_oracle = pytest.mark.parametrize("candidate", ORACLES, ids=str)

@@ -11,10 +11,10 @@ from small_fleets import TRAP, brute_force, fleet, random_fleet
 from formulations.direct_cpsat import Formulation, steps_per_unit
 from kvpr_opt import Status, solve
 from kvpr_opt.generate import random_instance
-from kvpr_opt.instance import Instance
 from kvpr_opt.limits import Limits
-from kvpr_opt.oracle import Improvement
-from kvpr_opt.placement import Placement
+from kvpr_opt.problem.instance import Instance
+from kvpr_opt.problem.placement import Placement
+from kvpr_opt.search.oracle import Improvement
 
 #: Without these, the model has to find everything by itself.
 UNAIDED = ("heuristic", "polish", "level", "counting_bound")

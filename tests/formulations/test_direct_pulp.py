@@ -12,11 +12,11 @@ from small_fleets import TRAP, brute_force, fleet, random_fleet
 
 from formulations.registry import create
 from kvpr_opt import Instance, Result, Status, StopReason, solve, verify
-from kvpr_opt.bounds import volume_bound
 from kvpr_opt.generate import random_instance
 from kvpr_opt.heuristics import run as heuristic
 from kvpr_opt.limits import Limits
-from kvpr_opt.oracle import Improvement, Optimiser
+from kvpr_opt.search.bounds import volume_bound
+from kvpr_opt.search.oracle import Improvement, Optimiser
 
 #: Without these, the model has to find everything by itself.
 UNAIDED = ("heuristic", "polish", "level", "counting_bound")

@@ -16,8 +16,8 @@ from formulations.registry import ENTRIES, SUFFIXES, write_model
 from kvpr_opt import solve
 from kvpr_opt.errors import InputError
 from kvpr_opt.generate import prism_instance
-from kvpr_opt.instance import GPU, LLM, Instance
-from kvpr_opt.scaled import Threshold
+from kvpr_opt.problem.instance import GPU, LLM, Instance
+from kvpr_opt.problem.scaled import Threshold
 
 EXPORTABLE = [name for name, entry in ENTRIES.items() if entry.capabilities.export]
 

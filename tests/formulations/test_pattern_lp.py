@@ -13,15 +13,14 @@ from small_fleets import brute_force, fleet, random_fleet
 import kvpr_opt as kv
 from formulations import pattern_lp
 from formulations.pattern_lp import Formulation
-from kvpr_opt.bounds import volume_bound
 from kvpr_opt.errors import NumericalError
 from kvpr_opt.generate import random_instance
 from kvpr_opt.limits import Limits
-from kvpr_opt.oracle import Feasible, Infeasible, Unknown
-from kvpr_opt.patterns.answers import Fractional, Packing
-from kvpr_opt.patterns.generation import PatternLP
-from kvpr_opt.patterns.question import Question
-from kvpr_opt.placement import Placement
+from kvpr_opt.patterns.lp.column_generation import PatternLP
+from kvpr_opt.patterns.problem import Fractional, Packing, PackingQuestion
+from kvpr_opt.problem.placement import Placement
+from kvpr_opt.search.bounds import volume_bound
+from kvpr_opt.search.oracle import Feasible, Infeasible, Unknown
 
 
 @pytest.mark.parametrize(("gpus", "models", "seed"), [(8, 24, 0), (8, 24, 1), (16, 32, 0)])
@@ -95,7 +94,7 @@ def test_the_gpus_of_a_hint_are_columns(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_models_in_several_chosen_patterns_stay_in_one() -> None:
     instance = fleet([10, 10], [(2, 1), (2, 1), (3, 1)])
-    question = Question.of(instance.scaled, instance.scaled.at_most(Fraction(1)))
+    question = PackingQuestion.of(instance.scaled, instance.scaled.at_most(Fraction(1)))
     twice = Packing(np.array([[2, 1], [1, 1]], dtype=np.int16), np.array([0, 0]))
     kept = pattern_lp._without_surplus(twice, question)
     assert kept.counts.tolist() == [[2, 1], [0, 0]]

@@ -17,12 +17,12 @@ import kvpr_opt as kv
 from formulations.pattern_columns import Columns, waste_bounded
 from formulations.pattern_highs import choose
 from formulations.registry import create
-from kvpr_opt.bounds import volume_bound
 from kvpr_opt.generate import random_instance
-from kvpr_opt.instance import Instance
 from kvpr_opt.limits import Limits
-from kvpr_opt.oracle import Feasible, Infeasible, Oracle, Unknown
-from kvpr_opt.scaled import Threshold
+from kvpr_opt.problem.instance import Instance
+from kvpr_opt.problem.scaled import Threshold
+from kvpr_opt.search.bounds import volume_bound
+from kvpr_opt.search.oracle import Feasible, Infeasible, Oracle, Unknown
 
 NAMES = ("setpartition_highs", "setpartition_cpsat")
 each = pytest.mark.parametrize("name", NAMES)
@@ -64,7 +64,7 @@ def test_the_columns_are_the_patterns_that_waste_no_more_than_the_slack(block: i
         threshold = instance.scaled.at_most(optimum * Fraction(11, 10))
         columns = waste_bounded(instance, threshold, Limits(60), 10_000)
         if isinstance(columns, Columns):
-            rows = zip(columns.kinds.tolist(), columns.counts.tolist(), strict=True)
+            rows = zip(columns.types.tolist(), columns.counts.tolist(), strict=True)
             assert Counter((k, *counts) for k, counts in rows) == plain_columns(instance, threshold)
             seen += 1
     assert seen > 3

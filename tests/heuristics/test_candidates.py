@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small_fleets import fleet
 
+from kvpr_opt.heuristics.arrays import FleetArrays
 from kvpr_opt.heuristics.candidates import Candidates
-from kvpr_opt.heuristics.fleet import FleetArrays
 
 
 def same_loads(one: Candidates, other: Candidates) -> bool:

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small_fleets import fleet, fleets
 
+from kvpr_opt.heuristics.arrays import FleetArrays
 from kvpr_opt.heuristics.construction import ORDERS, POLICIES, RECIPES, Rows, greedy, pack
-from kvpr_opt.heuristics.fleet import FleetArrays
-from kvpr_opt.instance import GPU, Instance
 from kvpr_opt.limits import Limits
-from kvpr_opt.placement import Placement
+from kvpr_opt.problem.instance import GPU, Instance
+from kvpr_opt.problem.placement import Placement
 
 
 def one(order: str, policy: str, threshold: float) -> Rows:

@@ -6,10 +6,10 @@ import numpy as np
 from hypothesis import given
 from small_fleets import fleet, fleets
 
-from kvpr_opt.heuristics.fleet import FleetArrays
+from kvpr_opt.heuristics.arrays import FleetArrays
 from kvpr_opt.heuristics.insertion import MEMORY_WAYS, memory_packing, regret_insertion
 from kvpr_opt.limits import Limits
-from kvpr_opt.placement import Placement
+from kvpr_opt.problem.placement import Placement
 
 
 @given(instance=fleets())

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small_fleets import fleet
 
+from kvpr_opt.heuristics.arrays import FleetArrays
 from kvpr_opt.heuristics.candidates import Candidates
-from kvpr_opt.heuristics.fleet import FleetArrays
 from kvpr_opt.heuristics.local_search import descend, level_off, swap_worst_pair
 from kvpr_opt.limits import Limits
-from kvpr_opt.placement import Placement
+from kvpr_opt.problem.placement import Placement
 
 
 def batch_of(placement: Placement, copies: int = 1) -> Candidates:

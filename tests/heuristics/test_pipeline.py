@@ -14,12 +14,12 @@ from small_fleets import brute_force, fleet, fleets
 from kvpr_opt.errors import InputError
 from kvpr_opt.generate import random_instance
 from kvpr_opt.heuristics import STAGES, level, run
+from kvpr_opt.heuristics.arrays import FleetArrays
 from kvpr_opt.heuristics.candidates import Candidates
-from kvpr_opt.heuristics.fleet import FleetArrays
 from kvpr_opt.heuristics.neighbourhood import make_best_move, make_best_swap
-from kvpr_opt.instance import GPU, LLM, Instance
 from kvpr_opt.limits import Limits
-from kvpr_opt.placement import Placement
+from kvpr_opt.problem.instance import GPU, LLM, Instance
+from kvpr_opt.problem.placement import Placement
 
 
 def value(instance: Instance, **options: object) -> Fraction | float:

@@ -6,7 +6,7 @@ import pytest
 from small_fleets import fleet
 
 from kvpr_opt.errors import InputError
-from kvpr_opt.heuristics.fleet import FleetArrays
+from kvpr_opt.heuristics.arrays import FleetArrays
 from kvpr_opt.heuristics.plan import STAGES, Plan
 
 

@@ -12,12 +12,12 @@ from small_fleets import fleet
 
 from kvpr_opt.errors import InvalidPlacementError
 from kvpr_opt.heuristics import repartition as module
+from kvpr_opt.heuristics.arrays import FleetArrays
 from kvpr_opt.heuristics.candidates import Candidates
-from kvpr_opt.heuristics.fleet import FleetArrays
 from kvpr_opt.heuristics.local_search import descend
 from kvpr_opt.heuristics.repartition import repartition
 from kvpr_opt.limits import Limits
-from kvpr_opt.placement import Placement
+from kvpr_opt.problem.placement import Placement
 
 
 def batch_of(*placements: Placement) -> Candidates:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from small_fleets import brute_force, fleet, fleets
 
-from kvpr_opt.heuristics.fleet import FleetArrays
+from kvpr_opt.heuristics.arrays import FleetArrays
 from kvpr_opt.heuristics.thresholds import lower_bound, search
 
 

@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small_fleets import fleet
 
+from kvpr_opt.heuristics.arrays import FleetArrays
 from kvpr_opt.heuristics.candidates import Candidates
-from kvpr_opt.heuristics.fleet import FleetArrays
 from kvpr_opt.heuristics.local_search import descend
 from kvpr_opt.heuristics.zero_pressure import move_zeros, refill
-from kvpr_opt.instance import Instance
 from kvpr_opt.limits import Limits
-from kvpr_opt.placement import Placement
+from kvpr_opt.problem.instance import Instance
+from kvpr_opt.problem.placement import Placement
 
 
 def batch_of(*placements: Placement) -> Candidates:

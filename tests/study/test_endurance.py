@@ -15,10 +15,11 @@ import pytest
 import study_jobs
 from study_records import told
 
-from kvpr_opt.study.processes import Processes
+from kvpr_opt.study.execution.local import LocalExecutor
+from kvpr_opt.study.execution.runner import StudyProgress, run_study
 from kvpr_opt.study.record import FILE_NAME, Record, read_entries
-from kvpr_opt.study.runner import StudyProgress, run_study
-from kvpr_opt.study.runs import Cell, Method, Run
+from kvpr_opt.study.runs import Method, Run
+from kvpr_opt.suites.cells import Cell
 
 pytestmark = pytest.mark.slow
 
@@ -139,14 +140,14 @@ def check_throughput(folder: Path, engine: Any) -> None:
 
 
 def test_two_jobs_have_at_least_1_7_times_the_throughput_of_one(tmp_path: Path) -> None:
-    check_throughput(tmp_path, Processes(2, perform=study_jobs.one_second, warm=False))
+    check_throughput(tmp_path, LocalExecutor(2, perform=study_jobs.one_second, warm=False))
 
 
 def test_two_workers_of_a_cluster_have_at_least_1_7_times_the_throughput_of_one(
     tmp_path: Path,
 ) -> None:
     distributed = pytest.importorskip("distributed")
-    from kvpr_opt.study.cluster import Cluster
+    from kvpr_opt.study.execution.dask import Cluster
 
     with distributed.LocalCluster(
         n_workers=2, threads_per_worker=1, dashboard_address=":0", silence_logs=50

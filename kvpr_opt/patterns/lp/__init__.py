@@ -1,1 +1,1 @@
-"""The linear program over patterns: master, interior point method and pricing."""
+"""The pattern LP by column generation (Gilmore and Gomory), with exact pricing."""

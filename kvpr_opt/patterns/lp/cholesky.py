@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from kvpr_opt.kernels import Floats, compiled
+from kvpr_opt._types import Floats
+from kvpr_opt.kernels import compiled
 
 #: Columns factorised before the rest of the matrix is updated; a multiple of four.
 _PANEL = 32

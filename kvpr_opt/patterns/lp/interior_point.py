@@ -19,7 +19,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kvpr_opt.kernels import Floats, Ints, compiled
+from kvpr_opt._types import Floats, Ints
+from kvpr_opt.kernels import compiled
 from kvpr_opt.patterns.lp.cholesky import factorise, solve_factorised
 
 #: Iterations before the method gives up: it needs ten to thirty.

@@ -15,7 +15,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from kvpr_opt.kernels import Counts, Ints, compiled
+from kvpr_opt._types import Counts, Ints
+from kvpr_opt.kernels import compiled
 from kvpr_opt.limits import Limits
 
 #: Values of a set stay below this, so that one more item fits into 32 bits, too. (At the few

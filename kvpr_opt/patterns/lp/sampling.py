@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from kvpr_opt.heuristics.compiled.random import draw, seeded
-from kvpr_opt.kernels import Counts, Ints, compiled
-from kvpr_opt.patterns.question import Question
+from kvpr_opt._types import Counts, Ints
+from kvpr_opt.kernels import compiled
+from kvpr_opt.local_search.rng import draw, seeded
+from kvpr_opt.patterns.problem import PackingQuestion
 
 #: Patterns started for one that is wanted, and choices of a first item to finish each.
 _TRIES, _SWEEPS = 6, 8
@@ -25,7 +26,7 @@ _LAST_ITEMS = 33
 _MISSES = 50
 
 
-def sample_patterns(question: Question, *, each: int, seed: int) -> tuple[Counts, Ints]:
+def sample_patterns(question: PackingQuestion, *, each: int, seed: int) -> tuple[Counts, Ints]:
     """Patterns for each class that fits a bin, some of every type.
 
     Parameters
@@ -46,7 +47,7 @@ def sample_patterns(question: Question, *, each: int, seed: int) -> tuple[Counts
     random = seeded(seed)
     counts, kinds = [np.zeros((0, len(question.counts)), dtype=np.int16)], []
     allowed = max(0, question.slack // max(1, 2 * question.bins))
-    for kind in np.flatnonzero(question.numbers):
+    for kind in np.flatnonzero(question.multiplicities):
         capacity = int(question.capacities[kind])
         fits = (question.counts > 0) & (question.sizes <= capacity) & (question.sizes > 0)
         classes = np.flatnonzero(fits)

@@ -10,7 +10,7 @@ from typing import Any
 from kvpr_opt.errors import InputError
 from kvpr_opt.files import write_bytes, write_text
 from kvpr_opt.files.source import refusal
-from kvpr_opt.study.report.reading import read_outcomes
+from kvpr_opt.study.analysis.reading import read_outcomes
 
 #: The page in the folder of a study, where no other name is given.
 PAGE_NAME = "report.html"

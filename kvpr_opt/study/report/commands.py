@@ -6,8 +6,9 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from kvpr_opt.study.arena import is_heuristic
-from kvpr_opt.study.runs import PRISM, Cell, Method, run_of
+from kvpr_opt.study.heuristics import is_heuristic
+from kvpr_opt.study.runs import Method, run_of
+from kvpr_opt.suites.cells import PRISM, Cell
 
 
 def generate_commands(entries: Sequence[Mapping[str, Any]]) -> list[str]:

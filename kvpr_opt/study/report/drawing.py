@@ -32,7 +32,7 @@ _DASHES: tuple[Literal["-", "--", "-.", ":"], ...] = ("-", "--", "-.", ":")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*", "p")
 
 #: More points than these add bytes to a line, but nothing that can be seen.
-MOST_POINTS = 250
+MAX_POINTS = 250
 
 # Inches.
 _WIDTH, _LEFT, _RIGHT, _TOP, _BELOW = 4.2, 0.96, 0.26, 0.12, 0.46
@@ -205,11 +205,11 @@ class Chart:
 
 
 def thinned(x: Sequence[float], y: Sequence[float]) -> tuple[Sequence[float], Sequence[float]]:
-    """At most :data:`MOST_POINTS` points of a line, its ends among them, evenly chosen."""
+    """At most :data:`MAX_POINTS` points of a line, its ends among them, evenly chosen."""
     last = len(x) - 1
-    if last < MOST_POINTS:
+    if last < MAX_POINTS:
         return x, y
-    kept = [last * place // (MOST_POINTS - 1) for place in range(MOST_POINTS)]
+    kept = [last * place // (MAX_POINTS - 1) for place in range(MAX_POINTS)]
     return [x[place] for place in kept], [y[place] for place in kept]
 
 

@@ -7,6 +7,15 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from kvpr_opt.study.analysis.convergence import dual_gap, mean_gaps, primal_gap, primal_integrals
+from kvpr_opt.study.analysis.outcomes import Fleet, Outcome, Outcomes
+from kvpr_opt.study.analysis.statistics import (
+    SHORTEST,
+    bootstrap,
+    distribution,
+    mean,
+    performance_ratios,
+)
 from kvpr_opt.study.report.axes import (
     count_axis,
     percent_axis,
@@ -14,19 +23,10 @@ from kvpr_opt.study.report.axes import (
     share_axis,
     time_axis,
 )
-from kvpr_opt.study.report.convergence import dual_gap, mean_gaps, primal_gap, primal_integrals
 from kvpr_opt.study.report.drawing import Chart, Drawing, settings
-from kvpr_opt.study.report.outcomes import Fleet, Outcome, Outcomes
-from kvpr_opt.study.report.statistics import (
-    SHORTEST,
-    bootstrap,
-    distribution,
-    mean,
-    performance_ratios,
-)
 
 #: Fleets whose trajectories are drawn, at most.
-MOST_TRAJECTORIES = 4
+MAX_TRAJECTORIES = 4
 
 _DISTANCE = f"bound{8 * chr(0xA0)}placement\nfrom the best known, %"
 _TIME = "time since the start, s"
@@ -210,7 +210,7 @@ def _hardest(outcomes: Outcomes) -> list[Fleet]:
             seconds = sum(run.seconds for run in outcomes.on(fleet))
             if fleet.family not in hardest or seconds > hardest[fleet.family][0]:
                 hardest[fleet.family] = (seconds, fleet)
-    return [fleet for _, fleet in hardest.values()][:MOST_TRAJECTORIES]
+    return [fleet for _, fleet in hardest.values()][:MAX_TRAJECTORIES]
 
 
 def _trajectories(outcomes: Outcomes, fleet: Fleet, name: str) -> Drawing:

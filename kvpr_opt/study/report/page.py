@@ -9,20 +9,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from kvpr_opt.files.html import Html, element, joined
+from kvpr_opt.study.analysis.outcomes import Outcomes
+from kvpr_opt.study.analysis.reading import one_line
+from kvpr_opt.study.analysis.statistics import RESAMPLES
+from kvpr_opt.study.analysis.table import provenance
 from kvpr_opt.study.report.commands import generate_commands, solve_commands
 from kvpr_opt.study.report.drawing import Drawing
-from kvpr_opt.study.report.markup import Html, element, joined
-from kvpr_opt.study.report.outcomes import Outcomes
-from kvpr_opt.study.report.reading import one_line
-from kvpr_opt.study.report.statistics import RESAMPLES
-from kvpr_opt.study.report.style import STYLE
 from kvpr_opt.study.report.tables import Table, by_cell, comparison, counted, summaries
-from kvpr_opt.study.table import provenance
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 # Failures, contradictions and commands in a list; the record has all of them.
-_MOST_LINES = 30
+_MAX_LINES = 30
 
 _DOIS = {
     "Dolan and Moré 2002": "10.1007/s101070100263",
@@ -221,15 +220,15 @@ def _terms() -> Iterator[Html]:
 
 
 def _listed(lines: Sequence[str]) -> Html:
-    more = [f"and {len(lines) - _MOST_LINES} more"] if len(lines) > _MOST_LINES else []
-    return element("ul", *(element("li", line) for line in [*lines[:_MOST_LINES], *more]))
+    more = [f"and {len(lines) - _MAX_LINES} more"] if len(lines) > _MAX_LINES else []
+    return element("ul", *(element("li", line) for line in [*lines[:_MAX_LINES], *more]))
 
 
 def _code(lines: Sequence[str]) -> Html:
     """Commands, each a block of its own, which on a narrow screen break between words only."""
-    more = [f"# and {len(lines) - _MOST_LINES} more"] if len(lines) > _MOST_LINES else []
+    more = [f"# and {len(lines) - _MAX_LINES} more"] if len(lines) > _MAX_LINES else []
     blocks = []
-    for line in [*lines[:_MOST_LINES], *more]:
+    for line in [*lines[:_MAX_LINES], *more]:
         words = [
             joined([" " * (place > 0), element("span", word)])
             for place, word in enumerate(line.split(" "))
@@ -257,3 +256,53 @@ def _table(table: Table, text_columns: int = 1) -> Html:
         element("thead", element("tr", *heads)),
         element("tbody", *lines),
     )
+
+
+STYLE = """
+:root { color-scheme: light; }
+* { box-sizing: border-box; }
+body {
+  margin: 0 auto; max-width: 72rem; padding: 0 1rem 3rem;
+  background: #fff; color: #1a1a1a; font: 1rem/1.5 system-ui, sans-serif;
+  overflow-wrap: anywhere;
+}
+h1 { font-size: 1.6rem; }
+h2 { font-size: 1.3rem; margin-top: 2.5rem; border-bottom: 1px solid #bbb; }
+h3 { font-size: 1.05rem; margin: 1rem 0 .5rem; }
+a { color: #0b4f8a; }
+.warning, .wrong { padding: .5rem .75rem; border-left: .3rem solid #b35900; background: #fff4e5; }
+.wrong { border-color: #a40000; background: #fdecec; }
+.figures {
+  display: grid; gap: 1.5rem;
+  grid-template-columns: repeat(auto-fit, minmax(min(100%, 27rem), 1fr));
+}
+figure { margin: 0; max-width: 36rem; }
+figure svg { display: block; width: 100%; height: auto; margin-bottom: .5rem; }
+figcaption { font-size: .9rem; color: #333; }
+table { border-collapse: collapse; margin: 1rem 0; font-size: .92rem; }
+caption { text-align: left; font-weight: 600; padding-bottom: .3rem; }
+th, td { padding: .25rem .7rem .25rem 0; vertical-align: top; border-bottom: 1px solid #ddd; }
+th { text-align: right; font-weight: 600; overflow-wrap: normal; }
+th:first-child, td.text { text-align: left; }
+td.number { text-align: right; font-variant-numeric: tabular-nums; overflow-wrap: normal; }
+pre, .commands { background: #f4f4f4; font-size: .88rem; margin: 1rem 0; }
+.commands { padding: .6rem .8rem .6rem 2.8rem; }
+.commands code { display: block; text-indent: -2rem; }
+.commands span { white-space: nowrap; text-indent: 0; }
+pre { padding: .6rem .8rem; white-space: pre-wrap; }
+code { font-family: ui-monospace, monospace; }
+dt { font-weight: 600; }
+dd { margin: 0 0 .6rem 1.2rem; }
+summary { cursor: pointer; }
+@media (max-width: 60rem) {
+  table, caption, tr { display: block; }
+  tbody { display: grid; gap: .6rem; grid-template-columns: repeat(auto-fill, minmax(16rem, 1fr)); }
+  thead { display: none; }
+  tr { border: 1px solid #bbb; border-radius: .3rem; padding: .2rem .6rem; }
+  td { display: flex; justify-content: space-between; gap: 1rem; padding: .15rem 0; }
+  td::before { content: attr(data-head); color: #444; font-weight: 400; }
+  td::before { text-align: left; overflow-wrap: normal; }
+  td:last-child { border-bottom: 0; }
+  td.text { font-weight: 600; text-align: right; }
+}
+"""

@@ -9,20 +9,20 @@ from fractions import Fraction
 from statistics import fmean
 from typing import Any
 
-from kvpr_opt.study.report.convergence import primal_integrals
-from kvpr_opt.study.report.outcomes import KINDS, Fleet, Outcome, Outcomes
-from kvpr_opt.study.report.reading import one_line
-from kvpr_opt.study.report.statistics import (
+from kvpr_opt.study.analysis.convergence import primal_integrals
+from kvpr_opt.study.analysis.outcomes import KINDS, Fleet, Outcome, Outcomes
+from kvpr_opt.study.analysis.reading import one_line
+from kvpr_opt.study.analysis.statistics import (
     Interval,
     bootstrap,
     mean_difference,
     shifted_geometric_mean,
     time_ratio,
 )
-from kvpr_opt.study.table import COLUMNS, percent_text, rows
+from kvpr_opt.study.analysis.table import COLUMNS, percent_text, rows
 
 #: Rows of the table by cell, at most; the table that ``study report`` prints has all of them.
-MOST_CELLS = 200
+MAX_CELLS = 200
 
 
 @dataclass(frozen=True)
@@ -181,10 +181,10 @@ def interval_text(interval: Interval) -> str:
 
 
 def by_cell(entries: Sequence[Mapping[str, Any]]) -> Table:
-    """The table that ``study report`` prints, in its first :data:`MOST_CELLS` rows."""
+    """The table that ``study report`` prints, in its first :data:`MAX_CELLS` rows."""
     lines = [tuple(map(one_line, row.cells())) for row in rows(entries)]
-    caption = f"The first {MOST_CELLS} of {len(lines)} rows" if len(lines) > MOST_CELLS else "All"
-    return Table(caption, COLUMNS, tuple(lines[:MOST_CELLS]))
+    caption = f"The first {MAX_CELLS} of {len(lines)} rows" if len(lines) > MAX_CELLS else "All"
+    return Table(caption, COLUMNS, tuple(lines[:MAX_CELLS]))
 
 
 def number(value: float | None) -> str:

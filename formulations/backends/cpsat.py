@@ -1,0 +1,76 @@
+"""Running OR-Tools CP-SAT: stoppable from outside, with a budget of work.
+
+Shared by the formulations that are written for CP-SAT.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ortools.sat.python import cp_model
+
+from formulations.backends.interruptible import run
+from kvpr_opt.errors import SolverError
+from kvpr_opt.limits import Limits
+
+#: Cores from which the solver's portfolio of strategies beats its default one alone. With
+#: fewer, the portfolio splits its time among strategies made for objectives; there is none here.
+_PORTFOLIO_FROM = 8
+
+
+#: The solver's own ``status_name`` takes other things in other versions.
+STATUS_NAMES: dict[int, str] = {
+    int(cp_model.OPTIMAL): "optimal",
+    int(cp_model.FEASIBLE): "feasible",
+    int(cp_model.INFEASIBLE): "infeasible",
+    int(cp_model.UNKNOWN): "unknown",
+}
+
+
+def workers(threads: int) -> int:
+    """How many workers to run on so many cores."""
+    return threads if threads >= _PORTFOLIO_FROM else 1
+
+
+def solve(
+    model: cp_model.CpModel,
+    limits: Limits,
+    parameters: Mapping[str, str | int | float | bool],
+    budget: float | None = None,
+) -> tuple[int, cp_model.CpSolver]:
+    """Solve a model, within limits and a budget.
+
+    Parameters
+    ----------
+    model
+        To be solved.
+    limits
+        When to stop.
+    parameters
+        Of the solver, by its names.
+    budget
+        In the solver's deterministic time.
+
+    Returns
+    -------
+    The status, one of ``OPTIMAL``, ``FEASIBLE``, ``INFEASIBLE`` and ``UNKNOWN``, and
+    the solver, which holds the solution.
+
+    Raises
+    ------
+    SolverError
+        For any other status.
+    """
+    solver = cp_model.CpSolver()
+    for name, value in parameters.items():
+        setattr(solver.parameters, name, value)
+    # Ctrl-C belongs to Limits, which stops the solver from outside.
+    solver.parameters.catch_sigint_signal = False
+    if limits.remaining < float("inf"):
+        solver.parameters.max_time_in_seconds = limits.remaining
+    if budget is not None:
+        solver.parameters.max_deterministic_time = budget
+    status = int(run(lambda: solver.solve(model), limits, solver.stop_search))
+    if status == cp_model.MODEL_INVALID:
+        raise SolverError(f"CP-SAT refuses the model: {model.validate()}")
+    return status, solver

@@ -1,0 +1,163 @@
+"""Solving a PuLP model by any of PuLP's solvers, in a process that can be ended at any moment.
+
+PuLP has no way to stop most solvers, and some overrun their own time limits.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from typing import Any
+
+import pulp
+
+from formulations.backends import pulp_child
+from formulations.backends.pulp_catalogue import FAITHFUL, OPTIONS
+from formulations.backends.termination import Ending
+from kvpr_opt.limits import Limits
+
+# The part of the time left that the solver is given, for it to report what it has.
+_SHARE = 0.9
+
+# A refutation that comes after this part of the solver's own limit is not believed: some
+# solvers and some of PuLP's readers take the end of the time for the end of the tree.
+_BELIEVED = 0.9
+
+# How long a process may outlive the limits, in seconds.
+_GRACE = 0.4
+
+# How long a Ctrl-C may go unnoticed, in seconds.
+_HEED_EVERY = 0.05
+
+
+def solve(
+    model: pulp.LpProblem,
+    class_name: str,
+    limits: Limits,
+    *,
+    threads: int,
+    nodes: int | None = None,
+    gap: float | None = None,
+) -> Ending:
+    """Solve a model; its variables then hold the solution found, if any.
+
+    Parameters
+    ----------
+    model
+        The initial values of its variables are the start, where the solver takes one.
+    class_name
+        Of PuLP's class.
+    limits
+        When to stop.
+    threads, nodes, gap
+        Cores, nodes of the tree and relative gap allowed, where PuLP can pass them on.
+    """
+    if limits.stopped:
+        return Ending("stopped", f"{class_name}: not started")
+    seconds = limits.remaining * _SHARE
+    arguments = {
+        "threads": threads,
+        "maxNodes": nodes,
+        "gapRel": gap,
+        "options": OPTIONS.get(class_name),
+        "warmStart": all(variable.varValue is not None for variable in model.variables()),
+        "keepFiles": False,
+    }
+    request = {
+        "model": model.toDict(),
+        "class": class_name,
+        "arguments": arguments,
+        "until": time.time() + seconds if seconds < math.inf else None,
+    }
+    start = time.monotonic()
+    answer = _ask(request, limits)
+    in_time = time.monotonic() - start < _BELIEVED * seconds
+    ending = _ending(model, class_name, answer, in_time)
+    if ending.status != "solved":
+        return ending
+    # PuLP passes on no bound. An optimal value is one, less the gap that was allowed.
+    value = float(pulp.value(model.objective) or 0.0)
+    return ending._replace(dual_bound=value - abs(value) * (gap or 0.0))
+
+
+def _ending(
+    model: pulp.LpProblem, class_name: str, answer: dict[str, Any] | None, in_time: bool
+) -> Ending:
+    if answer is None:
+        return Ending("stopped", f"{class_name}: ended at the limit")
+    if "error" in answer:
+        return Ending("failed", f"{class_name}: {answer['error']}")
+    status, kind = answer["status"], answer["sol_status"]
+    message = f"{class_name} in PuLP: {pulp.LpStatus.get(status, status)}"
+    if status == pulp.LpStatusInfeasible:
+        if not in_time:
+            return Ending("stopped", f"{message}, but at the time limit")
+        believed = class_name in FAITHFUL
+        return Ending("infeasible" if believed else "failed", f"{message}, as PuLP tells it")
+    for variable in model.variables():
+        variable.varValue = answer["values"].get(variable.name)
+    # "Optimal" alone means no more than "here is a solution".
+    if (status, kind) == (pulp.LpStatusOptimal, pulp.LpSolutionOptimal) and in_time:
+        return Ending("solved", message)
+    return Ending("stopped", message)
+
+
+def _ask(request: dict[str, Any], limits: Limits) -> dict[str, Any] | None:
+    """The answer of the process, or ``None`` where the limits ended it."""
+    with tempfile.TemporaryDirectory(prefix="kvpr-opt-") as folder:
+        where = {"TMPDIR": folder, "TEMP": folder, "TMP": folder}
+        path = os.pathsep.join(os.path.abspath(entry) for entry in sys.path if entry)
+        # A file, not a pipe: of a pipe, the rest would be lost with the first time-out below.
+        with open(os.path.join(folder, "request"), "w+", encoding="utf-8") as given:
+            json.dump(request, given)
+            given.seek(0)
+            process = subprocess.Popen(
+                [sys.executable, pulp_child.__file__],
+                stdin=given,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                cwd=folder,
+                env={**os.environ, **where, "PYTHONPATH": path},
+                # A group of its own: the solver's process goes with it, and Ctrl-C is ours.
+                start_new_session=True,
+            )
+            try:
+                output = _wait(process, limits)
+            finally:
+                _end(process)
+    if output is None:
+        return None
+    try:
+        answer: dict[str, Any] = json.loads(output)
+    except ValueError:
+        return {"error": f"the process of the solver died: exit code {process.returncode}"}
+    return answer
+
+
+def _wait(process: subprocess.Popen[bytes], limits: Limits) -> bytes | None:
+    """What the process writes until it ends, or ``None`` where the limits came first."""
+    stopped_at = math.inf
+    while True:
+        try:
+            return process.communicate(timeout=_HEED_EVERY)[0]
+        except subprocess.TimeoutExpired:
+            if limits.stopped:
+                stopped_at = min(stopped_at, time.monotonic())
+            if limits.interrupted or time.monotonic() - stopped_at > _GRACE:
+                return None
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End the process, and the solver's own processes with it."""
+    if process.poll() is None:
+        if hasattr(os, "killpg"):
+            os.killpg(process.pid, signal.SIGKILL)
+        else:
+            process.kill()
+        process.communicate()

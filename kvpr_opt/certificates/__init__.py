@@ -1,0 +1,1 @@
+"""What is known about a bound, written so that anyone can check it."""

@@ -1,0 +1,261 @@
+"""What a run claims about a fleet, with the evidence: written here, checked in ``verify``.
+
+The format and the arguments behind it are explained in ``docs/certificate.md``.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import accumulate
+from typing import Any, NamedTuple
+
+from kvpr_opt.certificates.canonical import canonical_fleet, digest
+from kvpr_opt.certificates.evidence import (
+    Counting,
+    DualVector,
+    LowerBound,
+    Refuted,
+    SolverClaim,
+    Tree,
+    Volume,
+)
+from kvpr_opt.errors import InputError, SolverError
+from kvpr_opt.problem.exact import fraction_text
+from kvpr_opt.problem.instance import Instance
+from kvpr_opt.problem.placement import Placement
+from kvpr_opt.verify import CERTIFICATE_SCHEMA, Bins, Item, check, read_certificate, refute
+
+
+@dataclass(frozen=True)
+class BoundClaim:
+    """No placement has a maximum KVPR below `value`, because of `proof`.
+
+    Attributes
+    ----------
+    value
+        ``math.inf`` where no placement has a finite KVPR.
+    proof
+        The evidence as in the file: plain data, models by name, numbers as text.
+    """
+
+    value: Fraction | float
+    proof: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """All that a run claims about one fleet, and why it should be believed.
+
+    Attributes
+    ----------
+    instance_sha256
+        Digest of the canonical fleet.
+    status
+        ``"optimal"``, ``"feasible"``, ``"infeasible"`` or ``"unknown"``.
+    max_kvpr, placement
+        The best placement, GPU name by model name, and its value; ``None`` without one.
+    bounds
+        The best bound that the checker can prove and, if a solver's word goes
+        further, that one too. Empty where nothing is known but that no KVPR is
+        negative.
+    """
+
+    instance_sha256: str
+    status: str
+    max_kvpr: Fraction | None
+    placement: Mapping[str, str] | None
+    bounds: tuple[BoundClaim, ...]
+
+    def to_json(self) -> str:
+        """Write the certificate as text, in the format described in ``docs/certificate.md``."""
+        data = {
+            "schema": CERTIFICATE_SCHEMA,
+            "instance_sha256": self.instance_sha256,
+            "status": self.status,
+            "max_kvpr": None if self.max_kvpr is None else _number_text(self.max_kvpr),
+            "placement": None if self.placement is None else dict(self.placement),
+            "bounds": [
+                {"value": _number_text(bound.value), "proof": dict(bound.proof)}
+                for bound in self.bounds
+            ],
+        }
+        return json.dumps(data, ensure_ascii=False, indent=2) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> Certificate:
+        """Read what :meth:`to_json` wrote. Whether it is true, :func:`verify` tells.
+
+        Raises
+        ------
+        InputError
+            If the text is no certificate of a version known here.
+        """
+        try:
+            digest_claimed, status, value, placement, bounds = read_certificate(text)
+        except (ValueError, RecursionError) as refusal:
+            raise InputError(f"not a certificate: {refusal}") from None
+        return cls(
+            instance_sha256=digest_claimed,
+            status=status,
+            max_kvpr=value,
+            placement=placement,
+            bounds=tuple(BoundClaim(at, proof) for at, _, proof in bounds),
+        )
+
+
+class Check(NamedTuple):
+    """One claim of a certificate, what became of it, and why."""
+
+    name: str
+    outcome: str
+    detail: str
+
+
+class Report(NamedTuple):
+    """Checks, and 0: all proved; 3: but for a solver's word; 5: rejected; 2: unreadable."""
+
+    checks: list[Check]
+    exit_code: int
+
+    @property
+    def readable(self) -> bool:
+        """Whether the claims were looked at."""
+        return self.exit_code != 2
+
+    def __str__(self) -> str:
+        return "\n".join(": ".join(made) for made in self.checks)
+
+
+def certify(
+    instance: Instance,
+    *,
+    status: str,
+    incumbent: Placement | None,
+    bounds: Iterable[LowerBound],
+) -> Certificate:
+    """Put together what is known about a fleet.
+
+    Parameters
+    ----------
+    instance
+        The fleet.
+    status
+        ``"optimal"``, ``"feasible"``, ``"infeasible"`` or ``"unknown"``.
+    incumbent
+        The best placement, of finite KVPR, if there is one.
+    bounds
+        All lower bounds known; the best ones are kept.
+
+    Raises
+    ------
+    SolverError
+        If the incumbent has a GPU that is full and under pressure.
+    """
+    value = None if incumbent is None else incumbent.max_kvpr
+    if isinstance(value, float):
+        raise SolverError("a placement of infinite KVPR was taken for an answer")
+    return Certificate(
+        instance_sha256=digest(instance),
+        status=status,
+        max_kvpr=value,
+        placement=None if incumbent is None else incumbent.assignment,
+        bounds=tuple(BoundClaim(bound.value, _proof(instance, bound)) for bound in _best(bounds)),
+    )
+
+
+def verify(instance: Instance, certificate: Certificate, known: Iterable[Refuted] = ()) -> Report:
+    """Check every claim of a certificate about a fleet.
+
+    Nothing that produced the certificate is believed: the stand-alone checker
+    reads the canonical text of the fleet and the certificate as text.
+
+    Parameters
+    ----------
+    instance
+        The fleet.
+    certificate
+        What is claimed about it.
+    known
+        What the checker's own routine has ruled out already: it is not done again.
+
+    Returns
+    -------
+    Report
+        Each check by name, passed, failed, or resting on a solver's word.
+    """
+    said = {(items, bins): said for items, bins, said in known}
+
+    def remembered(items: Iterable[Item], bins: Iterable[Bins], cases: int) -> str:
+        question = tuple(items), tuple(bins)
+        return said.get(question) or refute(*question, cases)
+
+    return _report(*check(canonical_fleet(instance), certificate.to_json(), remembered))
+
+
+def verify_texts(canonical: str, certificate: str) -> Report:
+    """Let the stand-alone checker read the texts of a canonical fleet and of a certificate."""
+    return _report(*check(canonical, certificate))
+
+
+def _report(checks: Iterable[tuple[str, str, str]], exit_code: int) -> Report:
+    return Report([Check(*made) for made in checks], exit_code)
+
+
+def _best(bounds: Iterable[LowerBound]) -> list[LowerBound]:
+    """Pick the best certified bound, and a better one on a solver's word if there is one."""
+    # A bound of 0 says nothing: no KVPR is negative.
+    useful = [bound for bound in bounds if bound.value > 0]
+    best: list[LowerBound] = []
+    for certified in (True, False):
+        of_grade = [bound for bound in useful if bound.evidence.certified is certified]
+        strongest = max(of_grade, key=lambda bound: bound.value, default=None)
+        if strongest and all(strongest.value > bound.value for bound in best):
+            best.append(strongest)
+    return best
+
+
+def _proof(instance: Instance, bound: LowerBound) -> dict[str, Any]:
+    evidence = bound.evidence
+    if isinstance(evidence, Counting):
+        evidence = _as_points(instance, bound.value, evidence)
+    proof: dict[str, Any] = {"kind": evidence.kind}
+    if isinstance(evidence, DualVector | Tree):
+        proof["models"] = " ".join(map(str, evidence.models))
+        proof["gpus"] = " ".join(map(str, evidence.gpus))
+    elif isinstance(evidence, SolverClaim):
+        proof["solver"] = evidence.solver
+        proof["version"] = evidence.version
+        proof["threshold"] = _number_text(evidence.threshold)
+        proof["parameters"] = {
+            name: setting if isinstance(setting, str) else json.dumps(setting)
+            for name, setting in evidence.parameters.items()
+        }
+    elif not isinstance(evidence, Volume):
+        raise TypeError(f"{type(evidence).__name__} is not a kind of evidence that can be written")
+    return proof
+
+
+def _as_points(instance: Instance, value: Fraction | float, counting: Counting) -> DualVector:
+    """Counting is a dual vector: a point for each model counted, and how many a GPU can hold."""
+    scaled = instance.scaled
+    problem = scaled.packing(scaled.below(value))
+    points = [0] * len(problem.sizes)
+    for model in counting.models:
+        points[model] = 1
+    # What one of the models takes with all smaller ones: as many fit as there are entries within.
+    least = list(accumulate(sorted(problem.sizes[model] for model in counting.models)))
+    rooms = [problem.capacities[kind.gpus[0]] for kind in scaled.types]
+    return DualVector(tuple(points), tuple(bisect_right(least, room) for room in rooms))
+
+
+def _number_text(value: Fraction | float) -> str:
+    if isinstance(value, float):
+        if value != math.inf:
+            raise TypeError(f"{value} is neither a fraction nor infinite")
+        return "infinite"
+    return fraction_text(value)

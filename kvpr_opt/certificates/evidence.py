@@ -1,0 +1,161 @@
+"""Why a threshold cannot be met: the arguments behind a lower bound.
+
+Every argument speaks about the bin-packing problem of one threshold (see
+:mod:`kvpr_opt.problem.scaled`). An argument that the checker can repeat with integer
+arithmetic is *certified*; a solver's verdict is only its word. A new kind of
+argument is one class here, the form in which it is written in
+:mod:`kvpr_opt.certificates.certificate`, and its check in :mod:`kvpr_opt.verify`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import ClassVar, NamedTuple
+
+from kvpr_opt.verify import MAX_ROW, MAX_WORK
+
+
+@dataclass(frozen=True)
+class Volume:
+    """All models together are larger than all GPUs together."""
+
+    kind: ClassVar[str] = "volume"
+    certified: ClassVar[bool] = True
+
+
+@dataclass(frozen=True)
+class Counting:
+    """More of these models than the GPUs can hold, however they are chosen.
+
+    A GPU holds at most k of them if the k + 1 smallest exceed its capacity; the
+    k of all GPUs add up to less than their number. One model that no GPU can
+    hold is the simplest case.
+
+    Attributes
+    ----------
+    models
+        Indices, in input order.
+    """
+
+    models: tuple[int, ...]
+    kind: ClassVar[str] = "counting"
+    certified: ClassVar[bool] = True
+
+
+@dataclass(frozen=True)
+class DualVector:
+    """Points for the models that add up to more than the GPUs can hold.
+
+    No set of models that fits a GPU is worth more points than the GPU's type
+    may hold, yet all models together are worth more than all GPUs may hold.
+    Such points are a solution, scaled to integers, of the linear program dual
+    to packing by patterns (Gilmore and Gomory 1961, doi:10.1287/opre.9.6.849).
+
+    Attributes
+    ----------
+    models
+        Points by model, in input order; natural numbers.
+    gpus
+        The most points that fit a GPU, by type, in the order of
+        :attr:`kvpr_opt.problem.scaled.ScaledInstance.types`.
+    """
+
+    models: tuple[int, ...]
+    gpus: tuple[int, ...]
+    kind: ClassVar[str] = "dual"
+    certified: ClassVar[bool] = True
+
+    def row_work(self, room: int) -> int | None:
+        """Bytes that the checker changes, where the largest bin has so much room.
+
+        Its row of least sizes has an entry for each number of points, of two sizes and a
+        bit, and is changed once for each model. ``None`` where the checker does without a
+        row, since it or the work would be too long.
+        """
+        row = (max(self.gpus) + 2) * ((2 * room).bit_length() // 8 + 1)
+        work = row * len(self.models)
+        return work if row <= MAX_ROW and work <= MAX_WORK else None
+
+
+class Refuted(NamedTuple):
+    """A packing that the checker's routine has ruled out, and what it said.
+
+    Attributes
+    ----------
+    items
+        Size and points of each model.
+    bins
+        Number, capacity and points of the GPUs of each type.
+    said
+        The routine's words.
+    """
+
+    items: tuple[tuple[int, int], ...]
+    bins: tuple[tuple[int, int, int], ...]
+    said: str
+
+
+@dataclass(frozen=True)
+class Tree:
+    """Points as in :class:`DualVector`, but with some to spare, and few ways to lose them.
+
+    A GPU of a packing holds at most so many points less than its type may hold
+    as all GPUs together may hold more than the models have. Few sets of models
+    stay within that, and no choice of them, one for each GPU, holds all models.
+    The points are nearly a solution of the linear program of
+    :class:`DualVector`; a set that loses too many of them is one whose reduced
+    cost exceeds the gap (Nemhauser and Wolsey 1988,
+    doi:10.1002/9781118627372, section II.1.5).
+
+    Attributes
+    ----------
+    models, gpus
+        As in :class:`DualVector`.
+    refuted
+        What the checker's routine has ruled out when the proof was made, if it was asked.
+    """
+
+    models: tuple[int, ...]
+    gpus: tuple[int, ...]
+    refuted: Refuted | None = field(default=None, compare=False, repr=False)
+    kind: ClassVar[str] = "tree"
+    certified: ClassVar[bool] = True
+
+
+@dataclass(frozen=True)
+class SolverClaim:
+    """A solver says so.
+
+    Attributes
+    ----------
+    solver, version
+        Who says it.
+    threshold
+        What it refutes: "there is a placement with max KVPR <= threshold".
+    parameters
+        The settings under which it was run.
+    """
+
+    solver: str
+    version: str
+    threshold: Fraction | float
+    parameters: Mapping[str, str | int | float | bool] = field(default_factory=dict)
+    kind: ClassVar[str] = "solver"
+    certified: ClassVar[bool] = False
+
+
+Evidence = Volume | Counting | DualVector | Tree | SolverClaim
+
+
+@dataclass(frozen=True)
+class LowerBound:
+    """No placement has a smaller maximum KVPR than `value`, because of `evidence`.
+
+    `value` is ``math.inf`` where no placement has a finite one: the fleet is
+    infeasible.
+    """
+
+    value: Fraction | float
+    evidence: Evidence

@@ -1,0 +1,103 @@
+"""The last step of a run: the checker goes over the answer, as far as there is time for it."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import NamedTuple
+
+from kvpr_opt.certificates.certificate import Certificate, Report, verify
+from kvpr_opt.certificates.evidence import DualVector, LowerBound, Refuted, Tree
+from kvpr_opt.errors import SolverError
+from kvpr_opt.limits import Limits
+from kvpr_opt.problem.instance import Instance
+from kvpr_opt.verify import MAX_TABLE
+
+#: Seconds that a check may take when the time is up.
+AFTER_LIMIT = 0.5
+
+#: What the checker does in a second: bytes of its rows of sizes that it changes; and models and
+#: GPUs that it reads.
+_BYTES, _NAMES = 300_000_000, 50_000
+
+#: What its search for sets may take, which is done where the rows would be too long.
+_SETS_SECONDS = 3
+
+# Exit codes of the checker.
+_ALL_PROVED, _REJECTED = 0, 5
+
+
+class Checked(NamedTuple):
+    """What the checker says of an answer.
+
+    Attributes
+    ----------
+    certified
+        Whether it can repeat the proof of every claim.
+    remark
+        Why the answer was not checked; empty where it was.
+    """
+
+    certified: bool
+    remark: str
+
+
+def self_check(
+    instance: Instance, certificate: Certificate, bounds: list[LowerBound], limits: Limits
+) -> Checked:
+    """Let the checker go over a certificate, unless that takes longer than is left.
+
+    Parameters
+    ----------
+    instance, certificate, bounds
+        The fleet, what is claimed about it, and the bounds that the claims rest on. What the
+        checker's routine has ruled out in the run is not done again.
+    limits
+        Of the run. A Ctrl-C ends the check at once.
+
+    Raises
+    ------
+    SolverError
+        If the checker finds a claim that is false.
+    """
+    left = (0.0 if limits.stopped else limits.remaining) + AFTER_LIMIT
+    work = seconds_to_check(instance, bounds)
+    if work > left:
+        return Checked(False, f"not checked: that takes about {work:.1f} s, by kvpr-opt verify")
+    report: Report | None = None
+    with limits.interruptible_at_once():
+        report = verify(instance, certificate, _refuted(bounds))
+    if report is None:
+        return Checked(False, "not checked: interrupted")
+    if not report.readable:
+        return Checked(False, f"not checked: {report.checks[0].detail}")
+    if report.exit_code == _REJECTED:
+        raise SolverError(f"the checker rejects the answer:\n{report}")
+    return Checked(report.exit_code == _ALL_PROVED, "")
+
+
+def too_long(instance: Instance, bounds: list[LowerBound]) -> bool:
+    """Whether these bounds are not checked any more when the time is up."""
+    return seconds_to_check(instance, bounds) > AFTER_LIMIT
+
+
+def seconds_to_check(instance: Instance, bounds: list[LowerBound]) -> float:
+    """About how long the checker takes for the bounds of a fleet, from the work that it counts."""
+    vectors = sum(
+        _seconds_for_points(instance, bound.value, bound.evidence)
+        for bound in bounds
+        if isinstance(bound.evidence, DualVector)
+    )
+    return vectors + (len(instance.models) + len(instance.gpus)) / _NAMES
+
+
+def _refuted(bounds: list[LowerBound]) -> list[Refuted]:
+    trees = [bound.evidence for bound in bounds if isinstance(bound.evidence, Tree)]
+    return [tree.refuted for tree in trees if tree.refuted is not None]
+
+
+def _seconds_for_points(instance: Instance, value: Fraction | float, vector: DualVector) -> float:
+    """About how long points alone take: one row, changed by each model, or a search for sets."""
+    scaled = instance.scaled
+    threshold = scaled.below(value)
+    work = vector.row_work(max(scaled.packing(threshold).capacities))
+    return MAX_TABLE / _BYTES + _SETS_SECONDS if work is None else work / _BYTES

@@ -1,0 +1,116 @@
+"""A fleet as numpy arrays on which every sum is exact.
+
+The heuristics add and subtract sizes and pressures thousands of times and then
+ask whether a GPU is *exactly* full. Float drift would answer that wrongly, so
+the arrays hold whole numbers, as ``float64``, small enough that every sum of
+them is a whole number below 2**52 too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from kvpr_opt._types import BoolArray, FloatArray
+from kvpr_opt.problem.instance import Instance
+
+#: Pressures up to this one, in the unit of the fleet, count as none.
+ZERO_EPS = 1e-12
+
+#: Totals stay below this; twice as much is still exact in a ``float64``.
+_LARGEST_TOTAL = 1 << 51
+
+#: The smallest positive float: a positive whole number divided by it is infinite.
+_SMALLEST = float(np.nextafter(0.0, 1.0))
+
+
+@dataclass(frozen=True, eq=False)
+class FleetArrays:
+    """Sizes, pressures and capacities as whole numbers in float arrays.
+
+    Attributes
+    ----------
+    instance
+        The fleet.
+    sizes, pressures
+        By model, in input order.
+    capacities
+        Usable memory by GPU, in input order.
+    zero
+        By model: whether its pressure counts as zero.
+
+    Notes
+    -----
+    Usually these are the integers of :class:`~kvpr_opt.problem.scaled.ScaledInstance`
+    themselves. Where their totals exceed 2**51 they are put on a coarser grid,
+    sizes rounded up and capacities down, so that what fits here fits in truth;
+    a pressure above zero stays above zero. Values on that grid are estimates,
+    which is why a placement is always re-evaluated exactly before it counts.
+    """
+
+    instance: Instance
+    sizes: FloatArray
+    pressures: FloatArray
+    capacities: FloatArray
+    zero: BoolArray
+
+    @classmethod
+    def of(cls, instance: Instance, zero_eps: float = ZERO_EPS) -> FleetArrays:
+        """The arrays of a fleet.
+
+        Parameters
+        ----------
+        instance
+            The fleet.
+        zero_eps
+            Models whose pressure is at most this, in the unit of the fleet,
+            are the ones that the zero-pressure stages work on.
+        """
+        scaled = instance.scaled
+        memory = max(scaled.total_size, scaled.total_capacity) // _LARGEST_TOTAL + 1
+        demand = scaled.total_pressure // _LARGEST_TOTAL + 1
+        largest_zero = Fraction(zero_eps) / scaled.pressure_unit
+        return cls(
+            instance=instance,
+            sizes=_floats(-(-size // memory) for size in scaled.sizes),
+            pressures=_floats(
+                pressure and max(1, pressure // demand) for pressure in scaled.pressures
+            ),
+            capacities=_floats(capacity // memory for capacity in scaled.capacities),
+            zero=np.array([pressure <= largest_zero for pressure in scaled.pressures], dtype=bool),
+        )
+
+    @property
+    def models(self) -> int:
+        """Number of models."""
+        return len(self.sizes)
+
+    @property
+    def gpus(self) -> int:
+        """Number of GPUs."""
+        return len(self.capacities)
+
+    @property
+    def may_fit(self) -> bool:
+        """Whether each model fits on the largest GPU, and all of them in memory as a whole."""
+        largest, total = self.sizes.max(initial=0.0), self.sizes.sum()
+        return bool(largest <= self.capacities.max() and total <= self.capacities.sum())
+
+
+def _floats(numbers: Iterable[int]) -> FloatArray:
+    return np.array([float(number) for number in numbers], dtype=np.float64)
+
+
+def kvpr_of(pressure: FloatArray, free: FloatArray) -> FloatArray:
+    """KVPR of GPUs with a pressure and free memory, both whole numbers.
+
+    A full GPU has KVPR 0 without pressure and ``inf`` with it. Free memory
+    below 0 gives the same as a full GPU: whether a placement is legal is the
+    caller's question.
+    """
+    with np.errstate(over="ignore"):
+        ratio: FloatArray = pressure / np.maximum(free, _SMALLEST)
+    return ratio

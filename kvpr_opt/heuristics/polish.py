@@ -1,0 +1,115 @@
+"""What a placement found elsewhere can still gain: polishing and levelling."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import numpy as np
+
+from kvpr_opt.heuristics.arrays import ZERO_EPS, FleetArrays
+from kvpr_opt.heuristics.candidates import Candidates
+from kvpr_opt.heuristics.local_search import descend, level_off, swap_worst_pair
+from kvpr_opt.heuristics.plan import Plan
+from kvpr_opt.heuristics.repartition import repartition
+from kvpr_opt.heuristics.zero_pressure import move_zeros, refill
+from kvpr_opt.limits import Limits
+from kvpr_opt.problem.placement import Kvpr, Placement
+
+
+def polish(
+    placement: Placement,
+    *,
+    skip: Collection[str] = frozenset(),
+    zero_eps: float = ZERO_EPS,
+    limits: Limits | None = None,
+) -> Placement:
+    """Improve one placement by the zero-pressure passes and local search.
+
+    In order, repeated while the maximum falls: zero-pressure moves, refill,
+    moves and swaps out of the worst GPU, swaps between the two worst, exact
+    repartition of the worst with one other, relief (the next-worst
+    GPUs are lowered, then the worst again).
+
+    Parameters
+    ----------
+    placement
+        Any placement, one of infinite maximum included.
+    skip
+        Stages to leave out, as for :func:`~kvpr_opt.heuristics.pipeline.run`;
+        those of construction have no effect here.
+    zero_eps
+        Models of at most this pressure count as models of zero pressure.
+    limits
+        When to stop with what there is.
+
+    Returns
+    -------
+    Placement
+        One of a lower maximum KVPR, or `placement` itself.
+
+    Raises
+    ------
+    InputError
+        If `skip` names a stage that there is not.
+    """
+    fleet = FleetArrays.of(placement.instance, zero_eps)
+    plan, limits = Plan.of(fleet, skip), limits or Limits()
+    candidate = _batch(fleet, placement)
+    moves, swaps = plan.runs("moves"), plan.runs("swaps")
+    before = None
+    while len(placement.gpu_of) and candidate.maximum()[0] != before and not limits.stopped:
+        before = candidate.maximum()[0]
+        if plan.runs("zero_moves"):
+            move_zeros(candidate, limits=limits)
+        if plan.runs("refill"):
+            refill(candidate, limits=limits)
+        descend(candidate, moves=moves, swaps=swaps, limits=limits)
+        if plan.runs("worst_pair_swaps"):
+            swap_worst_pair(candidate, limits=limits)
+        if plan.runs("repartition"):
+            repartition(candidate, limits=limits)
+        if plan.runs("relief"):
+            level_off(candidate, moves=moves, swaps=swaps, limits=limits)
+            descend(candidate, moves=moves, swaps=swaps, limits=limits)
+    return better_of(placement, candidate)
+
+
+def level(placement: Placement, *, limits: Limits | None = None) -> Placement:
+    """Lower the next-worst GPUs in turn, never raising the maximum.
+
+    For a placement whose maximum is settled: the worst GPU that can still be
+    relieved is, by moves and swaps, then the next, for at most four steps per
+    GPU. No claim is made about the result but that its KVPRs, in decreasing
+    order, are lexicographically no larger than before.
+
+    Parameters
+    ----------
+    placement
+        Any placement.
+    limits
+        When to stop with what there is.
+    """
+    fleet = FleetArrays.of(placement.instance)
+    candidate = _batch(fleet, placement)
+    if len(placement.gpu_of):
+        level_off(candidate, limits=limits)
+    levelled = _placement(candidate)
+    return min(levelled, placement, key=_profile)
+
+
+def better_of(placement: Placement, candidate: Candidates) -> Placement:
+    """The candidate as a placement if its maximum is exactly lower, else `placement`."""
+    result = _placement(candidate)
+    return result if result.max_kvpr < placement.max_kvpr else placement
+
+
+def _batch(fleet: FleetArrays, placement: Placement) -> Candidates:
+    return Candidates(fleet, np.array([placement.gpu_of], dtype=np.intp))
+
+
+def _placement(candidate: Candidates) -> Placement:
+    return Placement(candidate.fleet.instance, candidate.assign[0].tolist())
+
+
+def _profile(placement: Placement) -> list[Kvpr]:
+    return sorted(placement.kvpr.values(), reverse=True)

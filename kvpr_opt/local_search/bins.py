@@ -1,0 +1,107 @@
+"""GPUs as bins in compiled code: which models each holds, and how full it is."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from kvpr_opt._types import Ints
+from kvpr_opt.kernels import compiled
+
+
+class Bins(NamedTuple):
+    """A packing under way. Models on a GPU form a doubly linked list; -1 ends it.
+
+    Attributes
+    ----------
+    weights, capacities
+        The packing problem, by model and by GPU.
+    loads
+        Sum of the weights on each GPU.
+    first
+        The first model on each GPU.
+    after, before
+        The next and the previous model on the same GPU.
+    gpu_of
+        The GPU of each model; -1 while it is on none.
+    """
+
+    weights: Ints
+    capacities: Ints
+    loads: Ints
+    first: Ints
+    after: Ints
+    before: Ints
+    gpu_of: Ints
+
+
+def empty_bins(weights: Ints, capacities: Ints) -> Bins:
+    """GPUs that hold nothing yet."""
+    models, gpus = len(weights), len(capacities)
+    return Bins(
+        weights,
+        capacities,
+        np.zeros(gpus, np.int64),
+        np.full(gpus, -1, np.int64),
+        np.full(models, -1, np.int64),
+        np.full(models, -1, np.int64),
+        np.full(models, -1, np.int64),
+    )
+
+
+@compiled
+def put(bins: Bins, model: int, gpu: int) -> None:
+    """Put a model that is on no GPU on one."""
+    head = bins.first[gpu]
+    bins.after[model] = head
+    bins.before[model] = -1
+    if head >= 0:
+        bins.before[head] = model
+    bins.first[gpu] = model
+    bins.gpu_of[model] = gpu
+    bins.loads[gpu] += bins.weights[model]
+
+
+@compiled
+def take(bins: Bins, model: int) -> None:
+    """Take a model off its GPU."""
+    gpu = bins.gpu_of[model]
+    before, after = bins.before[model], bins.after[model]
+    if before >= 0:
+        bins.after[before] = after
+    else:
+        bins.first[gpu] = after
+    if after >= 0:
+        bins.before[after] = before
+    bins.gpu_of[model] = -1
+    bins.loads[gpu] -= bins.weights[model]
+
+
+@compiled
+def fill_in(bins: Bins, gpu_of: Ints) -> None:
+    """Put every model on the GPU that an array names."""
+    for model in range(len(gpu_of)):
+        put(bins, model, gpu_of[model])
+
+
+@compiled
+def reweigh(bins: Bins, weights: Ints, capacities: Ints) -> None:
+    """The same packing for the weights and capacities of another threshold."""
+    bins.loads[:] = 0
+    bins.capacities[:] = capacities
+    bins.weights[:] = weights
+    for model in range(len(weights)):
+        bins.loads[bins.gpu_of[model]] += weights[model]
+
+
+@compiled
+def most_over(bins: Bins) -> int:
+    """The GPU whose load is furthest above its capacity, or least below it."""
+    worst = 0
+    most = bins.loads[0] - bins.capacities[0]
+    for gpu in range(1, len(bins.loads)):
+        over = bins.loads[gpu] - bins.capacities[gpu]
+        if over > most:
+            worst, most = gpu, over
+    return worst

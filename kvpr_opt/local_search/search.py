@@ -1,0 +1,196 @@
+"""Compiled local search: the driver, in exact numbers, around kernels in machine integers.
+
+Every round asks a threshold below the incumbent and lets a kernel lower the
+most that a GPU is over it. The threshold starts half-way to the lower bound and
+rises to "just below the incumbent" as rounds fail to reach it. When rounds stop
+helping, the kind of neighbourhood changes, and after that a part of the best
+placement is dealt out anew.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+
+from kvpr_opt._types import Ints
+from kvpr_opt.limits import Limits
+from kvpr_opt.local_search.bins import Bins, empty_bins, fill_in, reweigh, take
+from kvpr_opt.local_search.descent import descend
+from kvpr_opt.local_search.incumbent import Incumbent, OnImprovement
+from kvpr_opt.local_search.perturbation import best_fit, ruin_and_recreate, worst_fit
+from kvpr_opt.local_search.rng import seeded
+from kvpr_opt.local_search.workspace import new_workspace
+from kvpr_opt.problem.instance import Instance
+from kvpr_opt.problem.placement import Placement
+from kvpr_opt.problem.scaled import Threshold
+
+#: The most work of one round: 2 to 10 ms.
+_ROUND = 1_000_000
+
+#: Rounds without a better placement before something is changed.
+_PATIENCE = 20
+
+#: Rebuilds pay where the volume decides: below this gap to the volume bound.
+_TIGHT = Fraction(1, 1000)
+
+#: GPUs from which on rebuilds come before groups.
+_FEW_GPUS, _MANY_GPUS = 8, 24
+
+#: GPUs dealt out anew at once.
+_MAX_SCATTERED = 32
+
+#: Thresholds over the volume bound that are asked while there is no placement
+#: at all; the last stands for "any finite KVPR".
+_SEARCH_FEASIBLE = (Fraction(11, 10), Fraction(3, 2), Fraction(2), Fraction(4), Fraction(16), None)
+
+
+def search(
+    instance: Instance,
+    *,
+    start: Placement | None = None,
+    seed: int = 0,
+    limits: Limits,
+    rounds: int | None = None,
+    bound: Fraction | float | None = None,
+    on_improvement: OnImprovement | None = None,
+) -> Placement | None:
+    """Search for a placement of small maximum KVPR, from a start or from scratch.
+
+    Parameters
+    ----------
+    instance
+        The fleet.
+    start
+        A placement to improve; the answer is never worse.
+    seed
+        Of the random choices. The same seed and `rounds` give the same answer
+        where no limit cuts in.
+    limits
+        When to stop, looked at after each round.
+    rounds
+        The most rounds of a few milliseconds; ``None`` for as many as the
+        limits allow.
+    bound
+        A proven lower bound: a placement of this value ends the search.
+    on_improvement
+        Called with better placements, at most some twenty times a second.
+
+    Returns
+    -------
+    Placement or None
+        The best placement of finite KVPR found, ``None`` if there was none.
+    """
+    incumbent = Incumbent(instance, bound, on_improvement)
+    if instance.models and not incumbent.done:
+        _Searcher(incumbent, start, seed).run(limits, rounds)
+    elif not incumbent.done or not instance.models:
+        incumbent.offer(np.zeros(0, np.int64))
+    incumbent.report()
+    return incumbent.placement()
+
+
+def round_work(bins: Bins) -> int:
+    """The work of one round on a packing: less where there is little to do."""
+    return min(_ROUND, 2000 * len(bins.weights) * len(bins.loads))
+
+
+class _Searcher:
+    """The state of one search between rounds."""
+
+    def __init__(self, incumbent: Incumbent, start: Placement | None, seed: int) -> None:
+        self.incumbent = incumbent
+        self.scaled = incumbent.instance.scaled
+        self.random = seeded(seed)
+        self.workspace = new_workspace(len(self.scaled.sizes))
+        self.aim = Fraction(1, 2)
+        self.stale = 0
+        self.turns = 0
+        weights, capacities = incumbent.weights.at(self._loose(Fraction(1)))
+        self.bins = empty_bins(weights, capacities)
+        if start is not None:
+            fill_in(self.bins, np.array(start.gpu_of, dtype=np.int64))
+        else:
+            worst_fit(self.bins, np.argsort(-weights, kind="stable"))
+        incumbent.offer(self.bins.gpu_of)
+
+    def run(self, limits: Limits, rounds: int | None) -> None:
+        """Do rounds until the limits, the number of rounds or the bound ends it."""
+        done = 0
+        while not (self.incumbent.done or limits.stopped) and (rounds is None or done < rounds):
+            done += 1
+            self.stale = 0 if self._round() else self.stale + 1
+            if self.stale >= _PATIENCE:
+                self.stale = 0
+                self._turn()
+
+    def _round(self) -> bool:
+        """One call of the kernel; whether the placement is better, or closer to being it."""
+        reweigh(self.bins, *self.incumbent.weights.at(self._threshold()))
+        before = self._over()
+        met = descend(
+            self.bins, self.workspace, self.random, round_work(self.bins), self._rebuilding
+        )
+        if not met:
+            self.aim = min(Fraction(1), (1 + self.aim) / 2 + Fraction(1, 20))
+        return self.incumbent.offer(self.bins.gpu_of) or self._over() < before
+
+    def _over(self) -> int:
+        """How many GPUs are over their capacity at the threshold asked last."""
+        return int((self.bins.loads > self.bins.capacities).sum())
+
+    def _threshold(self) -> Threshold:
+        """What to ask next: a point between bound and incumbent, below the latter."""
+        value, low = self.incumbent.value, self.incumbent.bound
+        if not isinstance(value, Fraction):
+            return self._loose(_SEARCH_FEASIBLE[self.stale % len(_SEARCH_FEASIBLE)])
+        assert isinstance(low, Fraction), "an infinite bound ends the search"
+        below = self.scaled.below(value)
+        if self.aim == 1:
+            return below
+        between = self.scaled.at_most(low + (value - low) * self.aim)
+        return between if between.value >= low else below
+
+    def _loose(self, factor: Fraction | None) -> Threshold:
+        """A multiple of the volume bound; without a factor, any finite KVPR."""
+        volume = self.incumbent.volume
+        if factor is None or not isinstance(volume, Fraction) or volume == 0:
+            return self.scaled.finite()
+        threshold = self.scaled.at_most(volume * factor)
+        return threshold if threshold.numerator else self.scaled.finite()
+
+    @property
+    def _rebuilding(self) -> bool:
+        value, volume = self.incumbent.value, self.incumbent.volume
+        gpus = len(self.scaled.capacities)
+        if gpus < _FEW_GPUS or not isinstance(value, Fraction) or value > volume * (1 + _TIGHT):
+            return False
+        return self.turns % 2 == (0 if gpus >= _MANY_GPUS else 1)
+
+    def _turn(self) -> None:
+        """Change the neighbourhood; every second time break the packing up as well."""
+        self.turns += 1
+        if self.turns % 2:
+            return
+        gpu_of = self.incumbent.gpu_of
+        if gpu_of is not None:
+            self.bins = empty_bins(self.bins.weights, self.bins.capacities)
+            fill_in(self.bins, gpu_of)
+        idle = [model for model, n in enumerate(self.scaled.pressures) if n == 0]
+        if idle and self.turns % 4:
+            self._refill(np.array(idle, dtype=np.int64))
+        else:
+            gpus = len(self.scaled.capacities)
+            some = max(2, min(gpus // 2, _MAX_SCATTERED))
+            ruin_and_recreate(self.bins, self.random, gpus if gpu_of is None else some)
+
+    def _refill(self, idle: Ints) -> None:
+        """Place the models without pressure anew, best fit decreasing.
+
+        At a threshold t a GPU has C - M - N / t of memory for them, M and N
+        those of its other models: its free capacity in the packing problem.
+        """
+        for model in idle:
+            take(self.bins, model)
+        weights = self.bins.weights[idle]
+        best_fit(self.bins, idle[np.argsort(-weights, kind="stable")])

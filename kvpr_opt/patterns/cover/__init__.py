@@ -1,0 +1,1 @@
+"""Enumeration of patterns with little waste, and exact cover by them."""

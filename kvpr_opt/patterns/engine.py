@@ -1,0 +1,297 @@
+"""The exact engine: pattern LP, dive and exhaustive search in turns.
+
+The schedule, for a fleet with a lower bound L and an incumbent U:
+
+1. Without an incumbent, thresholds rise from L in doubling steps until the LP
+   passes and a dive finds a placement.
+2. The LP is asked strictly below U: refuted, U is optimal. If not, the local search
+   goes on for a while. Fleets of a handful of models are searched exhaustively
+   below U, until nothing is left.
+3. Rounds of growing budgets, until L = U:
+
+   a. Bisection finds the lowest threshold that passes the LP; what it refutes raises
+      L. In the first round, on fleets small enough to be searched, only while that
+      is much of the gap.
+   b. A dive at that threshold: where the optimum is the LP bound, as on most fleets
+      of two, three or eight models a GPU and on large ones, this ends the run.
+   c. Below U, halfway from what failed: a few GPUs at a time packed anew. From six
+      models a GPU on this is what lowers U; with fewer it waits for the second round.
+   d. Exhaustive search: of all that is below U, where that is soon done; then from L
+      upwards, the step doubled where it refutes, shortened where there are too many
+      patterns, a dive where it runs out of other budgets.
+      Close to L little may be wasted and few patterns are left; this settles
+      fleets of four models a GPU.
+   e. Dives between L and U, highest hope of success first: they lower U where
+      the fleet is too large to search.
+
+Small fleets are over in the first round; on large ones the dives do the work
+and the LP bound says how good they are. Budgets count work, so that a run which
+no limit cuts short can be repeated.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection
+from contextlib import nullcontext
+from fractions import Fraction
+from itertools import count
+
+from kvpr_opt.patterns.lp.column_generation import PatternLP
+from kvpr_opt.patterns.lp.pricing import Precision
+from kvpr_opt.patterns.primal import assisted, dive_low, lower
+from kvpr_opt.patterns.problem import (
+    DualValues,
+    Fractional,
+    NoPacking,
+    OutOfBudget,
+    Packing,
+    Undecided,
+)
+from kvpr_opt.patterns.steps import Attempts, Effort, Findings
+from kvpr_opt.search.tracker import Tracker
+
+#: Stages that can be left out.
+STAGES = ("lp_bound", "dives", "neighbourhoods", "exhaustive_search")
+
+#: Those that raise the bound, and those that find a first placement.
+_CLIMBING, _FINDING = ("lp_bound", "exhaustive_search"), ("dives", "exhaustive_search")
+
+#: Relative width to which the bound of the LP is narrowed: at first, and then.
+_ROUGHLY, _CLOSELY = Fraction(1, 100_000), Fraction(1, 10**8)
+
+#: First relative step of the exhaustive search up from the bound.
+_STEP = Fraction(1, 100_000)
+
+#: Exhaustive searches in one round.
+_CLIMBS = 12
+
+#: Rounds without a first placement where the search is left out.
+_FEW_ROUNDS = 3
+
+#: Models up to which any threshold is searched exhaustively, at once.
+_TINY = 20
+
+#: Models a GPU from which neighbourhoods come in the first round.
+_DENSE = 5
+
+#: Models times GPUs up to which the first round is better off with the machine to itself.
+_SMALL = 1024
+
+#: Models times GPUs up to which the first round searches exhaustively.
+_SEARCHABLE = 4096
+
+
+class PatternEngine:
+    """Closes the gap of a run with patterns.
+
+    Parameters
+    ----------
+    tracker
+        Its instance is solved, its incumbent (if any) and bound are the start,
+        and every placement and bound found goes to it.
+    skip
+        Stages to leave out, of :data:`STAGES`, for ablations. Where nothing is left
+        that raises the bound there is one round; where nothing finds a first
+        placement there is none.
+    local_search
+        Called after the first question, where that leaves a gap.
+    threads
+        With 2 or more, one of them lowers the incumbent all the while, on small fleets
+        from the second round on.
+    """
+
+    def __init__(
+        self,
+        tracker: Tracker,
+        skip: Collection[str] = (),
+        *,
+        local_search: Callable[[], None] | None = None,
+        threads: int = 1,
+    ) -> None:
+        self._tracker = tracker
+        self._skip = frozenset(skip)
+        self._local_search = local_search
+        self._threads = threads
+        self._scaled = tracker.instance.scaled
+        self._attempts = Attempts(tracker, self._skip, Findings())
+        self._units = len(self._scaled.sizes) * len(self._scaled.capacities)
+
+    def run(self) -> None:
+        """Work until the tracker is done. It has a lower bound already."""
+        attempts = self._attempts
+        if self._skip.issuperset(STAGES):
+            return
+        if self._scaled.total_pressure == 0:
+            if not self._skip.issuperset(_FINDING):
+                self._settle_sizes()
+            return
+        self._find_first()
+        if self._tracker.done or self._tracker.incumbent is None:
+            return
+        if "lp_bound" not in self._skip:
+            attempts.relax(self._scaled.below(attempts.high), Precision.FINE)
+        if self._local_search is not None and not self._tracker.done:
+            self._local_search()
+        self._settle_tiny()
+        if not self._tracker.done:
+            self._rounds()
+
+    def _rounds(self) -> None:
+        """Rounds of growing budgets, until L = U or nothing is left that raises L."""
+        numbers = count()
+        climbing = not self._skip.issuperset(_CLIMBING)
+        if self._threads == 1 or self._units <= _SMALL or not climbing:
+            self._round(next(numbers))  # which settles most small fleets
+        if self._tracker.done or not climbing:
+            return
+        alone = self._threads == 1
+        with (
+            nullcontext() if alone else assisted(self._tracker, self._skip, self._attempts.findings)
+        ):
+            while not self._tracker.done:
+                self._round(next(numbers))
+
+    @property
+    def _dense(self) -> bool:
+        """Whether a few GPUs hold enough models to be packed in many ways."""
+        return len(self._scaled.sizes) >= _DENSE * len(self._scaled.capacities)
+
+    @property
+    def lp(self) -> PatternLP:
+        """The pattern LP, with all patterns found so far."""
+        return self._attempts.lp
+
+    def _round(self, number: int) -> None:
+        attempts, effort = self._attempts, Effort.of_round(number)
+        # Few patterns may be left: searching them soon decides more than the last digits.
+        rough = number == 0 and self._units <= _SEARCHABLE
+        self._narrow(rough, Precision.FINE if rough else Precision.FULL)
+        dive_low(attempts, effort)
+        if number > 0 or self._dense:
+            lower(attempts, effort, attempts.repack)
+        self._climb(effort, number)
+        lower(attempts, effort, attempts.dive)
+
+    # -- stages ----------------------------------------------------------------------
+
+    def _settle_sizes(self) -> None:
+        """Answer the only question of a fleet without pressure, whether the sizes pack."""
+        attempts = self._attempts
+        number = 0
+        threshold = self._scaled.finite()
+        while not self._tracker.done and number < self._patience:
+            effort = Effort.of_round(number)
+            if not attempts.dive(threshold, effort):
+                attempts.search(threshold, effort)
+            number += 1
+
+    @property
+    def _patience(self) -> float:
+        """Rounds without a first placement: few where nothing could prove that there is none."""
+        return _FEW_ROUNDS if "exhaustive_search" in self._skip else math.inf
+
+    def _settle_tiny(self) -> None:
+        """Search a fleet of a handful of models from the incumbent downwards.
+
+        The values of its placements can be many orders of magnitude apart, where
+        steps up from the bound would never arrive. After each success the
+        question is halfway down, else just below the incumbent.
+        """
+        attempts = self._attempts
+        if len(self._scaled.sizes) > _TINY:
+            return
+        halfway = False
+        while not self._tracker.done:
+            threshold = self._scaled.below(attempts.high)
+            if halfway:
+                half = attempts.between(attempts.low, attempts.high, Fraction(1, 2))
+                threshold = min(half, threshold, key=lambda choice: choice.value)
+            answer = attempts.search(threshold, Effort.of_round(0))
+            if isinstance(answer, OutOfBudget):
+                return
+            halfway = isinstance(answer, Packing)
+
+    def _find_first(self) -> None:
+        """Raise the threshold until a dive finds a placement."""
+        attempts = self._attempts
+        if self._skip.issuperset(_FINDING):
+            return
+        step, number = Fraction(1, 200), 0
+        highest = self._scaled.finite()
+        if len(self._scaled.sizes) <= _TINY and self._tracker.incumbent is None:
+            attempts.search(highest, Effort.of_round(0))
+        while self._tracker.incumbent is None and not self._tracker.done:
+            if number >= self._patience:
+                return
+            threshold = self._scaled.at_most(attempts.low * (1 + step))
+            if threshold.value >= highest.value:
+                threshold, number = highest, number + 1
+            effort = Effort.of_round(number)
+            asked = "lp_bound" not in self._skip
+            if asked and isinstance(attempts.relax(threshold, Precision.FINE), DualValues):
+                continue
+            if not attempts.dive(threshold, effort) and threshold is highest:
+                attempts.search(threshold, effort)
+            step *= 2
+
+    def _narrow(self, rough: bool, precision: Precision) -> None:
+        """Bisect for the lowest threshold that passes the LP.
+
+        Roughly, where what is left for the LP to refute is little beside what it is not.
+        """
+        attempts = self._attempts
+        if "lp_bound" in self._skip:
+            return
+        # Above what was too close to call there may be a lower threshold that passes.
+        low, unclear = attempts.low, False
+        width, share_of_rest = (_ROUGHLY, Fraction(1, 8)) if rough else (_CLOSELY, Fraction(0))
+        # Large fleets pass close to the bound: long steps down until one is refuted.
+        share = step_down = Fraction(1, 8)
+        while not self._tracker.done:
+            low = max(low, attempts.low)
+            top, passing = attempts.high, attempts.findings.passing
+            high = top if passing is None else min(top, passing)
+            if high - low <= max(width * high, share_of_rest * (top - high)):
+                return
+            threshold = attempts.between(low, high, share)
+            if not low <= threshold.value < high or (unclear and threshold.value == low):
+                return
+            answer = attempts.relax(threshold, precision)
+            if isinstance(answer, Fractional):
+                share = step_down
+                continue
+            if isinstance(answer, Undecided):
+                if self._units <= _SEARCHABLE:
+                    return  # to the exhaustive search
+                low, unclear = Fraction(threshold.value), True
+            share, step_down = min(2 * share, Fraction(1, 2)), Fraction(1, 2)
+
+    def _climb(self, effort: Effort, number: int) -> None:
+        """Search exhaustively from the bound upwards."""
+        attempts = self._attempts
+        if self._units > _SEARCHABLE * 4**number:
+            return
+        if number == 0 and not self._dense and not self._tracker.done:
+            # Where few patterns are left even below the incumbent, one search is enough.
+            attempts.search(self._scaled.below(attempts.high), effort.reduced())
+        step = attempts.low * _STEP
+        for _ in range(_CLIMBS):
+            if self._tracker.done:
+                return
+            width = attempts.high - attempts.low
+            threshold = self._scaled.below(attempts.high)
+            if step < width:
+                ahead = min(2 * step, width)
+                near = attempts.between(attempts.low, attempts.low + ahead, Fraction(1, 2))
+                threshold = min(near, threshold, key=lambda choice: choice.value)
+            answer = attempts.search(threshold, effort)
+            if isinstance(answer, NoPacking):
+                step *= 2
+            elif isinstance(answer, Packing):
+                step = min(step, (attempts.high - attempts.low) / 4)
+            elif answer.patterns and Fraction(threshold.value) - attempts.low > step / 4:
+                # Closer to the bound there are fewer patterns.
+                step /= 8
+            elif answer.patterns or not attempts.dive(threshold, effort):
+                return

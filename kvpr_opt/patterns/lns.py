@@ -1,0 +1,85 @@
+"""Large neighbourhoods: the models of a few GPUs packed anew, exactly.
+
+A placement that misses a threshold is mended GPU by GPU: one that is too full and
+some with room are emptied and packed again by exhaustive search (Shaw 1998,
+doi:10.1007/3-540-49481-2_30). That packs its least wasteful patterns first, so that
+the room left over gathers on few GPUs, where it is of most use to the next one.
+From six models a GPU on a handful of GPUs has many packings; below, it may take ten.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kvpr_opt._types import Counts, Ints
+from kvpr_opt.limits import Limits
+from kvpr_opt.patterns.cover.exact_cover import cover
+from kvpr_opt.patterns.problem import Packing, PackingQuestion
+
+#: Models in a neighbourhood, about, and GPUs at least and at most.
+_ITEMS, _FEWEST_BINS, _MAX_BINS = 40, 3, 10
+
+#: Budgets of the search in one neighbourhood.
+_PATTERNS, _WORK = 150_000, 3_000_000
+
+
+def repack(
+    question: PackingQuestion, start: Packing, limits: Limits, *, tries: int, seed: int
+) -> Packing | None:
+    """A packing near another one that misses the threshold, if it is found.
+
+    Parameters
+    ----------
+    question
+        A whole fleet at a threshold.
+    start
+        A pattern for each bin, empty ones included; they may exceed the capacity.
+    limits
+        When to give up.
+    tries
+        Neighbourhoods searched at most since the last one that was packed.
+    seed
+        Of the choice of neighbourhoods.
+    """
+    random = np.random.default_rng(seed)
+    counts, types = start.counts.copy(), start.types
+    size = int(np.clip(_ITEMS * question.bins // question.counts.sum(), _FEWEST_BINS, _MAX_BINS))
+    if question.bins <= size:
+        return None
+    left = tries
+    while not limits.stopped:
+        room = question.capacities[types] - counts @ question.sizes
+        if (room >= 0).all():
+            return Packing(counts, types)
+        if left == 0:
+            return None
+        left -= 1
+        chosen = _choose(room, size, random)
+        numbers = np.bincount(types[chosen], minlength=len(question.multiplicities))
+        part = question.left(counts[chosen].sum(axis=0), numbers)
+        if part.slack < 0:
+            continue
+        packed = cover(part, limits, most_patterns=_PATTERNS, work=_WORK)
+        if isinstance(packed, Packing):
+            _refill(counts, types, chosen, packed)
+            left = tries
+    return None
+
+
+def _choose(room: Ints, size: int, random: np.random.Generator) -> Ints:
+    """A bin that is too full, and others: the more room, the likelier."""
+    full = random.choice(np.flatnonzero(room < 0))
+    # Each bin draws a number below one plus its share of the room; the largest go along.
+    share = np.maximum(room, 0) / max(int(np.maximum(room, 0).max()), 1)
+    keys = random.random(len(room)) + share
+    keys[full] = 3.0
+    keys[(room < 0) & (keys < 3.0)] -= 1.0
+    return np.argsort(-keys, kind="stable")[:size]
+
+
+def _refill(counts: Counts, types: Ints, chosen: Ints, packed: Packing) -> None:
+    """Put the patterns into the chosen bins of their types; bins left over stay empty."""
+    counts[chosen] = 0
+    free = {int(kind): list(chosen[types[chosen] == kind]) for kind in np.unique(types[chosen])}
+    for pattern, kind in zip(packed.counts, packed.types, strict=True):
+        counts[free[int(kind)].pop(0)] = pattern

@@ -1,0 +1,182 @@
+"""Column generation: decides the linear relaxation of a packing question.
+
+Gilmore and Gomory (doi:10.1287/opre.9.6.849, doi:10.1287/opre.11.6.863): solve
+the master over the patterns at hand, let a knapsack problem find patterns worth
+more than their bin, repeat. The duals are rounded to integers before pricing,
+coarsely at first and finely where nothing is found: the knapsack then is exact
+in integers, so that a refutation read off any round is a proof.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kvpr_opt._types import Ints
+from kvpr_opt.limits import Limits
+from kvpr_opt.patterns.lp.dual import most_by_type, refuted_at_once, rounded
+from kvpr_opt.patterns.lp.master import LPSolution, Master
+from kvpr_opt.patterns.lp.pool import PatternPool, loads
+from kvpr_opt.patterns.lp.pricing import COARSE, Duals, Grid, Precision, Priced, grids, price
+from kvpr_opt.patterns.problem import DualValues, Fractional, PackingQuestion, Relaxed, Undecided
+from kvpr_opt.problem.scaled import ScaledInstance
+
+#: Worth of a full GPU in the duals given out, at least and at most, and entries of the table
+#: that checks them.
+_LEAST_DUAL, _MAX_DUAL, _DUAL_ENTRIES = 20_000, 1_000_000, 100_000_000
+
+#: Fewer new patterns than this in a round send the next one to the next grid.
+_SPARSE = 10
+
+#: Share of the way to the best duals known at which patterns are looked for.
+_SMOOTHING = 0.4
+
+#: Load, as a share of the capacity, from which a pattern is taken over to a part.
+_WELL_FILLED = 0.95
+
+#: Slack on the factor s of the master within which the LP counts as feasible.
+_TOLERANCE = 1e-9
+
+
+class PatternLP:
+    """The pattern LP of one fleet: one pool and one master for all thresholds.
+
+    Parameters
+    ----------
+    scaled
+        The fleet in integers.
+    """
+
+    def __init__(self, scaled: ScaledInstance) -> None:
+        self.scaled = scaled
+        self.pool = PatternPool(len(scaled.classes))
+        # By type and class: whether the item alone is in the pool.
+        self._alone = np.zeros((len(scaled.types), len(scaled.classes)), dtype=bool)
+        self._master = Master(self.pool, len(scaled.classes), len(scaled.types))
+
+    def decide(
+        self, question: PackingQuestion, limits: Limits, *, precision: Precision = Precision.FULL
+    ) -> Relaxed:
+        """Answer the relaxation of a question about a whole fleet or a part of one.
+
+        Parameters
+        ----------
+        precision
+            How finely the duals may be rounded before the answer is "undecided".
+        """
+        trivial = refuted_at_once(question)
+        if trivial is not None:
+            return trivial
+        outcome = self._generate(question, limits, precision, stop_at=1 + _TOLERANCE)
+        if isinstance(outcome, LPSolution):
+            feasible = outcome.factor <= 1 + _TOLERANCE
+            return Fractional(outcome.weights) if feasible else Undecided(outcome.weights)
+        return outcome
+
+    def part(self, question: PackingQuestion) -> PatternLP:
+        """A program for a part of the items and bins, with the patterns that suit it."""
+        part = PatternLP(self.scaled)
+        present = question.counts > 0
+        packed = loads(self.pool.counts, np.where(present, question.sizes, 0))
+        full = packed >= _WELL_FILLED * question.capacities[self.pool.types]
+        good = np.flatnonzero(self.pool.usable(question) & full)
+        counts = self.pool.counts[good]
+        counts[:, ~present] = 0
+        part.pool.add(counts, self.pool.types[good])
+        return part
+
+    def duals(
+        self, question: PackingQuestion, limits: Limits, precision: Precision = Precision.FINE
+    ) -> tuple[Ints, Ints] | DualValues | None:
+        """Optimal duals, nearly: integer values by class and the most by type.
+
+        A :class:`DualValues` if they refute the question, ``None`` if stopped.
+        """
+        trivial = refuted_at_once(question)
+        if trivial is not None:
+            return trivial
+        outcome = self._generate(question, limits, precision, stop_at=0.0)
+        if not isinstance(outcome, LPSolution):
+            return outcome
+        largest = float(outcome.type_values.max())
+        if limits.stopped or largest <= 0:
+            return None
+        # Finely, since what rounding adds to the slack lets more patterns through.
+        scale = max(_LEAST_DUAL, min(_MAX_DUAL, _DUAL_ENTRIES // max(1, question.counts.sum())))
+        packed = np.where(question.counts > 0, outcome.class_values, 0.0)
+        values = rounded(packed, scale / largest)
+        most = most_by_type(question, values)
+        return None if most is None else (values, most)
+
+    def _generate(
+        self, question: PackingQuestion, limits: Limits, precision: Precision, *, stop_at: float
+    ) -> LPSolution | DualValues:
+        """Rounds of master and pricing until the factor is low enough or nothing prices out."""
+        self._add_single_items(question)
+        left = grids(question, precision)
+        sizes = np.where(question.counts > 0, question.sizes.astype(np.float64), 0.0)
+        best = Duals(sizes, np.zeros(len(question.multiplicities)))
+        first = price(question, best, left[0], limits)
+        if isinstance(first, DualValues):
+            return first
+        if first is not None:
+            self.pool.add(first.patterns, first.types)
+            best = first.duals
+        self._master.pose(question)
+        while True:
+            solution = self._master.solve(limits)
+            if solution.factor <= stop_at or limits.stopped:
+                return solution
+            values = np.where(question.counts > 0, solution.class_values, 0.0)
+            duals = Duals(values, solution.type_values)
+            new = 0
+            while new == 0:
+                if not left or limits.stopped:
+                    return solution
+                priced = self._price_round(question, duals, best, left[0], limits)
+                if isinstance(priced, DualValues):
+                    return priced
+                new, best = priced
+                # Where rounds are long and find little, a finer grid finds more, or the proof.
+                sparse = new < _SPARSE and left[0] not in COARSE and len(left) > 1
+                if new == 0 or sparse:
+                    left = left[1:]
+
+    def _price_round(
+        self, question: PackingQuestion, duals: Duals, best: Duals, grid: Grid, limits: Limits
+    ) -> tuple[int, Duals] | DualValues:
+        """The number of patterns added for the duals, and the best duals known; or a proof.
+
+        The duals of the master swing from round to round. Priced on the way to the
+        best ones so far they give better patterns in fewer rounds (Pessoa, Sadykov,
+        Uchoa and Vanderbeck 2018, doi:10.1287/ijoc.2017.0784); where that gives none
+        they are priced themselves.
+        """
+        for share in (_SMOOTHING, 0.0) if grid in COARSE else (0.0,):
+            priced = price(question, duals.towards(best, share), grid, limits)
+            if isinstance(priced, DualValues):
+                return priced
+            if priced is None:
+                break
+            best = max(best, priced.duals, key=lambda known: known.bound(question))
+            new = self._take(priced, duals)
+            if new:
+                return new, best
+        return 0, best
+
+    def _add_single_items(self, question: PackingQuestion) -> None:
+        """One pattern for each item alone: every row of the master can be met, however small."""
+        for kind in np.flatnonzero(question.multiplicities):
+            fits = (question.counts > 0) & (question.sizes <= question.capacities[kind])
+            new = np.flatnonzero(fits & ~self._alone[kind])
+            alone = np.zeros((len(new), len(fits)), dtype=np.int16)
+            alone[np.arange(len(new)), new] = 1
+            self.pool.add(alone, np.full(len(new), kind))
+            self._alone[kind] |= fits
+
+    def _take(self, priced: Priced, duals: Duals) -> int:
+        """Add the patterns worth more than their bin; how many are new."""
+        worth = priced.patterns @ duals.by_class - duals.by_type[priced.types]
+        good = worth > 1e-9 * float(duals.by_type.max())
+        before = self.pool.size
+        self.pool.add(priced.patterns[good], priced.types[good])
+        return self.pool.size - before

@@ -1,0 +1,131 @@
+"""Dual vectors: integer proofs that a question has no packing, found and checked.
+
+A value v_c for every model class and V_k for every GPU type refute a question
+if no set of models that fits a GPU of type k is worth more than V_k, and all
+models together are worth more than all GPUs: sum of v_c > sum of G_k V_k.
+Whoever suggests v, the two conditions are integer arithmetic, and so is their
+check here: nothing rests on a float.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kvpr_opt._types import Floats, Ints
+from kvpr_opt.patterns.lp.knapsack_by_load import MAX_LOADS, MAX_VALUE, most_values
+from kvpr_opt.patterns.lp.knapsack_by_value import best_value, least_loads, value_limit
+from kvpr_opt.patterns.problem import DualValues, PackingQuestion
+
+#: The check is done only up to this many table entries (items times values, or loads).
+MAX_ENTRIES = 600_000_000
+
+
+@dataclass(frozen=True)
+class Items:
+    """The items of a question one by one, as far as copies can share a bin."""
+
+    sizes: Ints
+    owner: Ints
+
+    @classmethod
+    def of(cls, question: PackingQuestion, wanted: NDArray[np.bool_]) -> Items:
+        """Items of the `wanted` classes that fit some bin, largest first."""
+        largest = int(question.capacities[question.multiplicities > 0].max(initial=0))
+        sizes = question.sizes
+        copies = np.minimum(question.counts, largest // np.maximum(sizes, 1))
+        order = np.argsort(-sizes, kind="stable")
+        order = order[wanted[order] & (copies[order] > 0)]
+        owner = np.repeat(order, copies[order])
+        return cls(sizes=sizes[owner], owner=owner)
+
+
+@dataclass(frozen=True)
+class Bundles:
+    """The items of a question, copies in bundles of 1, 2, 4, ... and what is left.
+
+    Every number of copies is a sum of bundles, so that a knapsack over bundles is one
+    over items, with fewer rows.
+
+    Attributes
+    ----------
+    sizes, owner, copies
+        By bundle: what it needs, its class, and how many copies it is.
+    """
+
+    sizes: Ints
+    owner: Ints
+    copies: Ints
+
+    @classmethod
+    def of(cls, question: PackingQuestion, wanted: NDArray[np.bool_]) -> Bundles:
+        """Bundles of the `wanted` classes that fit some bin, classes of large items first."""
+        items = Items.of(question, wanted)
+        owner, copies = [], []
+        classes, starts = np.unique(items.owner, return_index=True)
+        numbers = np.bincount(items.owner, minlength=1)
+        for c in classes[np.argsort(starts, kind="stable")]:
+            left, bundle = int(numbers[c]), 1
+            while left:
+                bundle = min(bundle, left)
+                owner.append(c)
+                copies.append(bundle)
+                left -= bundle
+                bundle *= 2
+        owners = np.array(owner, dtype=np.int64)
+        multiples = np.array(copies, dtype=np.int64)
+        return cls(sizes=question.sizes[owners] * multiples, owner=owners, copies=multiples)
+
+    def worth(self, values: Ints) -> Ints:
+        """The values of the bundles, from those of each class."""
+        return np.asarray(values[self.owner] * self.copies)
+
+
+def most_by_type(question: PackingQuestion, values: Ints) -> Ints | None:
+    """The most that a set of models within the capacity of each type is worth, exactly.
+
+    ``None`` where the table would be too large.
+    """
+    items = Bundles.of(question, values > 0)
+    worth = items.worth(values)
+    limit = int(question.capacities.max())
+    if worth.size == 0:
+        return np.zeros(len(question.capacities), dtype=np.int64)
+    top = value_limit(items.sizes, worth, limit)
+    # An entry by load takes a quarter of the time of one by value.
+    short = limit < MAX_LOADS and limit * worth.size <= MAX_ENTRIES
+    if short and limit < 4 * top < 4 * MAX_VALUE:
+        return most_values(items.sizes, worth, question.capacities)
+    if top * worth.size > MAX_ENTRIES:
+        return None
+    loads = least_loads(items.sizes, worth, top, limit)
+    return np.array([best_value(loads, c) for c in question.capacities], dtype=np.int64)
+
+
+def refutes(question: PackingQuestion, values: Ints) -> DualValues | None:
+    """The dual vector with these class values, if it refutes the question."""
+    most = most_by_type(question, values)
+    if most is None or int(values @ question.counts) <= int(most @ question.multiplicities):
+        return None
+    return DualValues(tuple(values.tolist()), tuple(most.tolist()))
+
+
+def rounded(values: Floats, scale: float) -> Ints:
+    """Float values as multiples of 1 / `scale`."""
+    return np.asarray(np.rint(np.maximum(values, 0.0) * scale).astype(np.int64))
+
+
+def refuted_at_once(question: PackingQuestion) -> DualValues | None:
+    """A proof where the items outweigh the bins, or one of them fits no bin."""
+    if question.slack < 0:
+        return DualValues(tuple(question.sizes.tolist()), tuple(question.capacities.tolist()))
+    room = int(question.capacities[question.multiplicities > 0].max(initial=-1))
+    too_large = np.flatnonzero((question.counts > 0) & (question.sizes > room))
+    if too_large.size == 0:
+        return None
+    values = np.zeros(len(question.sizes), dtype=np.int64)
+    values[too_large[0]] = 1
+    fits = question.capacities >= question.sizes[too_large[0]]
+    return DualValues(tuple(values.tolist()), tuple(fits.astype(np.int64).tolist()))

@@ -1,0 +1,248 @@
+"""Knapsack by value: the least load that reaches each value. Compiled kernels.
+
+Pricing asks for the sets of items worth most in each capacity. With integer
+values the dynamic program over the value reached (Kellerer, Pferschy and
+Pisinger 2004, doi:10.1007/978-3-540-24777-7, section 2.3) is exact whatever
+the size of the weights, and one table answers every capacity at once. Its rows
+are monotone (least load of a value of *at least* v), so that a table of the
+first items and one of the last items combine into the best set through each
+item in one sweep.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kvpr_opt._types import Counts, Ints, Words
+from kvpr_opt.kernels import compiled
+
+
+@compiled
+def value_limit(sizes: Ints, values: Ints, capacity: int) -> int:
+    """An upper bound on the value of any set of items within the capacity (fractional)."""
+    order = np.argsort(-(values / np.maximum(sizes, 1)), kind="mergesort")
+    room, total = capacity, 0
+    for i in order:
+        if sizes[i] <= room:
+            room -= sizes[i]
+            total += values[i]
+        else:
+            # Rounded up, with room for the rounding of the float ratio.
+            return total + int(np.ceil(values[i] * (room / sizes[i]) * (1 + 1e-9))) + 1
+    return int(total)
+
+
+@compiled
+def _extend(below: Ints, above: Ints, size: int, value: int) -> None:
+    """One more item: `above` becomes the least loads with it, `below` those without."""
+    edge = min(value, below.size - 1) + 1
+    above[0] = 0
+    above[1:edge] = size
+    # Two plain loops become vector code, in the width of the rows.
+    _on_top(below[1:], above[edge:], size)
+    _lower_of(below, above)
+
+
+@compiled
+def _on_top(below: Ints, above: Ints, size: int) -> None:
+    for v in range(above.size):
+        above[v] = below[v] + size
+
+
+@compiled
+def _lower_of(below: Ints, above: Ints) -> None:
+    for v in range(below.size):
+        without, taken = below[v], above[v]
+        above[v] = taken if taken < without else without
+
+
+@compiled
+def least_loads(sizes: Ints, values: Ints, top: int, limit: int) -> Ints:
+    """Least load of each value 0..top over all sets of items; `limit` + 1 stands for more."""
+    row = np.full(top + 1, limit + 1, dtype=np.int64)
+    row[0] = 0
+    other = np.empty_like(row)
+    for i in range(sizes.size):
+        _extend(row, other, sizes[i], values[i])
+        row, other = other, row
+    return row
+
+
+def least_loads_by_prefix(sizes: Ints, values: Ints, top: int, limit: int) -> Ints:
+    """Row i: least loads over the first i items. In 32 bits, if those are enough."""
+    wide = limit >= 1 << 30
+    table = np.empty((sizes.size + 1, top + 1), dtype=np.int64 if wide else np.int32)
+    _tabulate(sizes, values, limit, table)
+    return table
+
+
+@compiled
+def _tabulate(sizes: Ints, values: Ints, limit: int, table: Ints) -> None:
+    table[0, :] = limit + 1
+    table[0, 0] = 0
+    for i in range(sizes.size):
+        _extend(table[i], table[i + 1], sizes[i], values[i])
+
+
+@compiled
+def best_value(loads: Ints, capacity: int) -> int:
+    """The largest value whose least load is within the capacity."""
+    return int(np.searchsorted(loads, capacity, side="right")) - 1
+
+
+@compiled
+def _unwind(
+    table: Ints, rows: int, value: int, values: Ints, owner: Ints, copies: Ints, pattern: Ints
+) -> None:
+    """Add to `pattern` a set of the first `rows` items that reaches `value` with least load."""
+    v = value
+    for i in range(rows - 1, -1, -1):
+        if v <= 0:
+            return
+        if table[i + 1, v] != table[i, v]:
+            pattern[owner[i]] += copies[i]
+            v = max(0, v - values[i])
+
+
+@compiled
+def _fill(pattern: Ints, room: int, sizes: Ints, owner: Ints, copies: Ints, counts: Ints) -> None:
+    """Add items that still fit, in the order given: a larger set covers no less."""
+    for i in range(sizes.size):
+        c = owner[i]
+        if sizes[i] <= room and pattern[c] + copies[i] <= counts[c]:
+            pattern[c] += copies[i]
+            room -= sizes[i]
+
+
+@compiled
+def _best_split(before: Ints, after: Ints, room: int) -> tuple[int, int]:
+    """The values of most sum whose least loads in two rows fit together."""
+    at_u, at_v = 0, best_value(after, room)
+    reach, v = at_v, at_v
+    for u in range(before.size):
+        if before[u] > room:
+            break
+        while after[v] > room - before[u]:
+            v -= 1
+        if u + v > reach:
+            reach, at_u, at_v = u + v, u, v
+    return at_u, at_v
+
+
+def best_through_each(
+    sizes: Ints, values: Ints, owner: Ints, copies: Ints, counts: Ints, capacities: Ints,
+    wanted: Ints, top: int,
+) -> tuple[Counts, Ints, Ints]:  # fmt: skip
+    """For each item and capacity, the most valuable set that contains it.
+
+    Parameters
+    ----------
+    sizes, values, owner, copies
+        By item, which is so many copies of the class that is its owner.
+    counts
+        By class, how many copies a set may hold.
+    capacities, wanted
+        By type; only sets worth more than `wanted` are returned.
+    top
+        An upper bound on the value of every set.
+
+    Returns
+    -------
+    The sets (counts by class), the type of each, and the largest value by type.
+    """
+    limit = int(capacities.max())
+    first = least_loads_by_prefix(sizes, values, top, limit)
+    last = least_loads_by_prefix(sizes[::-1].copy(), values[::-1].copy(), top, limit)
+    return _through_each(sizes, values, owner, copies, counts, capacities, wanted, first, last)
+
+
+@compiled
+def _through_each(
+    sizes: Ints, values: Ints, owner: Ints, copies: Ints, counts: Ints, capacities: Ints,
+    wanted: Ints, first: Ints, last: Ints,
+) -> tuple[Counts, Ints, Ints]:  # fmt: skip
+    """The same, given the tables of the first and of the last items."""
+    n, types = sizes.size, capacities.size
+    best = np.empty(types, dtype=np.int64)
+    for k in range(types):
+        best[k] = best_value(first[n], capacities[k])
+    patterns = np.zeros((n * types, counts.size), dtype=np.int16)
+    kind_of = np.empty(n * types, dtype=np.int64)
+    found = 0
+    pattern = np.zeros(counts.size, dtype=np.int64)
+    for i in range(n):
+        before, after = first[i], last[n - 1 - i]
+        for k in range(types):
+            room = capacities[k] - sizes[i]
+            if room < 0:
+                continue
+            u, v = _best_split(before, after, room)
+            if values[i] + u + v <= wanted[k]:
+                continue
+            pattern[:] = 0
+            pattern[owner[i]] = copies[i]
+            _unwind(first, i, u, values, owner, copies, pattern)
+            _unwind(last, n - 1 - i, v, values[::-1], owner[::-1], copies[::-1], pattern)
+            _fill(pattern, room - before[u] - after[v], sizes, owner, copies, counts)
+            patterns[found, :] = pattern
+            kind_of[found] = k
+            found += 1
+    return patterns[:found], kind_of[:found], best
+
+
+@compiled
+def _loads_and_choices(sizes: Ints, values: Ints, top: int, limit: int) -> tuple[Ints, Words]:
+    """Least loads over all items, and one bit an entry: whether the item lowered the load."""
+    row = np.full(top + 1, limit + 1, dtype=np.int64)
+    row[0] = 0
+    other = np.empty_like(row)
+    taken = np.zeros((sizes.size, top // 64 + 1), dtype=np.uint64)
+    for i in range(sizes.size):
+        _extend(row, other, sizes[i], values[i])
+        for block in range(top // 64 + 1):
+            bits = np.uint64(0)
+            start = block * 64
+            for v in range(start, min(start + 64, top + 1)):
+                bits |= np.uint64(other[v] < row[v]) << np.uint64(v - start)
+            taken[i, block] = bits
+        row, other = other, row
+    return row, taken
+
+
+@compiled
+def best_of_all(
+    sizes: Ints, values: Ints, owner: Ints, copies: Ints, counts: Ints, capacities: Ints,
+    wanted: Ints, top: int, keep: int,
+) -> tuple[Counts, Ints, Ints]:  # fmt: skip
+    """The most valuable sets of each capacity, at values too fine for a whole table.
+
+    As :func:`best_through_each`, but the sets differ only by their value; at
+    most `keep` of them a type.
+    """
+    n, types = sizes.size, capacities.size
+    loads, taken = _loads_and_choices(sizes, values, top, capacities.max())
+    best = np.empty(types, dtype=np.int64)
+    patterns = np.zeros((keep * types, counts.size), dtype=np.int16)
+    kind_of = np.empty(keep * types, dtype=np.int64)
+    pattern = np.zeros(counts.size, dtype=np.int64)
+    found = 0
+    for k in range(types):
+        best[k] = best_value(loads, capacities[k])
+        load, until = -1, found + keep
+        for reach in range(best[k], max(wanted[k], 0), -1):
+            if found == until:
+                break
+            if loads[reach] == load:
+                continue
+            load = loads[reach]
+            pattern[:] = 0
+            v = reach
+            for i in range(n - 1, -1, -1):
+                if v > 0 and (taken[i, v // 64] >> np.uint64(v % 64)) & np.uint64(1):
+                    pattern[owner[i]] += copies[i]
+                    v = max(0, v - values[i])
+            _fill(pattern, capacities[k] - load, sizes, owner, copies, counts)
+            patterns[found, :] = pattern
+            kind_of[found] = k
+            found += 1
+    return patterns[:found], kind_of[:found], best

@@ -1,0 +1,75 @@
+"""The patterns found so far, shared by every threshold and every part of the search."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kvpr_opt._types import Counts, Ints
+from kvpr_opt.patterns.problem import PackingQuestion
+
+#: Entries of a block of counts.
+_BLOCK = 4_000_000
+
+
+class PatternPool:
+    """A growing set of patterns: counts by class, and the GPU type each one is for.
+
+    Parameters
+    ----------
+    classes
+        Number of model classes.
+    """
+
+    def __init__(self, classes: int) -> None:
+        self._counts: Counts = np.zeros((256, classes), dtype=np.int16)
+        self._kinds: Ints = np.zeros(256, dtype=np.int64)
+        self._known: set[tuple[int, bytes]] = set()
+        self.size = 0
+
+    @property
+    def counts(self) -> Counts:
+        """Counts by pattern and class."""
+        return self._counts[: self.size]
+
+    @property
+    def types(self) -> Ints:
+        """GPU type by pattern."""
+        return self._kinds[: self.size]
+
+    def add(self, patterns: Counts, types: Ints) -> None:
+        """Take the patterns that are not in the pool yet."""
+        for pattern, kind in zip(patterns, types, strict=True):
+            key = (int(kind), pattern.tobytes())
+            if key in self._known:
+                continue
+            self._known.add(key)
+            if self.size == len(self._kinds):
+                self._counts = np.concatenate([self._counts, np.zeros_like(self._counts)])
+                self._kinds = np.concatenate([self._kinds, np.zeros_like(self._kinds)])
+            self._counts[self.size] = pattern
+            self._kinds[self.size] = kind
+            self.size += 1
+
+    def usable(self, question: PackingQuestion) -> NDArray[np.bool_]:
+        """Which patterns fit, and take no more of a class than there is (none left is fine)."""
+        counts = self.counts
+        fits = loads(counts, question.sizes) <= question.capacities[self.types]
+        left = question.counts
+        short = (left > 0) & (left < counts.max(axis=0, initial=0))
+        if short.any():
+            fits &= (counts[:, short] <= left[short]).all(axis=1)
+        return np.asarray(fits)
+
+
+def loads(counts: NDArray[np.integer], sizes: Ints, most: Ints | None = None) -> Ints:
+    """The load of each row of counts, of which no more than `most` of a class may count.
+
+    In blocks, as numpy widens the counts before it multiplies.
+    """
+    step = max(1, _BLOCK // max(1, len(sizes)))
+    total = np.empty(len(counts), dtype=np.int64)
+    for start in range(0, len(counts), step):
+        rows = counts[start : start + step]
+        total[start : start + step] = (rows if most is None else np.minimum(rows, most)) @ sizes
+    return total

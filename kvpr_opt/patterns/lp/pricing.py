@@ -1,0 +1,212 @@
+"""Pricing: the patterns worth most for given duals, level by level ever more finely.
+
+The duals are rounded to integers, and the knapsack problem of each GPU type is
+solved exactly in them: its optimum makes a refutation of the rounded duals a
+proof, and its best sets are the patterns that the LP lacks. Coarse values find
+patterns in a millisecond. Fine ones decide what coarse ones leave open: near the
+optimum the pattern LP is often millionths of a GPU short of a packing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, auto
+
+import numpy as np
+
+from kvpr_opt._types import Counts, Floats, Ints
+from kvpr_opt.limits import Limits
+from kvpr_opt.patterns.lp.dual import Bundles, rounded
+from kvpr_opt.patterns.lp.knapsack_by_load import (
+    MAX_LOADS,
+    MAX_VALUE,
+    best_loads,
+    most_by_load,
+    sets_of_loads,
+)
+from kvpr_opt.patterns.lp.knapsack_by_value import best_of_all, best_through_each, value_limit
+from kvpr_opt.patterns.problem import DualValues, PackingQuestion
+
+#: Entries of a whole table by value on a coarse grid and on a finer one, and of one with a
+#: bit an entry.
+_COARSE_ENTRIES, _TABLE_ENTRIES, _BIT_ENTRIES = 40_000_000, 16_000_000, 500_000_000
+
+#: Entries of a table by load that take as long as a whole one by value, and at most.
+_SHORT_LOAD, _LONG_LOAD = 600_000_000, 3_000_000_000
+
+#: Patterns a type and round where there is no whole table by value.
+_FEW = 100
+
+#: From a table by load: sets through each class, and how far from full they may be, as a
+#: share of the capacity.
+_THROUGH, _NEAR_FULL = 2, 0.02
+
+
+class Precision(Enum):
+    """How finely duals may be rounded before a question stays undecided."""
+
+    #: For a dive, where a near miss is as good.
+    COARSE = auto()
+    #: As finely as a round stays short.
+    FINE = auto()
+    #: For the last word on a threshold.
+    FULL = auto()
+
+
+@dataclass(frozen=True)
+class Grid:
+    """What a full GPU is worth in integers, and how the table of the knapsack is laid out."""
+
+    scale: int
+    by_load: bool = False
+
+
+#: Cheap grids, which come first.
+COARSE = (Grid(2_000), Grid(20_000))
+_BY_VALUE = (Grid(250_000), Grid(400_000), Grid(900_000))
+_BY_LOAD = tuple(Grid(scale, by_load=True) for scale in (10**6, 10**7, 5 * 10**8))
+
+
+def grids(question: PackingQuestion, precision: Precision) -> tuple[Grid, ...]:
+    """The grids for a question, the coarsest first."""
+    if precision is Precision.COARSE:
+        return COARSE
+    items = Bundles.of(question, question.counts > 0)
+    loads = int(question.capacities.max()) + 1
+    most = _LONG_LOAD if precision is Precision.FULL else _SHORT_LOAD
+    if loads <= MAX_LOADS and loads * len(items.sizes) <= most:
+        return COARSE + _BY_LOAD
+    return COARSE + (_BY_VALUE if precision is Precision.FULL else _BY_VALUE[:1])
+
+
+def unrounded(question: PackingQuestion, values: Ints, full: int) -> Grid | None:
+    """The grid on which integer values are priced as they are; ``None`` if its table is long.
+
+    Parameters
+    ----------
+    question, values
+        A question, and values by class.
+    full
+        The worth of a full GPU.
+    """
+    items = Bundles.of(question, values > 0)
+    room = int(question.capacities.max())
+    top = value_limit(items.sizes, items.worth(values), room)
+    if top * len(items.sizes) <= _TABLE_ENTRIES and top <= room:
+        return Grid(full)
+    short = room < MAX_LOADS and room * len(items.sizes) <= _LONG_LOAD
+    return Grid(full, by_load=True) if short else None
+
+
+@dataclass(frozen=True)
+class Duals:
+    """Values by class and by type."""
+
+    by_class: Floats
+    by_type: Floats
+
+    def bound(self, question: PackingQuestion) -> float:
+        """What all items are worth. Where all bins are worth 1, a lower bound on the factor."""
+        return float(self.by_class @ question.counts)
+
+    def towards(self, other: Duals, share: float) -> Duals:
+        """The duals on the way from these to others."""
+        return Duals(
+            share * other.by_class + (1 - share) * self.by_class,
+            share * other.by_type + (1 - share) * self.by_type,
+        )
+
+
+@dataclass(frozen=True)
+class Priced:
+    """The patterns worth most for some duals, their types, and the duals as priced out."""
+
+    patterns: Counts
+    types: Ints
+    duals: Duals
+
+
+def price(
+    question: PackingQuestion, duals: Duals, grid: Grid, limits: Limits
+) -> Priced | DualValues | None:
+    """The patterns worth most, or a proof that there is no packing; ``None`` if stopped."""
+    items = Bundles.of(question, duals.by_class > 0)
+    worth_of_full = float(duals.by_type.max()) or float(question.capacities.max())
+    scale = _scale(grid, len(items.sizes)) / worth_of_full
+    whole, top = _in_integers(question, duals, items, scale)
+    if top >= MAX_VALUE and grid.by_load:
+        scale *= MAX_VALUE / (2 * top)
+        whole, top = _in_integers(question, duals, items, scale)
+    # A little less than wanted: what the rounding hides is judged in floats afterwards.
+    wanted = np.floor(duals.by_type * scale).astype(np.int64) - 2
+    if grid.by_load:
+        found = _best_by_load(question, items, whole, wanted, limits)
+    else:
+        knapsack = (
+            items.sizes, items.worth(whole), items.owner, items.copies,
+            question.counts, question.capacities, wanted,
+        )  # fmt: skip
+        entries = _COARSE_ENTRIES if grid in COARSE else _TABLE_ENTRIES
+        if top * len(items.sizes) <= entries:
+            found = best_through_each(*knapsack, top)
+        else:
+            found = best_of_all(*knapsack, top, _FEW)
+    if found is None:
+        return None
+    patterns, types, best = found
+    if int(whole @ question.counts) > int(best @ question.multiplicities):
+        return DualValues(tuple(whole.tolist()), tuple(best.tolist()))
+    total = float(best @ question.multiplicities) or 1.0  # where all is rounded to nothing
+    return Priced(patterns, types, Duals(whole / total, best / total))
+
+
+def _scale(grid: Grid, items: int) -> int:
+    """The worth of a full GPU, less than asked for where the table would be too large."""
+    if grid.by_load:
+        return grid.scale
+    # Whole tables up to the last grid that has them; a bit an entry above.
+    entries = _TABLE_ENTRIES * 9 // 10 if grid == _BY_VALUE[0] else _BIT_ENTRIES
+    return min(grid.scale, max(COARSE[0].scale, entries // max(1, items)))
+
+
+def _in_integers(
+    question: PackingQuestion, duals: Duals, items: Bundles, scale: float
+) -> tuple[Ints, int]:
+    """The duals of the classes as multiples of 1 / `scale`, and no less than a bin can hold."""
+    whole = rounded(duals.by_class, scale)
+    return whole, value_limit(items.sizes, items.worth(whole), int(question.capacities.max()))
+
+
+def _best_by_load(
+    question: PackingQuestion, items: Bundles, values: Ints, wanted: Ints, limits: Limits
+) -> tuple[Counts, Ints, Ints] | None:
+    """For each type, valuable sets that differ in their load; ``None`` if stopped.
+
+    The best ones of all, and for each class: the best set that leaves room for one item
+    of it, and that item.
+    """
+    largest = int(question.capacities.max())
+    table = most_by_load(items.sizes, items.worth(values), largest, limits)
+    if table is None:
+        return None
+    row, taken = table
+    classes = np.unique(items.owner)
+    patterns, types, best = [], [], []
+    for kind, capacity in enumerate(question.capacities.tolist()):
+        best.append(int(row[: capacity + 1].max()))
+        least = max(int(wanted[kind]), 0)
+        loads, added = [best_loads(row, 0, capacity, least, _FEW)], []
+        for c in classes:
+            room = capacity - int(question.sizes[c])
+            near = room - int(_NEAR_FULL * capacity)
+            loads.append(best_loads(row, near, room, least - int(values[c]), _THROUGH))
+            added.append(np.full(len(loads[-1]), c))
+        first, through = len(loads[0]), np.concatenate([np.zeros(0, dtype=np.int64), *added])
+        some, place = np.unique(np.concatenate(loads), return_inverse=True)
+        sets = sets_of_loads(taken, items.sizes, items.owner, items.copies, some, len(values))
+        sets = sets[place]
+        sets[np.arange(first, len(sets)), through] += 1
+        sets = sets[(sets <= question.counts).all(axis=1)]
+        patterns.append(sets)
+        types.append(np.full(len(sets), kind))
+    return np.concatenate(patterns), np.concatenate(types), np.array(best, dtype=np.int64)

@@ -1,0 +1,101 @@
+"""The way down: attempts to lower the incumbent, by the main thread and by a second one.
+
+Bounds come from one long chain of questions, each of which needs the last answer.
+Placements need luck: another dive with other choices, another neighbourhood. So
+where there is a second core, a thread of its own tries its luck, with a pattern LP
+of its own, while the main one climbs. LP and kernels run outside the interpreter's
+lock. Whichever meets the other's value ends the run.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+
+from kvpr_opt.errors import NumericalError
+from kvpr_opt.patterns.steps import Attempts, Effort, Findings
+from kvpr_opt.problem.scaled import Threshold
+from kvpr_opt.search.tracker import Tracker
+
+#: Tries of a kind below the incumbent in one round.
+_TRIES = 3
+
+#: Where the random seeds of the second thread start.
+_OTHER_SEEDS = 1_000_000
+
+
+def dive_low(attempts: Attempts, effort: Effort) -> None:
+    """Dive at the lowest threshold that may pass the LP."""
+    low, high, passing = attempts.low, attempts.high, attempts.findings.passing
+    lowest = low if passing is None else max(passing, low)
+    if lowest < high and not attempts.tracker.done:
+        attempts.dive(attempts.scaled.at_most(lowest), effort)
+
+
+def lower(attempts: Attempts, effort: Effort, attempt: Callable[[Threshold, Effort], bool]) -> None:
+    """Try between bound and incumbent, halfway from the last threshold that failed."""
+    tried = attempts.low
+    for _ in range(_TRIES):
+        if attempts.tracker.done:
+            return
+        high = attempts.high
+        threshold = attempts.scaled.below(high)
+        if tried < threshold.value:
+            half = attempts.between(tried, high, Fraction(1, 2))
+            threshold = min(half, threshold, key=lambda choice: choice.value)
+        if not attempt(threshold, effort):
+            if threshold.value <= tried:
+                return
+            tried = Fraction(threshold.value)
+
+
+@contextmanager
+def assisted(tracker: Tracker, skip: Collection[str], findings: Findings) -> Iterator[None]:
+    """Let a second thread lower the incumbent while the block works.
+
+    There is none where nothing is left that could lower it. It ends with the block,
+    within the time that the tools take between two looks at the limits. What it
+    raised is raised here.
+    """
+    if {"dives", "neighbourhoods"} <= set(skip):
+        yield
+        return
+    over = threading.Event()
+    attempts = Attempts(tracker, skip, findings, seed=_OTHER_SEEDS, until=over.is_set)
+    raised: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            _descend(attempts, over)
+        except NumericalError:
+            pass  # its LP failed; the main thread goes on, and has its own
+        except BaseException as error:
+            raised.append(error)
+            tracker.limits.interrupt()
+
+    thread = threading.Thread(target=work, name="kvpr-opt descent")
+    thread.start()
+    try:
+        yield
+    except NumericalError:
+        if not raised:
+            raise
+    finally:
+        over.set()
+        thread.join()
+    if raised:
+        raise raised[0]
+
+
+def _descend(attempts: Attempts, over: threading.Event) -> None:
+    number = 0
+    while not attempts.over:
+        # Budgets of the second round from the start: its dives are those that vary.
+        effort = Effort.of_round(number + 1)
+        lower(attempts, effort, attempts.repack)
+        dive_low(attempts, effort)
+        lower(attempts, effort, attempts.dive)
+        number += 1
+        over.wait(0.01)  # where a round is over at once, the other thread needs the time

@@ -1,0 +1,1 @@
+"""Proofs of infeasibility: short dual vectors and trees of cases."""

@@ -1,0 +1,94 @@
+"""Turns answers about classes and types into placements and evidence about models and GPUs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.metadata import version
+
+import numpy as np
+
+from kvpr_opt.certificates import evidence
+from kvpr_opt.patterns.problem import DualValues, NoPacking, Packing
+from kvpr_opt.problem.instance import Instance
+from kvpr_opt.problem.placement import Placement
+from kvpr_opt.problem.scaled import ScaledInstance, Threshold
+from kvpr_opt.verify import MAX_POINT_DIGITS
+
+#: Points of a model or a GPU that the checker reads, at most.
+MAX_POINTS = 10**MAX_POINT_DIGITS - 1
+
+
+def points_by_model(scaled: ScaledInstance, class_values: Sequence[int]) -> tuple[int, ...]:
+    """The points of each model, from those of its class."""
+    points = [0] * len(scaled.sizes)
+    for value, group in zip(class_values, scaled.classes, strict=True):
+        for model in group.models:
+            points[model] = value
+    return tuple(points)
+
+
+def dual_proof(
+    scaled: ScaledInstance, threshold: Threshold, vector: DualValues
+) -> evidence.Evidence:
+    """A dual vector, by model and GPU type, or a simpler argument that says as much.
+
+    The checker follows numbers of a few digits. Longer ones come from the sizes
+    themselves, where the volume refutes the threshold; others are our own word.
+    """
+    problem = scaled.packing(threshold)
+    points = evidence.DualVector(points_by_model(scaled, vector.class_values), vector.type_values)
+    short = max(*points.models, *points.gpus, 0) <= MAX_POINTS
+    if short and points.row_work(max(problem.capacities)) is not None:
+        return points
+    if sum(problem.sizes) > sum(problem.capacities):
+        return evidence.Volume()
+    return _own_claim(threshold, "dual vector of long numbers", {})
+
+
+def exhaustion(threshold: Threshold, answer: NoPacking) -> evidence.SolverClaim:
+    """Our own word that every way to pack was tried: no checker can repeat it."""
+    return _own_claim(threshold, "exhaustive search over patterns", {"nodes": answer.nodes})
+
+
+def _own_claim(threshold: Threshold, what: str, parameters: dict[str, int]) -> evidence.SolverClaim:
+    return evidence.SolverClaim(
+        solver=f"kvpr-opt, {what}",
+        version=version("kvpr-opt"),
+        threshold=threshold.value,
+        parameters=dict(parameters),
+    )
+
+
+def placement_of(instance: Instance, packing: Packing) -> Placement:
+    """The placement that puts each pattern on a GPU of its type.
+
+    Models that no pattern holds, because they need nothing, go to the first GPU.
+
+    Raises
+    ------
+    InvalidPlacementError
+        If a packing of rounded sizes does not fit in exact numbers.
+    """
+    scaled = instance.scaled
+    free = [list(kind.gpus) for kind in scaled.types]
+    waiting = [list(group.models) for group in scaled.classes]
+    gpu_of = [0] * len(scaled.sizes)
+    for counts, kind in zip(packing.counts, packing.types, strict=True):
+        gpu = free[kind].pop(0)
+        for c in counts.nonzero()[0]:
+            for _ in range(int(counts[c])):
+                gpu_of[waiting[c].pop(0)] = gpu
+    return Placement(instance, gpu_of)
+
+
+def packing_of(placement: Placement) -> Packing:
+    """A placement as a pattern for each GPU, in their order, empty ones included."""
+    scaled = placement.instance.scaled
+    class_of = {model: c for c, group in enumerate(scaled.classes) for model in group.models}
+    counts = np.zeros((len(scaled.capacities), len(scaled.classes)), dtype=np.int16)
+    for model, gpu in enumerate(placement.gpu_of):
+        counts[gpu, class_of[model]] += 1
+    types = np.zeros(len(scaled.capacities), dtype=np.int64)
+    for k, kind in enumerate(scaled.types):
+        types[list(kind.gpus)] = k
+    return Packing(counts, types)

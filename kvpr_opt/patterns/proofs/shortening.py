@@ -1,0 +1,184 @@
+"""Rounding a dual vector to small integers that still refute its question.
+
+Points of few digits make a short proof, and one that is checked soon. Multiplied
+by a smaller scale and rounded, points lose some of what they proved by; how much
+is chance, and at one scale in thousands it is little. The patterns that are worth
+nearly their bin tell at once, for all these scales, how much is lost at least, so
+that the exact check, a knapsack over all sets, is left to the best of them. Where
+that fails it finds patterns that were missing in the comparison.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from kvpr_opt._types import Counts, Ints
+from kvpr_opt.limits import Limits
+from kvpr_opt.patterns.lp.dual import refutes
+from kvpr_opt.patterns.lp.pool import PatternPool, loads
+from kvpr_opt.patterns.lp.pricing import Duals, price, unrounded
+from kvpr_opt.patterns.problem import DualValues, PackingQuestion
+
+#: How many times fewer units a GPU than expected are tried: the duals of the linear program
+#: of a few models are multiples of a simple fraction.
+_LUCK = 4
+
+#: A vector at hand of fewer times the units expected is left as it is, if it is not long: units
+#: times items, of which the checker does a hundred million in a second.
+_WORTHWHILE, _LONG = 3, 30_000_000
+
+#: Scales are compared up to so many times the least of them; of these the best is checked.
+_STEP = 1.5
+
+#: Exact checks that may fail, of those that are no matter of a millisecond: by so many units
+#: times items.
+_CHECKS, _LONG_CHECK = 6, 200_000
+
+#: Points compared at once, of all classes and scales: at least and at most, and between them
+#: one for so many bytes that a check of the vector at hand changes, about.
+_POINTS, _MAX_POINTS, _BYTES = 100_000, 1_000_000, 10
+
+#: Scales are compared by a few patterns of each type first, the best of them by more.
+_FEW, _SCALES, _PATTERNS = 50, 1000, 500
+
+#: Units a GPU up to which rounding down is compared, too; by so much more, what is whole stays.
+_SIMPLE, _NEARLY = 5_000, 1 + 1e-6
+
+
+def shorten_dual(
+    question: PackingQuestion, vector: DualValues, pool: PatternPool, limits: Limits
+) -> DualValues:
+    """A vector of smaller numbers that refutes the same question, if one is found soon.
+
+    Parameters
+    ----------
+    question, vector
+        A question, and what refutes it.
+    pool
+        Patterns to compare scales by, best those of the linear program that the vector
+        is a dual solution of.
+    limits
+        Where they come first, the vector at hand is returned.
+    """
+    fullest, likely = max(vector.type_values), _likely(question, vector)
+    items = int(question.counts.sum())
+    long = fullest * items >= _LONG
+    if fullest <= 1 or (fullest < _WORTHWHILE * likely and not long):
+        return vector
+    patterns = _Comparison(question, vector, pool)
+    low, long_checks, again = max(1.0, likely / _LUCK), 0, False
+    while _STEP * low < fullest and long_checks < _CHECKS and not limits.stopped:
+        values, excess = patterns.best(low)
+        if excess > 0:
+            smaller = refutes(question, values)
+            if smaller is not None:
+                return smaller
+            long_checks += low * items >= _LONG_CHECK
+            again = patterns.learn(values, limits) and not again
+        if excess <= 0 or not again:
+            low, again = _STEP * low, False
+    return vector
+
+
+def _likely(question: PackingQuestion, vector: DualValues) -> int:
+    """About the least units a GPU that do.
+
+    In whole numbers the items exceed the bins by one at least. With so many units a
+    GPU, one is the share by which they exceed them here; fewer may do, by luck.
+    """
+    bins = sum(
+        int(n) * value for n, value in zip(question.multiplicities, vector.type_values, strict=True)
+    )
+    items = sum(
+        int(n) * value for n, value in zip(question.counts, vector.class_values, strict=True)
+    )
+    # What rounded sizes make of it may refute nothing any more.
+    return bins // (max(items - bins, 1) * question.bins)
+
+
+class _Set(NamedTuple):
+    """The classes in a pattern, and how many items of each."""
+
+    classes: Ints
+    copies: Ints
+
+    @classmethod
+    def of(cls, pattern: Counts) -> _Set:
+        """The classes that a pattern has any items of."""
+        classes = np.flatnonzero(pattern)
+        return cls(classes, pattern[classes].astype(np.int64))
+
+    def worth(self, points: Ints) -> Ints:
+        """The points of the set, from those of each class."""
+        return np.asarray(self.copies @ points[self.classes])
+
+
+class _Comparison:
+    """What is left of a proof at many scales, as far as some patterns can tell."""
+
+    def __init__(self, question: PackingQuestion, vector: DualValues, pool: PatternPool) -> None:
+        fullest = max(vector.type_values)
+        self._question = question
+        self._shares = np.array(vector.class_values, dtype=np.float64) / fullest
+        points = fullest * int(question.counts.sum()) // _BYTES
+        self._scales = min(max(points, _POINTS), _MAX_POINTS) // max(1, len(question.counts))
+        self._sets: list[list[_Set]] = []
+        usable = pool.usable(question)
+        for kind in range(len(question.multiplicities)):
+            of_kind = pool.counts[usable & (pool.types == kind)]
+            worth = loads(of_kind, np.array(vector.class_values, dtype=np.int64))
+            best = np.argsort(-worth, kind="stable")[:_PATTERNS]
+            self._sets.append([_Set.of(pattern) for pattern in of_kind[best]])
+
+    def best(self, low: float) -> tuple[Ints, int]:
+        """The points by class that prove most, of the scales from `low` up to a step above.
+
+        Returns
+        -------
+        The points, and by how much they exceed the bins at most: where that is 0 or less,
+        no scale compared will do.
+        """
+        high, number = _STEP * low, self._scales
+        first, end = math.ceil(low), math.ceil(high)
+        all_whole = 0 < end - first <= number
+        scales = np.arange(first, end) if all_whole else np.linspace(low, high, number)
+        exact = np.outer(self._shares, scales)
+        points = np.rint(exact)
+        if high <= _SIMPLE:
+            points = np.concatenate([points, np.floor(exact * _NEARLY)], axis=1)
+        points = points.astype(np.int64)
+        # A few patterns rule out most scales.
+        excess = self._excess(points, _FEW)
+        points = points[:, np.sort(np.argsort(-excess, kind="stable")[:_SCALES])]
+        excess = self._excess(points, None)
+        if len(excess) == 0:
+            return np.zeros_like(self._shares, dtype=np.int64), 0
+        best = int(np.argmax(excess))
+        return points[:, best], int(excess[best])
+
+    def _excess(self, points: Ints, most: int | None) -> Ints:
+        """By how much points exceed what so many patterns say that the bins can hold."""
+        excess = np.asarray(self._question.counts @ points)
+        for number, sets in zip(self._question.multiplicities, self._sets, strict=True):
+            top = np.zeros_like(excess)
+            # One by one: patterns are short, so this is less work than a product of matrices.
+            for held in sets[:most]:
+                np.maximum(top, held.worth(points), out=top)
+            excess -= number * top
+        return excess
+
+    def learn(self, values: Ints, limits: Limits) -> bool:
+        """Take in the patterns for which the points prove nothing, where they are soon found."""
+        question = self._question
+        tops = [max([1, *(int(held.worth(values)) for held in sets)]) for sets in self._sets]
+        duals = Duals(values.astype(np.float64), np.array(tops, dtype=np.float64))
+        grid = unrounded(question, values, max(tops))
+        priced = None if grid is None else price(question, duals, grid, limits)
+        if priced is None or isinstance(priced, DualValues):
+            return False
+        for pattern, kind in zip(priced.patterns, priced.types, strict=True):
+            self._sets[kind].insert(0, _Set.of(pattern))
+        return True

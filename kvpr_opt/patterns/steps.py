@@ -1,0 +1,263 @@
+"""Attempts at one threshold: what each tool of the engine finds goes to the tracker."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+from kvpr_opt._types import Ints
+from kvpr_opt.certificates.evidence import Evidence, LowerBound
+from kvpr_opt.errors import InvalidPlacementError
+from kvpr_opt.patterns.cover.exact_cover import cover
+from kvpr_opt.patterns.dive import Dive, DivePlan
+from kvpr_opt.patterns.lns import repack
+from kvpr_opt.patterns.lp.column_generation import PatternLP
+from kvpr_opt.patterns.lp.pricing import Precision
+from kvpr_opt.patterns.problem import (
+    DualValues,
+    Fractional,
+    NoPacking,
+    OutOfBudget,
+    Packing,
+    PackingQuestion,
+    Relaxed,
+)
+from kvpr_opt.patterns.proofs.case_proof import PROVING, proving_seconds, tree_proof
+from kvpr_opt.patterns.proofs.evidence import dual_proof, exhaustion, packing_of, placement_of
+from kvpr_opt.patterns.proofs.shortening import shorten_dual
+from kvpr_opt.problem.exact import simplest_between
+from kvpr_opt.problem.placement import Placement
+from kvpr_opt.problem.scaled import Threshold
+from kvpr_opt.search.tracker import Tracker
+
+
+@dataclass(frozen=True)
+class Effort:
+    """The budgets of one round; each round may do about four times the work of the last."""
+
+    patterns: int
+    work: int
+    tries: int
+    dive: DivePlan
+
+    @classmethod
+    def of_round(cls, number: int) -> Effort:
+        """Budgets of round 0, 1, ..."""
+        grown = 4 ** min(number, 10)
+        return cls(
+            patterns=min(300_000 * 2 ** min(number, 3), 2_000_000),
+            work=50_000_000 * grown,
+            tries=10 * grown,
+            dive=DivePlan(
+                discrepancies=number,
+                jitter=0.0 if number == 0 else 0.4,
+                last_items=min(32 + 6 * number, 64),
+                last_work=10_000_000 * grown,
+                leaf=DivePlan(
+                    discrepancies=1 + number,
+                    last_items=min(32 + 6 * number, 64),
+                    last_work=10_000_000 * grown,
+                ),
+            ),
+        )
+
+    def reduced(self) -> Effort:
+        """A smaller budget, for searches that succeed quickly or never."""
+        return replace(self, patterns=self.patterns // 6, work=self.work // 5)
+
+
+@dataclass
+class Findings:
+    """What attempts learn of thresholds, beside incumbent and bound.
+
+    Attributes
+    ----------
+    passing
+        The lowest value at which the LP was not refuted.
+    overflow
+        Where the exhaustive search had too many patterns, and how many it allowed.
+    """
+
+    passing: Fraction | None = None
+    overflow: tuple[Fraction, int] | None = None
+
+
+class Attempts:
+    """The tools of the engine, one threshold at a time.
+
+    Parameters
+    ----------
+    tracker
+        Every placement and bound found goes to it.
+    skip
+        Tools to leave out.
+    findings
+        Shared by all that work on the run.
+    seed
+        The first random seed of dives and neighbourhoods.
+    until
+        Says whether the work is to end before the tracker is done.
+
+    Attributes
+    ----------
+    tracker, scaled, findings
+        What is worked on, and what is known.
+    lp
+        The pattern LP, with all patterns found so far.
+    """
+
+    def __init__(
+        self,
+        tracker: Tracker,
+        skip: Collection[str],
+        findings: Findings,
+        *,
+        seed: int = 0,
+        until: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self.findings = findings
+        self.lp = PatternLP(tracker.instance.scaled)
+        self.tracker = tracker
+        self._skip = skip
+        self.scaled = tracker.instance.scaled
+        # Who else works on the run may settle it meanwhile.
+        self._limits = tracker.limits.until(lambda: tracker.settled or until())
+        self._dives = self._repacks = seed
+        self._proving = 0.0
+
+    def relax(self, threshold: Threshold, precision: Precision) -> Relaxed:
+        """Ask the LP; a refutation raises the bound."""
+        self.tracker.enter("pattern LP")
+        question = PackingQuestion.of(self.scaled, threshold)
+        answer = self.lp.decide(question, self._limits, precision=precision)
+        if isinstance(answer, DualValues):
+            self._refuted_by(question, answer)
+        elif isinstance(answer, Fractional):
+            value = Fraction(threshold.value)
+            passing = self.findings.passing
+            self.findings.passing = value if passing is None else min(passing, value)
+        return answer
+
+    def dive(self, threshold: Threshold, effort: Effort) -> bool:
+        """Whether a dive at the threshold improved the incumbent."""
+        if "dives" in self._skip:
+            return False
+        self.tracker.enter("dive")
+        question = PackingQuestion.of(self.scaled, threshold)
+        self._dives += 1
+        packing = Dive(self.lp, self._limits, effort.dive, seed=self._dives).run(question)
+        return packing is not None and self._packed(packing, "dive")
+
+    def repack(self, threshold: Threshold, effort: Effort) -> bool:
+        """Whether packing a few GPUs at a time anew improved the incumbent."""
+        incumbent = self.tracker.incumbent
+        if "neighbourhoods" in self._skip or incumbent is None:
+            return False
+        self.tracker.enter("neighbourhoods")
+        question = PackingQuestion.of(self.scaled, threshold)
+        self._repacks += 1
+        packing = repack(
+            question, packing_of(incumbent), self._limits, tries=effort.tries, seed=self._repacks
+        )
+        return packing is not None and self._packed(packing, "neighbourhoods")
+
+    def search(self, threshold: Threshold, effort: Effort) -> Packing | NoPacking | OutOfBudget:
+        """Search a threshold exhaustively; bound or incumbent move with the answer."""
+        if "exhaustive_search" in self._skip:
+            return OutOfBudget(patterns=True)
+        if self.findings.overflow is not None:
+            value, allowed = self.findings.overflow
+            if threshold.value >= value and effort.patterns <= allowed:
+                return OutOfBudget(patterns=True)
+        self.tracker.enter("exhaustive search")
+        question = PackingQuestion.of(self.scaled, threshold)
+        duals = self.lp.duals(question, self._limits)
+        if isinstance(duals, DualValues):
+            self._refuted_by(question, duals)
+            return NoPacking(0)
+        answer = cover(
+            question, self._limits, most_patterns=effort.patterns, work=effort.work,
+            duals=() if duals is None else (duals,),
+        )  # fmt: skip
+        if isinstance(answer, NoPacking):
+            self._exhausted(threshold, answer, duals)
+        elif isinstance(answer, OutOfBudget) and answer.patterns and not self.over:
+            self.findings.overflow = (Fraction(threshold.value), effort.patterns)
+        elif isinstance(answer, Packing):
+            placement = self._placement(answer)
+            if placement is None:
+                return OutOfBudget(patterns=True)  # it held in rounded numbers only
+            self.tracker.offer(placement, "exhaustive search")
+        return answer
+
+    def _refuted_by(self, question: PackingQuestion, vector: DualValues) -> None:
+        proof = dual_proof(self.scaled, question.threshold, vector)
+        if not proof.certified:
+            self.tracker.enter(PROVING)
+            shorter = shorten_dual(question, vector, self.lp.pool, self._limits)
+            proof = dual_proof(self.scaled, question.threshold, shorter)
+        self._refuted(question.threshold, proof, "pattern LP")
+
+    def _exhausted(
+        self, threshold: Threshold, answer: NoPacking, duals: tuple[Ints, Ints] | None
+    ) -> None:
+        """Raise the bound by an exhaustive search: by a proof where it matters, or our word."""
+        proof: Evidence | None = None
+        tracker, limits = self.tracker, self.tracker.limits
+        seconds = proving_seconds(tracker, self._bound_after(threshold), self._proving)
+        if duals is not None and seconds > 0:
+            tracker.enter(PROVING)
+            start = limits.elapsed
+            # On the limits themselves: their copy cannot be left at once.
+            proof = tree_proof(self.scaled, threshold, duals, limits, seconds=seconds)
+            self._proving += limits.elapsed - start
+        word = exhaustion(threshold, answer)
+        self._refuted(threshold, word if proof is None else proof, "exhaustive search")
+
+    def _refuted(self, threshold: Threshold, evidence: Evidence, source: str) -> None:
+        self.tracker.raise_bound(LowerBound(self._bound_after(threshold), evidence), source)
+
+    def _bound_after(self, threshold: Threshold) -> Fraction | float:
+        """The bound that follows when a threshold is refuted."""
+        if self.scaled.total_pressure > 0 and threshold != self.scaled.finite():
+            return self.scaled.next_value(threshold)
+        return math.inf
+
+    def _packed(self, packing: Packing, source: str) -> bool:
+        """Whether a packing is a placement better than the incumbent."""
+        placement = self._placement(packing)
+        return placement is not None and self.tracker.offer(placement, source)
+
+    def _placement(self, packing: Packing) -> Placement | None:
+        """The placement of a packing, unless that held in rounded numbers only."""
+        try:
+            return placement_of(self.tracker.instance, packing)
+        except InvalidPlacementError:
+            return None
+
+    def between(self, low: Fraction, high: Fraction, share: Fraction) -> Threshold:
+        """A threshold of small integers about a share of the way from `low` to `high`."""
+        middle = low + (high - low) * share
+        around = (high - low) * min(share, 1 - share) / 4
+        return self.scaled.at_most(simplest_between(middle - around, middle + around))
+
+    @property
+    def over(self) -> bool:
+        """Whether to stop working."""
+        return self._limits.stopped
+
+    @property
+    def low(self) -> Fraction:
+        """The bound."""
+        value = self.tracker.bound_value
+        assert isinstance(value, Fraction), "there is a finite bound while work is left"
+        return value
+
+    @property
+    def high(self) -> Fraction:
+        """The value of the incumbent."""
+        value = self.tracker.incumbent_value
+        assert value is not None, "there is an incumbent after the first stage"
+        return value

@@ -1,0 +1,1 @@
+"""What is asked, and an answer to it: fleets, placements, and both in exact numbers."""

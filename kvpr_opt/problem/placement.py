@@ -1,0 +1,190 @@
+"""An answer to the problem: which model runs on which GPU, and how hard each GPU is pressed."""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+
+from kvpr_opt.errors import InvalidPlacementError, nearest
+from kvpr_opt.problem.instance import Instance
+from kvpr_opt.problem.scaled import Threshold
+
+#: A KVPR: exact, or ``math.inf`` for a GPU that is full and under pressure.
+Kvpr = Fraction | float
+
+
+@dataclass(frozen=True)
+class GPULoad:
+    """What a placement puts on one GPU. Quantities in the units of the fleet.
+
+    Attributes
+    ----------
+    name
+        The GPU.
+    memory
+        Its usable memory.
+    used
+        Memory of the weights placed on it.
+    pressure
+        Sum of the pressures of its models.
+    kvpr
+        ``pressure / (memory - used)``; 0 for a full GPU without pressure,
+        ``math.inf`` for a full GPU with pressure.
+    models
+        Names of its models, in input order.
+    """
+
+    name: str
+    memory: Fraction
+    used: Fraction
+    pressure: Fraction
+    kvpr: Kvpr
+    models: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Every model of a fleet on one of its GPUs, within memory.
+
+    Parameters
+    ----------
+    instance
+        The fleet.
+    gpu_of
+        For each model, in input order, the index of its GPU.
+
+    Raises
+    ------
+    InvalidPlacementError
+        If a model is missing, an index is no integer or out of range, or the
+        weights on a GPU exceed its usable memory.
+
+    Notes
+    -----
+    A full GPU under pressure is legal here (its KVPR is infinite), so that a
+    heuristic can be measured; it never becomes an incumbent.
+    """
+
+    instance: Instance
+    gpu_of: tuple[int, ...]
+
+    def __init__(self, instance: Instance, gpu_of: Sequence[int]) -> None:
+        object.__setattr__(self, "instance", instance)
+        object.__setattr__(self, "gpu_of", tuple(map(_number, gpu_of)))
+        if len(self.gpu_of) != len(instance.models):
+            raise InvalidPlacementError(
+                f"{len(self.gpu_of)} models placed, the fleet has {len(instance.models)}"
+            )
+        for model, gpu in zip(instance.models, self.gpu_of, strict=True):
+            if not 0 <= gpu < len(instance.gpus):
+                raise InvalidPlacementError(
+                    f"model {model.name!r} is on GPU number {gpu}, "
+                    f"the fleet has 0 to {len(instance.gpus) - 1}"
+                )
+        for gpu, (used, _) in enumerate(self._loads):
+            capacity = instance.scaled.capacities[gpu]
+            if used > capacity:
+                unit = instance.scaled.memory_unit
+                raise InvalidPlacementError(
+                    f"GPU {instance.gpus[gpu].name!r} holds {float(used * unit):g} of weights, "
+                    f"more than its {float(capacity * unit):g} of usable memory"
+                )
+
+    @classmethod
+    def of(cls, instance: Instance, assignment: Mapping[str, str]) -> Placement:
+        """The placement that maps each model's name to a GPU's name.
+
+        Raises
+        ------
+        InvalidPlacementError
+            As the constructor, and for names that the fleet does not have.
+        """
+        for name in assignment:
+            if name not in instance.model_index:
+                known = nearest(str(name), instance.model_index)
+                raise InvalidPlacementError(f"the fleet has no model {name!r}{known}")
+        gpu_of = []
+        for model in instance.models:
+            if model.name not in assignment:
+                raise InvalidPlacementError(f"model {model.name!r} is not placed")
+            gpu = assignment[model.name]
+            if gpu not in instance.gpu_index:
+                known = nearest(str(gpu), instance.gpu_index)
+                raise InvalidPlacementError(
+                    f"model {model.name!r} is on GPU {gpu!r}, which the fleet does not have{known}"
+                )
+            gpu_of.append(instance.gpu_index[gpu])
+        return cls(instance, gpu_of)
+
+    @cached_property
+    def _loads(self) -> tuple[tuple[int, int], ...]:
+        """Memory used and pressure of each GPU, in whole units."""
+        scaled = self.instance.scaled
+        used = [0] * len(scaled.capacities)
+        pressure = [0] * len(scaled.capacities)
+        for model, gpu in enumerate(self.gpu_of):
+            used[gpu] += scaled.sizes[model]
+            pressure[gpu] += scaled.pressures[model]
+        return tuple(zip(used, pressure, strict=True))
+
+    @cached_property
+    def assignment(self) -> dict[str, str]:
+        """GPU name by model name, in input order."""
+        gpus, models = self.instance.gpus, self.instance.models
+        return {model.name: gpus[gpu].name for model, gpu in zip(models, self.gpu_of, strict=True)}
+
+    @cached_property
+    def kvpr(self) -> dict[str, Kvpr]:
+        """KVPR by GPU name; ``math.inf`` for a full GPU with pressure."""
+        values = map(self._kvpr, range(len(self.instance.gpus)))
+        return {gpu.name: value for gpu, value in zip(self.instance.gpus, values, strict=True)}
+
+    def _kvpr(self, gpu: int) -> Kvpr:
+        used, pressure = self._loads[gpu]
+        if pressure == 0:
+            return Fraction(0)
+        free = self.instance.scaled.capacities[gpu] - used
+        if free == 0:
+            return math.inf
+        return Fraction(pressure, free) * self.instance.scaled.kvpr_unit
+
+    @cached_property
+    def max_kvpr(self) -> Kvpr:
+        """The KVPR of the most pressed GPU; ``math.inf`` if one is full and under pressure."""
+        return max(self.kvpr.values())
+
+    @property
+    def gpus(self) -> tuple[GPULoad, ...]:
+        """What is on each GPU, in input order."""
+        instance = self.instance
+        on_gpu: list[list[str]] = [[] for _ in instance.gpus]
+        for model, index in zip(instance.models, self.gpu_of, strict=True):
+            on_gpu[index].append(model.name)
+        return tuple(
+            GPULoad(
+                name=gpu.name,
+                memory=gpu.usable,
+                used=used * instance.scaled.memory_unit,
+                pressure=pressure * instance.scaled.pressure_unit,
+                kvpr=self.kvpr[gpu.name],
+                models=tuple(names),
+            )
+            for gpu, (used, pressure), names in zip(instance.gpus, self._loads, on_gpu, strict=True)
+        )
+
+    def meets(self, threshold: Threshold) -> bool:
+        """Whether every GPU is within a threshold, exactly."""
+        return self.max_kvpr <= threshold.value
+
+
+def _number(gpu: object) -> int:
+    try:
+        return operator.index(gpu)  # type: ignore[arg-type]
+    except TypeError:
+        raise InvalidPlacementError(
+            f"{gpu!r} is not the number of a GPU; for names there is Placement.of"
+        ) from None

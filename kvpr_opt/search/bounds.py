@@ -1,0 +1,189 @@
+"""Lower bounds on the maximum KVPR that need no search, each with its argument.
+
+Both are relaxations of bin packing carried over to thresholds: the volume
+bound is the continuous (L1) bound, the counting bound is the pigeonhole
+argument known from parallel machines (of any k G + 1 jobs some machine has
+k + 1; Dell'Amico and Martello 1995, doi:10.1287/ijoc.7.2.191), here with GPUs
+of different memory.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from fractions import Fraction
+
+from kvpr_opt.certificates.evidence import Counting, LowerBound, Volume
+from kvpr_opt.limits import Limits
+from kvpr_opt.problem.instance import Instance
+from kvpr_opt.problem.scaled import ScaledInstance, Threshold
+
+#: Sets of models that the counting bound tries, one above the other.
+_MAX_SETS = 60
+
+#: GPU types told apart by the counting bound; more are merged, the larger memory counting.
+_MAX_KINDS = 16
+
+
+def lower_bounds(instance: Instance) -> list[LowerBound]:
+    """All bounds of this module, the best one last.
+
+    O(n log n) with a factor for the bits of the threshold. A bound of
+    ``math.inf`` proves the fleet infeasible.
+    """
+    found = [volume_bound(instance.scaled), counting_bound(instance.scaled)]
+    return sorted((bound for bound in found if bound), key=lambda bound: bound.value)
+
+
+def volume_bound(scaled: ScaledInstance) -> LowerBound:
+    """All the pressure there is over all the memory that the weights leave free.
+
+    If every GPU has N_g <= t (C_g - M_g), the sums give N <= t (C - M). The
+    ratio N / (C - M) is rounded up to the next value that a placement can have.
+    """
+    free = scaled.total_capacity - scaled.total_size
+    if free < 0 or (free == 0 and scaled.total_pressure > 0):
+        return LowerBound(math.inf, Volume())
+    if scaled.total_pressure == 0:
+        return LowerBound(Fraction(0), Volume())
+    ratio = Fraction(scaled.total_pressure, free) * scaled.kvpr_unit
+    return LowerBound(scaled.round_up(ratio), Volume())
+
+
+def counting_bound(scaled: ScaledInstance, limits: Limits | None = None) -> LowerBound | None:
+    """The largest threshold at which counting finds a set of models too many for the GPUs.
+
+    At a threshold, take the j models of largest item size n + t m, and count
+    how many of them each GPU can hold at most (the smallest ones first). If the
+    counts add up to less than j, the threshold cannot be met. All j are tried.
+    From the volume bound upwards, each set found gives the exact value at which
+    it stops being too many, and that is the next threshold to try.
+
+    Parameters
+    ----------
+    scaled
+        The fleet.
+    limits
+        When to stop with the best bound so far.
+
+    Returns
+    -------
+    LowerBound or None
+        ``None`` where no set is too many at the volume bound or above it.
+    """
+    types = _kinds(scaled)
+    found = _too_many(scaled, types, scaled.finite())
+    if found is not None:
+        return LowerBound(math.inf, Counting(found[0]))
+    volume = volume_bound(scaled).value
+    if scaled.total_pressure == 0 or not isinstance(volume, Fraction):
+        return None
+    best: LowerBound | None = None
+    threshold = scaled.below(volume)
+    for _ in range(_MAX_SETS):
+        found = _too_many(scaled, types, threshold)
+        if found is None or (limits and limits.stopped):
+            break
+        value = _release_value(scaled, types, *found)
+        best = LowerBound(value, Counting(found[0]))
+        threshold = scaled.at_most(value)
+    return best
+
+
+def too_many(scaled: ScaledInstance, threshold: Threshold) -> tuple[int, ...] | None:
+    """A set of models that the GPUs cannot hold at a threshold, if counting finds one."""
+    found = _too_many(scaled, _kinds(scaled), threshold)
+    return None if found is None else found[0]
+
+
+def _kinds(scaled: ScaledInstance) -> list[tuple[int, int]]:
+    """Capacity and number of GPUs by type, neighbouring types merged where there are many.
+
+    A merged type has the memory of its largest GPU, so what is too many for it
+    is too many for the GPUs that it stands for.
+    """
+    types = sorted(((kind.capacity, len(kind.gpus)) for kind in scaled.types), reverse=True)
+    run = -(-len(types) // _MAX_KINDS)
+    merged = [types[start : start + run] for start in range(0, len(types), run)]
+    return [(group[0][0], sum(number for _, number in group)) for group in merged]
+
+
+def _too_many(
+    scaled: ScaledInstance, types: Sequence[tuple[int, int]], threshold: Threshold
+) -> tuple[tuple[int, ...], list[int]] | None:
+    """A set of models that the GPUs cannot hold at a threshold, if counting finds one.
+
+    With it comes how many of them one GPU of each kind holds at most.
+    """
+    a, f = threshold.numerator, threshold.denominator
+    sizes = [f * n + a * m for n, m in zip(scaled.pressures, scaled.sizes, strict=True)]
+    falling = sorted(range(len(sizes)), key=lambda i: (-sizes[i], i))
+    fits, loads = [0] * len(types), [0] * len(types)
+    for j, model in enumerate(falling, start=1):
+        for kind, (capacity, _) in enumerate(types):
+            # The most models that fit are the last k of the first j; one more at
+            # the end pushes out the largest ones, so k is found by a moving window.
+            loads[kind] += sizes[model]
+            fits[kind] += 1
+            while loads[kind] > a * capacity:
+                loads[kind] -= sizes[falling[j - fits[kind]]]
+                fits[kind] -= 1
+        if sum(k * number for k, (_, number) in zip(fits, types, strict=True)) < j:
+            return tuple(sorted(falling[:j])), fits
+    return None
+
+
+def _release_value(
+    scaled: ScaledInstance,
+    types: Sequence[tuple[int, int]],
+    models: Sequence[int],
+    fits: Sequence[int],
+) -> Fraction:
+    """The smallest KVPR at which the GPUs may hold as many of `models` as there are.
+
+    `fits` says how many a GPU of each kind holds below it. The count of a kind
+    grows to k where some k of the models first have a KVPR as small as the
+    threshold; the smallest such value over the types is the next to try.
+    """
+    items = [(scaled.sizes[i], scaled.pressures[i]) for i in models]
+    counts, value = list(fits), Fraction(0)
+    while sum(k * number for k, (_, number) in zip(counts, types, strict=True)) < len(items):
+        step, kind = min(
+            (_smallest_kvpr(items, k + 1, capacity), kind)
+            for kind, (k, (capacity, _)) in enumerate(zip(counts, types, strict=True))
+            if k < len(items)
+        )
+        assert isinstance(step, Fraction), "all models fit at some finite threshold"
+        counts[kind] += 1
+        value = step
+    return value * scaled.kvpr_unit
+
+
+def _smallest_kvpr(items: Sequence[tuple[int, int]], count: int, capacity: int) -> Fraction | float:
+    """The smallest pressure / free memory of any `count` items on one GPU.
+
+    Dinkelbach's method for a ratio of sums (doi:10.1287/mnsc.13.7.492): at a
+    trial value t the `count` items of smallest n + t m are the best choice;
+    their own ratio is the next t, until it no longer falls.
+    """
+    zeros = sorted(size for size, pressure in items if pressure == 0)[:count]
+    if len(zeros) == count and sum(zeros) <= capacity:
+        return Fraction(0)  # models without pressure may fill a GPU to the last unit
+    by_size = sorted(items)[:count]
+    if sum(size for size, _ in by_size) >= capacity:
+        return math.inf
+    best = _ratio(by_size, capacity)
+    while True:
+        a, f = best.numerator, best.denominator
+        chosen = sorted(items, key=lambda item: (f * item[1] + a * item[0], item))[:count]
+        if sum(size for size, _ in chosen) >= capacity:
+            return best
+        ratio = _ratio(chosen, capacity)
+        if ratio >= best:
+            return best
+        best = ratio
+
+
+def _ratio(items: Sequence[tuple[int, int]], capacity: int) -> Fraction:
+    pressure = sum(pressure for _, pressure in items)
+    return Fraction(pressure, capacity - sum(size for size, _ in items))

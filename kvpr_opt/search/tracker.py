@@ -1,0 +1,235 @@
+"""The state of a run: the one place where incumbent and bound change."""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+
+from kvpr_opt.certificates.evidence import Evidence, LowerBound
+from kvpr_opt.errors import SolverError
+from kvpr_opt.limits import Limits
+from kvpr_opt.problem.exact import relative_gap
+from kvpr_opt.problem.instance import Instance
+from kvpr_opt.problem.placement import Placement
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One event of a run.
+
+    Attributes
+    ----------
+    seconds
+        Since the start.
+    stage
+        What is being tried, or what brought the news.
+    incumbent
+        Maximum KVPR of the best placement so far, if there is one.
+    lower_bound
+        The best proven bound so far; ``math.inf`` once the fleet is proved infeasible.
+    news
+        Whether incumbent or bound changed with this event.
+    """
+
+    seconds: float
+    stage: str
+    incumbent: Fraction | None
+    lower_bound: Fraction | float | None
+    news: bool
+
+    @property
+    def gap(self) -> Fraction | None:
+        """Relative gap, ``None`` if incumbent or bound is missing."""
+        return relative_gap(self.incumbent, self.lower_bound)
+
+
+class Tracker:
+    """Incumbent and bound of one run; it alone changes, logs and reports them.
+
+    Several threads may work on a run: news are taken and told one at a time, by the
+    thread that brings them.
+
+    Parameters
+    ----------
+    instance
+        The fleet.
+    limits
+        The deadline and stop flag of the run.
+    gap
+        The relative gap at which the run has done its duty.
+    on_progress
+        Called with every event.
+    """
+
+    def __init__(
+        self,
+        instance: Instance,
+        limits: Limits,
+        *,
+        gap: Fraction = Fraction(0),
+        on_progress: Callable[[Progress], object] | None = None,
+    ) -> None:
+        self.instance = instance
+        self.limits = limits
+        self.target_gap = gap
+        self.incumbent: Placement | None = None
+        self.bound: LowerBound | None = None
+        self.certified_bound: LowerBound | None = None
+        self.events: list[Progress] = []
+        self._on_progress = on_progress
+        self._lock = threading.RLock()
+
+    @property
+    def incumbent_value(self) -> Fraction | None:
+        """Maximum KVPR of the incumbent."""
+        if self.incumbent is None:
+            return None
+        value = self.incumbent.max_kvpr
+        assert isinstance(value, Fraction), "an incumbent is finite"
+        return value
+
+    @property
+    def bound_value(self) -> Fraction | float | None:
+        """The best proven bound."""
+        return None if self.bound is None else self.bound.value
+
+    @property
+    def bounds(self) -> list[LowerBound]:
+        """The best certified bound and, where a solver's word goes further, that one too."""
+        if self.certified_bound is None or self.bound is None:
+            return [] if self.bound is None else [self.bound]
+        return [self.certified_bound, *([] if self.bound.evidence.certified else [self.bound])]
+
+    @property
+    def gap(self) -> Fraction | None:
+        """Relative gap between the two, ``None`` if either is missing."""
+        return relative_gap(self.incumbent_value, self.bound_value)
+
+    @property
+    def settled(self) -> bool:
+        """Whether the question asked is answered: gap reached, or proved infeasible."""
+        if self.bound_value == math.inf:
+            return True
+        gap = self.gap
+        return gap is not None and gap <= self.target_gap
+
+    @property
+    def done(self) -> bool:
+        """Whether to stop working: settled, out of time or interrupted."""
+        return self.settled or self.limits.stopped
+
+    @contextmanager
+    def content_with(self, gap: Fraction) -> Iterator[None]:
+        """Take a larger gap for settled, for a stage that cannot do better."""
+        wanted = self.target_gap
+        self.target_gap = max(wanted, gap)
+        try:
+            yield
+        finally:
+            self.target_gap = wanted
+
+    def enter(self, stage: str) -> None:
+        """Say what is being tried next."""
+        with self._lock:
+            self._report(stage, news=False)
+
+    def offer(self, placement: Placement, source: str) -> bool:
+        """Take a placement as incumbent if it is better than the one there is.
+
+        Raises
+        ------
+        SolverError
+            If the placement is better than a bound that was claimed as proved.
+        """
+        with self._lock:
+            value = placement.max_kvpr
+            if value == math.inf or (
+                self.incumbent is not None and value >= self.incumbent.max_kvpr
+            ):
+                return False
+            self.incumbent = placement
+            self._report(source, news=True)
+            self._check_consistency(source)
+            return True
+
+    def refine(self, placement: Placement) -> bool:
+        """Take a placement of no larger maximum KVPR in place of the incumbent."""
+        with self._lock:
+            if self.incumbent is None or placement.max_kvpr > self.incumbent.max_kvpr:
+                return False
+            if not self.offer(placement, "refinement"):
+                self.incumbent = placement
+            return True
+
+    def raise_bound(self, bound: LowerBound, source: str) -> bool:
+        """Take a bound if it is better than the one there is.
+
+        Of two equal bounds the certified one is kept.
+
+        Raises
+        ------
+        SolverError
+            If a placement is known that is better than the bound.
+        """
+        with self._lock:
+            if bound.evidence.certified and _above(bound, self.certified_bound):
+                self.certified_bound = bound
+            if not _above(bound, self.bound):
+                if (
+                    self.bound is not None
+                    and bound.evidence.certified
+                    and bound.value == self.bound.value
+                ):
+                    self.bound = bound
+                return False
+            self.bound = bound
+            self._report(source, news=True)
+            self._check_consistency(source)
+            return True
+
+    def restate(self, evidence: Evidence) -> None:
+        """Take another proof of the best certified bound, a shorter one."""
+        with self._lock:
+            assert self.certified_bound is not None, "there is a proof to shorten"
+            assert evidence.certified, "a proof takes the place of a proof"
+            shorter = LowerBound(self.certified_bound.value, evidence)
+            if self.bound == self.certified_bound:
+                self.bound = shorter
+            self.certified_bound = shorter
+
+    def _check_consistency(self, source: str) -> None:
+        value, bound = self.incumbent_value, self.bound_value
+        if value is not None and bound is not None and value < bound:
+            raise SolverError(
+                f"contradiction, found by {source}: a placement of max KVPR {_shown(value)} "
+                f"exists, but {_shown(bound)} was claimed as a lower bound, by the evidence "
+                f"{self.bound.evidence.kind if self.bound else None}"
+            )
+
+    def _report(self, stage: str, *, news: bool) -> None:
+        event = Progress(self.limits.elapsed, stage, self.incumbent_value, self.bound_value, news)
+        if news:
+            self.events.append(event)
+            _log.info(
+                "%s: incumbent %s, bound %s",
+                stage,
+                _shown(event.incumbent),
+                _shown(event.lower_bound),
+            )
+        if self._on_progress is not None:
+            self._on_progress(event)
+
+
+def _shown(value: Fraction | float | None) -> str:
+    return "none" if value is None else f"{float(value):.9g}"
+
+
+def _above(bound: LowerBound, other: LowerBound | None) -> bool:
+    return other is None or bound.value > other.value

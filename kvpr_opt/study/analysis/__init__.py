@@ -1,0 +1,1 @@
+"""What the record of a study says: outcomes, statistics, tables, comparisons."""

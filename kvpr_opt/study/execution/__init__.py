@@ -1,0 +1,1 @@
+"""Running a study: here, in processes, or on a Dask cluster."""

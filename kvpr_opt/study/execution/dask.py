@@ -1,0 +1,282 @@
+"""The engine of a Dask cluster that is there already.
+
+Each thread of a worker of the cluster keeps one worker process of this package, as
+:mod:`kvpr_opt.study.execution.local` does on one machine. So the rules are the same: a run
+that crashes or hangs ends its own process, not the worker of the cluster, and is a
+recorded failure. Where a worker of the cluster itself is lost, the scheduler gives
+its runs to another one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+import time
+from concurrent.futures import CancelledError
+from multiprocessing.connection import wait
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from kvpr_opt.environment import versions
+from kvpr_opt.errors import InputError
+from kvpr_opt.study.execution import worker
+from kvpr_opt.study.execution.local import GRACE, Slot
+from kvpr_opt.study.execution.runner import EngineLostError
+from kvpr_opt.study.runs import Run
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+    from typing_extensions import Self
+
+#: Seconds for the scheduler to answer, and for its first worker to be there.
+CONNECT_LIMIT = 20.0
+
+# Runs handed over for each thread of the cluster, so that none waits for the next one.
+_AHEAD = 2
+
+# Seconds between two counts of the threads of the cluster.
+_COUNT_EVERY = 2.0
+
+# Seconds between two looks of a worker at whether its run is still wanted.
+_TICK = 0.25
+
+# Until Python 3.10 these were two.
+_TIMEOUTS = (TimeoutError, asyncio.TimeoutError)
+
+# Seconds for the cluster to hand over what is there, and to let go when all is done.
+_ANSWER_LIMIT = 5.0
+
+
+class DaskExecutor:
+    """Runs on the workers of a Dask cluster; a context manager.
+
+    Parameters
+    ----------
+    address
+        Of the scheduler, for example ``tcp://10.0.0.1:8786``.
+    perform, warm, grace
+        As for :class:`~kvpr_opt.study.execution.local.Processes`.
+
+    Raises
+    ------
+    InputError
+        If Dask is not installed, nothing answers at the address, or the workers
+        have another version of this package, or none.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        *,
+        perform: worker.Perform = worker.perform,
+        warm: bool = True,
+        grace: float = GRACE,
+    ) -> None:
+        self._how = perform, warm, grace
+        self._lost = f"the Dask scheduler at {address} is lost; the same command goes on from here"
+        self._client = _connect(address)
+        try:
+            _check_workers(self._client, address)
+        except BaseException:
+            self._client.close(timeout=_ANSWER_LIMIT)
+            raise
+        self._runs: dict[str, tuple[Run, Future[Any]]] = {}
+        self._ended: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._number = 0
+        self._threads, self._counted = 1, -_COUNT_EVERY
+
+    @property
+    def running(self) -> tuple[Run, ...]:
+        """What is being worked on, or waits for a worker."""
+        return tuple(run for run, _ in self._runs.values())
+
+    def room(self) -> int:
+        """How many more runs can be started now."""
+        if self._client.status != "running":
+            return 0
+        if time.monotonic() - self._counted > _COUNT_EVERY:
+            self._counted = time.monotonic()
+            try:
+                self._threads = sum(self._client.nthreads().values())
+            except OSError:  # it is being lost, which `ended` finds out
+                return 0
+        return max(0, _AHEAD * self._threads - len(self._runs))
+
+    def start(self, run: Run) -> None:
+        """Start a run; there has to be room.
+
+        Raises
+        ------
+        EngineLostError
+            If the scheduler is lost.
+        """
+        self._number += 1
+        # A name that no other study on the cluster uses: results are never shared.
+        key = f"kvpr-opt-{run.key}-{self._client.id}-{self._number}"
+        try:
+            future = self._client.submit(work, run, key, *self._how, key=key, pure=False)
+        except OSError:
+            raise EngineLostError(self._lost) from None
+        self._runs[key] = run, future
+        future.add_done_callback(lambda _: self._ended.put(key))
+
+    def ended(self, seconds: float) -> list[tuple[Run, dict[str, Any]]]:
+        """Runs that have ended, with their entries; waits for one, at most so many seconds.
+
+        Raises
+        ------
+        EngineLostError
+            If the scheduler is lost.
+        """
+        found = []
+        key = ""
+        try:
+            key = self._ended.get(timeout=seconds)
+            while True:
+                entry = self._entry(key)
+                if entry is not None:
+                    found.append((self._runs.pop(key)[0], entry))
+                key = self._ended.get_nowait()
+        except queue.Empty:
+            pass
+        except EngineLostError:
+            if not found:
+                raise
+            self._ended.put(key)  # what has come in counts first
+        if not found and self._client.status == "closed":
+            raise EngineLostError(self._lost)
+        return found
+
+    def _entry(self, key: str) -> dict[str, Any] | None:
+        """The entry of a run; ``None`` if it was lost with its worker and is done again."""
+        run, future = self._runs[key]
+        if future.status == "error":
+            # Not an error of the run, which is an answer, but for example the third
+            # worker of the cluster that was lost with it.
+            error = future.exception()
+            found = f"the cluster gave up: {type(error).__name__}: {error}"
+            return {**worker.heading(run), "machine": {}, "error": found}
+        try:
+            entry: dict[str, Any] = future.result(timeout=_ANSWER_LIMIT)
+        except _TIMEOUTS:
+            future.add_done_callback(lambda _: self._ended.put(key))
+            return None
+        except (CancelledError, OSError):
+            raise EngineLostError(self._lost) from None
+        return entry
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._client.status == "running":
+            self._client.cancel([future for _, future in self._runs.values()])
+            self._client.run(release, on_error="ignore")
+        self._client.close(timeout=_ANSWER_LIMIT)
+
+
+def _connect(address: str) -> Client:
+    try:
+        from distributed import Client
+    except ImportError:
+        raise InputError(
+            "the engine 'dask' needs the package distributed: pip install 'kvpr-opt[dask]'",
+            place="engine",
+        ) from None
+    try:
+        return Client(address, timeout=CONNECT_LIMIT, set_as_default=False)
+    except (OSError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(
+            f"no Dask scheduler answers at {address!r}: {reason}", place="address"
+        ) from None
+
+
+def _check_workers(client: Client, address: str) -> None:
+    """Refuse a cluster that cannot work on runs, before anything is run."""
+    try:
+        client.wait_for_workers(1, timeout=CONNECT_LIMIT)
+    except _TIMEOUTS:
+        raise InputError(f"the cluster at {address} has no workers", place="address") from None
+    own = _own_version()
+    for name, found in client.run(versions, on_error="return").items():
+        if isinstance(found, Exception):
+            raise InputError(f"worker {name} cannot run kvpr-opt: {found}", place="address")
+        if found.get("kvpr-opt") != own:
+            raise InputError(
+                f"worker {name} has kvpr-opt {found.get('kvpr-opt')}, not {own} as here",
+                place="address",
+            )
+
+
+def _own_version() -> str:
+    return versions()["kvpr-opt"]
+
+
+# -- on the workers of the cluster -------------------------------------------------------
+
+# The slot of each thread, by its number, with what it was made for.
+_slots: dict[int, tuple[tuple[Any, ...], Slot]] = {}
+
+
+def work(run: Run, key: str, perform: worker.Perform, warm: bool, grace: float) -> dict[str, Any]:
+    """Do one run in the worker process of this thread of the cluster.
+
+    Parameters
+    ----------
+    run
+        What to do.
+    key
+        The name of the task: when the scheduler has dropped it, the run is ended.
+    perform, warm, grace
+        As for :class:`~kvpr_opt.study.execution.local.Processes`.
+
+    Returns
+    -------
+    dict
+        The entry.
+    """
+    slot = _slot((perform, warm, grace))
+    slot.start(run)
+    while (outcome := slot.poll()) is None:
+        wait([slot.connection], timeout=max(0.0, min(_TICK, slot.deadline - time.monotonic())))
+        if not _wanted(key):
+            slot.end()
+            raise _NotWantedError
+    return {**worker.heading(run), **outcome}
+
+
+class _NotWantedError(Exception):
+    """The scheduler has dropped the run, or taken it for lost; nobody should hear of this."""
+
+
+def release() -> None:
+    """End the worker processes of all threads that are idle."""
+    for thread, (_, slot) in list(_slots.items()):
+        if slot.run is None:
+            del _slots[thread]
+            slot.end()
+
+
+def _slot(how: tuple[Any, ...]) -> Slot:
+    thread = threading.get_ident()
+    known = _slots.get(thread)
+    if known is None or known[0] != how:
+        if known is not None:
+            known[1].end()
+        known = _slots[thread] = how, Slot(*how)
+    return known[1]
+
+
+def _wanted(key: str) -> bool:
+    """Whether the scheduler still waits for a task of this worker."""
+    from distributed import get_worker
+
+    task = get_worker().state.tasks.get(key)
+    return task is not None and task.state == "executing"

@@ -1,0 +1,219 @@
+"""The engine of one machine: a worker process for each run that is worked on.
+
+Not joblib: its process pool (loky) gives up all runs in flight when one process
+dies, and cannot end a run that hangs. Here each slot owns one process and may
+kill it, so a run that crashes or hangs costs itself only; the processes stay
+warm from run to run all the same.
+"""
+
+from __future__ import annotations
+
+import math
+import multiprocessing
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from multiprocessing.connection import Connection, wait
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from kvpr_opt.errors import InputError
+from kvpr_opt.study.execution import worker
+from kvpr_opt.study.runs import Run
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+#: Seconds past its time limit after which a run is killed.
+GRACE = 30.0
+
+#: Seconds that a worker may take to load, to compile kernels and to warm up a method.
+WARM_UP_LIMIT = 600.0
+
+
+class LocalExecutor:
+    """Runs on this machine; a context manager that ends the worker processes.
+
+    Parameters
+    ----------
+    jobs
+        Runs at the same time.
+    perform
+        What a worker does with a run; a function at the top of a module.
+    warm
+        Whether workers warm up a method before its first run.
+    grace
+        Seconds past its time limit after which a run is killed.
+
+    Raises
+    ------
+    InputError
+        If `jobs` is not positive.
+    """
+
+    def __init__(
+        self,
+        jobs: int = 1,
+        *,
+        perform: worker.Perform = worker.perform,
+        warm: bool = True,
+        grace: float = GRACE,
+    ) -> None:
+        if jobs < 1:
+            raise InputError(f"jobs {jobs} is not at least 1", place="jobs")
+        self._slots = [Slot(perform, warm, grace) for _ in range(jobs)]
+
+    @property
+    def running(self) -> tuple[Run, ...]:
+        """What is being worked on."""
+        return tuple(slot.run for slot in self._slots if slot.run is not None)
+
+    def room(self) -> int:
+        """How many more runs can be started now."""
+        return len(self._slots) - len(self.running)
+
+    def start(self, run: Run) -> None:
+        """Start a run; there has to be room."""
+        next(slot for slot in self._slots if slot.run is None).start(run)
+
+    def ended(self, seconds: float) -> list[tuple[Run, dict[str, Any]]]:
+        """Runs that have ended, with their entries; waits for one, at most so many seconds."""
+        busy = [slot for slot in self._slots if slot.run is not None]
+        overdue = min((slot.deadline for slot in busy), default=math.inf) - time.monotonic()
+        wait([slot.connection for slot in busy], timeout=max(0.0, min(seconds, overdue)))
+        found = []
+        for slot in busy:
+            run, outcome = slot.run, slot.poll()
+            if run is not None and outcome is not None:
+                found.append((run, {**worker.heading(run), **outcome}))
+        return found
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for slot in self._slots:
+            slot.end()
+
+
+class Slot:
+    """A place for one run at a time, and the worker process that it runs in."""
+
+    def __init__(self, perform: worker.Perform, warm: bool, grace: float) -> None:
+        self.run: Run | None = None
+        self.deadline = math.inf
+        self._perform = perform
+        self._warm = warm
+        self._grace = grace
+        self._process: Any = None
+        self._connection: Connection | None = None
+
+    @property
+    def connection(self) -> Connection:
+        """The line to the worker."""
+        assert self._connection is not None
+        return self._connection
+
+    def start(self, run: Run) -> None:
+        """Hand a run to the worker, or to a new one where there is none."""
+        if self._process is None:
+            self._launch()
+        self.run = run
+        self.deadline = time.monotonic() + WARM_UP_LIMIT
+        with suppress(OSError):  # if it has just died, the next poll finds out
+            self.connection.send(run)
+
+    def _launch(self) -> None:
+        # A fresh interpreter, not a copy of this one: solvers have threads, and those
+        # do not survive a fork.
+        context = multiprocessing.get_context("spawn")
+        self._connection, theirs = context.Pipe()
+        self._process = context.Process(
+            target=worker.serve, args=(theirs, self._perform, self._warm), daemon=True
+        )
+        with _ctrl_c_ignored(), _children_allowed():
+            self._process.start()
+        theirs.close()
+
+    def poll(self) -> dict[str, Any] | None:
+        """How the run ended, if it has."""
+        try:
+            if self.connection.poll():
+                return self._heard(self.connection.recv())
+        except (EOFError, OSError):
+            return self._failed(self._how_it_died())
+        if time.monotonic() < self.deadline:
+            return None
+        return self._failed("killed: far past its time limit, or never ready to start")
+
+    def _heard(self, message: Any) -> dict[str, Any] | None:
+        assert self.run is not None
+        if message == worker.STARTED:
+            limit = self.run.method.time_limit
+            self.deadline = math.inf if limit is None else time.monotonic() + limit + self._grace
+            return None
+        outcome: dict[str, Any] = message
+        if "error" in outcome:
+            return self._failed(outcome["error"])
+        self.run, self.deadline = None, math.inf
+        return outcome
+
+    def _how_it_died(self) -> str:
+        self._process.join(timeout=10)
+        return f"the process of the run died: exit code {self._process.exitcode}"
+
+    def _failed(self, error: str) -> dict[str, Any]:
+        self.end()
+        return {"error": error}
+
+    def end(self) -> None:
+        """End the worker, whatever it is doing."""
+        self.run, self.deadline = None, math.inf
+        if self._process is not None:
+            self._process.kill()
+            self._process.join()
+            self._process = None
+            self.connection.close()
+
+
+@contextmanager
+def _ctrl_c_ignored() -> Iterator[None]:
+    """A process started here ignores Ctrl-C from its first instruction on."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+#: Held while a process is started where that takes a change of this one.
+_STARTING = threading.Lock()
+
+
+@contextmanager
+def _children_allowed() -> Iterator[None]:
+    """Let a daemonic process have children: the workers of a Dask cluster are such.
+
+    The rule is there because a daemonic process that is killed cannot end its
+    children. A worker of a study ends by itself when its parent has gone.
+    """
+    process = multiprocessing.current_process()
+    with _STARTING:
+        before = process.daemon
+        if before:
+            process.daemon = False
+        try:
+            yield
+        finally:
+            if before:
+                process.daemon = True

@@ -1,0 +1,1 @@
+"""Measurements that are not studies: each module is a command."""

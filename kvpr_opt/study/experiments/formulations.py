@@ -1,0 +1,216 @@
+"""The comparison of formulations: what each closes, how fast, and how strong its relaxation is.
+
+    kvpr-opt study run docs/studies/formulations.toml --jobs 2
+    python -m kvpr_opt.study.experiments.formulations formulations
+
+reads the record of the study in the folder ``formulations`` and prints two tables in
+Markdown. A fleet is closed when placement and bound are within a relative
+:data:`CLOSED` of each other; how long that took is read from the run's own events. The
+heuristic and the simple bounds come first in every run, so that the rows differ in the
+formulation alone. The root is the smallest threshold that the linear relaxation
+meets, found by bisection and in doubles: for the table, not for a claim.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+from kvpr_opt.limits import Limits
+from kvpr_opt.problem.exact import read_fraction
+from kvpr_opt.problem.instance import Instance
+from kvpr_opt.search.bounds import volume_bound
+from kvpr_opt.study.analysis.table import markdown, provenance
+from kvpr_opt.study.record import read_entries
+from kvpr_opt.suites.cells import Cell
+
+#: Relative gap at which a fleet counts as closed; the direct models stop at about 1e-6.
+CLOSED = 1e-5
+
+#: Seconds at which the closed fleets are counted.
+MARKS = (10.0, 60.0)
+
+#: Seconds added to each time before the geometric mean, and taken off after it.
+SHIFT = 1.0
+
+# Steps of the bisection for the root; each halves the gap.
+_STEPS = 16
+
+
+@dataclass
+class Tally:
+    """All runs of one formulation, on some fleets.
+
+    Attributes
+    ----------
+    times
+        Seconds until closed; ``math.inf`` where the run ended without that.
+    limit
+        The largest time limit among the runs, in seconds.
+    roots
+        Relative gaps between the best known placement and the root.
+    """
+
+    times: list[float] = field(default_factory=list)
+    limit: float = 0.0
+    roots: list[float] = field(default_factory=list)
+
+    def closed(self, mark: float) -> str:
+        """How many of the fleets were closed by then."""
+        return f"{sum(time <= mark for time in self.times)}/{len(self.times)}"
+
+    def mean(self) -> str:
+        """The shifted geometric mean of the times; a run that did not close counts its limit."""
+        times = [min(time, self.limit) for time in self.times]
+        return f"{shifted_geometric_mean(times):.2f}" if times else "-"
+
+    def root(self) -> str:
+        """The mean gap of the root in percent."""
+        return f"{100 * sum(self.roots) / len(self.roots):.2g}" if self.roots else "-"
+
+
+def shifted_geometric_mean(times: Sequence[float], shift: float = SHIFT) -> float:
+    """The geometric mean of the times plus a shift, less the shift.
+
+    The usual measure for solvers: neither the very short nor the very long times decide
+    it (Achterberg 2007, *Constraint Integer Programming*, thesis,
+    doi:10.14279/depositonce-1634).
+    """
+    return math.exp(sum(math.log(time + shift) for time in times) / len(times)) - shift
+
+
+def seconds_to_close(entry: Mapping[str, Any]) -> float:
+    """When placement and bound of a run first were within :data:`CLOSED`; else ``math.inf``."""
+    if "error" in entry:
+        return math.inf
+    for event in entry["trajectory"]:
+        value, bound = event["max_kvpr"], event["lower_bound"]
+        if value is not None and bound is not None and value - bound <= CLOSED * value:
+            return float(event["seconds"])
+    # Proved infeasible, which no event shows in numbers.
+    return float(entry["seconds"]) if entry["status"] == "infeasible" else math.inf
+
+
+def root(name: str, instance: Instance, best: Fraction, limits: Limits) -> float | None:
+    """The smallest KVPR that a formulation's linear relaxation meets, to a few digits.
+
+    Parameters
+    ----------
+    name
+        The formulation.
+    instance
+        The fleet.
+    best
+        The maximum KVPR of a placement.
+    limits
+        When to give up.
+
+    Returns
+    -------
+    float or None
+        ``None`` where the formulation cannot tell, or not in time.
+    """
+    from formulations.registry import relaxation_meets
+
+    scaled = instance.scaled
+    bound = volume_bound(scaled).value
+    low = bound if isinstance(bound, Fraction) else Fraction(0)
+    high = best
+    for step in range(_STEPS):
+        # The first question is whether it gives no more than the volume bound.
+        middle = low + (high - low) * (Fraction(1, 1000) if step == 0 else Fraction(1, 2))
+        met = relaxation_meets(name, instance, scaled.at_most(middle), limits)
+        if met is None:
+            return None
+        low, high = (low, middle) if met else (middle, high)
+    return float(low)
+
+
+def report(entries: Sequence[Mapping[str, Any]], *, seconds_for_root: float = 30.0) -> str:
+    """Both tables of a record, with what it was measured on.
+
+    Parameters
+    ----------
+    entries
+        As :func:`kvpr_opt.study.record.read_entries` gives them.
+    seconds_for_root
+        Limit of time for the root of one formulation on one fleet.
+    """
+    overall: dict[str, Tally] = {}
+    by_fleet: dict[str, dict[str, Tally]] = {}
+    best = _best_values(entries)
+    for entry in entries:
+        name, cell = entry["run"]["method"]["name"], _cell(entry)
+        tallies = (
+            overall.setdefault(name, Tally()),
+            by_fleet.setdefault(str(cell), {}).setdefault(name, Tally()),
+        )
+        gap = _root_gap(name, entry, cell, best[_fleet(entry)], Limits(seconds_for_root))
+        for tally in tallies:
+            tally.times.append(seconds_to_close(entry))
+            tally.limit = max(tally.limit, entry["run"]["method"]["time_limit"] or 0.0)
+            tally.roots += [] if gap is None else [gap]
+    marks = [f"closed at {mark:g} s" for mark in MARKS]
+    first = [["formulation", *marks, "mean s", "root gap %"]] + [
+        [name, *map(tally.closed, MARKS), tally.mean(), tally.root()]
+        for name, tally in overall.items()
+    ]
+    second = [["fleet", *overall]] + [
+        [fleet, *(_short(tallies.get(name)) for name in overall)]
+        for fleet, tallies in by_fleet.items()
+    ]
+    return "\n\n".join([markdown(first), markdown(second), "\n".join(provenance(entries))]) + "\n"
+
+
+def _short(tally: Tally | None) -> str:
+    return "-" if tally is None else f"{tally.closed(MARKS[-1])}, {tally.mean()} s"
+
+
+def _root_gap(
+    name: str, entry: Mapping[str, Any], cell: Cell, best: Fraction | None, limits: Limits
+) -> float | None:
+    if best is None or best == 0 or name not in _names():
+        return None
+    value = root(name, cell.fleet(entry["run"]["seed"]), best, limits)
+    return None if value is None else max(0.0, 1 - value / float(best))
+
+
+def _names() -> tuple[str, ...]:
+    from formulations.registry import NAMES
+
+    return NAMES
+
+
+def _best_values(entries: Iterable[Mapping[str, Any]]) -> dict[str, Fraction | None]:
+    """The smallest maximum KVPR that any run has found, by fleet."""
+    found: dict[str, Fraction | None] = {}
+    for entry in entries:
+        key, before = _fleet(entry), found.get(_fleet(entry))
+        text = entry.get("max_kvpr")
+        value = None if text is None else read_fraction(text, "max_kvpr")
+        found[key] = min((v for v in (before, value) if v is not None), default=None)
+    return found
+
+
+def _cell(entry: Mapping[str, Any]) -> Cell:
+    run = entry["run"]
+    return Cell(run["family"], run["gpus"], run["models"], tuple(run["options"].items()))
+
+
+def _fleet(entry: Mapping[str, Any]) -> str:
+    return f"{_cell(entry)}, seed {entry['run']['seed']}"
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("folder", help="folder of the study")
+    print(report(read_entries(parser.parse_args().folder)), end="")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,223 @@
+"""Heuristics that a study compares: baselines, the seed's, its single stages, one's own.
+
+A heuristic gets a fleet and answers with a placement; here its time is taken, its
+placement is evaluated exactly, and what is proved about the fleet without a search is
+put beside it. So every entry of a study means the same, whoever placed the fleet.
+
+=================  ====================================================================
+``greedy``         models in input order, each to the GPU of smallest resulting KVPR
+``lpt``            the same by decreasing pressure
+``best-fit``       by decreasing size, each to the GPU with the least memory left
+``seed``           the seed heuristic of this project, all of its stages
+``seed:STAGE``     one stage: a construction alone, or all constructions and then one
+                   improving stage, for the stages of :data:`kvpr_opt.heuristics.STAGES`
+``local-search``   the compiled local search, from a plain start, at most 400 rounds
+=================  ====================================================================
+"""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+from kvpr_opt import heuristics
+from kvpr_opt.certificates.certificate import certify, verify
+from kvpr_opt.environment import versions
+from kvpr_opt.errors import SolverError
+from kvpr_opt.limits import Limits
+from kvpr_opt.problem.instance import Instance
+from kvpr_opt.problem.placement import Placement
+from kvpr_opt.result import Result, Status, StopReason
+from kvpr_opt.search.bounds import lower_bounds
+from kvpr_opt.study.baselines import best_fit, greedy, lpt
+from kvpr_opt.study.runs import Method
+from kvpr_opt.study.user_heuristics import load
+
+#: Stages that go beyond the seed heuristic.
+BEYOND_THE_SEED = ("repartition", "relief")
+
+#: Rounds (of 2 to 10 ms) of the compiled local search, so that it ends without a limit.
+ROUNDS = 400
+
+#: Seconds past its time limit after which an answer is late, and the run has failed.
+LATE = 1.0
+
+# Exit codes of the checker.
+_ALL_PROVED, _UNREADABLE = 0, 2
+
+_CONSTRUCTIONS = ("greedy", "parametric", "rebuild", "retune", "regret", "memory_packing")
+_IMPROVEMENTS = (
+    "moves",
+    "swaps",
+    "worst_pair_swaps",
+    "zero_moves",
+    "refill",
+    "repartition",
+    "relief",
+)
+
+# Stages that have nothing to work on without others.
+_NEEDS = {"rebuild": {"parametric"}, "retune": {"parametric"}, "relief": {"moves", "swaps"}}
+
+
+class LateError(Exception):
+    """A heuristic answered after its time."""
+
+
+@dataclass
+class Call:
+    """One call of a heuristic: what it may use, and where it tells of better placements."""
+
+    instance: Instance
+    seed: int
+    limits: Limits
+    found: list[tuple[float, str, Fraction]] = field(default_factory=list)
+
+    def offer(self, placement: Placement, stage: str) -> None:
+        """Note a better placement, for the trajectory."""
+        if isinstance(placement.max_kvpr, Fraction):
+            self.found.append((self.limits.elapsed, stage, placement.max_kvpr))
+
+
+def _seed_without(skip: frozenset[str]) -> Callable[[Call], Placement | None]:
+    def place(call: Call) -> Placement | None:
+        outcome = heuristics.run(
+            call.instance, skip=skip, limits=call.limits, on_candidate=call.offer
+        )
+        return outcome.placement
+
+    return place
+
+
+def _all_but(stage: str) -> frozenset[str]:
+    """What to leave out so that one stage is measured."""
+    wanted = {stage, *_NEEDS.get(stage, ())}
+    if stage in _IMPROVEMENTS:
+        wanted.update(_CONSTRUCTIONS)
+    return frozenset({*_CONSTRUCTIONS, *_IMPROVEMENTS} - wanted)
+
+
+def _local_search(call: Call) -> Placement | None:
+    # Imported here: the other heuristics are spared the compiled code.
+    from kvpr_opt.local_search import search
+
+    return search(
+        call.instance,
+        seed=call.seed,
+        limits=call.limits,
+        rounds=ROUNDS,
+        on_improvement=lambda placement: call.offer(placement, "local-search"),
+    )
+
+
+#: Every heuristic of this package by its name in a study.
+HEURISTICS: dict[str, Callable[[Call], Placement | None]] = {
+    "greedy": lambda call: greedy(call.instance),
+    "lpt": lambda call: lpt(call.instance),
+    "best-fit": lambda call: best_fit(call.instance),
+    "seed": _seed_without(frozenset(BEYOND_THE_SEED)),
+    **{
+        f"seed:{stage}": _seed_without(_all_but(stage))
+        for stage in (*_CONSTRUCTIONS, *_IMPROVEMENTS)
+    },
+    "local-search": _local_search,
+}
+
+
+def is_heuristic(method: Method) -> bool:
+    """Whether a method belongs here, and not to :func:`kvpr_opt.solve`."""
+    return method.program is not None or method.name in HEURISTICS
+
+
+def place(instance: Instance, method: Method) -> Result:
+    """Call a heuristic and evaluate its answer exactly.
+
+    Parameters
+    ----------
+    instance
+        The fleet; a heuristic of one's own gets a copy.
+    method
+        Which heuristic, its time limit and its seed.
+
+    Returns
+    -------
+    Result
+        As of :func:`kvpr_opt.solve`. Its seconds are those of the heuristic alone;
+        its bound is the best that needs no search. A placement of infinite KVPR
+        counts as none.
+
+    Raises
+    ------
+    InvalidPlacementError
+        If the answer is no placement of the fleet.
+    LateError
+        If it comes more than :data:`LATE` seconds after the time limit.
+    """
+    # Read ahead: the time is that of the heuristic.
+    own = None if method.program is None else load(method.program)
+    theirs = copy.deepcopy(instance)
+    call = Call(theirs, method.seed, Limits(method.time_limit))
+    started = time.perf_counter()
+    answer = HEURISTICS[method.name](call) if own is None else own(theirs)
+    spent = time.perf_counter() - started
+    if method.time_limit is not None and spent > method.time_limit + LATE:
+        raise LateError(f"it answered after {spent:.1f} s, its limit is {method.time_limit:g} s")
+    if isinstance(answer, Placement):
+        answer = answer.assignment
+    placement = None if answer is None else Placement.of(instance, answer)
+    return _judged(instance, method, placement, spent, call)
+
+
+def _judged(
+    instance: Instance, method: Method, placement: Placement | None, spent: float, call: Call
+) -> Result:
+    if placement is not None and not isinstance(placement.max_kvpr, Fraction):
+        placement = None
+    bounds = lower_bounds(instance)
+    bound = max(bound.value for bound in bounds)
+    status = Status.of(placement, bound)
+    certificate = certify(instance, status=status.value, incumbent=placement, bounds=bounds)
+    report = verify(instance, certificate)
+    if report.exit_code not in (_ALL_PROVED, _UNREADABLE):
+        raise SolverError(f"the checker rejects the bound:\n{report}")
+    proved = status in (Status.OPTIMAL, Status.INFEASIBLE)
+    return Result(
+        instance=instance,
+        status=status,
+        placement=placement,
+        lower_bound=bound,
+        certified=report.exit_code == _ALL_PROVED,
+        stop_reason=StopReason.PROVED if proved else _why(call.limits),
+        message="",
+        certificate=certificate,
+        seconds=spent,
+        parameters={"time_limit": method.time_limit, "method": method.name, "seed": method.seed},
+        versions=versions(),
+        statistics={"trajectory": _trajectory(call, placement, spent, bound)},
+    )
+
+
+def _why(limits: Limits) -> StopReason:
+    return StopReason.TIME_LIMIT if limits.stopped else StopReason.FINISHED
+
+
+def _trajectory(
+    call: Call, placement: Placement | None, spent: float, bound: Fraction | float
+) -> list[dict[str, Any]]:
+    points = list(call.found)
+    if placement is not None and isinstance(placement.max_kvpr, Fraction):
+        points.append((spent, "answer", placement.max_kvpr))
+    low = float(bound) if isinstance(bound, Fraction) else None
+    return [
+        {
+            "seconds": round(seconds, 4),
+            "stage": stage,
+            "max_kvpr": float(value),
+            "lower_bound": low,
+        }
+        for seconds, stage, value in points
+    ]

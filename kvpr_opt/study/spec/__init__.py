@@ -1,0 +1,1 @@
+"""The file of a study: which methods run on which fleets."""

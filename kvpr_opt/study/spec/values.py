@@ -1,0 +1,70 @@
+"""Single values of a study file, each checked and refused with its place."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from kvpr_opt.errors import InputError, nearest
+from kvpr_opt.problem.exact import decimal_text, to_fraction
+
+
+def check_keys(keys: Iterable[str], known: tuple[str, ...], place: str = "") -> None:
+    """Refuse a key that is not one of the known ones.
+
+    Raises
+    ------
+    InputError
+        With the nearest known key.
+    """
+    for key in keys:
+        if key not in known:
+            raise InputError(
+                f"unknown key{nearest(key, known)}; known: {', '.join(known)}",
+                place=f"{place}.{key}" if place else key,
+            )
+
+
+def table(value: Any, place: str) -> Mapping[str, Any]:
+    """The value as a table, or an error."""
+    if not isinstance(value, dict):
+        raise refused(value, "a table", place)
+    return value
+
+
+def texts(value: Any, what: str, place: str) -> list[str]:
+    """The value as a list of texts, not empty, or an error that says of `what`."""
+    if not isinstance(value, list) or not value or not all(isinstance(t, str) for t in value):
+        raise refused(value, f"a list of {what}, at least one", place)
+    return value
+
+
+def whole(value: Any, place: str, *, least: int) -> int:
+    """The value as a whole number, or an error."""
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value < 2**31:
+        allowed = f"a whole number of at least {least}"
+        raise InputError("missing" if value is None else f"{value!r} is not {allowed}", place=place)
+    return value
+
+
+def exact_text(value: Any, name: str, place: str) -> str:
+    """A number as exact text, or an error."""
+    try:
+        return decimal_text(to_fraction(value, name))
+    except InputError as error:
+        raise error.within(place=f"{place}.{name}" if place else name) from None
+
+
+def seconds(value: Any) -> float | None:
+    """A time limit, ``None`` for the text ``none``, or an error."""
+    if value == "none":
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+        raise refused(value, "a number of seconds above 0, or 'none'", "time_limit")
+    return float(value)
+
+
+def refused(value: object, allowed: str, place: str) -> InputError:
+    """The error that a value is not what is allowed."""
+    return InputError(f"{value!r} is not {allowed}", place=place)

@@ -1,0 +1,1 @@
+"""Named sets of fleets with their certified optima."""

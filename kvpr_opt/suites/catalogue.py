@@ -1,0 +1,232 @@
+"""Named sets of fleets: the same ones for everybody, so that results can be compared.
+
+A suite is a list of seeded cells under a name and a version; what it holds never
+changes within a version. ``prism50`` is the public benchmark, whose optima are
+shipped with their proofs. The graded suites have 2, 3, 4, 6 and 8 models a GPU on
+4 to 32 GPUs: the first are solved in milliseconds, the last are open.
+
+>>> from kvpr_opt.study import suites
+>>> name, fleet = suites.load("prism50")[0]
+>>> name, suites.optimum(fleet, time_limit=10).proved
+('prism-00', True)
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from kvpr_opt.errors import InputError, nearest
+from kvpr_opt.files.reading import read_instance
+from kvpr_opt.problem.instance import Instance
+from kvpr_opt.suites.cells import PRISM, Cell
+from kvpr_opt.suites.optima import Optimum, optimum
+from kvpr_opt.suites.pcmax import EMBEDDINGS, read_schedules
+
+__all__ = ["SUITES", "Optimum", "Suite", "load", "named", "optimum", "read_fleets", "read_pcmax"]
+
+#: A fleet and its name, which is unique within its suite.
+Named = tuple[str, Instance]
+
+# The grades: models a GPU, and GPUs.
+_PER_GPU = (2, 3, 4, 6, 8)
+_GPUS = (4, 8, 16, 32)
+
+# What a folder of fleets may hold, and what makes a path a pattern.
+_SUFFIXES = (".json", ".yaml", ".yml")
+_PATTERN = "*?["
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A named set of fleets.
+
+    Attributes
+    ----------
+    name
+        As in :data:`SUITES`.
+    version
+        Counts up whenever what is in it changes.
+    about
+        One line.
+    cells
+        What it is made of: cells, and the seeds of each.
+    """
+
+    name: str
+    version: int
+    about: str
+    cells: tuple[tuple[Cell, tuple[int, ...]], ...]
+
+    def members(self) -> Iterator[tuple[Cell, int]]:
+        """Cell and seed of each fleet, in order."""
+        return ((cell, seed) for cell, seeds in self.cells for seed in seeds)
+
+    def fleets(self) -> list[Named]:
+        """All its fleets by name, in order."""
+        return [(cell.fleet_name(seed), cell.fleet(seed)) for cell, seed in self.members()]
+
+
+def _graded(family: str, about: str, **options: str) -> Suite:
+    cells = tuple(
+        (Cell(family, gpus, per_gpu * gpus, tuple(options.items())), (0, 1))
+        for per_gpu in _PER_GPU
+        for gpus in _GPUS
+    )
+    return Suite(family, 1, about, cells)
+
+
+#: Every suite by name.
+SUITES: dict[str, Suite] = {
+    suite.name: suite
+    for suite in (
+        Suite(
+            "prism50",
+            1,
+            "the 50 fleets of the public Prism benchmark",
+            ((Cell(PRISM), tuple(range(50))),),
+        ),
+        _graded("uniform", "whole numbers, GPUs of 80"),
+        _graded("zero-heavy", "the same with 30 % of the models without traffic"),
+        _graded("long-tail", "few large and popular models, many idle ones", skew="0.5"),
+        _graded("precise", "pressures of six decimals"),
+        _graded("mixed", "GPUs of 60, 80 and 100"),
+        Suite(
+            "paper",
+            1,
+            "58 models on 32 GPUs as in the Prism paper; flat and steep popularity",
+            tuple(
+                (Cell("paper", 32, 58, (("skew", skew),)), tuple(range(5)))
+                for skew in ("0.5", "0.9")
+            ),
+        ),
+    )
+}
+
+
+def named(name: str, *, place: str = "suite") -> Suite:
+    """The suite of a name; ``name@version`` insists on a version.
+
+    Raises
+    ------
+    InputError
+        If there is no such suite, or not in this version.
+    """
+    plain, _, version = name.partition("@")
+    if plain not in SUITES:
+        raise InputError(
+            f"suite {name!r} is not known{nearest(plain, SUITES)}; known: {', '.join(SUITES)}",
+            place=place,
+        )
+    suite = SUITES[plain]
+    if version not in ("", str(suite.version)):
+        raise InputError(
+            f"suite {plain!r} is here in version {suite.version}, not {version!r}", place=place
+        )
+    return suite
+
+
+def load(source: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> list[Named]:
+    """The fleets of a suite, whatever it is.
+
+    Parameters
+    ----------
+    source
+        The name of a suite, ``name@version``, a folder of fleet files, a pattern of
+        paths, a fleet file, a ``.jsonl`` file of P||Cmax instances (each in both
+        embeddings), or a list of paths.
+
+    Returns
+    -------
+    list of (str, Instance)
+        Names are unique.
+
+    Raises
+    ------
+    InputError
+        If it is none of these, or one of its files is not what it should be.
+    """
+    if not isinstance(source, str | os.PathLike):
+        return read_fleets(source)
+    text = os.fspath(source)
+    if text.partition("@")[0] in SUITES:
+        return named(text).fleets()
+    if text.endswith(".jsonl"):
+        return read_pcmax(text)
+    if _leads_to_files(text):
+        return read_fleets([text])
+    raise InputError(
+        f"{text!r} is neither a suite{nearest(text, SUITES)} nor a file; "
+        f"suites: {', '.join(SUITES)}",
+        place="suite",
+    )
+
+
+def files_of(source: str) -> list[str]:
+    """The files that :func:`load` reads for a suite given as text; none for a named one."""
+    if source.partition("@")[0] in SUITES or not _leads_to_files(source):
+        return []
+    return _files(source)
+
+
+def read_fleets(paths: Sequence[str | os.PathLike[str]]) -> list[Named]:
+    """The fleets of files, folders and patterns; each is named by its file.
+
+    Parameters
+    ----------
+    paths
+        Files, folders (of which all ``.json``, ``.yaml`` and ``.yml`` files are
+        taken) and patterns such as ``fleets/*.yaml``; what these find is sorted.
+
+    Raises
+    ------
+    InputError
+        If a path leads nowhere, a file is no fleet, or two have the same name.
+    """
+    fleets: dict[str, tuple[str, Instance]] = {}
+    for path in paths:
+        for file in _files(os.fspath(path)):
+            name = os.path.basename(file)
+            if name in fleets:
+                raise InputError(f"{fleets[name][0]} has the same name", source=file)
+            fleets[name] = file, read_instance(file)
+    return [(name, instance) for name, (_, instance) in fleets.items()]
+
+
+def read_pcmax(path: str | os.PathLike[str], embeddings: Sequence[str] = EMBEDDINGS) -> list[Named]:
+    """The instances of a P||Cmax file as fleets; see :mod:`kvpr_opt.suites.pcmax`.
+
+    Raises
+    ------
+    InputError
+        If the file is not as described there.
+    """
+    return [
+        (f"{schedule.name}@{embedding}", schedule.fleet(embedding))
+        for schedule in read_schedules(path)
+        for embedding in embeddings
+    ]
+
+
+def _leads_to_files(text: str) -> bool:
+    return os.path.exists(text) or any(sign in text for sign in _PATTERN)
+
+
+def _files(path: str) -> list[str]:
+    """The fleet files that a path stands for."""
+    if os.path.isdir(path):
+        try:
+            found = [entry.path for entry in os.scandir(path) if entry.name.endswith(_SUFFIXES)]
+        except OSError as error:
+            raise InputError(f"cannot be read: {error.strerror}", source=path) from None
+        wanted = f"a folder without a file in {', '.join(_SUFFIXES)}"
+    elif os.path.exists(path) or not any(sign in path for sign in _PATTERN):
+        return [path]
+    else:
+        found = glob.glob(path, recursive=True)
+        wanted = "a pattern that no file has"
+    if not found:
+        raise InputError(wanted, source=path)
+    return sorted(found)

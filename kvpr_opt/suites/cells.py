@@ -1,0 +1,106 @@
+"""Where the fleets of a suite or a study come from: drawn by family and seed, or given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from kvpr_opt.certificates.canonical import digest
+from kvpr_opt.generate import prism_instance, random_instance
+from kvpr_opt.problem.instance import Instance
+
+#: The family whose fleets are fixed: its seeds are the numbers of its cases.
+PRISM = "prism"
+
+#: What stands in the place of a family for fleets that are not drawn.
+GIVEN = "given"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Fleets that differ in their seed only.
+
+    Attributes
+    ----------
+    family
+        A name in :data:`kvpr_opt.generate.FAMILIES`, or ``prism``.
+    gpus, models
+        How many; ``None`` for ``prism``.
+    options
+        Name and value, as text, of what the family takes beside them.
+    """
+
+    family: str
+    gpus: int | None = None
+    models: int | None = None
+    options: tuple[tuple[str, str], ...] = ()
+
+    def fleet(self, seed: int) -> Instance:
+        """The fleet of one seed.
+
+        Raises
+        ------
+        InputError
+            If the family has no such fleet.
+        """
+        if self.family == PRISM:
+            return prism_instance(seed)
+        assert self.gpus is not None
+        assert self.models is not None
+        return random_instance(
+            self.family, gpus=self.gpus, models=self.models, seed=seed, **dict(self.options)
+        )
+
+    def fleet_name(self, seed: int) -> str:
+        """A name for the fleet of one seed, usable as that of a file."""
+        if self.family == PRISM:
+            return f"{PRISM}-{seed:02}"
+        options = "".join(f"-{name}{text.replace('/', '_')}" for name, text in self.options)
+        return f"{self.family}{options}-{self.gpus}x{self.models}-s{seed}"
+
+    def __str__(self) -> str:
+        size = "" if self.gpus is None else f" {self.gpus} x {self.models}"
+        return f"{self.family}{size}" + "".join(f", {name} {text}" for name, text in self.options)
+
+
+@dataclass(frozen=True)
+class FixedFleet:
+    """A fleet that comes with the study and is not drawn.
+
+    Attributes
+    ----------
+    cell
+        What it came by: the path or pattern as the study has it.
+    name
+        Unique within the cell.
+    sha256
+        Digest of the fleet. A file that changes is another fleet.
+    gpus, models
+        How many.
+    instance
+        The fleet; ``None`` in what was read from a record.
+    """
+
+    cell: str
+    name: str
+    sha256: str
+    gpus: int
+    models: int
+    instance: Instance | None = field(default=None, compare=False, repr=False)
+
+    @classmethod
+    def of(cls, cell: str, name: str, instance: Instance) -> FixedFleet:
+        """The fleet under its name."""
+        sizes = len(instance.gpus), len(instance.models)
+        return cls(cell, name, digest(instance), *sizes, instance)
+
+    def fleet(self, _seed: int) -> Instance:
+        """The fleet itself."""
+        assert self.instance is not None, "a record does not hold the fleets"
+        return self.instance
+
+    def fleet_name(self, _seed: int) -> str:
+        """Its name."""
+        return self.name
+
+    def __str__(self) -> str:
+        return self.cell

@@ -1,0 +1,153 @@
+r"""Instances of the scheduling problem P\|\|Cmax as fleets.
+
+P\|\|Cmax: put n jobs of given lengths on m equal machines so that the last one to
+finish, the makespan Cmax, finishes as early as possible. Two of its embeddings
+keep the optimum:
+
+``pressure``
+    A job of length p is a model without weights and of pressure p. On GPUs of
+    memory C the maximum KVPR of a schedule is Cmax / C.
+``both``
+    A job of length p is a model of size p and pressure r p, for a fixed rate r.
+    A GPU with the load M has the KVPR r M / (C - M), which grows with M: the
+    maximum KVPR of a schedule is r Cmax / (C - Cmax), as long as C > Cmax.
+
+So published instances, and what is known about them, serve here. P\|\|Cmax is
+strongly NP-hard [1]_.
+
+References
+----------
+.. [1] M. R. Garey, D. S. Johnson, Computers and Intractability, 1979, problem SS8.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from fractions import Fraction
+
+import msgspec
+
+from kvpr_opt.errors import InputError, check_known
+from kvpr_opt.files.source import label, read_text
+from kvpr_opt.problem.instance import GPU, LLM, Instance
+
+#: The two embeddings by name.
+EMBEDDINGS = ("pressure", "both")
+
+# C and r are free to choose; the answer is the same schedule whatever they are.
+_MEMORY = 100
+_RATE = Fraction(3, 7)
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """One instance of the scheduling problem.
+
+    Attributes
+    ----------
+    name
+        As published.
+    machines
+        How many, at least 1.
+    items
+        The lengths of the jobs, at least 0.
+    optimum
+        The smallest makespan, where it is published.
+    """
+
+    name: str
+    machines: int
+    items: tuple[int, ...]
+    optimum: int | None = None
+
+    def fleet(self, embedding: str) -> Instance:
+        """The instance as a fleet.
+
+        Parameters
+        ----------
+        embedding
+            Of :data:`EMBEDDINGS`, as the description of this module has them.
+
+        Raises
+        ------
+        InputError
+            For another embedding.
+        """
+        check_known("embedding", embedding, EMBEDDINGS, place="embedding")
+        heavy = embedding == "both"
+        return Instance(
+            [GPU(f"gpu{index}", self._memory(embedding)) for index in range(self.machines)],
+            [
+                LLM(f"job{index}", size=p if heavy else 0, pressure=_RATE * p if heavy else p)
+                for index, p in enumerate(self.items)
+            ],
+        )
+
+    def max_kvpr(self, makespan: int, embedding: str) -> Fraction:
+        """The maximum KVPR of a schedule of this makespan."""
+        memory = self._memory(embedding)
+        if embedding == "both":
+            return _RATE * makespan / (memory - makespan)
+        return Fraction(makespan, memory)
+
+    def _memory(self, embedding: str) -> int:
+        if embedding == "pressure":
+            return _MEMORY
+        # List scheduling keeps below mean load + longest job (Graham 1966,
+        # doi:10.1002/j.1538-7305.1966.tb01709.x), so more than that has room for an optimum.
+        mean = -(-sum(self.items) // self.machines)
+        return mean + 2 * max(self.items, default=0) + 1
+
+
+class _Line(msgspec.Struct, forbid_unknown_fields=True):
+    """One line of the file."""
+
+    name: str
+    machines: int
+    items: list[int]
+    optimum: int | None = None
+
+
+def read_schedules(path: str | os.PathLike[str]) -> list[Schedule]:
+    """Read instances from a file of one JSON object a line.
+
+    Each has the keys ``name``, ``machines``, ``items`` (the lengths of the jobs) and,
+    where it is known, ``optimum``. Empty lines are skipped.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, has no instance, or a line is none; the error
+        names the line.
+    """
+    schedules: dict[str, Schedule] = {}
+    for number, line in enumerate(read_text(path).splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            schedule = _schedule(line)
+            if schedule.name in schedules:
+                raise InputError(f"name {schedule.name!r} is there twice", place="name")
+        except InputError as error:
+            raise error.within(place=f"line {number}", source=label(path)) from None
+        schedules[schedule.name] = schedule
+    if not schedules:
+        raise InputError("no instance in it", source=label(path))
+    return list(schedules.values())
+
+
+def _schedule(line: str) -> Schedule:
+    try:
+        read = msgspec.json.decode(line, type=_Line)
+    except msgspec.DecodeError as error:
+        raise InputError(f"no instance of P||Cmax: {error}") from None
+    for name, value, least in (
+        ("machines", read.machines, 1),
+        ("optimum", read.optimum, 0),
+        *((f"items[{index}]", item, 0) for index, item in enumerate(read.items)),
+    ):
+        if value is not None and value < least:
+            raise InputError(f"{json.dumps(value)} is not at least {least}", place=name)
+    return Schedule(read.name, read.machines, tuple(read.items), read.optimum)

@@ -1,0 +1,299 @@
+"""The families of random fleets."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kvpr_opt.certificates.canonical import digest
+from kvpr_opt.errors import InputError
+from kvpr_opt.files import read_instance, write_instance
+from kvpr_opt.generate import FAMILIES, prism_instance, prism_instances, random_instance
+
+# A family, and a number of GPUs and models that it draws.
+COUNTS = {family: (8, 32) for family in FAMILIES} | {"paper": (32, 58)}
+
+
+def draw(family, seed=0, **options):
+    gpus, models = COUNTS[family]
+    return random_instance(family, gpus=gpus, models=models, seed=seed, **options)
+
+
+def filled(fleet):
+    return sum(model.size for model in fleet.models) / sum(gpu.usable for gpu in fleet.gpus)
+
+
+def silent(fleet):
+    return sum(model.pressure == 0 for model in fleet.models)
+
+
+# -- the public benchmark ------------------------------------------------------------
+
+
+def test_prism_is_the_published_stream():
+    np.random.seed(42)
+    for case in range(50):
+        fleet = prism_instance(case)
+        gpus = np.random.randint(5, 10)
+        assert [gpu.memory for gpu in fleet.gpus] == [80] * gpus
+        for model in fleet.models:
+            assert model.size == np.random.randint(10, 30)
+            assert model.req_rate == np.random.randint(1, 10)
+            assert model.slo == np.random.randint(5, 10)
+        assert len(fleet.models) == 2 * gpus
+    assert len(prism_instances()) == 50
+
+
+def test_prism_does_not_touch_the_global_stream():
+    np.random.seed(1)
+    expected = np.random.randint(1000)
+    np.random.seed(1)
+    prism_instances()
+    assert np.random.randint(1000) == expected
+
+
+@pytest.mark.parametrize("case", [-1, 50, True, "3", 1.0])
+def test_prism_has_the_cases_0_to_49(case):
+    with pytest.raises(InputError, match="is not a whole number from 0 to 49"):
+        prism_instance(case)
+
+
+# -- every family --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("family", "expected"),
+    [
+        ("prism", "a9b57c4d313b6096"),
+        ("uniform", "5cfdc0460f3b7fdd"),
+        ("zero-heavy", "108875ce4ff5ff54"),
+        ("precise", "e82cf33c2a5136e8"),
+        ("mixed", "ab9db723cd86b1f3"),
+        ("tight", "6be484efc32c3795"),
+        ("long-tail", "0083a63f6169b80f"),
+        ("fine", "bf87ad91f37974b5"),
+        ("paper", "6c2a480db8f42072"),
+    ],
+)
+def test_the_stream_of_a_family_never_changes(family, expected):
+    fleet = prism_instance(0) if family == "prism" else draw(family, seed=7)
+    assert digest(fleet)[:16] == expected
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_fleet_is_its_seed(family):
+    assert draw(family, seed=3) == draw(family, seed=3)
+    assert draw(family, seed=3) != draw(family, seed=4)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("suffix", ["json", "yaml"])
+def test_a_generated_fleet_is_read_back_as_it_was_written(tmp_path, family, suffix):
+    fleet = draw(family)
+    write_instance(fleet, tmp_path / f"fleet.{suffix}")
+    assert read_instance(tmp_path / f"fleet.{suffix}") == fleet
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_family_says_how_it_is_drawn(family):
+    assert len(FAMILIES[family].__doc__) > 60
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_slo_is_5_to_9(family):
+    slos = {model.slo for seed in range(5) for model in draw(family, seed).models}
+    assert slos == ({None} if family == "precise" else {5, 6, 7, 8, 9})
+
+
+# -- families of whole numbers -------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("models", "low", "high"),
+    [
+        (1, 10, 29),
+        (2 * 8, 10, 29),
+        (20, 10, 29),  # 2.5 a GPU: of 2 and 3 the smaller
+        (21, 6, 20),
+        (3 * 8, 6, 20),
+        (4 * 8, 2, 15),
+        (5 * 8, 2, 15),  # of 4 and 6 the smaller
+        (6 * 8, 2, 11),
+        (8 * 8, 1, 8),
+        (10 * 8, 1, 8),
+    ],
+)
+def test_uniform_sizes_follow_the_number_of_models_a_gpu(models, low, high):
+    sizes = [
+        model.size
+        for seed in range(40)
+        for model in random_instance("uniform", gpus=8, models=models, seed=seed).models
+    ]
+    assert low <= min(sizes)
+    assert max(sizes) <= high
+    if models > 1:
+        assert {min(sizes), max(sizes)} == {low, high}
+
+
+@given(st.integers(1, 6), st.integers(0, 8), st.integers(0, 2**32 - 1))
+@settings(max_examples=30, deadline=None)
+def test_uniform_fleets_are_less_than_85_percent_full(gpus, per_gpu, seed):
+    models = gpus * per_gpu
+    for family in "uniform", "mixed", "zero-heavy", "precise":
+        fleet = random_instance(family, gpus=gpus, models=models, seed=seed)
+        assert (len(fleet.gpus), len(fleet.models)) == (gpus, models)
+        assert filled(fleet) < Fraction(85, 100)
+
+
+def test_uniform_rates_are_1_to_9():
+    rates = {model.req_rate for seed in range(5) for model in draw("uniform", seed).models}
+    assert rates == set(range(1, 10))
+
+
+def test_mixed_gpus_take_turns():
+    assert [gpu.memory for gpu in draw("mixed").gpus] == [60, 80, 100, 60, 80, 100, 60, 80]
+
+
+def test_zero_heavy_is_uniform_with_three_in_ten_silent():
+    fleet, uniform = draw("zero-heavy"), draw("uniform")
+    assert silent(fleet) == 10  # of 32
+    assert [model.size for model in fleet.models] == [model.size for model in uniform.models]
+    assert all(
+        ours.req_rate in (0, theirs.req_rate) and ours.slo == theirs.slo
+        for ours, theirs in zip(fleet.models, uniform.models, strict=True)
+    )
+
+
+def test_precise_pressures_have_six_decimals():
+    pressures = [model.pressure for seed in range(20) for model in draw("precise", seed).models]
+    assert all((pressure * 10**6).denominator == 1 for pressure in pressures)
+    assert max(pressure.denominator for pressure in pressures) == 10**6
+    assert Fraction(1, 10) <= min(pressures) < Fraction(15, 100)
+    assert Fraction(175, 100) < max(pressures) <= Fraction(18, 10)
+
+
+@pytest.mark.parametrize("gpus", [1, 2, 8, 40])
+def test_tight_fleets_are_70_to_85_percent_full_and_40_percent_silent(gpus):
+    for seed in range(10):
+        fleet = random_instance("tight", gpus=gpus, models=4 * gpus, seed=seed)
+        assert Fraction(70, 100) <= filled(fleet) <= Fraction(85, 100)
+        assert silent(fleet) == (16 * gpus + 5) // 10
+        assert all(4 <= model.size <= 28 for model in fleet.models)
+
+
+# -- families with a long tail -------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("gpus", "models"), [(1, 4), (4, 8), (8, 24), (16, 64), (16, 128), (200, 800)]
+)
+def test_long_tail_fleets_are_50_to_72_percent_full(gpus, models):
+    for seed in range(5):
+        fleet = random_instance("long-tail", gpus=gpus, models=models, seed=seed)
+        assert Fraction(50, 100) <= filled(fleet) <= Fraction(72, 100)
+        listed = {Fraction(1, 2), 1, 3, 7, 14, 16, 27, 28, 65}
+        assert {model.size for model in fleet.models} <= listed
+
+
+@pytest.mark.parametrize(
+    ("skew", "expected"),
+    [
+        (None, [60, 32, 22, 17, 14, 11, 10, 9, 8, 7, 6, 6]),
+        ("0.5", [60, 42, 34, 30, 26, 24, 22, 21, 20, 18, 18, 17]),
+        (0.5, [60, 42, 34, 30, 26, 24, 22, 21, 20, 18, 18, 17]),
+        (0, [60] * 12),
+        (2, [60, 15, 6, 3, 2, 1, 1, 0, 0, 0, 0, 0]),
+    ],
+)
+def test_long_tail_rates_fall_with_the_rank_and_two_in_five_are_zero(skew, expected):
+    fleet = random_instance("long-tail", gpus=5, models=20, seed=1, skew=skew)
+    rates = sorted((model.req_rate for model in fleet.models), reverse=True)
+    assert rates == expected + [0] * 8
+
+
+def test_the_popular_models_of_a_long_tail_are_not_the_first_ones():
+    assert len({draw("long-tail", seed).models[0].req_rate for seed in range(20)}) > 5
+
+
+def test_fine_is_in_whole_megabytes_and_hundredths_of_a_rate():
+    fleet = draw("fine")
+    assert {gpu.memory for gpu in fleet.gpus} == {81_559}
+    assert all(model.size.denominator == 1 for model in fleet.models)
+    nearest = [
+        min(
+            (
+                abs(model.size / (1000 * size) - 1)
+                for size in (Fraction(1, 2), 1, 3, 7, 14, 16, 27, 28, 65)
+            ),
+        )
+        for model in fleet.models
+    ]
+    assert max(nearest) <= Fraction(3, 100)
+    rates = sorted((model.req_rate for model in fleet.models), reverse=True)
+    assert rates[:3] == [60, Fraction(3215, 100), Fraction(2232, 100)]
+    assert silent(fleet) == 13  # of 32
+
+
+def test_paper_has_the_histogram_of_the_paper():
+    fleet = draw("paper")
+    billions = [model.size / 2 if model.size <= 60 else model.size for model in fleet.models]
+    sizes = [model.size for model in fleet.models]
+    assert all(1 <= number <= 3 for number in billions[:43])
+    assert all(4 <= number <= 8 for number in billions[43:51])
+    assert all(9 <= number <= 30 for number in billions[51:54])
+    assert all(31 <= size <= 70 for size in sizes[54:])
+    assert [fleet.gpus[index].name for index in (0, 7, 8, 31)] == [
+        "node0-gpu0",
+        "node0-gpu7",
+        "node1-gpu0",
+        "node3-gpu7",
+    ]
+    assert {gpu.memory for gpu in fleet.gpus} == {80}
+    assert silent(fleet) == 23  # of 58
+
+
+# -- what cannot be drawn ------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            {"family": "unifrom"},
+            r"^family: no family 'unifrom' .*did you mean 'uniform'.*; known: u",
+        ),
+        ({"family": "prism"}, "^family: no family 'prism' .*its 50 fleets are fixed"),
+        ({"gpus": 0}, "^gpus: gpus 0 is not a whole number from 1 to 100000"),
+        ({"gpus": 2.0}, r"^gpus: gpus 2\.0 is not a whole number"),
+        ({"gpus": True}, "^gpus: gpus True is not a whole number"),
+        ({"models": -1}, "^models: models -1 is not a whole number from 0 to 100000"),
+        ({"models": 10**9}, "^models: models 1000000000 is not a whole number"),
+        ({"seed": -1}, "^seed: seed -1 is not a whole number from 0 to 4294967295"),
+        ({"seed": 2**32}, "^seed: seed 4294967296 is not a whole number"),
+        ({"skew": 1}, "^skew: family 'uniform' has no skew; long-tail, fine, paper have one"),
+        ({"family": "fine", "skew": 3}, "^skew: skew 3 is not a number from 0 to 2 with at most t"),
+        ({"family": "fine", "skew": "0.123"}, r"^skew: skew 0\.123 is not a number from 0 to 2"),
+        ({"family": "fine", "skew": "x"}, "^skew: skew 'x' is not a finite decimal number"),
+        ({"models": 400}, "^models: 1000 draws gave no sizes that fill the GPUs"),
+        (
+            {"family": "tight", "models": 9},
+            "^models: family 'tight' has 4 models a GPU: 8 on 2 GPU",
+        ),
+        (
+            {"family": "long-tail", "models": 1},
+            "^models: 1 models of this family do not fill 50 to",
+        ),
+        ({"family": "long-tail", "models": 500}, "^models: 500 models of this family do not fill"),
+        ({"family": "paper"}, "^models: family 'paper' has 58 models on 32 GPUs, not 6 on 2"),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused(arguments, message):
+    with pytest.raises(InputError, match=message):
+        random_instance(**{"family": "uniform", "gpus": 2, "models": 6, "seed": 0, **arguments})
+
+
+def test_a_fleet_without_models_can_be_drawn():
+    assert random_instance("uniform", gpus=2, models=0, seed=0).models == ()
+    assert random_instance("long-tail", gpus=2, models=0, seed=0).models == ()

@@ -1,0 +1,309 @@
+"""The exact engine against brute force, and its parts against plain re-implementations."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import random
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from kvpr_opt import stages
+from kvpr_opt.generate import random_instance
+from kvpr_opt.limits import Limits
+from kvpr_opt.patterns import engine
+from kvpr_opt.patterns.cover.bitpacking import Fields
+from kvpr_opt.patterns.cover.enumeration import WasteBudget, _by_halves, _depth_first
+from kvpr_opt.patterns.cover.exact_cover import cover
+from kvpr_opt.patterns.dive import Dive, DivePlan
+from kvpr_opt.patterns.engine import PatternEngine
+from kvpr_opt.patterns.lp.column_generation import PatternLP
+from kvpr_opt.patterns.lp.dual import most_by_type, refutes
+from kvpr_opt.patterns.problem import (
+    DualValues,
+    Fractional,
+    NoPacking,
+    Packing,
+    PackingQuestion,
+    Undecided,
+)
+from kvpr_opt.patterns.proofs.evidence import dual_proof, placement_of
+from kvpr_opt.patterns.proofs.shortening import shorten_dual
+from kvpr_opt.problem.instance import GPU, LLM, Instance
+from kvpr_opt.problem.placement import Placement
+from kvpr_opt.search.bounds import lower_bounds
+from kvpr_opt.search.tracker import Tracker
+
+
+def small_fleet(seed: int) -> Instance:
+    """Mixed memory, zero pressure, duplicates, items of no size, tight fits."""
+    draw = random.Random(seed)
+    capacities = [draw.choice([4, 6, 9, 10, 12]) for _ in range(draw.randint(1, 4))]
+    types = [
+        (draw.randint(0 if draw.random() < 0.2 else 1, 7), draw.choice([0, 0, 1, 2, 3, 5]))
+        for _ in range(draw.randint(1, 5))
+    ]
+    divisor = draw.choice([1, 1, 3, 7])
+    models = [draw.choice(types) for _ in range(draw.randint(1, 7))]
+    if draw.random() < 0.1:
+        models = [(size, 0) for size, _ in models]
+    return Instance(
+        [GPU(f"g{i}", c) for i, c in enumerate(capacities)],
+        [LLM(f"m{i}", m, pressure=Fraction(n, divisor)) for i, (m, n) in enumerate(models)],
+    )
+
+
+def brute_force(instance: Instance) -> Fraction | float:
+    best: Fraction | float = math.inf
+    scaled = instance.scaled
+    for gpu_of in itertools.product(range(len(instance.gpus)), repeat=len(instance.models)):
+        used = [0] * len(instance.gpus)
+        pressure = [0] * len(instance.gpus)
+        for model, gpu in enumerate(gpu_of):
+            used[gpu] += scaled.sizes[model]
+            pressure[gpu] += scaled.pressures[model]
+        worst: Fraction | float = Fraction(0)
+        for u, p, c in zip(used, pressure, scaled.capacities, strict=True):
+            if u > c or (u == c and p > 0):
+                worst = math.inf
+                break
+            if p:
+                worst = max(worst, Fraction(p, c - u) * scaled.kvpr_unit)
+        best = min(best, worst)
+    return best
+
+
+def run_engine(instance: Instance) -> Tracker:
+    tracker = Tracker(instance, Limits(30))
+    for bound in lower_bounds(instance):
+        tracker.raise_bound(bound, "simple")
+    if not tracker.done:
+        PatternEngine(tracker).run()
+    return tracker
+
+
+@pytest.mark.parametrize("seed", range(SEEDS := 150))
+def test_engine_finds_and_proves_the_optimum(seed: int) -> None:
+    instance = small_fleet(seed)
+    tracker = run_engine(instance)
+    optimum = brute_force(instance)
+    assert tracker.settled
+    assert tracker.bound_value == optimum
+    assert (tracker.incumbent_value if optimum != math.inf else math.inf) == optimum
+
+
+def fleet_with_an_optimum_above_zero(seed: int) -> tuple[Instance, Fraction]:
+    for attempt in itertools.count(1):
+        instance = small_fleet(seed + 10_000 * attempt)
+        optimum = brute_force(instance)
+        if isinstance(optimum, Fraction) and optimum > 0:
+            return instance, optimum
+    raise AssertionError("the count does not end")
+
+
+def question_with_something_to_pack(seed: int) -> PackingQuestion:
+    draw = random.Random(seed)
+    for attempt in itertools.count(2):
+        scaled = small_fleet(seed + 10_000 * attempt).scaled
+        question = PackingQuestion.of(scaled, scaled.at_most(Fraction(draw.randint(1, 40), 8)))
+        if scaled.total_pressure > 0 and question.slack >= 0 and question.counts.any():
+            return question
+    raise AssertionError("the count does not end")
+
+
+@pytest.mark.parametrize("seed", range(150))
+def test_every_part_agrees_with_brute_force_on_a_threshold(seed: int) -> None:
+    instance, optimum = fleet_with_an_optimum_above_zero(seed)
+    scaled = instance.scaled
+    lp, limits = PatternLP(scaled), Limits()
+    for threshold, feasible in (
+        (scaled.at_most(optimum), True),
+        (scaled.below(optimum), False),
+        (scaled.at_most(optimum * Fraction(9, 10)), False),
+        (scaled.at_most(optimum * Fraction(11, 10)), True),
+    ):
+        question = PackingQuestion.of(scaled, threshold)
+        duals = lp.duals(question, limits)
+        extra = (duals,) if isinstance(duals, tuple) else ()
+        for given in ((), extra):
+            answer = cover(question, limits, most_patterns=10_000, work=10**8, duals=given)
+            assert isinstance(answer, Packing if feasible else NoPacking)
+            if isinstance(answer, Packing):
+                assert placement_of(instance, answer).meets(threshold)
+        relaxed = lp.decide(question, limits)
+        assert not (feasible and isinstance(relaxed, DualValues))
+        if isinstance(relaxed, DualValues):
+            check_vector(question, relaxed)
+            check_vector(question, shorten_dual(question, relaxed, lp.pool, Limits()))
+        dived = Dive(lp, limits, DivePlan(last_items=2)).run(question)
+        assert feasible or dived is None
+        if dived is not None:
+            assert placement_of(instance, dived).meets(threshold)
+
+
+def check_vector(question: PackingQuestion, vector: DualValues) -> None:
+    """By trying every set of models."""
+    values = np.array(vector.class_values)
+    assert (values >= 0).all()
+    for counts in itertools.product(*(range(n + 1) for n in question.counts)):
+        load, worth = counts @ question.sizes, counts @ values
+        for capacity, most in zip(question.capacities, vector.type_values, strict=True):
+            assert load > capacity or worth <= most
+    assert values @ question.counts > np.array(vector.type_values) @ question.multiplicities
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_both_enumerations_find_all_patterns(seed: int) -> None:
+    question = question_with_something_to_pack(seed)
+    fields = Fields.of(question.counts)
+    budget = WasteBudget.of(question, question.sizes, question.capacities)
+    expected = {
+        (k, counts)
+        for counts in itertools.product(*(range(n + 1) for n in question.counts))
+        for k, capacity in enumerate(question.capacities)
+        if any(counts) and 0 <= capacity - counts @ question.sizes <= question.slack
+    }
+    for found in (
+        _by_halves(question, fields, 10_000),
+        _depth_first(question, fields, budget, 10_000, Limits()),
+    ):
+        assert found is not None
+        rows = fields.unpack(found[0], len(question.counts)).tolist()
+        listed = [(k, tuple(row)) for k, row in zip(found[1].tolist(), rows, strict=True)]
+        listed = [(k, row) for k, row in listed if any(row)]
+        assert len(listed) == len(set(listed))
+        assert set(listed) == expected
+
+
+def test_worth_of_a_set_is_exact() -> None:
+    draw = random.Random(5)
+    for _ in range(50):
+        instance = small_fleet(draw.randint(0, 10**6))
+        scaled = instance.scaled
+        if scaled.total_pressure == 0:
+            continue
+        question = PackingQuestion.of(scaled, scaled.at_most(Fraction(draw.randint(1, 40), 8)))
+        values = np.array([draw.randint(0, 9) for _ in question.counts])
+        most = most_by_type(question, values)
+        assert most is not None
+        for k, capacity in enumerate(question.capacities):
+            sets = itertools.product(*(range(n + 1) for n in question.counts))
+            best = max(s @ values for s in sets if s @ question.sizes <= capacity)
+            assert most[k] == best
+        proof = refutes(question, values)
+        if proof is not None:
+            check_vector(question, proof)
+
+
+def test_full_gpu_of_zero_pressure_is_legal() -> None:
+    instance = Instance(
+        [GPU("a", 10), GPU("b", 10)],
+        [LLM("x", 6, pressure=0), LLM("y", 4, pressure=0), LLM("z", 2, pressure=1)],
+    )
+    tracker = run_engine(instance)
+    assert tracker.incumbent_value == tracker.bound_value == Fraction(1, 8)
+
+
+def test_rounded_sizes_never_lie() -> None:
+    """Numbers beyond 64 bits: bounds stay below every placement, placements are exact."""
+    draw = random.Random(3)
+    for _ in range(5):
+        models = [
+            LLM(f"m{i}", Fraction(draw.randint(1, 4 * 10**24), 10**24),
+                pressure=Fraction(draw.randint(0, 10**25), 10**24 + 7 * i))
+            for i in range(6)
+        ]  # fmt: skip
+        instance = Instance([GPU("a", 10), GPU("b", "9.5")], models)
+        tracker = Tracker(instance, Limits(5))
+        for bound in lower_bounds(instance):
+            tracker.raise_bound(bound, "simple")
+        PatternEngine(tracker).run()
+        optimum = brute_force(instance)
+        assert tracker.bound_value is not None
+        assert tracker.bound_value <= optimum
+        assert tracker.incumbent is not None
+        assert Placement(instance, tracker.incumbent.gpu_of).max_kvpr >= optimum
+
+
+def test_stops_in_time() -> None:
+    from kvpr_opt.generate import random_instance
+
+    run_engine(small_fleet(1))
+    instance = random_instance("uniform", gpus=16, models=96, seed=1)
+    limits = Limits(1.0)
+    tracker = Tracker(instance, limits)
+    for bound in lower_bounds(instance):
+        tracker.raise_bound(bound, "simple")
+    PatternEngine(tracker).run()
+    assert limits.elapsed < 2.5
+    assert isinstance(tracker.bound_value, Fraction)
+
+
+def test_fractional_answers_cover_every_class() -> None:
+    instance = small_fleet(12)
+    lp = PatternLP(instance.scaled)
+    question = PackingQuestion.of(instance.scaled, instance.scaled.finite())
+    answer = lp.decide(question, Limits())
+    if isinstance(answer, Fractional):
+        covered = answer.weights @ lp.pool.counts
+        assert (covered >= question.counts - 1e-6).all()
+
+
+def test_numbers_of_any_length_are_settled_by_exhaustive_search() -> None:
+    for seed in range(12):
+        draw = random.Random(seed)
+        primes = [Fraction(draw.randint(1, 2 * p), p) for p in (99991, 100003, 100019, 100043)]
+        instance = Instance(
+            [GPU(f"g{i}", draw.choice([6, 8, 8])) for i in range(3)],
+            [LLM(f"m{i}", draw.randint(1, 3), pressure=draw.choice(primes)) for i in range(6)],
+        )
+        optimum = brute_force(instance)
+        if optimum == math.inf:
+            continue
+        tracker = Tracker(instance, Limits(30))
+        for bound in lower_bounds(instance):
+            tracker.raise_bound(bound, "known")
+        PatternEngine(tracker).run()
+        assert tracker.incumbent_value == tracker.bound_value == optimum
+
+
+def test_its_stages_can_be_named_in_a_solve() -> None:
+    assert set(engine.STAGES) <= set(stages.STAGES)
+
+
+def test_with_every_stage_left_out_it_ends_at_once() -> None:
+    tracker = Tracker(small_fleet(1), Limits(30))
+    PatternEngine(tracker, skip=engine.STAGES).run()
+    assert tracker.incumbent is None
+    assert tracker.limits.elapsed < 5
+
+
+def test_proofs_beyond_the_checkers_limits_are_shrunk_or_our_word() -> None:
+    """Half a thousand million points a GPU: a row too long for the checker."""
+    scaled = random_instance("uniform", gpus=8, models=64, seed=0).scaled
+    threshold = scaled.at_most(Fraction(23641, 76) * scaled.kvpr_unit)
+    question = PackingQuestion.of(scaled, threshold)
+    lp = PatternLP(scaled)
+    found = lp.decide(question, Limits())
+    assert isinstance(found, DualValues)
+    factor = 5 * 10**8 // max(found.type_values)
+    long = DualValues(
+        tuple(value * factor for value in found.class_values),
+        tuple(value * factor for value in found.type_values),
+    )
+    assert not dual_proof(scaled, threshold, long).certified
+    short = shorten_dual(question, long, lp.pool, Limits())
+    assert refutes(question, np.array(short.class_values)) == short
+    assert dual_proof(scaled, threshold, short).certified
+    assert max(short.type_values) < max(found.type_values) // 10
+
+
+def test_the_lp_says_nothing_where_its_time_is_up() -> None:
+    scaled = random_instance("uniform", gpus=64, models=256, seed=0).scaled
+    question = PackingQuestion.of(scaled, scaled.at_most(Fraction(1, 16)))
+    limits = Limits(0.05)
+    answer = PatternLP(scaled).decide(question, limits)
+    assert isinstance(answer, Undecided)
+    assert limits.elapsed < 1

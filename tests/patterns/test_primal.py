@@ -1,0 +1,68 @@
+"""The second thread: it lowers the incumbent, ends with the first, and hides no error."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from kvpr_opt.errors import SolverError
+from kvpr_opt.generate import random_instance
+from kvpr_opt.heuristics import run as place
+from kvpr_opt.limits import Limits
+from kvpr_opt.patterns import primal
+from kvpr_opt.patterns.primal import assisted
+from kvpr_opt.patterns.steps import Findings
+from kvpr_opt.search.bounds import volume_bound
+from kvpr_opt.search.tracker import Tracker
+
+
+def started(time_limit: float | None = None) -> Tracker:
+    instance = random_instance("uniform", gpus=12, models=48, seed=3)
+    tracker = Tracker(instance, Limits(time_limit))
+    tracker.raise_bound(volume_bound(instance.scaled), "volume bound")
+    placed = place(instance, skip=("swaps", "repartition", "relief")).placement
+    assert placed is not None
+    tracker.offer(placed, "heuristic")
+    return tracker
+
+
+def test_it_lowers_the_incumbent_while_the_block_waits() -> None:
+    tracker = started()
+    before, threads = tracker.incumbent_value, threading.active_count()
+    assert before is not None
+    with assisted(tracker, (), Findings()):
+        assert threading.active_count() == threads + 1
+        deadline = time.monotonic() + 20
+        while tracker.incumbent_value == before and time.monotonic() < deadline:
+            time.sleep(0.01)
+    assert threading.active_count() == threads
+    assert tracker.incumbent_value is not None
+    assert tracker.incumbent_value < before
+
+
+def test_it_ends_when_the_time_is_up() -> None:
+    tracker = started(time_limit=0.5)
+    with assisted(tracker, (), Findings()):
+        while not tracker.done:
+            time.sleep(0.01)
+    assert tracker.limits.elapsed < 2
+
+
+def test_what_it_raises_is_raised_in_the_block_that_it_assists(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def contradict(*_: object) -> None:
+        raise SolverError("contradiction")
+
+    monkeypatch.setattr(primal, "lower", contradict)
+    tracker = started()
+
+    def wait() -> None:
+        with assisted(tracker, (), Findings()):
+            while not tracker.limits.stopped:
+                time.sleep(0.01)
+
+    with pytest.raises(SolverError, match="contradiction"):
+        wait()

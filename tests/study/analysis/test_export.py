@@ -1,0 +1,75 @@
+"""The record as a table."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kvpr_opt import random_instance
+from kvpr_opt.errors import InputError
+from kvpr_opt.study.analysis.export import export
+from kvpr_opt.study.execution import worker
+from kvpr_opt.study.runs import Method, Run
+from kvpr_opt.study.user_heuristics import UserHeuristic
+from kvpr_opt.suites.cells import Cell, FixedFleet
+
+polars = pytest.importorskip("polars")
+
+
+def entries() -> list[dict[str, Any]]:
+    given = FixedFleet.of("fleets", "f.yaml", random_instance("uniform", gpus=2, models=4, seed=0))
+    runs = [
+        Run(Cell("long-tail", 2, 8, (("skew", "0.5"),)), 3, Method("heuristic", 5, 1)),
+        Run(given, 0, Method("lpt", None)),
+        Run(Cell("prism"), 7, Method("mine", 1, program=UserHeuristic("a.py", source="1"))),
+    ]
+    solved = [{**worker.heading(run), **worker.perform(run)} for run in runs[:2]]
+    return [*solved, {**worker.heading(runs[2]), "machine": {}, "error": "it, broke\n'here'"}]
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_every_run_is_a_row(tmp_path: Path, suffix: str) -> None:
+    record = entries()
+    path = tmp_path / f"t.{suffix}"
+    assert export(record, path) == 3
+    table = (polars.read_csv if suffix == "csv" else polars.read_parquet)(path)
+    assert table["key"].to_list() == [entry["key"] for entry in record]
+    first, second, third = table.to_dicts()
+    assert first["cell"] == "long-tail 2 x 8, skew 0.5"
+    assert first["fleet"] == "long-tail-skew0.5-2x8-s3"
+    assert (first["gpus"], first["models"], first["seed"], first["threads"]) == (2, 8, 3, 1)
+    assert first["max_kvpr_exact"] == record[0]["max_kvpr"]
+    numerator, denominator = map(int, record[0]["max_kvpr"].split("/"))
+    assert first["max_kvpr"] == numerator / denominator
+    assert first["gap"] == record[0]["gap"]
+    assert json.loads(first["trajectory"]) == record[0]["trajectory"]
+    assert first["version_kvpr-opt"] == record[0]["versions"]["kvpr-opt"]
+    assert first["cores"] == record[0]["machine"]["cores"]
+    assert (second["cell"], second["fleet"], second["method"]) == ("fleets", "f.yaml", "lpt")
+    assert second["time_limit"] is None
+    assert (third["program"], third["error"]) == ("a.py", "it, broke\n'here'")
+    assert third["status"] is None
+    assert third["cpu"] is None
+
+
+def test_an_empty_record_is_an_empty_table(tmp_path: Path) -> None:
+    assert export([], tmp_path / "t.csv") == 0
+    assert polars.read_csv(tmp_path / "t.csv").columns[0] == "key"
+
+
+def test_another_suffix_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"t\.xlsx: suffix '.xlsx' is not .csv or .parquet"):
+        export([], tmp_path / "t.xlsx")
+
+
+def test_without_polars_the_error_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "polars", None)
+    with pytest.raises(InputError, match=r"pip install 'kvpr-opt\[study\]'"):
+        export([], tmp_path / "t.csv")
+    assert not (tmp_path / "t.csv").exists()

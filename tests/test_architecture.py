@@ -1,0 +1,191 @@
+"""The layers of the package: who may import whom, and what the public sees."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+import formulations
+import kvpr_opt
+
+PACKAGES = {
+    name: Path(module.__path__[0])
+    for name, module in (("kvpr_opt", kvpr_opt), ("formulations", formulations))
+}
+
+#: Modules and packages at the top level, from the lowest layer up: each may import only from
+#: those before it.
+ORDER = [
+    "_interrupt",
+    "verify",
+    "errors",
+    "_types",
+    "environment",
+    "limits",
+    "problem",
+    "certificates",
+    "search",
+    "kernels",
+    "heuristics",
+    "local_search",
+    "patterns",
+    "warm_up",
+    "stages",
+    "result",
+    "solve",
+    "generate",
+    "files",
+    "suites",
+    "study",
+    "audit",
+    "cli",
+    "__main__",
+]
+
+#: What the formulations may use of the package.
+FOR_FORMULATIONS = {
+    "errors",
+    "_types",
+    "certificates",
+    "limits",
+    "patterns",
+    "problem",
+    "search",
+}
+
+
+@cache
+def modules() -> dict[str, ast.Module]:
+    """Every module of both packages by dotted name."""
+    found = {}
+    for package, folder in PACKAGES.items():
+        for path in sorted(folder.rglob("*.py")):
+            parts = [package, *path.relative_to(folder).with_suffix("").parts]
+            name = ".".join(part for part in parts if part != "__init__")
+            found[name] = ast.parse(path.read_text(encoding="utf-8"))
+    return found
+
+
+def imports(tree: ast.Module) -> set[str]:
+    """Names of all modules imported anywhere in a module, functions included."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports name the whole path"
+            assert node.module is not None
+            found.add(node.module)
+            found.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return found
+
+
+def unit(module: str) -> str | None:
+    """The top-level module or package of ``kvpr_opt`` that a module belongs to."""
+    parts = module.split(".")
+    return parts[1] if parts[0] == "kvpr_opt" and len(parts) > 1 else None
+
+
+def test_every_unit_has_its_layer() -> None:
+    assert {unit(name) for name in modules()} - {None} == set(ORDER)
+
+
+@pytest.mark.parametrize("module", [name for name in modules() if unit(name)])
+def test_imports_lead_to_lower_layers(module: str) -> None:
+    own = unit(module)
+    assert own is not None
+    for imported in imports(modules()[module]):
+        other = unit(imported)
+        if other in ORDER and other != own:
+            assert ORDER.index(other) < ORDER.index(own), f"{module} imports {imported}"
+
+
+@pytest.mark.parametrize("module", [name for name in modules() if name.startswith("formulations")])
+def test_formulations_use_only_lower_layers(module: str) -> None:
+    used = {unit(imported) for imported in imports(modules()[module])} - {None}
+    assert used <= FOR_FORMULATIONS
+
+
+def test_the_package_reaches_the_formulations_only_through_their_registry() -> None:
+    reached = {
+        (module, imported)
+        for module, tree in modules().items()
+        if unit(module)
+        for imported in imports(tree)
+        if imported.split(".")[0] == "formulations"
+    }
+    assert {imported for _, imported in reached} <= {
+        "formulations.registry",
+        "formulations.registry.NAMES",
+        "formulations.registry.capabilities_of",
+        "formulations.registry.check_name",
+        "formulations.registry.create",
+        "formulations.registry.relaxation_meets",
+        "formulations.registry.write_model",
+    }
+    assert {module for module, _ in reached} == {
+        "kvpr_opt.cli.export",
+        "kvpr_opt.solve",
+        "kvpr_opt.stages",
+        "kvpr_opt.study.experiments.formulations",
+    }
+
+
+@pytest.mark.parametrize("module", ["kvpr_opt.verify", "kvpr_opt.audit.child"])
+def test_what_runs_alone_imports_the_standard_library_only(module: str) -> None:
+    top = {name.split(".")[0] for name in imports(modules()[module])}
+    assert top <= set(sys.stdlib_module_names)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "import kvpr_opt, formulations",
+        "import formulations, kvpr_opt",
+        "import formulations.assignment_cpsat, kvpr_opt",
+        "import kvpr_opt, formulations.assignment_pulp",
+    ],
+)
+def test_both_packages_import_in_either_order(statement: str) -> None:
+    subprocess.run([sys.executable, "-c", statement], check=True, timeout=60)
+
+
+def test_importing_the_package_loads_no_solver() -> None:
+    loaded = "import sys, kvpr_opt; print(*sorted(sys.modules))"
+    output = subprocess.run(
+        [sys.executable, "-c", loaded], check=True, timeout=60, capture_output=True, text=True
+    ).stdout.split()
+    assert "kvpr_opt.solve" in output
+    for solver in ("ortools", "pulp", "highspy", "numba", "pandas", "typer", "rich"):
+        assert solver not in output
+
+
+def test_the_public_names_are_these() -> None:
+    assert kvpr_opt.__all__ == [
+        "GPU",
+        "LLM",
+        "Certificate",
+        "Instance",
+        "KvprError",
+        "Placement",
+        "Progress",
+        "Result",
+        "Status",
+        "StopReason",
+        "heuristic",
+        "lower_bound",
+        "random_instance",
+        "read_instance",
+        "read_result",
+        "solve",
+        "verify",
+        "write_instance",
+        "write_result",
+    ]
+    for name in kvpr_opt.__all__:
+        assert getattr(kvpr_opt, name).__doc__, name
