@@ -79,7 +79,7 @@ def factorise(matrix: Floats) -> bool:
 def solve_factorised(factor: Floats, right: Floats) -> Floats:
     """Solve L L^T x = `right`, given the factor L in a lower triangle."""
     n = right.size
-    x = right.copy()
+    x: Floats = right.copy()
     for i in range(n):
         total = x[i]
         for j in range(i):

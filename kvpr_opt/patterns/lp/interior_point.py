@@ -30,7 +30,10 @@ _MAX_ITERATIONS = 80
 _STEP_SHARE = 0.99
 
 #: Relative error of the constraints at which a point counts as feasible.
-_PRIMAL_ERROR, _DUAL_ERROR = 1e-9, 1e-10
+_PRIMAL_ERROR, _DUAL_ERROR = 1e-8, 1e-10
+
+#: The constraints may be missed by this share of the gap at which to stop.
+_SHARE_OF_ERROR = 0.1
 
 #: Added to the diagonal of the normal equations, relative to its largest entry.
 _REGULARISATION = 1e-14
@@ -106,18 +109,22 @@ def solve_central(
     slack = costs - _transposed_product(columns, dual)  # of the dual constraints
     if slack.min(initial=1.0) <= 0:
         return None
-    primal = np.full(number, _even_load(columns, demand))
-    surplus = np.full(rows, max(1e-2, float(primal.mean())))  # of the primal constraints
+    # Central as far as the duals go, and in all about as much as is demanded.
+    centre = float(demand.sum()) / float(_product(columns, 1 / slack, rows).sum())
+    primal, surplus = centre / slack, centre / dual
     for _ in range(_MAX_ITERATIONS):
         if stopped():
             return None
         dual_error = costs - _transposed_product(columns, dual) - slack
         primal_error = demand - _product(columns, primal, rows) + surplus
         objective, bound = float(costs @ primal), float(demand @ dual)
-        if np.abs(primal_error).max() < _PRIMAL_ERROR * (1 + demand.max()):
-            near = objective - bound <= tolerance * max(abs(objective), 1e-300)
-            if objective <= enough or (near and np.abs(dual_error).max() < _DUAL_ERROR):
-                return CentralPoint(primal, dual, objective, bound)
+        missing = float(np.abs(primal_error).max()) / (1 + float(demand.max()))
+        near = abs(objective - bound) <= tolerance * max(abs(objective), 1e-300)
+        near &= missing <= max(_PRIMAL_ERROR, _SHARE_OF_ERROR * tolerance)
+        if near and np.abs(dual_error).max() <= _DUAL_ERROR:
+            return CentralPoint(primal, dual, objective, bound)
+        if objective <= enough and missing <= _PRIMAL_ERROR:
+            return CentralPoint(primal, dual, objective, bound)
         normal = _normal_matrix(columns, primal / slack, rows)
         diagonal = np.diag_indices(rows)
         normal[diagonal] += surplus / dual + _REGULARISATION * normal[diagonal].max()
@@ -193,12 +200,6 @@ def _length(share: float, *pairs: tuple[Floats, Floats]) -> float:
             boundary = float((values[falling] / -changes[falling]).min())
             longest = min(longest, share * boundary)
     return longest
-
-
-def _even_load(columns: Columns, demand: Floats) -> float:
-    """A value at which equal columns supply about the demand."""
-    supply = float(columns.entries[columns.entries > 0].sum())
-    return max(float(demand.sum()), 1.0) / max(supply, 1.0)
 
 
 @compiled

@@ -70,10 +70,7 @@ def _sample(
 ) -> Counts:
     """The patterns of one type; classes in order of falling size, all of which fit."""
     classes = sizes.size
-    ends = np.cumsum(counts)
-    total, volume = ends[classes - 1], 0
-    for c in range(classes):
-        volume += counts[c] * sizes[c]
+    ends, volume = np.cumsum(counts), int((counts * sizes).sum())
     patterns = np.zeros((classes * each, classes), np.int16)
     held, left = np.zeros(classes, np.int64), np.zeros(classes, np.int64)
     chosen = np.zeros(3, np.int64)
@@ -83,27 +80,33 @@ def _sample(
             held[:] = 0
             held[row // each] = 1
             room = capacity - sizes[row // each]
-            misses = 0
-            while 10 * room * total > _LAST_ITEMS * volume and misses < _MISSES:
-                c = np.searchsorted(ends, draw(random, total), side="right")
-                if held[c] < counts[c] and sizes[c] <= room:
-                    held[c] += 1
-                    room -= sizes[c]
-                    misses = 0
-                else:
-                    misses += 1
-            for c in range(classes):
-                left[c] = counts[c] - held[c]
+            room = _draw_items(sizes, counts, ends, volume, room, random, held)
+            left[:] = counts - held
             waste, size = _finish(sizes, left, room, allowed, random, chosen)
             if waste < least:
                 least = waste
-                for c in range(classes):
-                    patterns[row, c] = held[c]
+                patterns[row, :] = held
                 for i in range(size):
                     patterns[row, chosen[i]] += 1
             if least <= allowed:
                 break
     return patterns
+
+
+@compiled
+def _draw_items(
+    sizes: Ints, counts: Ints, ends: Ints, volume: int, room: int, random: Ints, held: Ints
+) -> int:
+    """Add items by chance until about three fit the room left, which is returned."""
+    total, misses = int(ends[ends.size - 1]), 0
+    while 10 * room * total > _LAST_ITEMS * volume and misses < _MISSES:
+        c = np.searchsorted(ends, draw(random, total), side="right")
+        misses += 1
+        if held[c] < counts[c] and sizes[c] <= room:
+            held[c] += 1
+            room -= sizes[c]
+            misses = 0
+    return room
 
 
 @compiled
