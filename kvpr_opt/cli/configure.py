@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from kvpr_opt.cli.console import make_console
+from kvpr_opt.cli.console import screen
 from kvpr_opt.cli.options import Fleet, check_apart, read_fleet
 from kvpr_opt.errors import InputError
 from kvpr_opt.files import check_writable, read_result, write_text
@@ -71,11 +71,9 @@ def command(
         for given in models or ()
         for name, folder in checkpoint.folders(given)
     ]
-    plan = placed(
-        read_result(result, instance), folders, unit=unit, version=version("kvpr-opt")
-    )
+    plan = placed(read_result(result, instance), folders, unit=unit, version=version("kvpr-opt"))
     _write(target.files(plan, chosen), output)
-    console = make_console(to_stderr=True)
+    console = screen(to_stderr=True)
     for remark in (f"For {target.STACK}. Nothing has been started.", *plan.remarks):
         console.print(remark, markup=False)
 

@@ -10,7 +10,7 @@ from kvpr_opt.errors import InputError, nearest
 from kvpr_opt.files.tree import shown
 from kvpr_opt.integrations.launch import Device, Launch, ServerNeeds, launch
 from kvpr_opt.integrations.records import ModelRecord
-from kvpr_opt.problem.instance import GPU, LLM, Instance
+from kvpr_opt.problem.instance import GPU, LLM
 from kvpr_opt.problem.placement import Placement
 from kvpr_opt.problem.units import UNITS
 from kvpr_opt.result import Result
