@@ -21,8 +21,8 @@ from kvpr_opt.cli import (
     verify,
     warmup,
 )
-from kvpr_opt.cli.console import printable
 from kvpr_opt.errors import KvprError
+from kvpr_opt.files.text import printable
 
 #: Exit code of bad input or usage.
 EXIT_BAD_INPUT = 2
