@@ -22,8 +22,8 @@ from kvpr_opt.integrations.records import Demand, GPURecord, ModelRecord
 #: What each server takes beside weights and cache, where nobody says: in bytes, and why.
 DEFAULT_OVERHEAD = 292 * (1 << 30) // 100 + 500_000_000
 OVERHEAD_ORIGIN = (
-    "default: 0.39 + 2.53 GiB for context and activations, as one server of vLLM logged "
-    "(vLLM issue 11251), and 0.5 GB for CUDA; measure your own"
+    "The default overhead is 0.39 + 2.53 GiB for activations and more, as a server of vLLM logged "
+    "(vLLM issue 11251), and 0.5 GB for CUDA; --overhead takes what yours log."
 )
 
 #: Models that are asked for pressure as rate over objective, or as resident KV memory.
@@ -96,6 +96,8 @@ def imported_fleet(
         f"Written by kvpr-opt import {version}. Amounts are in GB (1e9 bytes) unless they say MiB.",
         f"Measured numbers have six digits. Pressure is {_PRESSURE[settings.kind]}.",
     ]
+    if any(settings.overhead.of(name) is None for name in names):
+        header.append(OVERHEAD_ORIGIN)
     entries = [_entries(model, demands.get(model.name), settings) for model in models]
     return fleet_text(header, gpus, entries)
 
@@ -150,7 +152,7 @@ def _entries(model: ModelRecord, demand: Demand | None, settings: Settings) -> l
 def _overhead(model: ModelRecord, settings: Settings) -> Entry:
     given = settings.overhead.of(model.name)
     if given is None:
-        return Entry("overhead", gigabytes(DEFAULT_OVERHEAD), OVERHEAD_ORIGIN)
+        return Entry("overhead", gigabytes(DEFAULT_OVERHEAD), "default, see above")
     return Entry("overhead", gigabytes(given), "--overhead")
 
 
