@@ -13,10 +13,11 @@ import typer
 
 from kvpr_opt.errors import InputError
 from kvpr_opt.files import check_writable, read_text, write_text
+from kvpr_opt.files.checkpoints.folder import folders, read_checkpoint
 from kvpr_opt.integrations.demand import merged
 from kvpr_opt.integrations.importing import PerModel, Settings, imported_fleet
 from kvpr_opt.integrations.records import Demand, GPURecord
-from kvpr_opt.integrations.sources import checkpoint, metrics_scrapes, nvml, request_trace
+from kvpr_opt.integrations.sources import metrics_scrapes, nvml, request_trace
 from kvpr_opt.integrations.sources.protocol import Quantity, Reading
 from kvpr_opt.integrations.sources.registry import DEMAND_SOURCES, GPU_SOURCES, recognised
 from kvpr_opt.problem.exact import to_fraction
@@ -101,9 +102,9 @@ def command(
     text = imported_fleet(
         list(_gpus(gpus or ())),
         [
-            checkpoint.read_model(folder, name)
+            read_checkpoint(folder, name)
             for given in models or ()
-            for name, folder in checkpoint.folders(given)
+            for name, folder in folders(given)
         ],
         merged([*_rates(rates or (), window), *_scraped(scrapes or ())]),
         settings,

@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import Generic, Literal, TypeVar
 
 from kvpr_opt.errors import InputError, nearest
+from kvpr_opt.files.checkpoints.folder import Checkpoint
 from kvpr_opt.files.tree import shown
 from kvpr_opt.integrations.demand import resident_kv
 from kvpr_opt.integrations.fleet_file import (
@@ -17,7 +18,7 @@ from kvpr_opt.integrations.fleet_file import (
     number_value,
     text_value,
 )
-from kvpr_opt.integrations.records import Demand, GPURecord, ModelRecord
+from kvpr_opt.integrations.records import Demand, GPURecord
 
 #: What each server takes beside weights and cache, where nobody says: in bytes, and why.
 DEFAULT_OVERHEAD = 292 * (1 << 30) // 100 + 500_000_000
@@ -68,7 +69,7 @@ class Settings:
 
 def imported_fleet(
     gpus: Sequence[GPURecord],
-    models: Sequence[ModelRecord],
+    models: Sequence[Checkpoint],
     demands: Mapping[str, Demand],
     settings: Settings,
     version: str,
@@ -116,7 +117,7 @@ def _check_names(names: Sequence[str], what: str) -> None:
             )
 
 
-def _entries(model: ModelRecord, demand: Demand | None, settings: Settings) -> list[Entry]:
+def _entries(model: Checkpoint, demand: Demand | None, settings: Settings) -> list[Entry]:
     if demand is None or demand.req_rate is None:
         raise InputError(
             f"no rate for model {shown(model.name)}; --rates takes a CSV file with the header "
@@ -149,14 +150,14 @@ def _entries(model: ModelRecord, demand: Demand | None, settings: Settings) -> l
     ]
 
 
-def _overhead(model: ModelRecord, settings: Settings) -> Entry:
+def _overhead(model: Checkpoint, settings: Settings) -> Entry:
     given = settings.overhead.of(model.name)
     if given is None:
         return Entry("overhead", gigabytes(DEFAULT_OVERHEAD), "default, see above")
     return Entry("overhead", gigabytes(given), "--overhead")
 
 
-def _floor(model: ModelRecord, settings: Settings) -> Entry:
+def _floor(model: Checkpoint, settings: Settings) -> Entry:
     given = settings.max_tokens.of(model.name)
     tokens = model.max_tokens if given is None else given
     if tokens is None:
@@ -178,7 +179,7 @@ def _floor(model: ModelRecord, settings: Settings) -> Entry:
     )
 
 
-def _per_token(model: ModelRecord) -> str:
+def _per_token(model: Checkpoint) -> str:
     cache = model.kv_cache
     sliding = f" + {cache.sliding} up to token {cache.window}" if cache.sliding else ""
     return f"{cache.full}{sliding} bytes a token"

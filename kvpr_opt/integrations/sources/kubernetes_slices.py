@@ -10,10 +10,11 @@ import re
 from collections.abc import Iterator
 
 from kvpr_opt.errors import InputError
+from kvpr_opt.files.fields import text
 from kvpr_opt.files.json_tree import json_tree
 from kvpr_opt.files.tree import Tree, shown
+from kvpr_opt.files.values import as_list, as_mapping
 from kvpr_opt.integrations.records import GPURecord
-from kvpr_opt.integrations.sources.fields import mapping, sequence, text
 from kvpr_opt.integrations.sources.nvidia_smi import label_of
 
 NAME = "Kubernetes resource slices"
@@ -30,12 +31,12 @@ def recognises(text: str) -> bool:
 
 def gpus(text: str, node: str) -> tuple[GPURecord, ...]:
     """The GPUs of every slice of the driver, named ``NODE-DEVICE``."""
-    root = mapping(json_tree(text), "")
-    items = sequence(root["items"], "items") if "items" in root else [root]
+    root = as_mapping(json_tree(text), "")
+    items = as_list(root["items"], "items") if "items" in root else [root]
     found: list[GPURecord] = []
     for index, item in enumerate(items):
         place = f"items[{index}].spec"
-        spec = mapping(mapping(item, f"items[{index}]").get("spec", ""), place)
+        spec = as_mapping(as_mapping(item, f"items[{index}]").get("spec", ""), place)
         if spec.get("driver") == _DRIVER:
             found.extend(_devices(spec, place))
     if not found:
@@ -45,12 +46,12 @@ def gpus(text: str, node: str) -> tuple[GPURecord, ...]:
 
 def _devices(spec: dict[str, Tree], place: str) -> Iterator[GPURecord]:
     node = text(spec, "nodeName", place)
-    for index, entry in enumerate(sequence(spec.get("devices", []), f"{place}.devices")):
+    for index, entry in enumerate(as_list(spec.get("devices", []), f"{place}.devices")):
         where = f"{place}.devices[{index}]"
-        device = mapping(entry, where)
+        device = as_mapping(entry, where)
         # Older versions of the interface have one level more.
-        inner = mapping(device.get("basic", device), where)
-        attributes = mapping(inner.get("attributes", ""), f"{where}.attributes")
+        inner = as_mapping(device.get("basic", device), where)
+        attributes = as_mapping(inner.get("attributes", ""), f"{where}.attributes")
         kind = _attribute(attributes, "type", where)
         if kind not in ("gpu", "mig"):
             continue  # a GPU that is handed to a virtual machine
@@ -68,13 +69,13 @@ def _devices(spec: dict[str, Tree], place: str) -> Iterator[GPURecord]:
 
 def _attribute(attributes: dict[str, Tree], key: str, place: str) -> str:
     where = f"{place}.attributes.{key}"
-    return text(mapping(attributes.get(key, ""), where), "string", where)
+    return text(as_mapping(attributes.get(key, ""), where), "string", where)
 
 
 def _memory(inner: dict[str, Tree], place: str) -> int:
     where = f"{place}.capacity.memory"
-    capacity = mapping(inner.get("capacity", ""), f"{place}.capacity")
-    value = text(mapping(capacity.get("memory", ""), where), "value", where)
+    capacity = as_mapping(inner.get("capacity", ""), f"{place}.capacity")
+    value = text(as_mapping(capacity.get("memory", ""), where), "value", where)
     match = _QUANTITY.fullmatch(value)
     if not match or int(match[1]) == 0:
         raise InputError(f"{shown(value)} is no amount of memory, such as 81559Mi", place=where)
