@@ -205,7 +205,7 @@ def files_of(source: str) -> list[str]:
     """The files that :func:`load` reads for a suite given as text; none for a named one."""
     if source.partition("@")[0] in SUITES or not _leads_to_files(source):
         return []
-    return _files(source)
+    return expand(source)
 
 
 def read_fleets(paths: Sequence[str | os.PathLike[str]]) -> list[Named]:
@@ -224,7 +224,7 @@ def read_fleets(paths: Sequence[str | os.PathLike[str]]) -> list[Named]:
     """
     fleets: dict[str, tuple[str, Instance]] = {}
     for path in paths:
-        for file in _files(os.fspath(path)):
+        for file in expand(os.fspath(path)):
             name = os.path.basename(file)
             if name in fleets:
                 raise InputError(f"{fleets[name][0]} has the same name", source=file)
@@ -251,19 +251,25 @@ def _leads_to_files(text: str) -> bool:
     return os.path.exists(text) or any(sign in text for sign in _PATTERN)
 
 
-def _files(path: str) -> list[str]:
-    """The fleet files that a path stands for."""
+def expand(path: str) -> list[str]:
+    """The files that a path, a folder or a pattern stands for, sorted.
+
+    Raises
+    ------
+    InputError
+        If a folder or a pattern has no file. A path that is neither is not checked.
+    """
     if os.path.isdir(path):
         try:
             found = [entry.path for entry in os.scandir(path) if entry.name.endswith(_SUFFIXES)]
         except OSError as error:
             raise InputError(f"cannot be read: {error.strerror}", source=path) from None
-        wanted = f"a folder without a file in {', '.join(_SUFFIXES)}"
+        wanted = f"the folder has no file ending in {', '.join(_SUFFIXES)}"
     elif os.path.exists(path) or not any(sign in path for sign in _PATTERN):
         return [path]
     else:
         found = glob.glob(path, recursive=True)
-        wanted = "a pattern that no file has"
+        wanted = "no file matches the pattern"
     if not found:
         raise InputError(wanted, source=path)
     return sorted(found)
