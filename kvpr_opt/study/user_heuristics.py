@@ -75,7 +75,7 @@ def program_of(reference: str, folder: str) -> UserHeuristic:
     path = os.path.abspath(os.path.join(folder, reference))
     source = read_text(path)
     try:
-        contract.contract_of(source.encode("utf-8"), path)
+        contract.contract_of(source, path)
     except SyntaxError as error:
         line = "" if error.lineno is None else f"line {error.lineno}"
         raise InputError(f"not Python: {error.msg}", place=line, source=reference) from None
@@ -99,7 +99,7 @@ def load(program: UserHeuristic) -> Heuristic:
         return _function(program.reference, name, function)
     # A module anew each time: nothing that it remembers of a fleet helps with the next one.
     name = f"_heuristic_{program.sha256[:16]}"
-    module = contract.load_module(program.source.encode("utf-8"), program.path, name)
+    module = contract.load_module(program.source, program.path, name)
     found = contract.function_of(module)
     if found is None:
         raise InputError(contract.MISSING, source=program.reference)
