@@ -1,4 +1,4 @@
-"""Heuristics of one's own: a file, or a function of a module that can be imported.
+"""A user's own heuristics: a file, or a function in a module that can be imported.
 
 A file has a function ``place`` at its top level; a function elsewhere is named
 ``python:module:function``. Either takes an :class:`~kvpr_opt.problem.instance.Instance` and
@@ -22,29 +22,29 @@ from kvpr_opt.errors import InputError
 from kvpr_opt.files.source import read_text
 from kvpr_opt.problem.instance import Instance
 
-#: How the name of a method begins that is a function of a module.
+#: The prefix of methods that are functions in a module.
 PREFIX = "python:"
 
 #: The function that a file has to have.
 FUNCTION = "place"
 
-#: What a heuristic is.
+#: The type of a heuristic.
 Heuristic = Callable[[Instance], Mapping[str, str] | None]
 
 
 @dataclass(frozen=True)
 class UserHeuristic:
-    """A heuristic of one's own, checked but not run.
+    """A user's heuristic, checked but not run.
 
     Attributes
     ----------
     reference
-        As the study has it: the path of a file, or ``python:module:function``.
+        As in the study: the path of a file, or ``python:module:function``.
     path
-        Where the file is; empty for a function of a module.
+        The absolute path of the file; empty for a function in a module.
     source
-        The text of the file or of the module, sent to where it is run; empty in
-        what was read from a record.
+        The text of the file or module, which is sent to the worker; empty in what was
+        read from a record.
     """
 
     reference: str
@@ -53,19 +53,19 @@ class UserHeuristic:
 
     @property
     def sha256(self) -> str:
-        """Of the source. With another source the recorded runs are no longer valid."""
+        """SHA-256 of the source; recorded runs of another source are outdated."""
         return hashlib.sha256(self.source.encode("utf-8")).hexdigest()
 
 
 def program_of(reference: str, folder: str) -> UserHeuristic:
-    """The program of a path or of ``python:module:function``.
+    """The program at a path, or of ``python:module:function``.
 
     Parameters
     ----------
     reference
-        As the study has it.
+        As in the study.
     folder
-        Where paths start.
+        The folder that paths are relative to.
 
     Raises
     ------
@@ -88,12 +88,12 @@ def program_of(reference: str, folder: str) -> UserHeuristic:
 
 
 def load(program: UserHeuristic) -> Heuristic:
-    """The function of a program, its file executed.
+    """Execute the file of a program, or import its module, and return its function.
 
     Raises
     ------
     InputError
-        If a module cannot be imported here, or what it has is no function.
+        If a module cannot be imported here, or has no such function.
     Exception
         Whatever the file raises.
     """
@@ -103,10 +103,10 @@ def load(program: UserHeuristic) -> Heuristic:
     folder = os.path.dirname(program.path)
     if folder not in sys.path:
         sys.path.insert(0, folder)  # as if Python had been started with it
-    # A module anew each time: nothing that it remembers of a fleet helps with the next one.
+    # A new module each time: nothing that it remembers of one fleet helps with the next.
     module = ModuleType(f"_heuristic_{program.sha256[:16]}")
     module.__file__ = program.path
-    sys.modules[module.__name__] = module  # where dataclasses, for one, look it up
+    sys.modules[module.__name__] = module  # dataclasses, for one, look it up there
     exec(compile(program.source, program.path, "exec"), module.__dict__)
     return _callable(getattr(module, FUNCTION), program.reference)
 
@@ -132,7 +132,7 @@ def _callable(found: Any, reference: str) -> Heuristic:
 
 
 def _module_text(function: Heuristic) -> str:
-    """The text of the file that a function is from, as far as there is one."""
+    """The text of the file that defines a function; empty if there is none."""
     module = sys.modules.get(getattr(function, "__module__", ""), None)
     path = getattr(module, "__file__", None)
     return read_text(path) if path and path.endswith(".py") else ""

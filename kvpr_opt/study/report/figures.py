@@ -1,4 +1,4 @@
-"""The figures of a report, each drawn from the outcomes of a record."""
+"""The figures of a report, drawn from the outcomes of a record."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ _LEAST_INTEGRAL = 1e-4
 
 
 def draw(outcomes: Outcomes) -> list[Drawing]:
-    """All figures that the outcomes have something to show in.
+    """All figures for which the outcomes have data.
 
-    Methods are compared on the fleets that all of them were run on; where there
-    are others beside these, two figures show all of them, too.
+    Methods are compared on the fleets that all of them were run on; if there are other
+    fleets, two further figures include them.
     """
     if all(outcome.failed for outcome in outcomes.all):
         return []
@@ -205,7 +205,7 @@ def _integrals(outcomes: Outcomes, fleets: Sequence[StudyFleet], which: str) -> 
 
 
 def _hardest(outcomes: Outcomes) -> list[StudyFleet]:
-    """One fleet of each family, of the first families: that which took all runs the longest."""
+    """For each of the first families, the fleet on which all runs together took longest."""
     hardest: dict[str, tuple[float, StudyFleet]] = {}
     for fleet in outcomes.fleets:
         if outcomes.kind(fleet) == "feasible":

@@ -1,7 +1,7 @@
-"""The page of a report: one HTML file with everything in it, which loads nothing.
+"""The page of a report: one self-contained HTML file.
 
-It has no scripts, and a policy in its head forbids any. On a narrow screen each
-row of a table turns into a small table of its own.
+It loads nothing and has no scripts; a policy in its head forbids both. On a narrow screen
+each row of a table becomes a small table of its own.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from kvpr_opt.study.report.tables import ReportTable, by_cell, comparison, count
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
-# Failures, contradictions and commands in a list; the record has all of them.
+# Entries shown in lists of failures, contradictions and commands; the record has them all.
 _MAX_LINES = 30
 
 _DOIS = {
@@ -89,7 +89,7 @@ def page(
     drawings
         The figures, in their order on the page.
     left
-        Runs that were asked for and have no entry.
+        Runs that were asked for and are not recorded.
     spec
         The text of the study's file; empty if there is none.
     """
@@ -117,7 +117,7 @@ def page(
 
 
 def _section(title: str, name: str, content: Iterable[Html]) -> Html:
-    """A section with its heading; nothing where it has no content."""
+    """A section with its heading; nothing if it has no content."""
     parts = list(content)
     return element("section", element("h2", title), *parts, id=name) if parts else Html()
 
@@ -227,7 +227,7 @@ def _listed(lines: Sequence[str]) -> Html:
 
 
 def _code(lines: Sequence[str]) -> Html:
-    """Commands, each a block of its own, which on a narrow screen break between words only."""
+    """Commands as separate blocks, which break only between words on a narrow screen."""
     more = [f"# and {len(lines) - _MAX_LINES} more"] if len(lines) > _MAX_LINES else []
     blocks = []
     for line in [*lines[:_MAX_LINES], *more]:
@@ -240,7 +240,7 @@ def _code(lines: Sequence[str]) -> Html:
 
 
 def _table(table: ReportTable, text_columns: int = 1) -> Html:
-    """A table whose cells carry the head of their column, for narrow screens."""
+    """A table whose cells carry the heading of their column, for narrow screens."""
     heads = [element("th", head, scope="col") for head in table.heads]
     lines = [
         element(

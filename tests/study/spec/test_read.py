@@ -220,7 +220,7 @@ BAD = {
     ),
     "another version of a suite": (
         TOP + "[[cells]]\nsuite = 'prism50@2'",
-        r"cells\[0\].suite: suite 'prism50' is here in version 1",
+        r"cells\[0\].suite: suite 'prism50' has version 1 here",
     ),
     "suite with seeds": (
         TOP + "[[cells]]\nsuite = 'prism50'\nseeds = [1]",
