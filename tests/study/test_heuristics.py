@@ -1,4 +1,4 @@
-"""The arena: every heuristic is judged in the same way, whoever wrote it."""
+"""Heuristics in a study: every one is judged in the same way, whoever wrote it."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ from kvpr_opt.errors import InputError
 from kvpr_opt.files.text import error_text
 from kvpr_opt.study.execution import worker
 from kvpr_opt.study.execution.local import GRACE, Slot
-from kvpr_opt.study.execution.runner import EngineLostError
+from kvpr_opt.study.execution.runner import ExecutorLostError
 from kvpr_opt.study.record import Failure, RecordedRun
 from kvpr_opt.study.runs import Run
 
@@ -113,7 +113,7 @@ class DaskExecutor:
 
         Raises
         ------
-        EngineLostError
+        ExecutorLostError
             If the scheduler is lost.
         """
         self._number += 1
@@ -122,7 +122,7 @@ class DaskExecutor:
         try:
             future = self._client.submit(work, run, key, *self._how, key=key, pure=False)
         except OSError:
-            raise EngineLostError(self._lost) from None
+            raise ExecutorLostError(self._lost) from None
         self._runs[key] = run, future
         future.add_done_callback(lambda _: self._ended.put(key))
 
@@ -131,7 +131,7 @@ class DaskExecutor:
 
         Raises
         ------
-        EngineLostError
+        ExecutorLostError
             If the scheduler is lost.
         """
         found = []
@@ -147,12 +147,12 @@ class DaskExecutor:
                 key = self._ended.get_nowait()
         except queue.Empty:
             pass
-        except EngineLostError:
+        except ExecutorLostError:
             if not found:
                 raise
             self._ended.put(key)  # first return what has arrived
         if not found and self._client.status == "closed":
-            raise EngineLostError(self._lost)
+            raise ExecutorLostError(self._lost)
         return found
 
     def _recorded(self, key: str) -> RecordedRun | None:
@@ -170,7 +170,7 @@ class DaskExecutor:
             future.add_done_callback(lambda _: self._ended.put(key))
             return None
         except (CancelledError, OSError):
-            raise EngineLostError(self._lost) from None
+            raise ExecutorLostError(self._lost) from None
         return recorded
 
     def __enter__(self) -> Self:

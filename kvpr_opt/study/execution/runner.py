@@ -22,7 +22,7 @@ from kvpr_opt.study.runs import Run
 _TICK = 0.25
 
 
-class EngineLostError(KvprError):
+class ExecutorLostError(KvprError):
     """The executor was lost: the study stops and can be resumed."""
 
 
@@ -41,7 +41,7 @@ class Executor(Protocol):
 
         Raises
         ------
-        EngineLostError
+        ExecutorLostError
             If the executor was lost.
         """
 
@@ -50,7 +50,7 @@ class Executor(Protocol):
 
         Raises
         ------
-        EngineLostError
+        ExecutorLostError
             If the executor was lost.
         """
 
@@ -101,7 +101,7 @@ class StudyProgress:
 def run_study(
     runs: Iterable[Run],
     record: Record,
-    engine: Executor,
+    executor: Executor,
     *,
     retry_failed: bool = False,
     on_progress: Callable[[StudyProgress], object] | None = None,
@@ -116,7 +116,7 @@ def run_study(
         The runs of the study.
     record
         Stores the runs.
-    engine
+    executor
         Executes the runs; the caller closes it.
     retry_failed
         Whether to repeat runs that are recorded as failed.
@@ -135,13 +135,13 @@ def run_study(
     """
     limits = Limits()  # for its stop flag: a signal must not interrupt an append
     with limits.heeding_ctrl_c():
-        return _run_open(list(runs), record, engine, limits, retry_failed, on_progress)
+        return _run_open(list(runs), record, executor, limits, retry_failed, on_progress)
 
 
 def _run_open(
     wanted: list[Run],
     record: Record,
-    engine: Executor,
+    executor: Executor,
     limits: Limits,
     retry_failed: bool,
     on_progress: Callable[[StudyProgress], object] | None,
@@ -152,19 +152,19 @@ def _run_open(
 
     def report() -> None:
         nonlocal progress
-        names = tuple(map(str, engine.running))
+        names = tuple(map(str, executor.running))
         progress = replace(progress, running=names, seconds=time.monotonic() - started)
         if on_progress is not None:
             on_progress(progress)
 
     reason = ""
-    while not limits.interrupted and (waiting or engine.running):
+    while not limits.interrupted and (waiting or executor.running):
         try:
-            for _ in range(min(engine.room(), len(waiting))):
-                engine.start(waiting.popleft())
+            for _ in range(min(executor.room(), len(waiting))):
+                executor.start(waiting.popleft())
             report()
-            ended = engine.ended(_TICK)
-        except EngineLostError as error:
+            ended = executor.ended(_TICK)
+        except ExecutorLostError as error:
             reason = str(error)
             break
         for recorded in ended:
