@@ -18,6 +18,7 @@ from kvpr_opt.patterns.lp.master import LPSolution, Master
 from kvpr_opt.patterns.lp.pool import PatternPool, loads
 from kvpr_opt.patterns.lp.pricing import COARSE, Duals, Grid, Precision, Priced, grids, price
 from kvpr_opt.patterns.problem import DualValues, Fractional, PackingQuestion, Relaxed, Undecided
+from kvpr_opt.problem.constrained import ConstrainedInstance
 from kvpr_opt.problem.scaled import ScaledInstance
 
 #: Worth of a full GPU in the duals given out, at least and at most, and entries of the table
@@ -48,7 +49,8 @@ class PatternLP:
 
     def __init__(self, scaled: ScaledInstance) -> None:
         self.scaled = scaled
-        self.pool = PatternPool(len(scaled.classes))
+        rules = scaled.rules if isinstance(scaled, ConstrainedInstance) else None
+        self.pool = PatternPool(len(scaled.classes), rules)
         # By type and class: whether the item alone is in the pool.
         self._alone = np.zeros((len(scaled.types), len(scaled.classes)), dtype=bool)
         self._master = Master(self.pool, len(scaled.classes), len(scaled.types))
