@@ -12,7 +12,6 @@ import math
 import multiprocessing
 import os
 import secrets
-import shutil
 import signal
 import sys
 import tempfile
@@ -197,14 +196,14 @@ class Slot:
             self._process = None
             self._at_exit.cancel()
             self.connection.close()
-            shutil.rmtree(self._folder, ignore_errors=True)
+            watchdog.remove_tree(self._folder)
 
     def _kill(self) -> None:
         if sys.platform != "win32":
             # Only while no other process can have its id: alive, or dead but not waited for.
             with suppress(ChildProcessError):
                 os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG)
-                watchdog.kill_tree(self._process.pid)
+                watchdog.kill_all(self._process.pid, self._folder)
         self._process.kill()  # alone, if it leads no group yet
 
 

@@ -152,17 +152,22 @@ def serve(connection: Connection, perform_: Perform, warm: bool, folder: str) ->
         except EOFError:
             return
         kind = (run.method.name, run.method.threads)
+        outcome: Answer | Failure
         try:
             if warm and kind not in known:
                 warm_up(run.method)
                 known.add(kind)
             connection.send(STARTED)
-            answer = perform_(run)
-            encode_line(recorded(run, answer))  # an answer that cannot be stored is a failed run
+            outcome = perform_(run)
+            encode_line(recorded(run, outcome))  # an answer that cannot be stored is a failed run
         except BaseException as error:  # whatever it is, it is recorded as the run's failure
-            connection.send(Failure(error_text(error)))
+            outcome = Failure(error_text(error))
+        try:
+            connection.send(outcome)
+        except OSError:
+            return  # the study has gone
+        if isinstance(outcome, Failure):
             return
-        connection.send(answer)
 
 
 def _leave_signals_to_the_study() -> None:
