@@ -116,10 +116,10 @@ def run(
 
 def _tell(console: Console, end: StudyProgress, record: Record) -> None:
     if end.reason:
-        console.print(end.reason, markup=False, soft_wrap=True)
+        console.print(printable(end.reason), markup=False, soft_wrap=True)
     console.print(
         f"{'stopped' if end.interrupted else 'done'}: {end.done} runs done, {end.failed} failed, "
-        f"{end.known} known before, {end.left} left; {record.path}",
+        f"{end.known} known before, {end.left} left; {printable(str(record.path))}",
         markup=False,
         soft_wrap=True,
     )
