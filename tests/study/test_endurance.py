@@ -132,7 +132,7 @@ def test_signals_at_random_moments_leave_nothing_half_done(tmp_path: Path) -> No
         # A study killed while it starts a worker leaves that one with half of its orders.
         assert "Traceback" not in err or sent == signal.SIGKILL
         deadline = time.monotonic() + 2
-        while marked(str(temporary)) or list(temporary.iterdir()):
+        while marked(str(temporary)) or any(temporary.iterdir()):
             assert time.monotonic() < deadline
             time.sleep(0.02)
         if (killed / FILE_NAME).exists():

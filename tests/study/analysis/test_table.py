@@ -13,13 +13,13 @@ from kvpr_opt.suites.cells import Cell, FixedFleet
 
 
 def solved(seed: int, seconds: float, *, certified: bool = True, **where: Any) -> RecordedRun:
-    values = {"max_kvpr": "1/7", "lower_bound": "1/7", "certified": certified}
+    values: dict[str, Any] = {"max_kvpr": "1/7", "lower_bound": "1/7", "certified": certified}
     return entry(seed, **where, status="optimal", stop_reason="proved", seconds=seconds, **values)
 
 
 def cut_short(seed: int, incumbent: str | None, bound: str | None, **where: Any) -> RecordedRun:
     status = "feasible" if incumbent else "unknown"
-    values = {"max_kvpr": incumbent, "lower_bound": bound, "certified": True}
+    values: dict[str, Any] = {"max_kvpr": incumbent, "lower_bound": bound, "certified": True}
     return entry(seed, **where, status=status, stop_reason="time limit", seconds=60.1, **values)
 
 
