@@ -11,6 +11,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from kvpr_opt.files.html import Html, element, joined
 from kvpr_opt.files.text import one_line
 from kvpr_opt.study.analysis.outcomes import Outcomes
+from kvpr_opt.study.analysis.pcmax import (
+    CLOSED,
+    CLOSED_COLUMNS,
+    COLUMNS,
+    CONTRADICTIONS,
+    schedule_results,
+)
 from kvpr_opt.study.analysis.statistics import RESAMPLES
 from kvpr_opt.study.analysis.table import provenance
 from kvpr_opt.study.record import RecordedRun
@@ -22,6 +29,9 @@ _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 # Entries shown in lists of failures, contradictions and commands; the record has them all.
 _MAX_LINES = 30
+
+# Closed instances of P||Cmax in a table; `study report` prints all of them.
+_MAX_CLOSED = 200
 
 _DOIS = {
     "Dolan and Moré 2002": "10.1007/s101070100263",
@@ -107,6 +117,7 @@ def page(
         _section("Figures", "figures", _figures(drawings)),
         _section("Comparison of methods", "comparison", _comparison(outcomes)),
         _section("By family", "families", _families(outcomes)),
+        _section("P||Cmax", "schedules", _schedules(runs)),
         _section("By size", "cells", _cells(runs)),
         _section("Failed runs", "failures", _failures(outcomes)),
         _section("How to run it again", "again", _again(runs, spec)),
@@ -181,6 +192,22 @@ def _cells(runs: Sequence[RecordedRun]) -> Iterator[Html]:
     if runs:
         summary = element("summary", "Counts, times and gaps by size and method")
         yield element("details", summary, _table(by_cell(runs), text_columns=2))
+
+
+def _schedules(runs: Sequence[RecordedRun]) -> Iterator[Html]:
+    results = schedule_results(runs)
+    if results is None:
+        return
+    if results.contradictions:
+        yield element("p", CONTRADICTIONS, class_="wrong")
+        yield _listed(results.contradictions)
+    yield _table(ReportTable("By class and method", COLUMNS, results.rows), text_columns=2)
+    if results.closed:
+        lines = results.closed[:_MAX_CLOSED]
+        caption = CLOSED.rstrip(":")
+        if len(lines) < len(results.closed):
+            caption += f"; the first {len(lines)} of {len(results.closed)}"
+        yield _table(ReportTable(caption, CLOSED_COLUMNS, lines), text_columns=2)
 
 
 def _failures(outcomes: Outcomes) -> Iterator[Html]:
