@@ -70,7 +70,7 @@ def test_the_page_names_every_suite_with_its_size() -> None:
 
 def test_a_version_can_be_insisted_on() -> None:
     assert catalogue.load("prism50@1") == catalogue.load("prism50")
-    with pytest.raises(InputError, match="suite 'prism50' is here in version 1, not '2'"):
+    with pytest.raises(InputError, match="suite 'prism50' has version 1 here, not '2'"):
         catalogue.load("prism50@2")
 
 
