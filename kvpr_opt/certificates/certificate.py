@@ -20,6 +20,7 @@ from kvpr_opt.certificates.evidence import (
     DualVector,
     Evidence,
     LowerBound,
+    Pinned,
     Refuted,
     Rounded,
     SolverClaim,
@@ -227,19 +228,23 @@ def _proof(instance: Instance, bound: LowerBound) -> dict[str, Any]:
     if isinstance(evidence, Rounded):
         scaled = instance.rounded(evidence.unit)
         evidence = evidence.proof
-    written = _written(scaled, bound.value, evidence)
+    written = _written(instance, scaled, bound.value, evidence)
     if scaled.rounding is None:
         return written
     return {"kind": Rounded.kind, "unit": fraction_text(scaled.rounding), "proof": written}
 
 
-def _written(scaled: ScaledInstance, value: Fraction | float, evidence: Evidence) -> dict[str, Any]:
+def _written(
+    instance: Instance, scaled: ScaledInstance, value: Fraction | float, evidence: Evidence
+) -> dict[str, Any]:
     if isinstance(evidence, Counting):
         evidence = as_points(scaled, value, evidence)
     proof: dict[str, Any] = {"kind": evidence.kind}
     if isinstance(evidence, DualVector | Tree):
         proof["models"] = " ".join(map(str, evidence.models))
         proof["gpus"] = " ".join(map(str, evidence.gpus))
+    elif isinstance(evidence, Pinned):
+        proof["gpu"] = instance.gpus[evidence.gpu].name
     elif isinstance(evidence, SolverClaim):
         proof["solver"] = evidence.solver
         proof["version"] = evidence.version

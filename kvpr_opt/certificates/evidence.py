@@ -45,6 +45,21 @@ class Counting:
 
 
 @dataclass(frozen=True)
+class Pinned:
+    """What is pinned to one GPU is more than it can hold.
+
+    Attributes
+    ----------
+    gpu
+        Its number.
+    """
+
+    gpu: int
+    kind: ClassVar[str] = "pinned"
+    certified: ClassVar[bool] = True
+
+
+@dataclass(frozen=True)
 class DualVector:
     """Points for the models that add up to more than the GPUs can hold.
 
@@ -163,7 +178,7 @@ class Rounded:
         return self.proof.certified
 
 
-Evidence = Volume | Counting | DualVector | Tree | SolverClaim | Rounded
+Evidence = Volume | Counting | Pinned | DualVector | Tree | SolverClaim | Rounded
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,7 @@ class _Question:
         largest = Fraction(a, f) * fleet.unit if f else math.inf
         items, capacities = packing(fleet, a, f)
         # The checker counts in units of its own; this is one of them, in memory.
-        everything = sum(model.size for model in instance.models)
+        everything = sum(model.footprint for model in instance.models)
         if isinstance(largest, Fraction) and largest > 0:
             pressure = sum(fleet.pressures.values()) * fleet.unit * written.memory_unit
             everything += pressure / largest

@@ -23,6 +23,7 @@ from kvpr_opt.patterns.lp.pricing import Precision
 from kvpr_opt.patterns.problem import DualValues, PackingQuestion
 from kvpr_opt.patterns.proofs.evidence import dual_proof, points_by_model
 from kvpr_opt.patterns.proofs.shortening import shorten_dual
+from kvpr_opt.problem.constrained import ConstrainedInstance
 from kvpr_opt.problem.scaled import ScaledInstance, Threshold
 from kvpr_opt.search.tracker import Tracker
 from kvpr_opt.verify import LIMITS, refute
@@ -87,6 +88,8 @@ def tree_proof(
     seconds
         Try about so long at most.
     """
+    if isinstance(scaled, ConstrainedInstance):
+        return None  # the routine knows no constraints
     points = points_by_model(scaled, duals[0].tolist())
     most = tuple(duals[1].tolist())
     if max((*points, *most)) >= 10**LIMITS.point_digits:
