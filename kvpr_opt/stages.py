@@ -123,7 +123,7 @@ class SolveRun:
         skip = self._skip_in_heuristic
         if self._large and self._method in PATTERN_METHODS:
             # The compiled construction does in a second what the other stages do in ten.
-            skip = skip.union(heuristics.STAGES).difference({"greedy"} - self._skip)
+            skip = skip.union(heuristics.STAGES).difference(heuristics.FIRST_STAGES - self._skip)
         outcome = heuristics.run(
             self.tracker.instance,
             skip=skip,
