@@ -27,7 +27,7 @@ from kvpr_opt.problem.rules import Rules
 
 #: Entries of two whole tables, of one with the choice of each entry, and of a mere row times
 #: the options that change it.
-_WHOLE_ENTRIES, _CHOICE_ENTRIES, _ROW_ENTRIES = 8_000_000, 100_000_000, 1_000_000_000
+_WHOLE_ENTRIES, _CHOICE_ENTRIES, _ROW_ENTRIES = 8_000_000, 80_000_000, 1_000_000_000
 
 #: Patterns a type and round from a table with choices.
 _FEW = 100
@@ -159,6 +159,14 @@ def _solve(
         )
         return best_through_options(*options, first, last, *sets)
     return best_by_value(*options, *sets, top, _FEW)
+
+
+def most_worth(question: PackingQuestion, values: Ints) -> int:
+    """An upper bound on what any pattern is worth."""
+    return max(
+        each.stages.limit(values, int(each.capacities.max()))
+        for each in _knapsacks(question, values > 0)
+    )
 
 
 def longest_scale(question: PackingQuestion) -> int:
