@@ -96,7 +96,7 @@ def create(name: str, instance: Instance, *, seed: int = 0, threads: int = 1) ->
     Raises
     ------
     InputError
-        For a name that is not known, a solver that is not there, or a fleet with
+        For a name that is not known, a solver that is not installed, or a fleet with
         constraints that the formulation does not keep.
     """
     check_name(name)

@@ -189,7 +189,7 @@ def _as_placement(instance: Instance, given: Placement | Mapping[str, str]) -> P
 def _stop_reason(tracker: Tracker, status: Status) -> StopReason:
     if status in (Status.OPTIMAL, Status.INFEASIBLE):
         return StopReason.PROVED
-    if tracker.settled:
+    if tracker.gap_reached:
         return StopReason.GAP
     if tracker.limits.interrupted:
         return StopReason.INTERRUPTED

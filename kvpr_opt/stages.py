@@ -98,7 +98,7 @@ class SolveRun:
         self._engine: PatternEngine | None = None
 
     def run(self, warm_start: Placement | None) -> str:
-        """SolveRun all stages; the cause of infeasibility, or an empty text, is returned."""
+        """Run all stages; the cause of infeasibility, or an empty text, is returned."""
         scaled = self.tracker.instance.scaled
         self.tracker.raise_bound(volume_bound(scaled), "volume bound")
         pinned = pinned_bound(scaled)
@@ -110,6 +110,7 @@ class SolveRun:
         self._counting_bound()
         self._search()
         self._prove()
+        self._lift()
         self._level()
         return self._cause()
 
@@ -240,7 +241,7 @@ class SolveRun:
             return
         from kvpr_opt.patterns.engine import PatternEngine
 
-        scaled, value = tracker.instance.scaled, tracker.incumbent_value
+        scaled, value = tracker.instance.scaled, tracker.value_to_beat
         if isinstance(scaled, ConstrainedInstance) and scaled.is_relaxed:
             self._relaxed_engine()
             return
@@ -269,7 +270,7 @@ class SolveRun:
             self._run_engine(partial(search_within_nodes, self.tracker, self._skip, self._threads))
 
     def _run_engine(self, run: Callable[[], None]) -> None:
-        """SolveRun the pattern engine; where its LP fails, say so and leave the rest to others."""
+        """Run the pattern engine; where its LP fails, say so and leave the rest to others."""
         try:
             run()
         except NumericalError as error:
@@ -293,6 +294,19 @@ class SolveRun:
 
         self._run_engine(partial(prove_bound, self.tracker, self._lp))
         shorten_proof(self.tracker, self._lp, limits)
+
+    def _lift(self) -> None:
+        """Raise a bound of the rounded fleet to the exact value of the incumbent, if it holds."""
+        tracker = self.tracker
+        incumbent, bound = tracker.incumbent, tracker.certified_bound
+        if incumbent is None or bound is None or tracker.gap_reached or not tracker.settled:
+            return
+        from kvpr_opt.certificates.lifting import lift
+
+        tracker.enter("exact value of the bound")
+        lifted = lift(incumbent, bound, tracker.limits)
+        if lifted is not None:
+            tracker.raise_bound(lifted, "exact value of the bound")
 
     def shorten(self, limits: Limits) -> None:
         """Look for smaller numbers in the proof of the best bound, if the engine has run."""

@@ -161,7 +161,24 @@ class SolverClaim:
     certified: ClassVar[bool] = False
 
 
-Evidence = Volume | Counting | Pinned | DualVector | Tree | SolverClaim
+@dataclass(frozen=True)
+class Rounded:
+    """What `proof` says of the fleet whose pressures are rounded down to multiples of `unit`.
+
+    No placement is worth more there than it is, so a bound of that fleet is one of this.
+    """
+
+    unit: Fraction
+    proof: Volume | Counting | DualVector | Tree | SolverClaim
+    kind: ClassVar[str] = "rounded"
+
+    @property
+    def certified(self) -> bool:
+        """Whether the checker can repeat it."""
+        return self.proof.certified
+
+
+Evidence = Volume | Counting | Pinned | DualVector | Tree | SolverClaim | Rounded
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from fractions import Fraction
 from functools import cached_property
 
 from kvpr_opt.errors import InputError
@@ -72,14 +73,7 @@ class Instance:
     @cached_property
     def scaled(self) -> ScaledInstance:
         """The same fleet in whole numbers; computed once, shared by all algorithms."""
-        scaled = ScaledInstance.of(
-            sizes=[model.footprint for model in self.models],
-            pressures=[model.pressure for model in self.models],
-            capacities=[gpu.usable for gpu in self.gpus],
-        )
-        if self.constraints:
-            return ConstrainedInstance.under(scaled, self.constraints)
-        return scaled
+        return self._scaled_by(None)
 
     def under(self, constraints: Constraints) -> Instance:
         """The same fleet under other constraints, for an algorithm that works on a part."""
@@ -88,6 +82,21 @@ class Instance:
             object.__setattr__(other, name, getattr(self, name))
         object.__setattr__(other, "constraints", constraints)
         return other
+
+    def rounded(self, unit: Fraction) -> ScaledInstance:
+        """The same fleet with every pressure rounded down to a multiple of `unit`."""
+        return self._scaled_by(unit)
+
+    def _scaled_by(self, rounding: Fraction | None) -> ScaledInstance:
+        scaled = ScaledInstance.of(
+            sizes=[model.footprint for model in self.models],
+            pressures=[model.pressure for model in self.models],
+            capacities=[gpu.usable for gpu in self.gpus],
+            rounding=rounding,
+        )
+        if self.constraints:
+            return ConstrainedInstance.under(scaled, self.constraints)
+        return scaled
 
     @cached_property
     def gpu_index(self) -> dict[str, int]:

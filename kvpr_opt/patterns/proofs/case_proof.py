@@ -55,7 +55,7 @@ def proving_seconds(tracker: Tracker, value: Fraction | float, spent: float) -> 
     spent
         Seconds that proofs on the way have taken so far.
     """
-    incumbent, proved = tracker.incumbent_value, tracker.certified_bound
+    incumbent, proved = tracker.value_to_beat, tracker.certified_bound
     if isinstance(value, float) or incumbent is None:
         return math.inf
     if (incumbent - value) <= tracker.target_gap * incumbent:
