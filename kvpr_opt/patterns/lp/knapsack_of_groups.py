@@ -18,7 +18,7 @@ from kvpr_opt.patterns.lp.knapsack_by_value import _best_split, best_value
 
 _Choices = NDArray[np.int16]
 _Row = NDArray[np.int32]
-_Table = NDArray[np.int32]
+_Table = NDArray[np.int8]
 
 #: A load that no set has. No set is worth as much, so that it stays negative with any added.
 _NONE = np.int32(-(2**30) - 1)
@@ -229,10 +229,10 @@ def best_by_value(
 
 @compiled
 def _take_option(
-    below: _Row, above: _Row, choices: _Row, value: np.int32, choice: np.int32
+    below: _Row, above: _Row, choices: NDArray[np.int8], value: np.int32, choice: np.int8
 ) -> None:
     """One option more: better loads, and that they come from it."""
-    # Without branches and in 32 bits throughout, so that it becomes vector code.
+    # Without branches, so that it becomes vector code.
     for load in range(above.size):
         reached, known = np.int32(below[load] + value), above[load]
         better = reached > known
@@ -247,14 +247,14 @@ def _values_by_load(sizes: Ints, values: Ints, starts: Ints, capacity: int) -> t
     row = np.full(capacity + 1, _NONE, dtype=np.int32)
     row[0] = 0
     other = np.empty_like(row)
-    choices = np.full((stages, capacity + 1), np.int32(-1), dtype=np.int32)
+    choices = np.full((stages, capacity + 1), np.int8(-1), dtype=np.int8)
     for s in range(stages):
         other[:] = row
         for o in range(starts[s], starts[s + 1]):
             size = sizes[o]
             _take_option(
                 row[: capacity + 1 - size], other[size:], choices[s, size:],
-                np.int32(values[o]), np.int32(o - starts[s]),
+                np.int32(values[o]), np.int8(o - starts[s]),
             )  # fmt: skip
         row, other = other, row
     return row, choices
@@ -276,6 +276,9 @@ def best_by_load(
         of_bin = row[: capacities[k] + 1]
         best[k] = of_bin.max()
         above = np.flatnonzero(of_bin > max(wanted[k], 0))
+        if above.size > keep:
+            least = np.partition(of_bin[above], above.size - keep)[above.size - keep]
+            above = above[of_bin[above] >= least]
         order = np.argsort(-of_bin[above], kind="mergesort")[:keep]
         for load in above[order]:
             left = load
