@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from kvpr_opt import heuristics
-from kvpr_opt.certificates.evidence import DualVector
+from kvpr_opt.certificates.evidence import ConstrainedVector, DualVector
 from kvpr_opt.errors import NumericalError
 from kvpr_opt.limits import Limits
 from kvpr_opt.problem.constrained import ConstrainedInstance
@@ -282,7 +282,9 @@ class SolveRun:
         bound, limits = self.tracker.bound, self.tracker.limits
         if bound is None or limits.stopped:
             return
-        if bound.evidence.certified and not isinstance(bound.evidence, DualVector):
+        if bound.evidence.certified and not isinstance(
+            bound.evidence, DualVector | ConstrainedVector
+        ):
             return
         # Imported here, since what simple bounds settle is spared the compiled code.
         from kvpr_opt import kernels
