@@ -137,6 +137,12 @@ class PatternEngine:
         if not self._tracker.done:
             self._rounds()
 
+    def ask_first(self) -> None:
+        """Ask only the first question: whether the LP refutes all that is below the incumbent."""
+        known = self._tracker.incumbent is not None and self._scaled.total_pressure > 0
+        if known and "lp_bound" not in self._skip and not self._tracker.done:
+            self._attempts.relax(self._scaled.below(self._attempts.high), Precision.FINE)
+
     def _rounds(self) -> None:
         """Rounds of growing budgets, until L = U or nothing is left that raises L."""
         numbers = count()
