@@ -177,7 +177,7 @@ def _caching_in(folder: str) -> Iterator[None]:
 
 @compiled
 def _mark() -> None:
-    """Do nothing: it shows where kernels are kept."""
+    """Do nothing: it shows where kernels are kept, and that they can be called."""
 
 
 def folder() -> Path | None:
@@ -220,6 +220,7 @@ def are_ready(*groups: Group) -> bool:
 
 def set_ready(group: Group) -> None:
     """Remember that the kernels of a group are; where no file can be written, in this process."""
+    _mark()
     _ready.add(group)
     where = folder()
     if where is not None:
