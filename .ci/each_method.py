@@ -20,7 +20,8 @@ def main() -> None:
         skip = () if method == "heuristic" else ("heuristic",)
         result = kv.solve(FLEET, method=method, skip=skip, time_limit=300, gap="0.00001")
         assert result.status in (kv.Status.OPTIMAL, kv.Status.FEASIBLE), (method, result.status)
-        assert result.max_kvpr is not None and optimum is not None
+        assert result.max_kvpr is not None
+        assert optimum is not None
         proved = method not in ("heuristic", "pattern_lp")  # the relaxation may stay below
         assert not proved or result.max_kvpr <= optimum * (1 + 1e-4), (method, result.max_kvpr)
         assert "gave up" not in result.message, (method, result.message)

@@ -14,9 +14,10 @@ from kvpr_opt import heuristics
 from kvpr_opt.certificates.evidence import DualVector
 from kvpr_opt.errors import NumericalError
 from kvpr_opt.limits import Limits
+from kvpr_opt.problem.constrained import ConstrainedInstance
 from kvpr_opt.problem.placement import Placement
 from kvpr_opt.problem.scaled import fit_range
-from kvpr_opt.search.bounds import counting_bound, volume_bound
+from kvpr_opt.search.bounds import counting_bound, pinned_bound, volume_bound
 from kvpr_opt.search.infeasibility import cause
 from kvpr_opt.search.oracle import Optimiser, Oracle
 from kvpr_opt.search.threshold_search import threshold_search
@@ -113,14 +114,19 @@ class SolveRun:
         self._told = False
 
     def run(self, warm_start: Placement | None) -> str:
-        """SolveRun all stages; the cause of infeasibility, or an empty text, is returned."""
-        self.tracker.raise_bound(volume_bound(self.tracker.instance.scaled), "volume bound")
+        """Run all stages; the cause of infeasibility, or an empty text, is returned."""
+        scaled = self.tracker.instance.scaled
+        self.tracker.raise_bound(volume_bound(scaled), "volume bound")
+        pinned = pinned_bound(scaled)
+        if pinned is not None:
+            self.tracker.raise_bound(pinned, "pinned models")
         if warm_start is not None:
             self.tracker.offer(warm_start, "warm start")
         self._place()
         self._counting_bound()
         self._search()
         self._prove()
+        self._lift()
         self._level()
         return self._cause()
 
@@ -182,7 +188,7 @@ class SolveRun:
         from kvpr_opt import kernels
 
         compiler = self._start_compiler()
-        if self._small:
+        if self._small and not self._relaxed:
             with kernels.interpreted():
                 engine = self._make_engine()
                 if engine is not None:
@@ -202,12 +208,17 @@ class SolveRun:
             self._told = True
         return compiler
 
-    def _await_kernels(self, *groups: Group) -> bool:
-        """Wait until they are ready, or the run is over, or they will never be."""
+    def _await_kernels(self, *groups: Group, proving: bool = False) -> bool:
+        """Wait until they are ready, or the run is over, or they will never be.
+
+        A run that is settled is not over where its proof is what they are for.
+        """
         if self._ready(*groups):
             return True
         compiler, limits = self._start_compiler(), self.tracker.limits
-        while not (self.tracker.done or compiler.over or self._ready(*groups)):
+        while not (limits.stopped or compiler.over or self._ready(*groups)):
+            if self.tracker.settled and not proving:
+                break
             time.sleep(min(_POLL, limits.remaining))
         if self._ready(*groups):
             return True
@@ -245,7 +256,8 @@ class SolveRun:
         search_on()  # if the engine had no use for it
 
     def _compiled_search(self, rounds: int) -> None:
-        if "compiled_search" in self._skip or self.tracker.done:
+        # The compiled moves know no constraints.
+        if "compiled_search" in self._skip or self.tracker.done or self._constrained:
             return
         if not self._ready("local search"):
             return
@@ -268,6 +280,17 @@ class SolveRun:
         )
 
     @property
+    def _relaxed(self) -> bool:
+        """Whether the patterns know only a part of the constraints."""
+        scaled = self.tracker.instance.scaled
+        return isinstance(scaled, ConstrainedInstance) and scaled.is_relaxed
+
+    @property
+    def _constrained(self) -> bool:
+        """Whether the fleet has constraints."""
+        return bool(self.tracker.instance.constraints)
+
+    @property
     def _large(self) -> bool:
         return len(self.tracker.instance.gpus) >= FILL_FROM
 
@@ -283,10 +306,13 @@ class SolveRun:
     def _pattern_engine(self, local_search: Callable[[], None]) -> None:
         if self.tracker.done:
             return
+        if self._relaxed:
+            self._relaxed_engine()
+            return
         engine = self._make_engine(local_search)
         if engine is not None:
             self._run_engine(engine.run)
-        elif self.tracker.incumbent is not None:
+        elif self.tracker.value_to_beat is not None:
             from kvpr_opt.patterns.engine import PatternEngine
 
             with self.tracker.content_with(BLIND_GAP):
@@ -297,7 +323,7 @@ class SolveRun:
         from kvpr_opt.patterns.engine import PatternEngine
 
         tracker = self.tracker
-        scaled, value = tracker.instance.scaled, tracker.incumbent_value
+        scaled, value = tracker.instance.scaled, tracker.value_to_beat
         threshold = scaled.finite() if value is None else scaled.below(value)
         whole = scaled.packing(threshold)
         rounded = fit_range(whole)
@@ -307,6 +333,16 @@ class SolveRun:
             tracker, self._skip, local_search=local_search, threads=self._threads
         )
         return self._engine
+
+    def _relaxed_engine(self) -> None:
+        """Bounds without nodes, and placements that keep to the nodes of the incumbent."""
+        from kvpr_opt.patterns.engine import PatternEngine
+        from kvpr_opt.patterns.nodes import search_within_nodes
+
+        self._engine = PatternEngine(self.tracker, self._skip, threads=self._threads)
+        self._run_engine(self._engine.raise_bound)
+        if self.tracker.incumbent is not None and not self.tracker.done:
+            self._run_engine(partial(search_within_nodes, self.tracker, self._skip, self._threads))
 
     def _run_engine(self, run: Callable[[], None]) -> None:
         """Run the pattern engine; where its LP fails, say so and leave the rest to others."""
@@ -345,10 +381,23 @@ class SolveRun:
             # A formulation does without kernels, and is not to wait for them.
             if proved or self._method not in PATTERN_METHODS:
                 return
-            if not self._await_kernels("patterns"):
+            if not self._await_kernels("patterns", proving=True):
                 return
         self._run_engine(prove)
         shorten_proof(self.tracker, self._lp, limits)
+
+    def _lift(self) -> None:
+        """Raise a bound of the rounded fleet to the exact value of the incumbent, if it holds."""
+        tracker = self.tracker
+        incumbent, bound = tracker.incumbent, tracker.certified_bound
+        if incumbent is None or bound is None or tracker.gap_reached or not tracker.settled:
+            return
+        from kvpr_opt.certificates.lifting import lift
+
+        tracker.enter("exact value of the bound")
+        lifted = lift(incumbent, bound, tracker.limits)
+        if lifted is not None:
+            tracker.raise_bound(lifted, "exact value of the bound")
 
     def shorten(self, limits: Limits) -> None:
         """Look for smaller numbers in the proof of the best bound, if the engine has run."""
@@ -424,5 +473,6 @@ class SolveRun:
     def _cause(self) -> str:
         bound = self.tracker.bound
         if bound is None or bound.value != math.inf:
-            return ""
+            found = self.tracker.incumbent is not None
+            return "" if found else "no placement found; none is ruled out"
         return cause(self.tracker.instance, bound.evidence, self._oracle, self.tracker.limits)

@@ -143,6 +143,16 @@ class PatternEngine:
         if known and "lp_bound" not in self._skip and not self._tracker.done:
             self._attempts.relax(self._scaled.below(self._attempts.high), Precision.FINE)
 
+    def raise_bound(self) -> None:
+        """Only raise the bound by the LP, once: for a fleet of which patterns know a part."""
+        if self._scaled.total_pressure == 0 or self._tracker.done:
+            return
+        if self._tracker.incumbent is None:
+            self._attempts.relax(self._scaled.finite(), Precision.FINE)
+            return
+        self._attempts.relax(self._scaled.below(self._attempts.high), Precision.FINE)
+        self._narrow(False, Precision.FULL)
+
     def _rounds(self) -> None:
         """Rounds of growing budgets, until L = U or nothing is left that raises L."""
         numbers = count()
@@ -186,6 +196,8 @@ class PatternEngine:
         attempts = self._attempts
         number = 0
         threshold = self._scaled.finite()
+        if "lp_bound" not in self._skip:
+            attempts.relax(threshold, Precision.FULL)
         while not self._tracker.done and number < self._patience:
             effort = Effort.of_round(number)
             if not attempts.dive(threshold, effort):
