@@ -10,6 +10,7 @@ import pytest
 from evolved_programs import HEAD, HONEST, PROGRAMS, SAID, SPREAD
 
 from kvpr_opt import write_instance
+from kvpr_opt.audit import runner
 from kvpr_opt.audit.evaluator import Evaluation, Evaluator, evaluate
 from kvpr_opt.audit.evaluator import evaluator as module
 from kvpr_opt.errors import InputError
@@ -141,7 +142,7 @@ class Counting:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.calls = 0
-        real = module.audit
+        real = runner.audit
 
         def audit(*arguments: object, **options: object) -> object:
             self.calls += 1
