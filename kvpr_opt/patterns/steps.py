@@ -12,6 +12,7 @@ from kvpr_opt.certificates.evidence import Evidence, LowerBound
 from kvpr_opt.errors import InvalidPlacementError
 from kvpr_opt.patterns.cover.exact_cover import cover
 from kvpr_opt.patterns.dive import Dive, DivePlan
+from kvpr_opt.patterns.guided_rounding import round_by_vertices
 from kvpr_opt.patterns.lns import repack
 from kvpr_opt.patterns.lp.column_generation import PatternLP
 from kvpr_opt.patterns.lp.pricing import Precision
@@ -66,6 +67,10 @@ class Effort:
     def reduced(self) -> Effort:
         """A smaller budget, for searches that succeed quickly or never."""
         return replace(self, patterns=self.patterns // 6, work=self.work // 5)
+
+
+#: Bins that rounding leaves to a dive, and how many fewer after each failure.
+_LAST_BINS, _FEWER_BINS = 48, 10
 
 
 @dataclass
@@ -150,6 +155,19 @@ class Attempts:
         packing = Dive(self.lp, self._limits, effort.dive, seed=self._dives).run(question)
         return packing is not None and self._packed(packing, "dive")
 
+    def round_down(self, threshold: Threshold, answer: Fractional, number: int) -> bool:
+        """Whether rounding an answer of the LP, many bins at a time, improved the incumbent."""
+        if "dives" in self._skip:
+            return False
+        self.tracker.enter("rounding")
+        question = PackingQuestion.of(self.scaled, threshold)
+        self._dives += 1
+        packing = round_by_vertices(
+            self.lp, question, answer, self._limits, Effort.of_round(1 + number).dive,
+            last_bins=_LAST_BINS - _FEWER_BINS * min(number, 3), seed=self._dives,
+        )  # fmt: skip
+        return packing is not None and self._packed(packing, "rounding")
+
     def repack(self, threshold: Threshold, effort: Effort) -> bool:
         """Whether packing a few GPUs at a time anew improved the incumbent."""
         incumbent = self.tracker.incumbent
@@ -194,10 +212,16 @@ class Attempts:
 
     def _refuted_by(self, question: PackingQuestion, vector: DualValues) -> None:
         proof = dual_proof(self.scaled, question.threshold, vector)
-        if not proof.certified:
+        limits = self.tracker.limits
+        seconds = proving_seconds(
+            self.tracker, self._bound_after(question.threshold), self._proving
+        )
+        if not proof.certified and seconds > 0:
             self.tracker.enter(PROVING)
+            start = limits.elapsed
             shorter = shorten_dual(question, vector, self.lp.pool, self._limits)
             proof = dual_proof(self.scaled, question.threshold, shorter)
+            self._proving += limits.elapsed - start
         self._refuted(question.threshold, proof, "pattern LP")
 
     def _exhausted(

@@ -99,12 +99,11 @@ class PatternLP:
     ) -> Relaxed | BrokenDown:
         """Answer by column generation with central duals, from a sample of patterns."""
         self._add_single_items(question)
-        known = self.pool.size if self._recent is not None else 0
         each = _SAMPLES[min(self._sampled, len(_SAMPLES) - 1)]
-        self.pool.add(*sample_patterns(question, each=each, seed=self._sampled))
+        places = self.pool.add(*sample_patterns(question, each=each, seed=self._sampled))
         self._sampled += 1
         if self._recent is not None:
-            self._recent = np.concatenate([self._recent, np.arange(known, self.pool.size)])
+            self._recent = np.union1d(self._recent, places)
         generation = CentralGeneration(question, self.pool, self._recent, limits, precision)
         answer = generation.run()
         self._recent = generation.active
