@@ -27,6 +27,7 @@ ORDER = [
     "_types",
     "environment",
     "limits",
+    "highs",
     "problem",
     "certificates",
     "search",
@@ -40,6 +41,8 @@ ORDER = [
     "solve",
     "generate",
     "files",
+    "programs",
+    "integrations",
     "suites",
     "study",
     "audit",
@@ -52,6 +55,7 @@ FOR_FORMULATIONS = {
     "errors",
     "_types",
     "certificates",
+    "highs",
     "limits",
     "patterns",
     "problem",
@@ -123,6 +127,7 @@ def test_the_package_reaches_the_formulations_only_through_their_registry() -> N
         "formulations.registry",
         "formulations.registry.NAMES",
         "formulations.registry.capabilities_of",
+        "formulations.registry.check_constraints",
         "formulations.registry.check_name",
         "formulations.registry.create",
         "formulations.registry.relaxation_meets",
@@ -136,10 +141,27 @@ def test_the_package_reaches_the_formulations_only_through_their_registry() -> N
     }
 
 
-@pytest.mark.parametrize("module", ["kvpr_opt.verify", "kvpr_opt.audit.child"])
+@pytest.mark.parametrize(
+    "module",
+    [
+        "kvpr_opt.verify",
+        "kvpr_opt.audit.watchdog",
+        "kvpr_opt.programs.contract",
+    ],
+)
 def test_what_runs_alone_imports_the_standard_library_only(module: str) -> None:
     top = {name.split(".")[0] for name in imports(modules()[module])}
     assert top <= set(sys.stdlib_module_names)
+
+
+def test_the_process_of_a_program_loads_the_package_only_for_the_contract_that_asks_for_it() -> (
+    None
+):
+    found = imports(modules()["kvpr_opt.audit.child"])
+    assert {name for name in found if name.split(".")[0] not in sys.stdlib_module_names} == {
+        "kvpr_opt.files.reading",
+        "kvpr_opt.files.reading.read_instance",
+    }
 
 
 @pytest.mark.parametrize(
@@ -189,3 +211,34 @@ def test_the_public_names_are_these() -> None:
     ]
     for name in kvpr_opt.__all__:
         assert getattr(kvpr_opt, name).__doc__, name
+
+
+def loaded_by(tree: ast.Module) -> set[str]:
+    """Modules of both packages that importing this one loads, type checking aside."""
+    statements = [
+        *tree.body,
+        *(s for node in tree.body if isinstance(node, ast.Try) for s in node.body),
+    ]
+    found = set()
+    for node in statements:
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                submodule = f"{node.module}.{alias.name}"
+                found.add(submodule if submodule in modules() else str(node.module))
+    return found & set(modules())
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    settled: set[str] = set()
+
+    def visit(name: str, path: tuple[str, ...]) -> None:
+        assert name not in path, " -> ".join([*path[path.index(name) :], name])
+        if name not in settled:
+            for imported in sorted(loaded_by(modules()[name])):
+                visit(imported, (*path, name))
+            settled.add(name)
+
+    for name in modules():
+        visit(name, ())

@@ -2,43 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 
-from kvpr_opt.audit.process import Bounds
+from kvpr_opt.audit.cases import Case
+from kvpr_opt.audit.process import ResourceLimits
 from kvpr_opt.audit.program import Program
-from kvpr_opt.audit.verdict import Finding, Problem, Verdict
+from kvpr_opt.audit.verdict import Finding, Problem, Reading, RunVerdict
 from kvpr_opt.problem.exact import relative_gap
-from kvpr_opt.problem.instance import Instance
 from kvpr_opt.problem.placement import Kvpr
 
 # By how much a score in doubles may pass the best one before it is called impossible.
 _ROUNDING = 1e-9
-
-
-@dataclass(frozen=True)
-class Case:
-    """One fleet of a suite, and what is known about it.
-
-    Attributes
-    ----------
-    name
-        How the suite calls it.
-    instance
-        The fleet.
-    lower_bound
-        What no placement can beat: the checker has repeated the proof.
-    optimal
-        Whether there is a placement of that value.
-    """
-
-    name: str
-    instance: Instance
-    lower_bound: Fraction
-    optimal: bool
 
 
 @dataclass(frozen=True)
@@ -50,11 +29,12 @@ class CaseAudit:
     case
         The fleet.
     runs
-        What they came to. The first is the one that is scored, not the better one.
+        What they came to, at least one. The first is the one that is scored, not the
+        better one.
     """
 
     case: Case
-    runs: tuple[Verdict, ...]
+    runs: tuple[RunVerdict, ...]
 
     @property
     def valid(self) -> bool:
@@ -90,7 +70,7 @@ class CaseAudit:
         return relative_gap(value, self.case.lower_bound)
 
 
-def _alike(one: Verdict, other: Verdict) -> bool:
+def _alike(one: RunVerdict, other: RunVerdict) -> bool:
     kinds = [{finding.problem for finding in verdict.findings} for verdict in (one, other)]
     placed = [frozenset(verdict.reading.placed or ()) for verdict in (one, other)]
     return kinds[0] == kinds[1] and placed[0] == placed[1]
@@ -127,21 +107,34 @@ class Audit:
         The program.
     suite
         Where the cases are from, as the user named it.
-    bounds
+    limits
         What each run could use.
     cases
         Case by case, in the order of the suite; at least one.
+    runs
+        How often each case is run.
+    total
+        Cases of the suite. An audit that was stopped has fewer.
     """
 
     program: Program
     suite: str
-    bounds: Bounds
+    limits: ResourceLimits
     cases: tuple[CaseAudit, ...]
+    runs: int
+    total: int
+
+    @property
+    def complete(self) -> bool:
+        """Whether every case has had all its runs."""
+        return len(self.cases) == self.total and all(
+            len(case.runs) == self.runs for case in self.cases
+        )
 
     @property
     def valid(self) -> bool:
-        """Whether every case is valid."""
-        return self.faulty == 0
+        """Whether every case of the suite is valid."""
+        return self.complete and self.faulty == 0
 
     @property
     def faulty(self) -> int:
@@ -162,8 +155,21 @@ class Audit:
     @property
     def patched(self) -> tuple[str, ...]:
         """Names of the built-in functions that the program replaces."""
-        runs = [run for case in self.cases for run in case.runs]
-        return tuple(sorted({name for run in runs for name in run.reading.patched}))
+        return tuple(sorted({name for run in self._readings for name in run.patched}))
+
+    @property
+    def failed_imports(self) -> tuple[str, ...]:
+        """Names of the modules that the program's own files could not import."""
+        return tuple(sorted({name for run in self._readings for name in run.failed_imports}))
+
+    @property
+    def uses_package(self) -> bool:
+        """Whether the program's own files import this package."""
+        return any(run.uses_package for run in self._readings)
+
+    @property
+    def _readings(self) -> list[Reading]:
+        return [run.reading for case in self.cases for run in case.runs]
 
     @cached_property
     def gaps(self) -> tuple[Fraction, ...]:
@@ -199,7 +205,7 @@ class Audit:
         """
         seen = [case.runs[0].reading.naive for case in self.cases]
         values = [value for value in seen if value is not None]
-        mean = sum(values) / len(values) if values else 0.0
+        mean = math.fsum(values) / len(values) if values else 0.0
         return Score(1 / mean if mean else 0.0, len(values) / len(seen))
 
     @cached_property
@@ -222,4 +228,9 @@ class Audit:
 def _score(values: Sequence[Fraction], valid: bool) -> Score | None:
     """The score of exact values; none for fleets all without pressure, whose mean is 0."""
     total = sum(values, Fraction(0))
-    return Score(float(len(values) / total), 1.0) if valid and total else None
+    if not valid or not total:
+        return None
+    try:
+        return Score(float(len(values) / total), 1.0)
+    except OverflowError:
+        return Score(math.inf, 1.0)

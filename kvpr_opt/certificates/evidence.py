@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import ClassVar, NamedTuple
 
-from kvpr_opt.verify import MAX_ROW, MAX_WORK
+from kvpr_opt.verify import LIMITS
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,21 @@ class Counting:
 
     models: tuple[int, ...]
     kind: ClassVar[str] = "counting"
+    certified: ClassVar[bool] = True
+
+
+@dataclass(frozen=True)
+class Pinned:
+    """What is pinned to one GPU is more than it can hold.
+
+    Attributes
+    ----------
+    gpu
+        Its number.
+    """
+
+    gpu: int
+    kind: ClassVar[str] = "pinned"
     certified: ClassVar[bool] = True
 
 
@@ -76,7 +91,7 @@ class DualVector:
         """
         row = (max(self.gpus) + 2) * ((2 * room).bit_length() // 8 + 1)
         work = row * len(self.models)
-        return work if row <= MAX_ROW and work <= MAX_WORK else None
+        return work if row <= LIMITS.row_bytes and work <= LIMITS.row_work else None
 
 
 class Refuted(NamedTuple):
@@ -146,7 +161,24 @@ class SolverClaim:
     certified: ClassVar[bool] = False
 
 
-Evidence = Volume | Counting | DualVector | Tree | SolverClaim
+@dataclass(frozen=True)
+class Rounded:
+    """What `proof` says of the fleet whose pressures are rounded down to multiples of `unit`.
+
+    No placement is worth more there than it is, so a bound of that fleet is one of this.
+    """
+
+    unit: Fraction
+    proof: Volume | Counting | DualVector | Tree | SolverClaim
+    kind: ClassVar[str] = "rounded"
+
+    @property
+    def certified(self) -> bool:
+        """Whether the checker can repeat it."""
+        return self.proof.certified
+
+
+Evidence = Volume | Counting | Pinned | DualVector | Tree | SolverClaim | Rounded
 
 
 @dataclass(frozen=True)

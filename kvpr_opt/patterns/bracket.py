@@ -13,9 +13,8 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from kvpr_opt.patterns.lp.pricing import Precision
 from kvpr_opt.patterns.problem import DualValues, Fractional
-from kvpr_opt.patterns.steps import Attempts
+from kvpr_opt.patterns.steps import Attempts, Effort
 from kvpr_opt.problem.scaled import Threshold
 from kvpr_opt.search.bounds import volume_bound
 
@@ -28,6 +27,10 @@ _ROUNDABLE, _NARROW = Fraction(1, 100_000), Fraction(1, 2_000_000)
 
 #: A placement that lies below its threshold by this share of the bracket is asked about at once.
 _FAR = Fraction(1, 8)
+
+#: GPUs and memory units of a GPU from which construction pays: of small numbers, what the last
+#: GPUs need is too rare. It starts at this distance from the volume bound.
+_CONSTRUCT_FROM, _CONTINUOUS, _FURTHEST = 40, 10**6, Fraction(16, 100_000)
 
 #: Roundings of passing thresholds that may fail in a row.
 _FAILURES = 4
@@ -57,12 +60,13 @@ class Bracket:
     def close(self) -> None:
         """Narrow the bracket and round, until the tracker is done or nothing more is learned."""
         attempts = self._attempts
+        self._construct()
         while not attempts.tracker.done and self._failures <= _FAILURES:
             self._low = max(self._low, attempts.low)
             threshold = self._next()
             if threshold is None:
                 return
-            answer = attempts.relax(threshold, Precision.FULL)
+            answer = attempts.relax_in_loads(threshold)
             value = Fraction(threshold.value)
             if isinstance(answer, Fractional):
                 self._passed(threshold, answer)
@@ -73,13 +77,26 @@ class Bracket:
             if not isinstance(answer, Fractional) and self._top is None:
                 self._distance *= 2
 
+    def _construct(self) -> None:
+        """Fill and dive on fleets of nearly continuous data, ever closer to the volume bound."""
+        attempts = self._attempts
+        gpus, largest = len(attempts.scaled.capacities), attempts.scaled.largest_capacity
+        if gpus < _CONSTRUCT_FROM or largest < _CONTINUOUS:
+            return
+        distance, effort = _FURTHEST, Effort.of_round(0)
+        while not attempts.tracker.done:
+            threshold = attempts.scaled.at_most(self._volume * (1 + distance))
+            distance /= 2
+            if threshold.value < attempts.high and not attempts.fill_and_dive(threshold, effort):
+                return
+
     def _next(self) -> Threshold | None:
         """The next question, ``None`` if there is none left."""
         attempts, high = self._attempts, self._attempts.high
         last = attempts.scaled.below(high)
         top = high if self._top is None else min(self._top, high)
         if self._top is None:
-            distance = self._volume * self._distance
+            distance = min(self._volume * self._distance, (high - self._volume) / 2)
             wanted = attempts.between(
                 self._volume + distance * Fraction(24, 25),
                 self._volume + distance * Fraction(26, 25),

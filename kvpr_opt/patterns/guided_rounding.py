@@ -95,14 +95,17 @@ def _vertex(
     number = _COLUMNS_EACH * int(present.sum()) + len(question.multiplicities)
     columns = np.argsort(-weights, kind="stable")
     columns = columns[weights[columns] > 0]
-    # Each item alone, in a bin that it fits, so that every row can be met.
-    largest = int(np.argmax(np.where(question.multiplicities > 0, question.capacities, -1)))
+    # Each item alone, in the largest bin that it may go to, so that every row can be met.
+    room = np.where(question.multiplicities > 0, question.capacities, -1)[:, None]
+    if question.rules is not None:
+        room = np.where(question.rules.allowed, room, -2)
+    home = np.broadcast_to(room, (len(room), len(present))).argmax(axis=0)[present]
     alone = np.eye(len(present), dtype=np.int16)[present]
     while not limits.stopped:
         chosen = PatternPool(len(question.counts))
         counts = np.where(present, pool.counts[columns[:number]], 0).astype(np.int16)
         chosen.add(counts, pool.types[columns[:number]])
-        chosen.add(alone, np.full(len(alone), largest))
+        chosen.add(alone, home)
         master = Master(chosen, len(question.counts), len(question.multiplicities))
         master.pose(question)
         solution = master.solve(limits)

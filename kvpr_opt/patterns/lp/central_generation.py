@@ -251,11 +251,8 @@ class CentralGeneration:
         self._keep(usable, np.maximum(waste, question.slack // question.bins))
 
     def _alone(self, patterns: Ints) -> NDArray[np.bool_]:
-        """Which patterns are one item in a bin of the largest type: they can meet all rows."""
-        question, pool = self._question, self._pool
-        room = np.where(question.multiplicities > 0, question.capacities, -1)
-        alone = pool.counts[patterns].sum(axis=1) == 1
-        return np.asarray(alone & (pool.types[patterns] == int(np.argmax(room))))
+        """Which patterns are one item: with them all rows can be met."""
+        return np.asarray(self._pool.counts[patterns].sum(axis=1) == 1)
 
     def _drop_columns(self, point: CentralPoint) -> None:
         """Keep the columns that are worth most, where there are too many."""

@@ -20,6 +20,7 @@ from kvpr_opt.patterns.lp.pool import PatternPool, loads
 from kvpr_opt.patterns.lp.pricing import COARSE, Duals, Grid, Precision, Priced, grids, price
 from kvpr_opt.patterns.lp.sampling import sample_patterns
 from kvpr_opt.patterns.problem import DualValues, Fractional, PackingQuestion, Relaxed, Undecided
+from kvpr_opt.problem.constrained import ConstrainedInstance
 from kvpr_opt.problem.scaled import ScaledInstance
 
 #: Worth of a full GPU in the duals given out, at least and at most, and entries of the table
@@ -36,6 +37,9 @@ _SMOOTHING = 0.4
 #: method: they need far fewer rounds, but each factorises a dense matrix of that size.
 _CENTRAL_FROM, _CENTRAL_UP_TO = 150, 1_500
 
+#: GPU types up to which they are: each has columns of its own for every class.
+_CENTRAL_TYPES = 8
+
 #: Patterns sampled for each class and type: for the first question, the next ones, and the rest.
 _SAMPLES = (10, 5, 5, 2)
 
@@ -49,7 +53,8 @@ _TOLERANCE = 1e-9
 def _is_central(question: PackingQuestion) -> bool:
     """Whether column generation with central duals is worth its rounds."""
     classes = int((question.counts > 0).sum())
-    return _CENTRAL_FROM <= classes <= _CENTRAL_UP_TO
+    types = int((question.multiplicities > 0).sum())
+    return _CENTRAL_FROM <= classes <= _CENTRAL_UP_TO and types <= _CENTRAL_TYPES
 
 
 class PatternLP:
@@ -63,7 +68,8 @@ class PatternLP:
 
     def __init__(self, scaled: ScaledInstance) -> None:
         self.scaled = scaled
-        self.pool = PatternPool(len(scaled.classes))
+        rules = scaled.rules if isinstance(scaled, ConstrainedInstance) else None
+        self.pool = PatternPool(len(scaled.classes), rules)
         # By type and class: whether the item alone is in the pool.
         self._alone = np.zeros((len(scaled.types), len(scaled.classes)), dtype=bool)
         # Samples drawn so far, and the patterns that were of use the last time.

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from kvpr_opt._types import Floats, Ints
 from kvpr_opt.patterns.lp.knapsack_by_load import MAX_LOADS, MAX_VALUE, most_values
 from kvpr_opt.patterns.lp.knapsack_by_value import best_value, least_loads, value_limit
+from kvpr_opt.patterns.lp.pricing_with_rules import most_with_rules
 from kvpr_opt.patterns.problem import DualValues, PackingQuestion
 
 #: The check is done only up to this many table entries (items times values, or loads).
@@ -88,6 +89,8 @@ def most_by_type(question: PackingQuestion, values: Ints) -> Ints | None:
 
     ``None`` where the table would be too large.
     """
+    if question.rules is not None:
+        return most_with_rules(question, values)
     items = Bundles.of(question, values > 0)
     worth = items.worth(values)
     limit = int(question.capacities.max())
@@ -121,11 +124,14 @@ def refuted_at_once(question: PackingQuestion) -> DualValues | None:
     """A proof where the items outweigh the bins, or one of them fits no bin."""
     if question.slack < 0:
         return DualValues(tuple(question.sizes.tolist()), tuple(question.capacities.tolist()))
-    room = int(question.capacities[question.multiplicities > 0].max(initial=-1))
-    too_large = np.flatnonzero((question.counts > 0) & (question.sizes > room))
+    fits_type = question.capacities[:, None] >= question.sizes[None, :]
+    if question.rules is not None:
+        fits_type &= question.rules.allowed
+    homeless = ~fits_type[question.multiplicities > 0].any(axis=0)
+    too_large = np.flatnonzero((question.counts > 0) & homeless)
     if too_large.size == 0:
         return None
     values = np.zeros(len(question.sizes), dtype=np.int64)
     values[too_large[0]] = 1
-    fits = question.capacities >= question.sizes[too_large[0]]
+    fits = fits_type[:, too_large[0]]
     return DualValues(tuple(values.tolist()), tuple(fits.astype(np.int64).tolist()))

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from kvpr_opt._types import Counts, Ints
 from kvpr_opt.patterns.problem import PackingQuestion
+from kvpr_opt.problem.rules import Rules
 
 #: Entries of a block of counts.
 _BLOCK = 4_000_000
@@ -19,9 +20,12 @@ class PatternPool:
     ----------
     classes
         Number of model classes.
+    rules
+        Where there are any, what breaks them is not taken.
     """
 
-    def __init__(self, classes: int) -> None:
+    def __init__(self, classes: int, rules: Rules | None = None) -> None:
+        self._rules = rules
         self._counts: Counts = np.zeros((256, classes), dtype=np.int16)
         self._kinds: Ints = np.zeros(256, dtype=np.int64)
         self._known: dict[tuple[int, bytes], int] = {}
@@ -38,7 +42,10 @@ class PatternPool:
         return self._kinds[: self.size]
 
     def add(self, patterns: Counts, types: Ints) -> Ints:
-        """Take the patterns that are not in the pool yet; the places of all of them."""
+        """Take the patterns that are not in the pool yet; the places of all that may be one."""
+        if self._rules is not None:
+            kept = self._rules.keep(patterns, types)
+            patterns, types = patterns[kept], types[kept]
         places = np.empty(len(types), dtype=np.int64)
         for row, (pattern, kind) in enumerate(zip(patterns, types, strict=True)):
             key = (int(kind), pattern.tobytes())

@@ -25,6 +25,7 @@ from kvpr_opt.patterns.lp.knapsack_by_load import (
     sets_of_loads,
 )
 from kvpr_opt.patterns.lp.knapsack_by_value import best_of_all, best_through_each, value_limit
+from kvpr_opt.patterns.lp.pricing_with_rules import best_sets, longest_scale
 from kvpr_opt.patterns.problem import DualValues, PackingQuestion
 
 #: Entries of a whole table by value on a coarse grid and on a finer one, and of one with a
@@ -130,6 +131,8 @@ def price(
     question: PackingQuestion, duals: Duals, grid: Grid, limits: Limits
 ) -> Priced | DualValues | None:
     """The patterns worth most, or a proof that there is no packing; ``None`` if stopped."""
+    if question.rules is not None:
+        return _price_with_rules(question, duals, grid, limits)
     items = Bundles.of(question, duals.by_class > 0)
     worth_of_full = float(duals.by_type.max()) or float(question.capacities.max())
     scale = _scale(grid, len(items.sizes)) / worth_of_full
@@ -157,6 +160,25 @@ def price(
     if int(whole @ question.counts) > int(best @ question.multiplicities):
         return DualValues(tuple(whole.tolist()), tuple(best.tolist()))
     total = float(best @ question.multiplicities) or 1.0  # where all is rounded to nothing
+    return Priced(patterns, types, Duals(whole / total, best / total))
+
+
+def _price_with_rules(
+    question: PackingQuestion, duals: Duals, grid: Grid, limits: Limits
+) -> Priced | DualValues | None:
+    """The same where not every set that fits is a pattern."""
+    worth_of_full = float(duals.by_type.max()) or float(question.capacities.max()) or 1.0
+    units = grid.scale if grid.by_load else min(grid.scale, longest_scale(question))
+    scale = units / worth_of_full
+    whole = rounded(duals.by_class, scale)
+    wanted = np.floor(duals.by_type * scale).astype(np.int64) - 2
+    found = best_sets(question, whole, wanted, limits, by_load=grid.by_load)
+    if found is None:
+        return None
+    patterns, types, best = found
+    if int(whole @ question.counts) > int(best @ question.multiplicities):
+        return DualValues(tuple(whole.tolist()), tuple(best.tolist()))
+    total = float(best @ question.multiplicities) or 1.0
     return Priced(patterns, types, Duals(whole / total, best / total))
 
 

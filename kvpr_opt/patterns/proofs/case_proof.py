@@ -23,9 +23,10 @@ from kvpr_opt.patterns.lp.pricing import Precision
 from kvpr_opt.patterns.problem import DualValues, PackingQuestion
 from kvpr_opt.patterns.proofs.evidence import dual_proof, points_by_model
 from kvpr_opt.patterns.proofs.shortening import shorten_dual
+from kvpr_opt.problem.constrained import ConstrainedInstance
 from kvpr_opt.problem.scaled import ScaledInstance, Threshold
 from kvpr_opt.search.tracker import Tracker
-from kvpr_opt.verify import MAX_CASES, MAX_POINT_DIGITS, MAX_STEPS, refute
+from kvpr_opt.verify import LIMITS, refute
 
 #: The stage in which proofs are made, as a run reports it.
 PROVING = "proof for the checker"
@@ -54,7 +55,7 @@ def proving_seconds(tracker: Tracker, value: Fraction | float, spent: float) -> 
     spent
         Seconds that proofs on the way have taken so far.
     """
-    incumbent, proved = tracker.incumbent_value, tracker.certified_bound
+    incumbent, proved = tracker.value_to_beat, tracker.certified_bound
     if isinstance(value, float) or incumbent is None:
         return math.inf
     if (incumbent - value) <= tracker.target_gap * incumbent:
@@ -87,9 +88,11 @@ def tree_proof(
     seconds
         Try about so long at most.
     """
+    if isinstance(scaled, ConstrainedInstance):
+        return None  # the routine knows no constraints
     points = points_by_model(scaled, duals[0].tolist())
     most = tuple(duals[1].tolist())
-    if max((*points, *most)) >= 10**MAX_POINT_DIGITS:
+    if max((*points, *most)) >= 10**LIMITS.point_digits:
         return None
     problem = scaled.packing(threshold)
     capacities = [problem.capacities[kind.gpus[0]] for kind in scaled.types]
@@ -105,8 +108,8 @@ def tree_proof(
     bins = tuple(zip(numbers, capacities, most, strict=True))
     said = ""
     # The checker's routine looks at no clock and no flag.
-    cases = min(MAX_CASES, math.floor(left * _CASES_A_SECOND))
-    steps = min(MAX_STEPS, math.floor(left * _STEPS_A_SECOND))
+    cases = min(LIMITS.cases, math.floor(left * _CASES_A_SECOND))
+    steps = min(LIMITS.steps, math.floor(left * _STEPS_A_SECOND))
     # It refuses where this proves nothing, or is too much work.
     with limits.interruptible_at_once(), suppress(ValueError, TimeoutError):
         said = refute(items, bins, cases, steps)
