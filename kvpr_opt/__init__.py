@@ -20,7 +20,7 @@ try:
     from kvpr_opt.generate import random_instance
     from kvpr_opt.problem.instance import GPU, LLM, Instance
     from kvpr_opt.problem.placement import Placement
-    from kvpr_opt.result import Result, Status, StopReason
+    from kvpr_opt.result import Grade, Result, Status, StopReason
     from kvpr_opt.search.tracker import Progress
     from kvpr_opt.solve import heuristic, lower_bound, solve
 except KeyboardInterrupt:
@@ -32,6 +32,7 @@ __all__ = [
     "GPU",
     "LLM",
     "Certificate",
+    "Grade",
     "Instance",
     "KvprError",
     "Placement",

@@ -1,17 +1,22 @@
-"""How the command leaves after a Ctrl-C, which may come while the package is still being loaded.
+"""How the command ends on Ctrl-C, SIGTERM and SIGHUP, even while the package is being loaded.
 
-This module is loaded first, and needs next to nothing itself.
+This module is loaded first and needs next to nothing itself.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import sys
 from typing import NoReturn
 
-#: Exit code of a run that was stopped before it was done.
-EXIT_STOPPED = 3
+from kvpr_opt.exit_codes import ExitCode
+
+#: The signals that ask a run to stop, as far as the system has them.
+STOP_SIGNALS = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+)
 
 
 def is_command() -> bool:
@@ -21,9 +26,27 @@ def is_command() -> bool:
     return program == "-m" or os.path.splitext(program)[0] in ("kvpr-opt", "kvpr-opt-script")
 
 
+def treat_stop_signals_alike() -> None:
+    """Let SIGTERM and SIGHUP raise ``KeyboardInterrupt``, as Ctrl-C does.
+
+    For the command only: a program that imports the package keeps its own ways. A signal
+    that the parent had ignored (``nohup``) stays ignored.
+    """
+    for number in STOP_SIGNALS:
+        if signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)
+
+
+def ignore_stop_signals() -> None:
+    """From here on nothing is left to stop: the answer is out, and the process ends."""
+    for number in STOP_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+
+
 def exit_interrupted() -> NoReturn:
-    """Say in one line that there was a Ctrl-C, and exit."""
+    """Report the interruption in one line, and exit."""
+    ignore_stop_signals()
     if sys.stderr is not None:
-        with contextlib.suppress(OSError):  # there is nowhere else to say it
+        with contextlib.suppress(OSError):  # there is nowhere else to report it
             print("interrupted before it was done", file=sys.stderr)
-    sys.exit(EXIT_STOPPED)
+    sys.exit(ExitCode.UNFINISHED)

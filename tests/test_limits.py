@@ -56,7 +56,7 @@ def test_an_interrupt_stops_from_any_thread() -> None:
 
 def test_the_first_ctrl_c_sets_the_flag_and_the_second_raises() -> None:
     limits = Limits()
-    with limits.heeding_ctrl_c():
+    with limits.heeding_signals():
         os.kill(os.getpid(), signal.SIGINT)
         assert limits.interrupted
         with pytest.raises(KeyboardInterrupt):
@@ -66,7 +66,7 @@ def test_the_first_ctrl_c_sets_the_flag_and_the_second_raises() -> None:
 
 def test_work_that_never_looks_at_the_flag_can_be_left_at_once() -> None:
     limits = Limits()
-    with limits.heeding_ctrl_c(), limits.interruptible_at_once():
+    with limits.heeding_signals(), limits.interruptible_at_once():
         os.kill(os.getpid(), signal.SIGINT)
         time.sleep(5)
         pytest.fail("not left")
@@ -87,7 +87,7 @@ def test_a_handler_of_the_program_is_left_alone() -> None:
     before = signal.signal(signal.SIGINT, lambda number, frame: seen.append(number))
     try:
         limits = Limits()
-        with limits.heeding_ctrl_c():
+        with limits.heeding_signals():
             os.kill(os.getpid(), signal.SIGINT)
         assert seen == [signal.SIGINT]
         assert not limits.interrupted
@@ -99,7 +99,7 @@ def test_outside_the_main_thread_nothing_is_changed() -> None:
     handlers: list[object] = []
 
     def work() -> None:
-        with Limits().heeding_ctrl_c():
+        with Limits().heeding_signals():
             handlers.append(signal.getsignal(signal.SIGINT))
 
     thread = threading.Thread(target=work)

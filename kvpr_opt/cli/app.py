@@ -8,16 +8,13 @@ import sys
 
 import typer
 
-from kvpr_opt._interrupt import EXIT_STOPPED
 from kvpr_opt.cli import audit, canonical, export, generate, solve, study, verify, warmup
 from kvpr_opt.cli.console import printable
 from kvpr_opt.errors import KvprError
-
-#: Exit code of bad input or usage.
-EXIT_BAD_INPUT = 2
+from kvpr_opt.exit_codes import ExitCode
 
 # What typer exits with when the reader of a pipe has gone, and for a Ctrl-C.
-_TYPER_STOPPED, _TYPER_INTERRUPTED = 1, 130
+_TYPER_PIPE_CLOSED, _TYPER_INTERRUPTED = 1, 130
 
 # The highest of the three descriptors that every program is given.
 _STDERR = 2
@@ -59,7 +56,7 @@ def run() -> int:
     Raises
     ------
     KeyboardInterrupt
-        After a Ctrl-C that no command has taken care of.
+        After a stop signal that no command has taken care of.
     """
     _fill_closed_descriptors()
     for stream in (sys.stdout, sys.stderr):
@@ -67,20 +64,33 @@ def run() -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
     try:
+        code = _exit_code_of_app()
+        # Here and not as the interpreter ends, which could only say 120.
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        _discard_stdout()
+        return ExitCode.UNFINISHED
+    except KvprError as error:
+        _complain(str(error))
+    except OSError as error:  # of files that are named, there are InputErrors
+        name = error.filename or "output"
+        _complain(f"{name}: cannot be written: {error.strerror or error}")
+    _discard_stdout()
+    return ExitCode.BAD_INPUT
+
+
+def _exit_code_of_app() -> int:
+    try:
         app()
     except SystemExit as stop:
         if stop.code == _TYPER_INTERRUPTED:
             raise KeyboardInterrupt from None
-        if stop.code == _TYPER_STOPPED:
-            return EXIT_STOPPED
-        return stop.code if isinstance(stop.code, int) else 0
-    except KvprError as error:
-        _complain(str(error))
-        return EXIT_BAD_INPUT
-    except OSError as error:  # files that cannot be written are InputErrors
-        _complain(f"the screen cannot be written: {error.strerror or error}")
-        return EXIT_BAD_INPUT
-    return 0
+        if stop.code == _TYPER_PIPE_CLOSED:
+            return ExitCode.UNFINISHED
+        return stop.code if isinstance(stop.code, int) else ExitCode.DONE
+    return ExitCode.DONE
 
 
 def _complain(message: str) -> None:
@@ -88,6 +98,21 @@ def _complain(message: str) -> None:
     if sys.stderr is not None:
         with contextlib.suppress(OSError):  # there is nowhere else to say it
             print("error: " + "\n".join(lines), file=sys.stderr)
+
+
+def _discard_stdout() -> None:
+    """Write out what is left in the buffer or, where that fails, drop it.
+
+    The interpreter would try again as it ends, and change the exit code.
+    """
+    if sys.stdout is None:
+        return
+    try:
+        sys.stdout.flush()
+    except OSError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
 
 def _fill_closed_descriptors() -> None:

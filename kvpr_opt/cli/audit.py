@@ -15,16 +15,14 @@ from kvpr_opt.audit.process import Bounds
 from kvpr_opt.audit.program import Program
 from kvpr_opt.audit.runner import audit
 from kvpr_opt.cli.audit_view import show
-from kvpr_opt.cli.console import screen
+from kvpr_opt.cli.console import answer_console, remark_console
 from kvpr_opt.cli.options import check_apart, naming_options, seconds
 from kvpr_opt.cli.progress_view import LiveCount
 from kvpr_opt.environment import usable_cores
 from kvpr_opt.errors import InputError
+from kvpr_opt.exit_codes import ExitCode
 from kvpr_opt.files import check_writable, write_text
 from kvpr_opt.suites import catalogue
-
-#: Exit code of a program with a case that is not valid.
-EXIT_NOT_VALID = 6
 
 #: The most seconds that a run may be given: a day.
 MAX_SECONDS = 86_400
@@ -85,17 +83,17 @@ def command(
         if path is not None:
             check_writable(path)
     audited = Program.at(program)
-    console = screen(to_stderr="-" in (output, html), quiet=quiet)
-    cases = _cases(audited, suite, seconds(prove, "--prove"), console)
-    with LiveCount(console, "runs") as live:
+    remarks = remark_console(quiet=quiet)
+    cases = _cases(audited, suite, seconds(prove, "--prove"), remarks)
+    with LiveCount(remarks, "runs") as live:
         found = audit(
             audited, suite, cases, bounds, jobs=jobs or usable_cores(), on_progress=live.update
         )
     try:
-        show(console, found)
+        show(answer_console(quiet=quiet, stdout_taken="-" in (output, html)), found)
     finally:
         _write(found, output, html)
-    raise typer.Exit(0 if found.valid else EXIT_NOT_VALID)
+    raise typer.Exit(ExitCode.DONE if found.valid else ExitCode.FAILED)
 
 
 def _limit(text: str) -> float:

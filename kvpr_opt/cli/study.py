@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from kvpr_opt.cli.console import screen
+from kvpr_opt.cli.console import remark_console
 from kvpr_opt.cli.progress_view import LiveStudy
 from kvpr_opt.errors import InputError
+from kvpr_opt.exit_codes import ExitCode
 from kvpr_opt.files import write_text
 from kvpr_opt.files.source import STANDARD_STREAM, read_text
 from kvpr_opt.study.analysis.compare import Tolerance, comparison_text
@@ -30,9 +31,6 @@ if TYPE_CHECKING:
 
 #: The copy of the spec in the folder of a study: what was asked for last.
 SPEC_COPY = "study.toml"
-
-#: Exit code of a comparison that found something worse: like an audit, a check that failed.
-EXIT_REGRESSION = 6
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
@@ -89,7 +87,7 @@ def run(
     folder = output or study.output
     if not folder:
         raise InputError("no folder: give --output, or the key 'output' in the file", source=spec)
-    console = screen(quiet=quiet)
+    console = remark_console(quiet=quiet)
     with _engine(jobs, address) as works, Record(folder) as record:
         if record.note:
             console.print(f"{record.path}: {record.note}", markup=False)
@@ -100,7 +98,7 @@ def run(
                 study.runs, record, works, retry_failed=retry_failed, on_progress=live.update
             )
     _tell(console, end, record)
-    raise typer.Exit(3 if end.interrupted else 0)
+    raise typer.Exit(ExitCode.UNFINISHED if end.interrupted else ExitCode.DONE)
 
 
 def _tell(console: Console, end: StudyProgress, record: Record) -> None:
@@ -175,7 +173,7 @@ def report(
     text = read_text(spec) if spec.exists() else ""
     written = write_report(entries, path, left=left, spec=text)
     write_text(STANDARD_STREAM, table)
-    screen(to_stderr=True).print(
+    remark_console().print(
         f"{path} written, and {len(written) - 1} files of figures beside it",
         markup=False,
         soft_wrap=True,
@@ -191,7 +189,7 @@ def export(
 ) -> None:
     """Write the record of a study as one table, a row a run, for other programs."""
     rows = export_to(read_entries(folder), output)
-    screen().print(f"{rows} runs written to {output}", markup=False, soft_wrap=True)
+    remark_console().print(f"{rows} runs written to {output}", markup=False, soft_wrap=True)
 
 
 @app.command("compare")
@@ -223,4 +221,4 @@ def compare(
     if not found.pairs:
         raise InputError(f"no run in common with {new}", source=old)
     write_text(output, comparison_text(found, tolerance))
-    raise typer.Exit(EXIT_REGRESSION if found.regressions else 0)
+    raise typer.Exit(ExitCode.FAILED if found.regressions else ExitCode.DONE)

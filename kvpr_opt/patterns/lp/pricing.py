@@ -15,7 +15,7 @@ from enum import Enum, auto
 import numpy as np
 
 from kvpr_opt._types import Counts, Floats, Ints
-from kvpr_opt.limits import Limits
+from kvpr_opt.limits import LimitsView
 from kvpr_opt.patterns.lp.dual import Items, rounded
 from kvpr_opt.patterns.lp.knapsack_by_load import (
     MAX_LOADS,
@@ -121,7 +121,7 @@ class Priced:
 
 
 def price(
-    question: PackingQuestion, duals: Duals, grid: Grid, limits: Limits
+    question: PackingQuestion, duals: Duals, grid: Grid, limits: LimitsView
 ) -> Priced | DualValues | None:
     """The patterns worth most, or a proof that there is no packing; ``None`` if stopped."""
     items = Items.of(question, duals.by_class > 0)
@@ -169,7 +169,7 @@ def _in_integers(
 
 
 def _best_by_load(
-    question: PackingQuestion, items: Items, values: Ints, wanted: Ints, limits: Limits
+    question: PackingQuestion, items: Items, values: Ints, wanted: Ints, limits: LimitsView
 ) -> tuple[Counts, Ints, Ints] | None:
     """For each type, the most valuable sets that differ in their load; ``None`` if stopped."""
     table = most_by_load(items.sizes, values, int(question.capacities.max()), limits)

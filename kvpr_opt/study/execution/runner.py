@@ -147,7 +147,7 @@ def run_study(
 
     limits = Limits()  # for its stop flag: Ctrl-C must not cut an entry in two
     reason = ""
-    with limits.heeding_ctrl_c():
+    with limits.heeding_signals():
         while not limits.interrupted and (waiting or engine.running):
             try:
                 for _ in range(min(engine.room(), len(waiting))):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from kvpr_opt.files.html import Html, element, joined
+from kvpr_opt.html import Html, element, joined
 from kvpr_opt.study.analysis.outcomes import Outcomes
 from kvpr_opt.study.analysis.reading import one_line
 from kvpr_opt.study.analysis.statistics import RESAMPLES
