@@ -19,11 +19,11 @@ from kvpr_opt.drawing.rows import (
     exact_text,
     gap_text,
     kvpr_text,
-    printable,
 )
 from kvpr_opt.problem.exact import fraction_text, relative_gap
 from kvpr_opt.problem.instance import Instance
 from kvpr_opt.problem.placement import GPULoad, Placement
+from kvpr_opt.text import printable
 
 if TYPE_CHECKING:
     from rich.text import Text

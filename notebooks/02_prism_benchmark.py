@@ -38,7 +38,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 
 import kvpr_opt as kv
-from kvpr_opt.suites import catalogue
+from kvpr_opt import suites
 
 plt.style.use("kvpr.mplstyle")
 
@@ -49,7 +49,7 @@ plt.style.use("kvpr.mplstyle")
 # the seed 42, so everybody has the same fifty.
 
 # %%
-fleets = catalogue.load("prism50")
+fleets = suites.load("prism50")
 sizes = Counter(len(fleet.gpus) for _, fleet in fleets)
 for gpus, count in sorted(sizes.items()):
     print(f"{count:2} fleets of {gpus} GPUs and {2 * gpus} models")
@@ -57,11 +57,11 @@ for gpus, count in sorted(sizes.items()):
 # %% [markdown]
 # ## The fifty optima
 #
-# The package ships the optima as certificates. `catalogue.optimum` lets the checker go over each
+# The package ships the optima as certificates. `suites.optimum` lets the checker go over each
 # of them before it says anything, so what follows is proved again now, on your machine.
 
 # %%
-optima = [catalogue.optimum(fleet) for _, fleet in fleets]
+optima = [suites.optimum(fleet) for _, fleet in fleets]
 assert all(best.proved for best in optima)
 
 mean = sum((best.max_kvpr for best in optima), Fraction(0)) / len(optima)

@@ -28,6 +28,7 @@ ORDER = [
     "_types",
     "environment",
     "html",
+    "text",
     "limits",
     "drawing",
     "problem",
@@ -193,3 +194,34 @@ def test_the_public_names_are_these() -> None:
     ]
     for name in kvpr_opt.__all__:
         assert getattr(kvpr_opt, name).__doc__, name
+
+
+def loaded_by(tree: ast.Module) -> set[str]:
+    """Modules of both packages that importing this one loads, type checking aside."""
+    statements = [
+        *tree.body,
+        *(s for node in tree.body if isinstance(node, ast.Try) for s in node.body),
+    ]
+    found = set()
+    for node in statements:
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                submodule = f"{node.module}.{alias.name}"
+                found.add(submodule if submodule in modules() else str(node.module))
+    return found & set(modules())
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    settled: set[str] = set()
+
+    def visit(name: str, path: tuple[str, ...]) -> None:
+        assert name not in path, " -> ".join([*path[path.index(name) :], name])
+        if name not in settled:
+            for imported in sorted(loaded_by(modules()[name])):
+                visit(imported, (*path, name))
+            settled.add(name)
+
+    for name in modules():
+        visit(name, ())

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 import highspy
 import pulp
 
-from formulations.backends import pulp_highs
 from formulations.backends.interruptible import run
 from formulations.backends.termination import Ending, ending_of
 from formulations.model_file import Exported
@@ -97,5 +96,5 @@ def relaxation_is_feasible(exported: Exported, limits: Limits) -> bool | None:
     bool or None
         ``None`` where HiGHS has not found out.
     """
-    ending = pulp_highs.solve(exported.model, limits, {"mip": False, "threads": 1})
+    ending = solve(exported.model, limits, {"mip": False, "threads": 1})
     return {"solved": True, "infeasible": False}.get(ending.status)

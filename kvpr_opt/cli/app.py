@@ -9,9 +9,9 @@ import sys
 import typer
 
 from kvpr_opt.cli import audit, canonical, export, generate, solve, study, verify, warmup
-from kvpr_opt.cli.console import printable
 from kvpr_opt.errors import KvprError
 from kvpr_opt.exit_codes import ExitCode
+from kvpr_opt.text import printable
 
 # What typer exits with when the reader of a pipe has gone, and for a Ctrl-C.
 _TYPER_PIPE_CLOSED, _TYPER_INTERRUPTED = 1, 130

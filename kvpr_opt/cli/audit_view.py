@@ -15,8 +15,9 @@ from rich.text import Text
 
 from kvpr_opt.audit.outcome import Audit, CaseAudit
 from kvpr_opt.audit.summary import facts, headline, percent, problems, scores, verdict_text
-from kvpr_opt.cli.console import printable, shortened
+from kvpr_opt.cli.console import shortened
 from kvpr_opt.drawing.text import entry
+from kvpr_opt.text import printable
 
 # Cases shown of a larger suite.
 _MAX_CASES = 24

@@ -7,9 +7,7 @@ import sys
 from rich.console import Console
 from rich.text import Text
 
-from kvpr_opt.drawing.rows import printable
-
-__all__ = ["answer_console", "line_width", "print_line", "printable", "remark_console", "shortened"]
+from kvpr_opt.text import printable
 
 
 def answer_console(*, quiet: bool = False, stdout_taken: bool = False) -> Console:

@@ -10,9 +10,6 @@ from typing import Protocol
 #: GPUs drawn where no more are asked for: of a larger fleet the most pressed ones.
 MAX_GPUS = 24
 
-# Invisible, but part of how emoji and many scripts are written.
-_JOINERS = "\u200c\u200d"
-
 
 class Row(Protocol):
     """One GPU under a placement; quantities in the units of the fleet."""
@@ -45,22 +42,6 @@ def most_pressed(rows: Sequence[Row], most: int | None) -> Sequence[Row]:
     # Stable, so that of equal ones the first are kept.
     by_kvpr = sorted(range(len(rows)), key=lambda index: rows[index].kvpr, reverse=True)
     return [rows[index] for index in sorted(by_kvpr[:most])]
-
-
-def printable(text: str) -> str:
-    r"""A text on one line, with an escape for each character that a terminal would act on.
-
-    Examples
-    --------
-    >>> print(printable("a\nb"))
-    a\nb
-    """
-    return "".join(
-        character
-        if character.isprintable() or character in _JOINERS
-        else character.encode("unicode_escape").decode()
-        for character in text
-    )
 
 
 def counted(number: int, noun: str) -> str:

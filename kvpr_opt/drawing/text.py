@@ -13,7 +13,8 @@ from typing import NamedTuple
 from rich.cells import cell_len, chop_cells
 from rich.text import Text
 
-from kvpr_opt.drawing.rows import Row, amount, printable, share_of
+from kvpr_opt.drawing.rows import Row, amount, share_of
+from kvpr_opt.text import printable
 
 # Cells between two columns; that the models of a block are indented; that values of
 # entries start after.

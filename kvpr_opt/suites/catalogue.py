@@ -4,11 +4,6 @@ A suite is a list of seeded cells under a name and a version; what it holds neve
 changes within a version. ``prism50`` is the public benchmark, whose optima are
 shipped with their proofs. The graded suites have 2, 3, 4, 6 and 8 models a GPU on
 4 to 32 GPUs: the first are solved in milliseconds, the last are open.
-
->>> from kvpr_opt.study import suites
->>> name, fleet = suites.load("prism50")[0]
->>> name, suites.optimum(fleet, time_limit=10).proved
-('prism-00', True)
 """
 
 from __future__ import annotations

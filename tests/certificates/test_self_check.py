@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import os
 import random
@@ -20,7 +21,7 @@ from kvpr_opt.errors import SolverError
 from kvpr_opt.generate import random_instance
 from kvpr_opt.limits import Limits
 from kvpr_opt.patterns.lp.column_generation import PatternLP
-from kvpr_opt.patterns.problem import Question
+from kvpr_opt.patterns.problem import PackingQuestion
 from kvpr_opt.patterns.proofs.case_proof import shorten_proof
 from kvpr_opt.search.bounds import volume_bound
 from kvpr_opt.search.tracker import Tracker
@@ -99,7 +100,7 @@ def test_a_proof_too_long_to_be_checked_is_found_in_smaller_numbers() -> None:
     tracker = Tracker(instance, passed())
     tracker.raise_bound(long, "somebody")
     lp = PatternLP(instance.scaled)
-    lp.decide(Question.of(instance.scaled, instance.scaled.below(long.value)), Limits())
+    lp.decide(PackingQuestion.of(instance.scaled, instance.scaled.below(long.value)), Limits())
     shorten_proof(tracker, lp, Limits(5))
     short = tracker.bounds
     assert [bound.value for bound in short] == [long.value]
@@ -115,10 +116,13 @@ def test_a_proof_beyond_the_checkers_limits_is_no_false_claim(
     claims = certified(instance, bound)
     assert self_check(instance, claims, [bound], Limits()) == (True, "")
     checker = importlib.import_module("kvpr_opt.verify")  # the package has a function of this name
-    monkeypatch.setattr(checker, "MAX_SETS", -1)
+    limits = checker.LIMITS._replace(row_bytes=0, table_bytes=1)
+    monkeypatch.setattr(checker, "LIMITS", limits)
+    few = functools.partial(checker.refute, steps=10)
+    monkeypatch.setattr("kvpr_opt.certificates.certificate.refute", few)
     made = self_check(instance, claims, [bound], Limits())
     assert not made.certified
-    assert made.remark == "not checked: there are more than -1 sets"
+    assert made.remark == "not checked: it takes too many steps to find its sets: shorten it"
 
 
 def test_what_was_ruled_out_in_the_run_is_not_done_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,12 +11,12 @@ from typing import Any
 
 from kvpr_opt.html import Html, element, joined
 from kvpr_opt.study.analysis.outcomes import Outcomes
-from kvpr_opt.study.analysis.reading import one_line
 from kvpr_opt.study.analysis.statistics import RESAMPLES
 from kvpr_opt.study.analysis.table import provenance
 from kvpr_opt.study.report.commands import generate_commands, solve_commands
 from kvpr_opt.study.report.drawing import Drawing
 from kvpr_opt.study.report.tables import Table, by_cell, comparison, counted, summaries
+from kvpr_opt.text import one_line
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 

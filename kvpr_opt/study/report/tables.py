@@ -11,7 +11,6 @@ from typing import Any
 
 from kvpr_opt.study.analysis.convergence import primal_integrals
 from kvpr_opt.study.analysis.outcomes import KINDS, Fleet, Outcome, Outcomes
-from kvpr_opt.study.analysis.reading import one_line
 from kvpr_opt.study.analysis.statistics import (
     Interval,
     bootstrap,
@@ -20,6 +19,7 @@ from kvpr_opt.study.analysis.statistics import (
     time_ratio,
 )
 from kvpr_opt.study.analysis.table import COLUMNS, percent_text, rows
+from kvpr_opt.text import one_line
 
 #: Rows of the table by cell, at most; the table that ``study report`` prints has all of them.
 MAX_CELLS = 200

@@ -10,9 +10,9 @@ import pytest
 
 from kvpr_opt import GPU, LLM, Instance, random_instance
 from kvpr_opt.limits import Limits
+from kvpr_opt.patterns.cover import enumeration, exact_cover
 from kvpr_opt.patterns.cover.bitpacking import Fields
 from kvpr_opt.patterns.cover.enumeration import Patterns, WasteBudget, enumerate_patterns
-from kvpr_opt.patterns.cover.exact_cover import enumeration, exact_cover
 from kvpr_opt.patterns.problem import OutOfBudget, PackingQuestion
 
 
