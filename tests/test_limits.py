@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
@@ -119,3 +120,60 @@ def test_work_may_end_before_the_limits_for_a_reason_of_its_own() -> None:
     assert not whole.stopped
     whole.interrupt()
     assert part.interrupted
+
+
+@pytest.fixture
+def like_ctrl_c() -> Iterator[None]:
+    """SIGTERM raises ``KeyboardInterrupt``, as in the command."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.mark.usefixtures("like_ctrl_c")
+def test_sigterm_stops_like_ctrl_c_however_often_it_is_sent_at_once() -> None:
+    limits = Limits()
+    with limits.heeding_signals():
+        for _ in range(3):
+            os.kill(os.getpid(), signal.SIGTERM)
+        assert limits.interrupted
+        os.kill(os.getpid(), signal.SIGINT)  # the first of its kind
+    with pytest.raises(KeyboardInterrupt):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+@pytest.mark.usefixtures("like_ctrl_c")
+def test_a_second_request_to_stop_is_not_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kvpr_opt.limits._ONE_REQUEST", 0.01)
+    with Limits().heeding_signals():
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(0.02)
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_sigterm_of_another_program_is_its_own_affair() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with Limits().heeding_signals():
+        assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_signal_stops_all_blocks_it_finds_and_those_that_follow() -> None:
+    outer, inner, late = Limits(), Limits(), Limits()
+    with outer.heeding_signals():
+        with inner.heeding_signals():
+            os.kill(os.getpid(), signal.SIGINT)
+        assert outer.interrupted
+        assert inner.interrupted
+        with late.heeding_signals():
+            assert late.interrupted
+            os.kill(os.getpid(), signal.SIGINT)  # a new block takes one more
+    assert not Limits().interrupted
+
+
+def test_a_view_cannot_change_its_limits() -> None:
+    view = Limits(60).until(lambda: False)
+    assert 59 < view.remaining <= 60
+    assert view.elapsed < 1
+    for name in ("interrupt", "not_counting", "interruptible_at_once", "heeding_signals"):
+        assert not hasattr(view, name)

@@ -70,14 +70,14 @@ def run() -> int:
             sys.stdout.flush()
         return code
     except BrokenPipeError:
-        _discard_stdout()
         return ExitCode.UNFINISHED
     except KvprError as error:
         _complain(str(error))
     except OSError as error:  # of files that are named, there are InputErrors
-        name = error.filename or "output"
-        _complain(f"{name}: cannot be written: {error.strerror or error}")
-    _discard_stdout()
+        name = f"{error.filename}:" if error.filename else "the output"
+        _complain(f"{name} cannot be written: {error.strerror or error}")
+    finally:
+        _drop_what_cannot_be_written()
     return ExitCode.BAD_INPUT
 
 
@@ -100,19 +100,20 @@ def _complain(message: str) -> None:
             print("error: " + "\n".join(lines), file=sys.stderr)
 
 
-def _discard_stdout() -> None:
-    """Write out what is left in the buffer or, where that fails, drop it.
+def _drop_what_cannot_be_written() -> None:
+    """Empty the buffers of the streams, into nothing where the disk is full.
 
     The interpreter would try again as it ends, and change the exit code.
     """
-    if sys.stdout is None:
-        return
-    try:
-        sys.stdout.flush()
-    except OSError:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
+    for stream in (sys.stdout, sys.stderr):
+        if stream is None:
+            continue
+        try:
+            stream.flush()
+        except OSError:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, stream.fileno())
+            os.close(nowhere)
 
 
 def _fill_closed_descriptors() -> None:

@@ -371,3 +371,21 @@ def test_help_and_version(run: Run) -> None:
     assert "solve" in run("--help")[1]
     assert run("--version")[1].startswith("kvpr-opt ")
     assert run()[0] in (0, 2)
+
+
+def test_a_bound_of_many_digits_is_shown_as_a_decimal(run: Run, tmp_path: Path) -> None:
+    primes = (
+        "10007 10009 10037 10039 10061 10067 10069 10079 10091 10093 10099 10103 10111 10133 10139"
+    )
+    fleet = {
+        "gpus": [{"name": "g", "memory": 80}],
+        "models": [
+            {"name": f"m{prime}", "size": 1, "req_rate": 1, "slo": int(prime)}
+            for prime in primes.split()
+        ],
+    }
+    path, certificate = write(tmp_path / "fleet.json", fleet), tmp_path / "certificate.json"
+    assert run("solve", path, "--certificate", certificate)[0] == 0
+    code, out, _ = run("verify", path, certificate)
+    assert code == 0
+    assert "0.00002290366 " in next(line for line in out.splitlines() if line.startswith("bound"))

@@ -145,7 +145,7 @@ def test_a_full_standard_output_is_an_error_and_does_not_cost_the_result(
 ) -> None:
     output = tmp_path / "result.json"
     done = shell(line, small, output)
-    said = "" if "2>" in line else "error: output: cannot be written: No space left on device\n"
+    said = "" if "2>" in line else "error: the output cannot be written: No space left on device\n"
     assert (done.returncode, done.stdout, done.stderr) == (2, "", said)
     assert json.loads(output.read_text())["status"] == "optimal"
 
@@ -154,7 +154,7 @@ def test_a_full_standard_output_is_an_error_and_does_not_cost_the_result(
 def test_a_full_standard_output_is_named(small: Path) -> None:
     done = shell("kvpr --version >/dev/full")
     assert done.returncode == 2
-    assert done.stderr == "error: output: cannot be written: No space left on device\n"
+    assert done.stderr == "error: the output cannot be written: No space left on device\n"
 
 
 #: Sends this process a Ctrl-C as it begins to load the module named by the second argument.
