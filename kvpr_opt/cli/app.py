@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+from typing import Any
 
 import typer
 
@@ -15,6 +16,9 @@ from kvpr_opt.text import printable
 
 # What typer exits with when the reader of a pipe has gone, and for a Ctrl-C.
 _TYPER_PIPE_CLOSED, _TYPER_INTERRUPTED = 1, 130
+
+# What typer raises for options and arguments that are wrong; it exports subclasses only.
+_UsageError: Any = typer.BadParameter.__base__
 
 # The highest of the three descriptors that every program is given.
 _STDERR = 2
@@ -83,14 +87,24 @@ def run() -> int:
 
 def _exit_code_of_app() -> int:
     try:
-        app()
-    except SystemExit as stop:
-        if stop.code == _TYPER_INTERRUPTED:
-            raise KeyboardInterrupt from None
-        if stop.code == _TYPER_PIPE_CLOSED:
-            return ExitCode.UNFINISHED
-        return stop.code if isinstance(stop.code, int) else ExitCode.DONE
-    return ExitCode.DONE
+        code = app(standalone_mode=False)
+    except _UsageError as error:
+        return _refuse_usage(error)
+    except SystemExit as stop:  # typer's, when the reader of a pipe has gone
+        return ExitCode.UNFINISHED if stop.code == _TYPER_PIPE_CLOSED else ExitCode.DONE
+    if code == _TYPER_INTERRUPTED:
+        raise KeyboardInterrupt
+    return code if isinstance(code, int) else ExitCode.DONE
+
+
+def _refuse_usage(error: Any) -> ExitCode:
+    message = str(error.format_message())
+    if "\n" in message:  # the help, for a command without arguments
+        error.show()
+    else:
+        path = error.ctx.command_path if error.ctx else "kvpr-opt"
+        _complain(f"{message.rstrip('.')}; {path} --help lists what there is")
+    return ExitCode.BAD_INPUT
 
 
 def _complain(message: str) -> None:

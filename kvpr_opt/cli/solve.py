@@ -17,6 +17,7 @@ from kvpr_opt.cli.options import (
     naming_options,
     read_fleet,
     seconds,
+    whole,
 )
 from kvpr_opt.cli.progress_view import LiveStatus
 from kvpr_opt.drawing.rows import MAX_GPUS
@@ -54,9 +55,17 @@ def command(
             "--method", metavar="M", help="auto, heuristic, a formulation, or NAME:SOLVER."
         ),
     ] = "auto",
-    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Random seed.")] = 0,
+    seed: Annotated[
+        int, typer.Option("--seed", metavar="N", parser=whole("--seed"), help="Random seed.")
+    ] = 0,
     threads: Annotated[
-        int | None, typer.Option("--threads", metavar="N", help="Cores to use; all by default.")
+        int | None,
+        typer.Option(
+            "--threads",
+            metavar="N",
+            parser=whole("--threads"),
+            help="Cores to use; all by default.",
+        ),
     ] = None,
     skip: Annotated[
         list[str] | None,
