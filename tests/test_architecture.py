@@ -44,6 +44,7 @@ ORDER = [
     "solve",
     "generate",
     "files",
+    "integrations",
     "suites",
     "study",
     "audit",

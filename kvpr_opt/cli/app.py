@@ -9,7 +9,18 @@ from typing import Any
 
 import typer
 
-from kvpr_opt.cli import audit, canonical, export, generate, solve, study, verify, warmup
+from kvpr_opt.cli import (
+    audit,
+    canonical,
+    configure,
+    export,
+    generate,
+    import_fleet,
+    solve,
+    study,
+    verify,
+    warmup,
+)
 from kvpr_opt.errors import KvprError
 from kvpr_opt.exit_codes import ExitCode
 from kvpr_opt.text import printable
@@ -38,6 +49,8 @@ app.command("verify")(verify.command)
 app.command("canonical")(canonical.command)
 app.command("export")(export.command)
 app.command("generate")(generate.command)
+app.command("import")(import_fleet.command)
+app.command("configure")(configure.command)
 app.command("warmup")(warmup.command)
 app.command("audit")(audit.command)
 app.add_typer(study.app, name="study")

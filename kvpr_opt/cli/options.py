@@ -23,10 +23,12 @@ Fleet = Annotated[
 ]
 
 
-def whole(option: str) -> Callable[[str], int]:
+def whole(option: str) -> Callable[[str | int], int]:
     """A parser for the whole number that an option takes; its range is checked later."""
 
-    def parse(text: str) -> int:
+    def parse(text: str | int) -> int:
+        if isinstance(text, int):  # the default
+            return text
         try:
             # No more digits than any limit has: int() of thousands takes its time.
             return int(text[:30])
