@@ -11,9 +11,11 @@ The highest KV-cache pressure ratio of a fleet, as low as it can be, and a proof
 Fraction(9, 320)
 """
 
-from kvpr_opt._interrupt import exit_interrupted, is_command
+from kvpr_opt._interrupt import exit_interrupted, is_command, treat_stop_signals_alike
 
 try:
+    if is_command():
+        treat_stop_signals_alike()
     from kvpr_opt.certificates.certificate import Certificate, verify
     from kvpr_opt.errors import KvprError
     from kvpr_opt.files import read_instance, read_result, write_instance, write_result

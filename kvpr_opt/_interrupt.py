@@ -9,6 +9,8 @@ import contextlib
 import os
 import signal
 import sys
+import time
+from types import FrameType
 from typing import NoReturn
 
 from kvpr_opt.exit_codes import ExitCode
@@ -18,9 +20,15 @@ STOP_SIGNALS = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 )
 
+#: When there were stop signals that raised ``KeyboardInterrupt``, in the command.
+noted: list[float] = []
+
 
 def is_command() -> bool:
-    """Whether this process is the command ``kvpr-opt``, and no other program."""
+    """Whether this process is the command ``kvpr-opt``, and not another program or a worker."""
+    workers = sys.modules.get("multiprocessing.process")  # where it is a worker, that is loaded
+    if workers is not None and workers.parent_process() is not None:
+        return False
     # Python has no better name yet while it loads the package for `python -m kvpr_opt`.
     program = os.path.basename(next(iter(getattr(sys, "argv", ())), ""))
     return program == "-m" or os.path.splitext(program)[0] in ("kvpr-opt", "kvpr-opt-script")
@@ -33,8 +41,14 @@ def treat_stop_signals_alike() -> None:
     that the parent had ignored (``nohup``) stays ignored.
     """
     for number in STOP_SIGNALS:
-        if signal.getsignal(number) == signal.SIG_DFL:
-            signal.signal(number, signal.default_int_handler)
+        if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
+            signal.signal(number, note_and_raise)
+
+
+def note_and_raise(_number: int, _frame: FrameType | None) -> None:
+    """Raise ``KeyboardInterrupt``, and note it for when a library that loads swallows it."""
+    noted.append(time.monotonic())
+    raise KeyboardInterrupt
 
 
 def ignore_stop_signals() -> None:

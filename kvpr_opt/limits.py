@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from kvpr_opt._interrupt import STOP_SIGNALS
+from kvpr_opt._interrupt import STOP_SIGNALS, note_and_raise, noted
 from kvpr_opt.errors import InputError
 
 
@@ -139,9 +139,10 @@ class Limits(LimitsView):
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        if any(outer.interrupted for outer in _heeding):
+        if noted or any(outer.interrupted for outer in _heeding):
             self.interrupt()
-        taken = [number for number in STOP_SIGNALS if _is_default(number)]
+        taken = [number for number in STOP_SIGNALS if signal.getsignal(number) in _RAISING]
+        usual = {number: signal.getsignal(number) for number in taken}
         _heeding.append(self)
         try:
             for number in taken:
@@ -150,7 +151,7 @@ class Limits(LimitsView):
         finally:
             for number in taken:
                 if signal.getsignal(number) is _stop_all:
-                    signal.signal(number, signal.default_int_handler)
+                    signal.signal(number, usual[number])
             _heeding.remove(self)
 
     @contextmanager
@@ -180,12 +181,11 @@ class Limits(LimitsView):
 #: The limits that a stop signal interrupts: of the blocks that the main thread is in.
 _heeding: list[Limits] = []
 
+# What handles a signal by raising ``KeyboardInterrupt``.
+_RAISING = (signal.default_int_handler, note_and_raise)
+
 # Schedulers and terminals send SIGTERM and SIGHUP twice; within so many seconds that is one.
 _ONE_REQUEST = 1.0
-
-
-def _is_default(number: int) -> bool:
-    return signal.getsignal(number) is signal.default_int_handler
 
 
 def _stop_all(number: int, _frame: FrameType | None) -> None:

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from small_fleets import fleet
 
-from kvpr_opt._interrupt import STOP_SIGNALS
+from kvpr_opt._interrupt import STOP_SIGNALS, noted
 from kvpr_opt.problem.instance import GPU, LLM, Instance
 from kvpr_opt.problem.placement import Placement
 
@@ -30,6 +30,7 @@ def _signal_handlers_kept() -> Iterator[None]:
     yield
     for number, handler in handlers.items():
         signal.signal(number, handler)
+    noted.clear()
 
 
 _PRESSURES = [0, 0, 0, "1/3", 1, 2, "7/5"]

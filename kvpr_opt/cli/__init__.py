@@ -2,7 +2,12 @@
 
 import sys
 
-from kvpr_opt._interrupt import exit_interrupted, ignore_stop_signals, treat_stop_signals_alike
+from kvpr_opt._interrupt import (
+    exit_interrupted,
+    ignore_stop_signals,
+    noted,
+    treat_stop_signals_alike,
+)
 
 __all__ = ["main"]
 
@@ -13,6 +18,8 @@ def main() -> None:
         treat_stop_signals_alike()
         from kvpr_opt.cli.app import run
 
+        if noted:  # and swallowed by what was being loaded
+            raise KeyboardInterrupt
         code = run()
         ignore_stop_signals()
     except KeyboardInterrupt:

@@ -389,3 +389,35 @@ def test_a_bound_of_many_digits_is_shown_as_a_decimal(run: Run, tmp_path: Path) 
     code, out, _ = run("verify", path, certificate)
     assert code == 0
     assert "0.00002290366 " in next(line for line in out.splitlines() if line.startswith("bound"))
+
+
+@pytest.mark.parametrize("path", ["-", "/dev/stdin"])
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_a_table_of_models_is_read_from_a_pipe(path: str, separator: str) -> None:
+    table = "name,size,req_rate,slo\na,16,12,1\nb,3,0,1\n".replace(",", separator)
+    done = subprocess.run(
+        [sys.executable, "-m", "kvpr_opt", "solve", path, "--gpus", "2", "--memory", "80"],
+        input=table,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "OPTIMAL  2 models on 2 GPUs" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["x.csv", "--gpus", "2.5"], "error: --gpus: '2.5' is not a whole number\n"),
+        (["x.csv", "--gpus", ""], "error: --gpus: '' is not a whole number\n"),
+        (["x.csv", "--seed", "x"], "error: --seed: 'x' is not a whole number\n"),
+        ([], r"error: Missing argument 'FLEET'; .* solve --help lists what there is\n"),
+        (["x.csv", "--metod", "y"], r"error: No such option.*--metod.*--method.* --help lists.*\n"),
+    ],
+)
+def test_wrong_usage_is_one_line(run: Run, arguments: list[str], message: str) -> None:
+    code, out, err = run("solve", *arguments)
+    assert (code, out) == (2, "")
+    assert re.fullmatch(message, err), err
