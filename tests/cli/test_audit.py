@@ -251,7 +251,9 @@ def test_random_kills_leave_nothing_behind(suite: Path, tmp_path: Path) -> None:
             time.sleep(draw.uniform(0, 1.5))
         process.send_signal(number)
         process.communicate(timeout=30)
-        assert process.returncode in (3, 6, -number)
+        # 0 for what was done before the signal came.
+        assert process.returncode in (0, 3, -number)
+        assert process.returncode or json.loads(output.read_text())["complete"]
         wait_for(lambda: not strays(temporary), 2)
         wait_for(lambda: os.listdir(temporary) == [], 2)
         if output.exists():

@@ -201,7 +201,7 @@ def test_the_training_suite_is_what_evaluate_uses(tmp_path: Path) -> None:
     assert metrics["combined_score"] == 0
     assert isinstance(Evaluator().names[0], str)
     assert len(Evaluator().names) == 14
-    assert len(Evaluator("evolve-held-out").names) == 18
+    assert len(Evaluator("evolve-held-out").names) == 22
 
 
 def test_a_score_is_1_only_for_the_optimum() -> None:
