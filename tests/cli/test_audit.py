@@ -250,9 +250,9 @@ def test_random_kills_leave_nothing_behind(suite: Path, tmp_path: Path) -> None:
             wait_for(lambda: any(temporary.glob("*/run-*")), 60)
             time.sleep(draw.uniform(0, 1.5))
         process.send_signal(number)
-        process.communicate(timeout=30)
-        # 0 for what was done before the signal came.
-        assert process.returncode in (0, 3, -number)
+        _, err = process.communicate(timeout=30)
+        # 0 for what was done before the signal came; as by Ctrl-C where Python itself ends so.
+        assert process.returncode in (0, 3, -number, -signal.SIGINT), err
         assert process.returncode or json.loads(output.read_text())["complete"]
         wait_for(lambda: not strays(temporary), 2)
         wait_for(lambda: os.listdir(temporary) == [], 2)
