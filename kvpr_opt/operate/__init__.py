@@ -1,0 +1,1 @@
+"""What runs already: score it, move it, size it, and say what binds."""
