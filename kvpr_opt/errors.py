@@ -41,7 +41,7 @@ class InputError(KvprError):
 
 
 class InvalidPlacementError(KvprError):
-    """A placement leaves a model out, names a GPU that is not there or overfills one."""
+    """A placement lacks a model, names an unknown GPU, overfills one or breaks a constraint."""
 
 
 class SolverError(KvprError):

@@ -1,7 +1,12 @@
-"""The checker of certificates, called as python verify.py canonical.json certificate.json.
+"""The checker of certificates: python verify.py canonical.json certificate.json.
 
-One file, standard library only. It believes nothing that wrote the certificate: from the fleet it
-derives the packing problem of each bound, and repeats the proof, as docs/certificate.md explains.
+One file, standard library only, to be read next to docs/certificate.md, whose order it follows.
+It believes nothing that wrote the certificate. From the fleet it derives the packing problem that
+each bound stands for, and it repeats the proof that this problem has no solution. Two tricks for
+speed stand at the end of the file, apart from the argument.
+
+A claim that is false, or does not follow, raises a ValueError: the check fails, exit code 5.
+Work beyond a limit raises a TimeoutError: the answer is "unreadable", exit code 2.
 """
 
 import hashlib
@@ -10,107 +15,236 @@ import math
 import re
 import sys
 from bisect import bisect_right
-from collections import Counter, deque, namedtuple
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
 FLEET_SCHEMA, CERTIFICATE_SCHEMA = "kvpr-opt/canonical/1", "kvpr-opt/certificate/1"
 PASSED, FAILED, NOT_CHECKABLE = "passed", "FAILED", "not checkable"
-# A checker reads what strangers send: these limits bound its work.
-MAX_BYTES, MAX_OBJECTS = 10_000_000, 250_000  # of a file; opening brackets in it, names included
-MAX_DIGITS, MAX_CLAIM_DIGITS, MAX_POINT_DIGITS = 200, 20_000, 9  # of a fleet; a KVPR; points
-MAX_MEMORY_BITS, MAX_PRESSURE_BITS = 4_000, 100_000_000  # denominators; times GPUs and models
-MAX_ROW, MAX_WORK = 40_000_000, 2_500_000_000  # bytes for points alone; times the items
-MAX_TABLE, MAX_STEPS = 15_000_000, 3_000_000  # bytes, and steps, to find the sets of a proof
-MAX_SETS, MAX_CASES = 20_000, 100_000  # that a tree may choose from, and distinguish
+EXIT_CODES = {PASSED: 0, NOT_CHECKABLE: 3, FAILED: 5}
+UNREADABLE = 2
+
+
+class Limits(NamedTuple):
+    """How much work strangers may ask for. Each limit is explained in docs/certificate.md."""
+
+    file_bytes: int = 10_000_000  # of either text, in UTF-8
+    brackets: int = 250_000  # "[" and "{" in either text, names included
+    fleet_digits: int = 200  # of each numerator and denominator of a fleet
+    kvpr_digits: int = 20_000  # the same, of any other number but points
+    point_digits: int = 9  # of points, and of the limits of GPUs
+    memory_bits: int = 4_000  # of all different denominators of memories and sizes
+    pressure_bits: int = 100_000_000  # of those of the pressures, times GPUs and models
+    row_bytes: int = 40_000_000  # of one row of least sizes
+    row_work: int = 2_500_000_000  # bytes of that row, times the models
+    table_bytes: int = 15_000_000  # of all rows that the search for patterns looks up
+    steps: int = 3_000_000  # of the search for patterns
+    patterns: int = 20_000  # found by it
+    cases: int = 100_000  # of a tree
+
+
+LIMITS = Limits()
+
 Item = tuple[int, int]  # its size and its points
-Bins = tuple[int, int, int]  # how many of them there are, their capacity and their points
-Fleet = namedtuple("Fleet", "capacities sizes pressures unit")  # unit: the KVPR of 1 over 1
-Check = namedtuple("Check", "name outcome detail")
-# 0: all is proved; 3: but for a solver's word; 5: rejected; 2: unreadable.
-Report = namedtuple("Report", "checks exit_code")
+Bins = tuple[int, int, int]  # how many bins of one type there are, their capacity and their limit
+Pattern = tuple[int, Counter[Item]]  # its waste, and its items, with (0, k) for a bin of type k
+Refute = Callable[[Iterable[Item], Sequence[Bins], int], str]
 
 
-def _need(condition: object, message: str, error: type[Exception] = ValueError) -> None:
-    """Refuse, by a ValueError, or by a TimeoutError what takes more work than is done here."""
+class Fleet(NamedTuple):
+    """A fleet as written. By name: memories and sizes in whole memory units, and pressures."""
+
+    capacities: dict[str, int]
+    sizes: dict[str, int]
+    pressures: dict[str, Fraction]
+    memory_unit: Fraction
+
+
+class WholeFleet(NamedTuple):
+    """A fleet in whole numbers. `unit` is the KVPR of one pressure unit over one memory unit."""
+
+    capacities: dict[str, int]
+    sizes: dict[str, int]
+    pressures: dict[str, int]
+    unit: Fraction
+
+
+class Bound(NamedTuple):
+    """The claim that no placement is below `value`, infinite if none is finite, and its proof."""
+
+    value: Fraction | float
+    proof: dict[str, Any]
+
+
+class Certificate(NamedTuple):
+    """What is claimed, as read; nothing of it is checked yet."""
+
+    digest: str
+    status: str
+    value: Fraction | None
+    placement: dict[str, Any] | None
+    bounds: list[Bound]
+
+
+class Check(NamedTuple):
+    """One claim, what became of it, and why."""
+
+    name: str
+    outcome: str
+    detail: str
+
+
+class Report(NamedTuple):
+    """All checks, and 0: all is proved; 3: but for a solver's word; 5: rejected; 2: unreadable."""
+
+    checks: list[Check]
+    exit_code: int
+
+
+def require(condition: object, message: str, error: type[Exception] = ValueError) -> None:
+    """Raise `error(message)` unless `condition` holds."""
     if not condition:
         raise error(message)
 
 
-def _load(text: str, schema: str, **types: Any) -> list[Any]:
-    _need(len(text) <= MAX_BYTES, f"it has more than {MAX_BYTES} bytes")
-    _need(sum(map(text.count, "[{")) <= MAX_OBJECTS, f"it has more than {MAX_OBJECTS} brackets")
-    # No place accepts a float. JSON numbers become floats, and objects that have a key twice.
-    data = json.loads(text, object_pairs_hook=_once, parse_int=float)
-    _need(isinstance(data, dict) and data.pop("schema", 0) == schema, f"its schema is not {schema}")
-    return _fields(data, **types)
+# -- the form of the texts ---------------------------------------------------------------------
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any] | float:
-    return found if len(found := dict(pairs)) == len(pairs) else math.nan
+def load(text: str, schema: str, form: Mapping[str, Any]) -> list[Any]:
+    """Read a text whose object has the `schema` and the fields of `form`; return their values."""
+    size = len(text.encode())  # half a surrogate pair has no UTF-8: that is a ValueError
+    require(size <= LIMITS.file_bytes, f"it has more than {LIMITS.file_bytes:,} bytes")
+    brackets = text.count("[") + text.count("{")
+    require(brackets <= LIMITS.brackets, f"it has more than {LIMITS.brackets:,} brackets")
+    # Numbers are text everywhere. One of JSON becomes a float, which no place accepts.
+    data = json.loads(text, object_pairs_hook=_object, parse_int=float)
+    if "\\u" in text:
+        json.dumps(data, ensure_ascii=False).encode()  # surrogates may be hidden in escapes
+    require(isinstance(data, dict) and data.get("schema") == schema, f"its schema is not {schema}")
+    return fields(data, {"schema": str, **form})[1:]
 
 
-def _fields(data: Any, /, **types: Any) -> list[Any]:
-    right = isinstance(data, dict) and data.keys() == types.keys()
-    right = right and all(isinstance(data[key], types[key]) for key in types)
-    _need(right, f"an object needs exactly these keys, once, of the right type: {[*types]!a}"[:200])
-    return [data[key] for key in types]
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any] | float:
+    """Make an object of its entries; with a key twice it is none, and accepted nowhere."""
+    data = dict(pairs)
+    return data if len(data) == len(pairs) else math.nan
 
 
-def _number(text: str, digits: int = MAX_CLAIM_DIGITS) -> Fraction:
+def fields(data: Any, form: Mapping[str, Any]) -> list[Any]:
+    """Return the values of an object that has exactly the keys of `form`, of these types."""
+    right = isinstance(data, dict) and data.keys() == form.keys()
+    right = right and all(isinstance(data[key], kind) for key, kind in form.items())
+    keys = f"{[*form]!a}"[:150]
+    require(right, f"an object needs exactly these keys, once, of the right type: {keys}")
+    return [data[key] for key in form]
+
+
+def number(text: str, digits: int) -> Fraction:
+    """Read a reduced fraction p/q, or p, of at most so many digits each."""
     match = re.fullmatch("(0|[1-9][0-9]*)(?:/([1-9][0-9]*))?", text)
-    # Through Decimal, since int() reads no more than 4300 digits at once.
-    parts = [int(Decimal(x)) for x in match.groups("1") if len(x) <= digits] if match else []
-    reduced = len(parts) == 2 and math.gcd(*parts) == 1 and not text.endswith("/1")
-    _need(reduced, f"{text[:60]!a} is no reduced fraction p/q with at most {digits} digits each")
-    return Fraction(*parts)
-
-
-def _in_units(bits: int, *groups: dict[str, Fraction]) -> tuple[Any, ...]:
-    """Return the groups as multiples of the largest unit that allows it, and the unit."""
-    numbers = [number for group in groups for number in group.values()]
-    denominators = {number.denominator for number in numbers}
-    _need(sum(map(int.bit_length, denominators)) <= bits, "its denominators are too long")
-    unit = Fraction(math.gcd(*(x.numerator for x in numbers)) or 1, math.lcm(*denominators))
-    return *({name: int(x / unit) for name, x in group.items()} for group in groups), unit
+    if match is None:
+        raise ValueError(f"{text[:60]!a} is no fraction p/q, or p, of decimal digits")
+    parts = match.groups("1")
+    short = max(map(len, parts)) <= digits
+    require(short, f"{text[:60]!a}... has more than {digits:,} digits: round the fleet's numbers")
+    # Through Decimal, since int() reads no more than some hundreds of digits at once.
+    p, q = (int(part if len(part) < 600 else Decimal(part)) for part in parts)
+    value = Fraction(p, q)
+    reduced = value.denominator == q and not text.endswith("/1")
+    require(reduced, f"{text[:60]!a} is no reduced fraction")
+    return value
 
 
 def read_fleet(text: str) -> Fleet:
     """Read a canonical fleet; the same fleet in another spelling has another digest."""
-    gpus, models, more = _load(text, FLEET_SCHEMA, gpus=list, models=list, constraints=list)
-    gpus = [_fields(gpu, name=str, memory=str) for gpu in gpus]
-    models = [_fields(model, name=str, size=str, pressure=str) for model in models]
-    memories = {name: _number(memory, MAX_DIGITS) for name, memory in gpus}
-    sizes = {name: _number(size, MAX_DIGITS) for name, size, _ in models}
-    pressures = {name: _number(pressure, MAX_DIGITS) for name, _, pressure in models}
-    _need(gpus and not more, "it has no GPU, or constraints, which are not known here")
-    _need((len(memories), len(sizes)) == (len(gpus), len(models)), "it has a name twice")
-    capacities, sizes, memory = _in_units(MAX_MEMORY_BITS, memories, sizes)
-    pressures, pressure = _in_units(MAX_PRESSURE_BITS // (len(gpus) + len(models)), pressures)
-    return Fleet(capacities, sizes, pressures, pressure / memory)
+    form = {"gpus": list, "models": list, "constraints": list}
+    gpus, models, constraints = load(text, FLEET_SCHEMA, form)
+    gpus = [fields(gpu, {"name": str, "memory": str}) for gpu in gpus]
+    models = [fields(model, {"name": str, "size": str, "pressure": str}) for model in models]
+    require(gpus, "it has no GPU")
+    require(not constraints, "it has constraints, which are not known here")
+    memories = {name: number(memory, LIMITS.fleet_digits) for name, memory in gpus}
+    sizes = {name: number(size, LIMITS.fleet_digits) for name, size, _ in models}
+    pressures = {name: number(pressure, LIMITS.fleet_digits) for name, _, pressure in models}
+    require(len(memories) == len(gpus), "it has the name of a GPU twice")
+    require(len(sizes) == len(models), "it has the name of a model twice")
+    bits = denominator_bits([*memories.values(), *sizes.values()])
+    require(
+        bits <= LIMITS.memory_bits,
+        f"the different denominators of its memories and sizes have {bits:,} bits, more than "
+        f"{LIMITS.memory_bits:,}: round them",
+    )
+    (capacities, whole_sizes), unit = in_units(memories, sizes)
+    return Fleet(capacities, whole_sizes, pressures, unit)
 
 
-def read_certificate(text: str) -> list[Any]:
-    """Read digest, status, value (or None), placement, and value, text and proof of each bound."""
-    form = {"instance_sha256": str, "status": str, "max_kvpr": str | None, "placement": dict | None}
-    *claims, value, placement, bounds = _load(text, CERTIFICATE_SCHEMA, **form, bounds=list)
-    _need(len(bounds) <= 2, "it has more than two bounds")
-    pairs = [_fields(bound, value=str, proof=dict) for bound in bounds]
-    bounds = [(math.inf if v == "infinite" else _number(v), v, proof) for v, proof in pairs]
-    return [*claims, None if value is None else _number(value), placement, bounds]
+def read_certificate(text: str) -> Certificate:
+    """Read a certificate; what is inside placement and proofs is looked at with the claims."""
+    claims = {"instance_sha256": str, "status": str, "max_kvpr": str | None}
+    form = {**claims, "placement": dict | None, "bounds": list}
+    digest, status, value, placement, bounds = load(text, CERTIFICATE_SCHEMA, form)
+    require(len(bounds) <= 2, "it has more than two bounds")
+    pairs = [fields(bound, {"value": str, "proof": dict}) for bound in bounds]
+    return Certificate(
+        digest,
+        status,
+        None if value is None else number(value, LIMITS.kvpr_digits),
+        placement,
+        [Bound(_finite_or_not(at), proof) for at, proof in pairs],
+    )
 
 
-def threshold(fleet: Fleet, value: Fraction | float) -> tuple[int, int]:
+def _finite_or_not(text: str) -> Fraction | float:
+    return math.inf if text == "infinite" else number(text, LIMITS.kvpr_digits)
+
+
+# -- whole numbers -----------------------------------------------------------------------------
+
+
+def denominator_bits(numbers: Iterable[Fraction]) -> int:
+    """Count the bits of all different denominators: no common one has more."""
+    return sum(map(int.bit_length, {number.denominator for number in numbers}))
+
+
+def in_units(*groups: Mapping[str, Fraction]) -> tuple[list[dict[str, int]], Fraction]:
+    """Return the groups as multiples of the largest unit that allows it, and that unit."""
+    numbers = [number for group in groups for number in group.values()]
+    bottom = math.lcm(*{number.denominator for number in numbers})
+    top = math.gcd(*(number.numerator for number in numbers)) or 1
+    whole = [
+        {name: x.numerator // top * (bottom // x.denominator) for name, x in group.items()}
+        for group in groups
+    ]
+    return whole, Fraction(top, bottom)
+
+
+def whole_fleet(fleet: Fleet) -> WholeFleet:
+    """Count the pressures in their unit, unless that makes all of them very long."""
+    bits = denominator_bits(fleet.pressures.values())
+    bits *= len(fleet.capacities) + len(fleet.pressures)
+    require(
+        bits <= LIMITS.pressure_bits,
+        f"the pressures have too many different denominators ({bits:,} bits to work on, more than "
+        f"{LIMITS.pressure_bits:,}): round rates and SLOs, or prove the bound with rounded ones",
+        TimeoutError,
+    )
+    (pressures,), unit = in_units(fleet.pressures)
+    return WholeFleet(fleet.capacities, fleet.sizes, pressures, unit / fleet.memory_unit)
+
+
+def threshold(fleet: WholeFleet, value: Fraction | float) -> tuple[int, int]:
     """Return the a/f, in units of the fleet, at most which is every KVPR below `value`."""
     everything, largest = sum(fleet.pressures.values()), max(1, *fleet.capacities.values())
     if everything == 0:
         return 1, 0  # which stands for any KVPR: memory is all that counts
     if isinstance(value, float) or value / fleet.unit > everything:
         return everything, 1  # no finite KVPR exceeds all pressure over one unit of memory
-    p, q = (near := (value / fleet.unit).limit_denominator(largest)).as_integer_ratio()
-    if near < value / fleet.unit:
+    ratio = value / fleet.unit
+    nearest = ratio.limit_denominator(largest)
+    p, q = nearest.as_integer_ratio()
+    if nearest < ratio:
         return p, q  # the nearest of all such fractions, so the largest one below
     # No other lies from the value up to p/q. Those next below p/q are p/q - 1/(f q), that
     # is a/f with p f - 1 = a q: every q-th f will do, and the largest is best.
@@ -118,183 +252,432 @@ def threshold(fleet: Fleet, value: Fraction | float) -> tuple[int, int]:
     return (p * f - 1) // q, f
 
 
-def packing(fleet: Fleet, a: int, f: int) -> tuple[list[int], list[int]]:
+def packing(fleet: WholeFleet, a: int, f: int) -> tuple[list[int], list[int]]:
     """Return the item sizes, by model, and the bin capacities that a threshold a/f means."""
-    items = [f * fleet.pressures[model] + a * size for model, size in fleet.sizes.items()]
+    pressures = fleet.pressures
+    items = [f * pressures[model] + a * size for model, size in fleet.sizes.items()]
     # Multiples of `common` fit into a capacity if they fit into its largest multiple within.
     common = math.gcd(*items) or 1
-    return [x // common for x in items], [a * c // common for c in fleet.capacities.values()]
+    capacities = [a * capacity // common for capacity in fleet.capacities.values()]
+    return [item // common for item in items], capacities
 
 
-def refute(items: Iterable[Item], bins: Sequence[Bins], cases: int, steps: int = MAX_STEPS) -> str:
-    """Prove that items (size, points) do not fit bins (number, capacity, points); or refuse."""
-    rest = Counter(item for item in items if item[0])  # what has no size fits anywhere
-    spare = sum(n * most for n, _, most in bins) - sum(n * each[1] for each, n in rest.items())
-    _need(spare < 0 or cases, f"the models have no more points than GPUs may hold, by {spare}")
-    room, top = max(capacity for _, capacity, _ in bins), max(most for _, _, most in bins)
-    fitting = sorted(Counter({x: min(n, room // x[0]) for x, n in rest.items()}).elements())[::-1]
-    width = (2 * room).bit_length() // 8 + 1  # bytes of two sizes, of which the highest bit is 0
-    row, work = (top + 2) * width, MAX_WORK * steps // MAX_STEPS
-    # Without points to spare, a row says whether any set has too many; else sets are searched for.
-    alone = spare < 0 and row <= MAX_ROW and row * len(fitting) <= work
-    unit = 1 if alone else 1 + top * (len(fitting) + 50) * width // MAX_TABLE
-    table = _rows(fitting, room, top, width, unit, 1 if alone else None)
-    patterns: list[Any] = []  # waste, and contents: items, and (0, k) for a bin of kind k
-    for kind, (_, capacity, most) in enumerate(bins):
-        stack: list[Any] = [(0, capacity, most - max(spare, -1), ())]
-        while stack:
-            first, room, wanted, held = stack.pop()
-            if wanted <= 0:
-                _need(wanted + spare >= 0, "models of more points than a GPU may hold fit it")
-                patterns.append((wanted + spare, Counter([*held, (0, kind)])))
-            _need(len(patterns) <= MAX_SETS, f"there are more than {MAX_SETS} sets", TimeoutError)
-            at = max(0, -(-wanted // unit)) * width
-            for i in range(first, len(fitting)):
-                if int.from_bytes(table[-1 - i][at : at + width], "big") > room:
-                    break  # the items left are too large for the points wanted
-                _need(not alone, "models of more points than a GPU may hold fit it")
-                _need((steps := steps - 1) >= 0, "it takes too many steps", TimeoutError)
-                size, points = item = fitting[i]
-                if size <= room and (i == first or item != fitting[i - 1]):
-                    stack.append((i + 1, room - size, wanted - points, (*held, item)))
-    if spare < 0:
-        return f"the points of the models exceed what the GPUs can hold by {-spare}"
-    rest.update({(0, kind): number for kind, (number, _, _) in enumerate(bins)})
-    tried = _tried(sorted(patterns, key=lambda pattern: pattern[0]), rest, spare, cases)
-    return f"{spare} points may be lost, {len(patterns)} sets lose no more, and {tried} cases fail"
+# -- the kinds of proof, each with its lemma ---------------------------------------------------
 
 
-def _rows(items: list[Item], room: int, top: int, width: int, unit: int, kept: Any) -> list[bytes]:
-    """List the least sizes of 0, 1, ... units of points or more: of no item, the last, ..., all."""
-    # One long integer has them all, the first one highest, so that few operations change them.
-    entries, high = top // unit + 2, 8 * width - 1
-    ones = int.from_bytes((1).to_bytes(width, "big") * entries, "big")
-    tops = ones << high
-    row = ones * (room + 1) - ((room + 1) << (high + 1) * (entries - 1))  # too large but for 0
-    rows = deque([row], kept)
-    for size, points in reversed(items):
-        # By how much it is more than with the item, below a highest bit that says whether it is.
-        more = row + ones * ((1 << high) - size) - (row >> (high + 1) * -(-points // unit))
-        marks = more & tops
-        row -= more & (marks - (marks >> high))
-        rows.append(row)
-    return [row.to_bytes(entries * width, "big") for row in rows]
-
-
-def _tried(patterns: list[Any], rest: Counter[Item], spare: int, most: int) -> int:
-    """Return in how many cases no choice of patterns holds all items; refuse if one does."""
-    # Bits of integers stand for patterns: those that hold more than so many of an item.
-    wastes, holding = [waste for waste, _ in patterns], Counter[tuple[Item, int]]()
-    for place, (_, held) in enumerate(patterns):
-        for entry in [(item, n) for item, copies in held.items() for n in range(copies)]:
-            holding[entry] |= 1 << place
-    tried, stack = 0, [(rest, spare, -1)]
-    while stack:
-        needed, spare, usable = stack.pop()
-        usable &= (1 << bisect_right(wastes, spare)) - 1
-        choices = [usable & holding[item, 0] for item in needed if item[0]]
-        _need(choices, "as far as the points can tell, the models fit the GPUs")
-        _need((tried := tried + 1) <= most, f"there are more than {most} cases", TimeoutError)
-        # One of the patterns with the rarest item is needed: a case for each.
-        choice = min(choices, key=int.bit_count)
-        while choice:
-            place = choice.bit_length() - 1
-            left, still = needed - patterns[place][1], usable
-            for item in patterns[place][1]:
-                still &= ~holding[item, left[item]]
-            stack.append((left, spare - wastes[place], still))
-            choice ^= 1 << place
-            usable ^= 1 << place  # the cases that follow do without it
-    return tried
-
-
-def _bound(refute: Any, fleet: Fleet, value: Any, _: str, proof: Any) -> tuple[str, str]:
-    if value == 0:
+def check_bound(fleet: Fleet, bound: Bound, refute: Refute) -> tuple[str, str]:
+    """Check that no placement has a value below the bound, by the argument of its kind."""
+    if bound.value == 0:
         return PASSED, "no KVPR is negative, whatever the proof says"
-    a, f = threshold(fleet, value)
+    if bound.proof.get("kind") == "rounded":
+        return check_rounded(fleet, bound, refute)
+    return check_whole(whole_fleet(fleet), bound, refute)
+
+
+def check_rounded(fleet: Fleet, bound: Bound, refute: Refute) -> tuple[str, str]:
+    """Lemma: a bound of a fleet with smaller pressures is a bound of the fleet.
+
+    A placement has the same free memory in both, and no more pressure anywhere in the one with
+    smaller pressures; so its value there is at most its value here. The smaller pressures are
+    the largest multiples of `unit` that do not exceed the true ones.
+    """
+    _, text, proof = fields(bound.proof, {"kind": str, "unit": str, "proof": dict})
+    unit = number(text, LIMITS.kvpr_digits)
+    require(unit > 0, "the unit of rounded pressures is not above 0")
+    bits = unit.denominator.bit_length() * (len(fleet.capacities) + len(fleet.pressures))
+    require(
+        bits <= LIMITS.pressure_bits,
+        f"the unit of the rounded pressures is too long ({bits:,} bits to work on, more than "
+        f"{LIMITS.pressure_bits:,}): round to a shorter one",
+        TimeoutError,
+    )
+    multiples = {
+        model: Fraction(x.numerator * unit.denominator // (x.denominator * unit.numerator))
+        for model, x in fleet.pressures.items()
+    }
+    (pressures,), common = in_units(multiples)
+    kvpr = common * unit / fleet.memory_unit
+    rounded = WholeFleet(fleet.capacities, fleet.sizes, pressures, kvpr)
+    outcome, detail = check_whole(rounded, Bound(bound.value, proof), refute)
+    return outcome, f"with rounded pressures, {detail}"
+
+
+def check_whole(fleet: WholeFleet, bound: Bound, refute: Refute) -> tuple[str, str]:
+    """Lemma: a value below the bound is at most a/f, and means that the items fit the bins."""
+    a, f = threshold(fleet, bound.value)
     items, capacities = packing(fleet, a, f)
-    if (kind := proof.get("kind")) == "volume":
-        _fields(proof, kind=str)
-        _need(sum(items) > sum(capacities), "all models together are not larger than all GPUs")
-        return PASSED, "volume: all models together are larger than all GPUs together"
-    if kind in ("dual", "tree"):
-        _, *texts = _fields(proof, kind=str, models=str, gpus=str)
-        # GPUs of equal memory are one type; types stand in the order of their first GPUs.
-        types = Counter(zip(fleet.capacities.values(), capacities, strict=True))
-        numbers = [text.count(" ") + 1 for text in texts if "/" not in text]
-        _need(numbers == [len(items), len(types)], "it needs a whole number by model and type")
-        points, most = ([int(_number(x, MAX_POINT_DIGITS)) for x in t.split(" ")] for t in texts)
-        bins = [(n, c, limit) for ((_, c), n), limit in zip(types.items(), most, strict=True)]
-        cases = MAX_CASES if kind == "tree" else 0
-        return PASSED, f"{kind}: {refute(zip(items, points, strict=True), bins, cases)}"
-    _need(kind == "solver", "it is not of the kinds known here: volume, dual, tree and solver")
-    text = dict.fromkeys(("kind", "solver", "version", "threshold"), str)
-    _, who, version, said, settings = _fields(proof, **text, parameters=dict)
-    _fields(settings, **dict.fromkeys(settings, str))
-    enough = f == 0 or said == "infinite" or _number(said) >= Fraction(a, f) * fleet.unit
-    _need(enough, "the threshold that the solver refuted is too low for this bound")
+    kind = bound.proof.get("kind")
+    if kind == "volume":
+        return check_volume(items, capacities, bound.proof)
+    if kind == "dual":
+        return check_dual(fleet, items, capacities, bound.proof, refute)
+    if kind == "tree":
+        return check_tree(fleet, items, capacities, bound.proof, refute)
+    if kind == "solver":
+        return check_solver(math.inf if f == 0 else Fraction(a, f) * fleet.unit, bound.proof)
+    raise ValueError("its kind is not known here: it is none of volume, dual, tree, solver")
+
+
+def check_volume(items: list[int], capacities: list[int], proof: Any) -> tuple[str, str]:
+    """Lemma: items that together are larger than all bins together do not fit them."""
+    fields(proof, {"kind": str})
+    larger = sum(items) > sum(capacities)
+    require(larger, "all models together are not larger than all GPUs")
+    return PASSED, "volume: all models together are larger than all GPUs together"
+
+
+def check_dual(
+    fleet: WholeFleet, items: list[int], capacities: list[int], proof: Any, refute: Refute
+) -> tuple[str, str]:
+    """Lemma: items do not fit if all their points exceed what all bins together can hold.
+
+    Each item has points, and each bin a limit that no set of items which fits it exceeds. So the
+    bins of a packing hold at most all limits together, and that is less than all points.
+    """
+    pointed, bins = _points_and_limits(fleet, items, capacities, proof)
+    return PASSED, f"dual: {refute(pointed, bins, 0)}"
+
+
+def check_tree(
+    fleet: WholeFleet, items: list[int], capacities: list[int], proof: Any, refute: Refute
+) -> tuple[str, str]:
+    """Lemma: items do not fit if no choice of sets, one a bin, loses few points and has them all.
+
+    Points and limits are those of `check_dual`, but all limits together exceed all points by
+    `spare`, 0 or more. What a bin of a packing holds has fewer points than its limit, by its
+    waste, and all wastes together are `spare`. So each bin holds a set of a waste of at most
+    `spare` (a pattern), or nothing. All patterns are found, and all ways to choose among them
+    are tried: in each some item is left that no pattern still possible holds.
+    """
+    pointed, bins = _points_and_limits(fleet, items, capacities, proof)
+    return PASSED, f"tree: {refute(pointed, bins, LIMITS.cases)}"
+
+
+def _points_and_limits(
+    fleet: WholeFleet, items: list[int], capacities: list[int], proof: Any
+) -> tuple[list[Item], list[Bins]]:
+    """Return the items with their points, and the bins by type with their limits."""
+    _, models, gpus = fields(proof, {"kind": str, "models": str, "gpus": str})
+    # GPUs of equal memory are one type; types stand in the order of their first GPUs.
+    types = Counter(zip(fleet.capacities.values(), capacities, strict=True))
+    points, limits = _whole_numbers(models, len(items)), _whole_numbers(gpus, len(types))
+    bins = [(n, room, most) for ((_, room), n), most in zip(types.items(), limits, strict=True)]
+    return list(zip(items, points, strict=True)), bins
+
+
+def _whole_numbers(text: str, wanted: int) -> list[int]:
+    there = text.count(" ") + 1 if text else 0
+    require(there == wanted and "/" not in text, "it needs a whole number by model and type")
+    return [number(x, LIMITS.point_digits).numerator for x in text.split(" ")] if text else []
+
+
+def check_solver(largest: Fraction | float, proof: Any) -> tuple[str, str]:
+    """Lemma: the bound holds if the solver is right, and refuted all values that are below it.
+
+    `largest` is the largest of these values. Nothing is asked where no model has pressure: then
+    all thresholds say the same.
+    """
+    form = dict.fromkeys(("kind", "solver", "version", "threshold"), str)
+    _, who, version, said, settings = fields(proof, {**form, "parameters": dict})
+    fields(settings, dict.fromkeys(settings, str))
+    enough = largest == math.inf or _finite_or_not(said) >= largest
+    require(enough, "the threshold that the solver refuted is too low for this bound")
     return NOT_CHECKABLE, f"solver: it rests on the word of {who[:60]!a} {version[:60]!a}"
 
 
-def _placement(fleet: Fleet, value: Fraction | None, placement: Any) -> tuple[str, str]:
+# -- points, patterns and cases: what `dual` and `tree` rest on --------------------------------
+
+
+def refute(
+    items: Iterable[Item], bins: Sequence[Bins], cases: int, steps: int = LIMITS.steps
+) -> str:
+    """Prove that the items do not fit the bins, by the lemmas of `check_dual` and `check_tree`.
+
+    Without points to spare, condition 2 of the page is all that is left to check, and `cases` may
+    be 0. Otherwise at most so many cases are tried. The answer says what was found.
+    """
+    held = Counter(item for item in items if item[0] > 0)  # what has no size fits anywhere
+    limits = sum(number * limit for number, _, limit in bins)
+    spare = limits - sum(item[1] * copies for item, copies in held.items())
+    require(spare < 0 or cases, f"the models have no more points than GPUs may hold, by {spare}")
+    room = max(capacity for _, capacity, _ in bins)
+    # More copies than fit beside each other are never in one bin.
+    copies = Counter({item: min(n, room // item[0]) for item, n in held.items()})
+    fitting = sorted(copies.elements(), reverse=True)
+    if spare < 0 and _one_row_will_do(len(fitting), bins, steps):
+        _no_set_exceeds_its_limit(fitting, bins)
+    else:
+        patterns = _patterns(fitting, bins, spare, steps)
+    if spare < 0:
+        return f"the points of the models exceed what the GPUs can hold by {-spare}"
+    held.update({(0, kind): number for kind, (number, _, _) in enumerate(bins)})
+    tried = _count_cases(patterns, held, spare, cases)
+    return f"{spare} points may be lost, {len(patterns)} sets lose no more, and {tried} cases fail"
+
+
+def _no_set_exceeds_its_limit(items: list[Item], bins: Sequence[Bins]) -> None:
+    """Check condition 2 of the page: the least size of a set of more points is too large."""
+    width = _entry_bytes(bins)
+    rows = rows_of_least_sizes(items, bins, width, unit=1)
+    for row in rows:  # the last one has all items
+        least = row
+    text = least.to_bytes((_most_points(bins) + 2) * width, "big")
+    for _, capacity, limit in bins:
+        place = (limit + 1) * width
+        size = int.from_bytes(text[place : place + width], "big")
+        require(size > capacity, "models of more points than a GPU may hold fit it")
+
+
+def _patterns(items: list[Item], bins: Sequence[Bins], spare: int, steps: int) -> list[Pattern]:
+    """Find all sets of items, which stand in falling order, that fit a bin and waste few points.
+
+    Depth first. A branch is left before item i if the least size of items from there on that
+    have as many points as are still lacking exceeds the room: no set is missed then.
+    """
+    width, unit = _entry_bytes(bins), _points_a_unit(len(items), bins)
+    rows = rows_of_least_sizes(items, bins, width, unit)
+    entries = _most_points(bins) // unit + 2
+    least = [row.to_bytes(entries * width, "big") for row in rows][::-1]
+    spare, number = max(spare, -1), len(items)  # without any, one point too many is looked for
+    patterns: list[Pattern] = []
+    for kind, (_, capacity, limit) in enumerate(bins):
+        # The next item to take, the room left, the points lacking, and the items taken.
+        branches: list[tuple[int, int, int, tuple[Item, ...]]] = [(0, capacity, limit - spare, ())]
+        while branches:
+            first, room, lacking, taken = branches.pop()
+            if lacking <= 0:
+                waste = lacking + spare
+                require(waste >= 0, "models of more points than a GPU may hold fit it")
+                patterns.append((waste, Counter([*taken, (0, kind)])))
+                enough = len(patterns) <= LIMITS.patterns
+                require(enough, f"there are more than {LIMITS.patterns} sets", TimeoutError)
+            place = max(0, -(-lacking // unit)) * width
+            for i in range(first, number):
+                if int.from_bytes(least[i][place : place + width], "big") > room:
+                    break
+                steps -= 1
+                if steps < 0:
+                    raise TimeoutError("it takes too many steps to find its sets: shorten it")
+                item = items[i]
+                # Of several copies, the first ones are taken.
+                if item[0] <= room and (i == first or item != items[i - 1]):
+                    branches.append((i + 1, room - item[0], lacking - item[1], (*taken, item)))
+    return patterns
+
+
+def _count_cases(patterns: list[Pattern], held: Counter[Item], spare: int, most: int) -> int:
+    """Return in how many cases no choice of patterns holds all items; refuse if one does.
+
+    An item that is in the fewest patterns still possible needs one of them: a case for each.
+    Patterns that were tried are not needed in the cases that follow. Bits of integers stand for
+    patterns, in rising order of waste: `holding` has those that hold more than n of an item.
+    """
+    patterns = sorted(patterns, key=lambda pattern: pattern[0])
+    wastes = [waste for waste, _ in patterns]
+    holding = Counter[tuple[Item, int]]()
+    for place, (_, content) in enumerate(patterns):
+        for item, copies in content.items():
+            for n in range(copies):
+                holding[item, n] |= 1 << place
+    tried, cases = 0, [(held, spare, -1)]
+    while cases:
+        needed, spare, possible = cases.pop()
+        possible &= (1 << bisect_right(wastes, spare)) - 1
+        choices = [possible & holding[item, 0] for item in needed if item[0] > 0]
+        require(choices, "as far as the points can tell, the models fit the GPUs")
+        tried += 1
+        require(tried <= most, f"there are more than {most} cases", TimeoutError)
+        choice = min(choices, key=int.bit_count)
+        while choice:
+            place = choice.bit_length() - 1
+            waste, content = patterns[place]
+            left, still = needed - content, possible
+            for item in content:
+                still &= ~holding[item, left[item]]  # they need more copies than are left
+            cases.append((left, spare - waste, still))
+            choice ^= 1 << place
+            possible ^= 1 << place
+    return tried
+
+
+# -- placement and status ----------------------------------------------------------------------
+
+
+def check_placement(fleet: Fleet, certificate: Certificate) -> tuple[str, str]:
+    """Check that the placement is one of this fleet, and that its worst KVPR is the value."""
+    value, placement = certificate.value, certificate.placement
     if value is None and placement is None:
         return PASSED, "none is claimed"
-    _fields(placement, **dict.fromkeys(fleet.sizes, str))
-    free, load = fleet.capacities.copy(), dict.fromkeys(fleet.capacities, 0)
+    fields(placement, dict.fromkeys(fleet.sizes, str))
+    assert placement is not None
+    free = fleet.capacities.copy()
+    load: dict[str, list[Fraction]] = {gpu: [] for gpu in free}
     for model, gpu in placement.items():
-        _need(gpu in free, f"the fleet has no GPU {gpu[:60]!a}")
+        require(gpu in free, f"the fleet has no GPU {gpu[:60]!a}")
         free[gpu] -= fleet.sizes[model]
-        load[gpu] += fleet.pressures[model]
-    _need(min(free.values()) >= 0, "a GPU is overfull")
+        if fleet.pressures[model] > 0:
+            load[gpu].append(fleet.pressures[model])
+    require(min(free.values()) >= 0, "a GPU is overfull")
     # A full GPU has an infinite KVPR under pressure, and 0 without.
-    ratios = [fleet.unit * n / free[gpu] if free[gpu] else math.inf for gpu, n in load.items() if n]
-    _need(max(ratios, default=0) == value, "its max KVPR is not the one claimed")
+    full = any(load[gpu] and free[gpu] == 0 for gpu in free)
+    require(not full, "a GPU is full and under pressure: its KVPR is infinite")
+    ratios = [exact_sum(load[gpu]) / (free[gpu] * fleet.memory_unit) for gpu in free if load[gpu]]
+    require(max(ratios, default=0) == value, "its max KVPR is not the one claimed")
     return PASSED, "it is valid, and its max KVPR is the one claimed"
 
 
-def _status(status: str, value: Any, bounds: list[Any], checks: list[Check]) -> tuple[str, str]:
-    graded = [(at, made.outcome) for (at, *_), made in zip(bounds, checks[2:], strict=True)]
-    _need(value is None or all(at <= value for at, _ in graded), "a bound exceeds the max KVPR")
-    for grade in (PASSED, NOT_CHECKABLE):  # first without any solver's word; no KVPR is negative
-        best = max([0, *(at for at, outcome in graded if outcome in (PASSED, grade))])
-        follows = {"optimal": value == best, "infeasible": best == math.inf}
-        if (follows | {"feasible": value is not None, "unknown": value is None}).get(status):
-            return grade, f"{status} follows from placement and bounds"
+def exact_sum(numbers: Iterable[Fraction]) -> Fraction:
+    """Add fractions in pairs, and reduce once: a long common denominator comes late."""
+    by_denominator = Counter[int]()
+    for x in numbers:
+        by_denominator[x.denominator] += x.numerator
+    parts = [(top, bottom) for bottom, top in by_denominator.items()]
+    while len(parts) > 1:
+        pairs = zip(parts[::2], parts[1::2], strict=False)
+        rest = parts[len(parts) & ~1 :]
+        parts = [(a * d + c * b, b * d) for (a, b), (c, d) in pairs] + rest
+    return Fraction(*parts[0]) if parts else Fraction(0)
+
+
+def check_status(certificate: Certificate, outcomes: Sequence[str]) -> tuple[str, str]:
+    """Check that the status follows from the placement and from the bounds that passed."""
+    status, value = certificate.status, certificate.value
+    graded = [(b.value, made) for b, made in zip(certificate.bounds, outcomes, strict=True)]
+    contradicted = value is not None and any(at > value for at, _ in graded)
+    require(not contradicted, "a bound exceeds the max KVPR")
+    proved = [at for at, outcome in graded if outcome == PASSED]
+    if _follows(status, value, proved):
+        return PASSED, f"{status} follows from placement and bounds"
+    believed = [at for at, outcome in graded if outcome != FAILED]
+    if _follows(status, value, believed):
+        return NOT_CHECKABLE, f"{status} follows from placement and bounds"
     raise ValueError(f"{status[:60]!a} does not follow from placement and bounds")
 
 
-def check(canonical_text: str, certificate_text: str, refute: Any = refute) -> Report:
+def _follows(status: str, value: Fraction | None, bounds: list[Fraction | float]) -> bool:
+    best = max([0, *bounds])  # no KVPR is negative
+    if status == "optimal":
+        return value == best
+    if status == "infeasible":
+        return value is None and best == math.inf
+    return (status == "feasible" and value is not None) or (status == "unknown" and value is None)
+
+
+# -- all checks, in order ----------------------------------------------------------------------
+
+
+def check(canonical_text: str, certificate_text: str, refute: Refute = refute) -> Report:
     """Check every claim of a certificate about a canonical fleet, that of a packing by `refute`."""
     name = "fleet"
     try:
         fleet = read_fleet(canonical_text)
         name = "certificate"
-        digest, status, value, placement, bounds = read_certificate(certificate_text)
-        actual = hashlib.sha256(canonical_text.encode(errors="surrogatepass")).hexdigest()
-        if digest != actual:
+        certificate = read_certificate(certificate_text)
+        actual = hashlib.sha256(canonical_text.encode()).hexdigest()
+        if certificate.digest != actual:
             return Report([Check("digest", FAILED, f"this fleet has another one, {actual}")], 5)
         checks = [Check("digest", PASSED, f"this fleet has the digest {actual}")]
-        claims: list[Any] = [("placement", _placement, fleet, value, placement)]
-        claims += [(f"bound {bound[1][:60]}", _bound, refute, fleet, *bound) for bound in bounds]
-        for name, finding, *claim in [*claims, ("status", _status, status, value, bounds, checks)]:
-            try:
-                checks.append(Check(name, *finding(*claim)))
-            except ValueError as refusal:
-                checks.append(Check(name, FAILED, str(refusal)))
+        name = "placement"
+        checks.append(_outcome(name, check_placement, fleet, certificate))
+        for bound in certificate.bounds:
+            name = f"bound {shown(bound.value)}"
+            checks.append(_outcome(name, check_bound, fleet, bound, refute))
+        name = "status"
+        outcomes = [made.outcome for made in checks[2:]]
+        checks.append(_outcome(name, check_status, certificate, outcomes))
     except (ValueError, RecursionError, TimeoutError) as error:
-        return Report([Check(name, FAILED, str(error))], 2)
-    return Report(checks, max({PASSED: 0, NOT_CHECKABLE: 3, FAILED: 5}[x.outcome] for x in checks))
+        return Report([Check(name, FAILED, str(error))], UNREADABLE)
+    return Report(checks, max(EXIT_CODES[made.outcome] for made in checks))
+
+
+def _outcome(name: str, finding: Callable[..., tuple[str, str]], *claim: Any) -> Check:
+    try:
+        return Check(name, *finding(*claim))
+    except ValueError as refusal:
+        return Check(name, FAILED, str(refusal))
+
+
+def shown(value: Fraction | float) -> str:
+    """A value in full where that is short, else in decimals and with its length."""
+    if isinstance(value, float):
+        return "infinite"
+    digits = max(value.numerator, value.denominator).bit_length() * 3 // 10
+    if digits <= 25:
+        return str(value)
+    decimal = Decimal(value.numerator) / Decimal(value.denominator)
+    return f"{decimal:.7g} (a fraction of about {digits} digits)"
+
+
+# -- two tricks for speed ----------------------------------------------------------------------
+#
+# 1. The least sizes of sets with 0, 1, 2, ... points or more are the entries of one long integer,
+#    the first one highest: so few operations on it do what the page says of each entry.
+# 2. Where the table of all rows would be too long, points are counted in units, those of items
+#    and those that are lacking rounded up. The sizes are then too small rather than too large,
+#    so nothing is missed; it only takes more steps.
+
+
+def rows_of_least_sizes(
+    items: list[Item], bins: Sequence[Bins], width: int, unit: int
+) -> Iterator[int]:
+    """Yield the row of no item, of the last one, of the last two, ..., of all."""
+    room, entries = max(capacity for _, capacity, _ in bins), _most_points(bins) // unit + 2
+    high = 8 * width - 1
+    ones = int.from_bytes((1).to_bytes(width, "big") * entries, "big")
+    tops = ones << high
+    row = ones * (room + 1) - ((room + 1) << (high + 1) * (entries - 1))  # too large but for 0
+    yield row
+    for size, points in reversed(items):
+        # By how much it is more than with the item, below a highest bit that says whether it is.
+        more = row + ones * ((1 << high) - size) - (row >> (high + 1) * -(-points // unit))
+        marks = more & tops
+        row -= more & (marks - (marks >> high))
+        yield row
+
+
+def _most_points(bins: Sequence[Bins]) -> int:
+    return max(limit for _, _, limit in bins)
+
+
+def _entry_bytes(bins: Sequence[Bins]) -> int:
+    """How many bytes hold two sizes, with the highest bit 0."""
+    return (2 * max(capacity for _, capacity, _ in bins)).bit_length() // 8 + 1
+
+
+def _one_row_will_do(number: int, bins: Sequence[Bins], steps: int) -> bool:
+    """Whether the row of all so many items, with each point apart, is within the limits."""
+    row = (_most_points(bins) + 2) * _entry_bytes(bins)
+    work = LIMITS.row_work * steps // LIMITS.steps
+    return row <= LIMITS.row_bytes and row * number <= work
+
+
+def _points_a_unit(number: int, bins: Sequence[Bins]) -> int:
+    """How many points make a unit, so that the rows of so many items are not too long."""
+    return 1 + _most_points(bins) * (number + 50) * _entry_bytes(bins) // LIMITS.table_bytes
+
+
+# -- the program -------------------------------------------------------------------------------
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Read both files, print a line for each check, and return the exit code."""
+    try:
+        canonical, certificate = arguments
+        texts = [_read(canonical), _read(certificate)]
+    except (OSError, ValueError) as error:
+        print(f"usage: python verify.py canonical.json certificate.json\n{error}", file=sys.stderr)
+        return UNREADABLE
+    canonical_text, certificate_text = texts
+    report = check(canonical_text, certificate_text)
+    print(*map(": ".join, report.checks), sep="\n")
+    return report.exit_code
+
+
+def _read(path: str) -> str:
+    with open(path, "rb") as file:
+        # One byte more than a file may have is enough to refuse it.
+        return file.read(LIMITS.file_bytes + 1).decode()
 
 
 if __name__ == "__main__":
-    try:
-        _, one, other = sys.argv
-        with open(one, "rb") as canonical, open(other, "rb") as certificate:
-            # One byte more than a file may have is enough to refuse it.
-            texts = [file.read(MAX_BYTES + 1).decode() for file in (canonical, certificate)]
-    except (OSError, ValueError) as error:
-        print(f"usage: python verify.py canonical.json certificate.json\n{error}", file=sys.stderr)
-        sys.exit(2)
-    checks, exit_code = check(*texts)
-    print(*map(": ".join, checks), sep="\n")
-    sys.exit(exit_code)
+    sys.exit(main(sys.argv[1:]))

@@ -40,6 +40,7 @@ ORDER = [
     "solve",
     "generate",
     "files",
+    "integrations",
     "suites",
     "study",
     "audit",

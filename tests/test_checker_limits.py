@@ -20,7 +20,7 @@ from kvpr_opt.certificates.certificate import certify
 from kvpr_opt.certificates.evidence import LowerBound, Tree, Volume
 from kvpr_opt.problem.instance import Instance
 from kvpr_opt.problem.placement import Placement
-from kvpr_opt.verify import MAX_BYTES, check, refute
+from kvpr_opt.verify import LIMITS, check, refute
 
 # The package has a function of this name.
 CHECKER = importlib.import_module("kvpr_opt.verify")
@@ -77,8 +77,8 @@ def test_bad_files_are_refused_within_two_seconds(name: str, certificate: str, c
 
 
 def test_a_file_may_have_just_so_many_bytes() -> None:
-    assert check(TEXT, SOUND + " " * (MAX_BYTES - len(SOUND))).exit_code == 0
-    assert check(TEXT, SOUND + " " * (MAX_BYTES - len(SOUND) + 1)).exit_code == 2
+    assert check(TEXT, SOUND + " " * (LIMITS.file_bytes - len(SOUND))).exit_code == 0
+    assert check(TEXT, SOUND + " " * (LIMITS.file_bytes - len(SOUND) + 1)).exit_code == 2
 
 
 def test_the_example_of_a_tree() -> None:
@@ -102,9 +102,9 @@ def test_steps_cases_and_sets_are_limited(monkeypatch: pytest.MonkeyPatch) -> No
     assert needed == 10  # as many as proofs could count on so far
     with pytest.raises(TimeoutError, match="too many steps"):
         refute(items, BINS, cases=1, steps=needed - 1)
-    monkeypatch.setattr(CHECKER, "MAX_SETS", 2)
+    monkeypatch.setattr(CHECKER, "LIMITS", CHECKER.LIMITS._replace(patterns=2))
     refute(items, BINS, cases=1)
-    monkeypatch.setattr(CHECKER, "MAX_SETS", 1)
+    monkeypatch.setattr(CHECKER, "LIMITS", CHECKER.LIMITS._replace(patterns=1))
     with pytest.raises(TimeoutError, match="more than 1 sets"):
         refute(items, BINS, cases=1)
 
@@ -146,7 +146,7 @@ def test_a_coarse_table_changes_no_verdict(monkeypatch: pytest.MonkeyPatch) -> N
         bins = [(n, capacity, 10 * capacity + 9) for n, capacity, _ in bins]
         verdicts = []
         for size in (60_000_000, 3_000, 1):
-            monkeypatch.setattr(CHECKER, "MAX_TABLE", size)
+            monkeypatch.setattr(CHECKER, "LIMITS", CHECKER.LIMITS._replace(table_bytes=size))
             verdicts.append(_verdict(items, bins))
         assert len(set(verdicts)) == 1
         both.add(verdicts[0][:20])
@@ -190,7 +190,7 @@ def test_a_bound_of_nothing_is_true_whatever_its_proof() -> None:
 def test_files_may_have_just_so_many_brackets(monkeypatch: pytest.MonkeyPatch) -> None:
     brackets = max(text.count("[") + text.count("{") for text in (TEXT, SOUND))
     for most, code in ((brackets, 0), (brackets - 1, 2)):
-        monkeypatch.setattr(CHECKER, "MAX_OBJECTS", most)
+        monkeypatch.setattr(CHECKER, "LIMITS", CHECKER.LIMITS._replace(brackets=most))
         assert check(TEXT, SOUND).exit_code == code
 
 
@@ -200,7 +200,7 @@ def test_different_denominators_may_have_just_so_many_bits(
     # 1, 3 and 4 bits: what is the same counts once.
     text = canonical_fleet(fleet([10], [(Fraction(1, d), 0) for d in (4, 8, 4, 1)]))
     for most, code in ((8, 5), (7, 2)):
-        monkeypatch.setattr(CHECKER, "MAX_MEMORY_BITS", most)
+        monkeypatch.setattr(CHECKER, "LIMITS", CHECKER.LIMITS._replace(memory_bits=most))
         assert check(text, SOUND).exit_code == code
 
 
@@ -208,10 +208,12 @@ def test_denominators_of_pressures_count_for_each_gpu_and_model(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # 5 bits for each of a GPU and two models.
-    text = canonical_fleet(fleet([10], [(1, Fraction(1, 8)), (1, 2)]))
-    for most, code in ((15, 5), (14, 2)):
-        monkeypatch.setattr(CHECKER, "MAX_PRESSURE_BITS", most)
-        assert check(text, SOUND).exit_code == code
+    instance = fleet([10], [(1, Fraction(1, 8)), (1, 2)])
+    bound = LowerBound(Fraction(1, 8), Volume())
+    made = certify(instance, status="unknown", incumbent=None, bounds=[bound]).to_json()
+    for most, code in ((15, 0), (14, 2)):
+        monkeypatch.setattr(CHECKER, "LIMITS", CHECKER.LIMITS._replace(pressure_bits=most))
+        assert check(canonical_fleet(instance), made).exit_code == code
 
 
 def test_a_kvpr_may_have_just_so_many_digits() -> None:

@@ -77,8 +77,8 @@ def test_accepted_if_and_only_if_no_set_has_more_points_than_its_limit(
         }[expected]
         # By one row, and by a search with rows and with coarse ones.
         for row, table in ((40_000_000, 60_000_000), (0, 60_000_000), (0, 1)):
-            monkeypatch.setattr(CHECKER, "MAX_ROW", row)
-            monkeypatch.setattr(CHECKER, "MAX_TABLE", table)
+            monkeypatch.setattr(CHECKER, "LIMITS", CHECKER.LIMITS._replace(row_bytes=row))
+            monkeypatch.setattr(CHECKER, "LIMITS", CHECKER.LIMITS._replace(table_bytes=table))
             assert verdict(items, bins) == message
     assert min(seen.values()) > 250, seen
 
@@ -124,15 +124,17 @@ def test_the_row_may_be_just_so_long(monkeypatch: pytest.MonkeyPatch) -> None:
     """A longer one leaves the search, here without the steps that it takes."""
     items, bins = [(3, 5)] * 4, [(1, 8, 10), (1, 2, 3)]
     bytes_of_row = (10 + 2) * 1
-    monkeypatch.setattr(CHECKER, "MAX_TABLE", 1)
+    monkeypatch.setattr(CHECKER, "LIMITS", CHECKER.LIMITS._replace(table_bytes=1))
     for row, work, expected in [
         (bytes_of_row, 2 * bytes_of_row, "the points of the models exceed what the GPUs can hold"),
         (bytes_of_row - 1, 2 * bytes_of_row, "too much work"),
         (bytes_of_row, 2 * bytes_of_row - 1, "too much work"),
     ]:
-        monkeypatch.setattr(CHECKER, "MAX_ROW", row)
+        monkeypatch.setattr(CHECKER, "LIMITS", CHECKER.LIMITS._replace(row_bytes=row))
         # A caller who allows one step of all allows as small a part of the work.
-        monkeypatch.setattr(CHECKER, "MAX_WORK", work * CHECKER.MAX_STEPS)
+        monkeypatch.setattr(
+            CHECKER, "LIMITS", CHECKER.LIMITS._replace(row_work=work * CHECKER.LIMITS.steps)
+        )
         assert verdict(items, bins, steps=1) == expected
 
 

@@ -42,9 +42,9 @@ BENCHMARK_FULL = 1_000_000
 FUNCTION = "compute_model_placement"
 
 # Characters of what is only shown, and of the name of a model.
-_LONGEST_TEXT, _LONGEST_NAME = 200, 100_000
+_MAX_TEXT, _MAX_NAME = 200, 100_000
 
-_LARGEST = 2**63
+_MAX_INTEGER = 2**63
 
 
 @dataclass
@@ -247,7 +247,7 @@ def _plain(value: Any) -> Any:
     if value is None:
         return None
     if isinstance(value, str):
-        return _text(value, _LONGEST_NAME)
+        return _text(value, _MAX_NAME)
     whole = _whole(value)
     if whole is not None:
         return whole
@@ -270,7 +270,7 @@ def _whole(value: Any) -> int | None:
         number = operator.index(value)
     except BaseException:
         return None
-    return int(number) if -_LARGEST < number < _LARGEST else None
+    return int(number) if -_MAX_INTEGER < number < _MAX_INTEGER else None
 
 
 def _shown(value: Any) -> str:
@@ -284,7 +284,7 @@ def _shown_type(value: Any) -> str:
     return _text(type(value).__name__)
 
 
-def _text(text: str, most: int = _LONGEST_TEXT) -> str:
+def _text(text: str, most: int = _MAX_TEXT) -> str:
     """At most so much of a text, with half of a surrogate pair written out."""
     start = str.__getitem__(text, slice(most))
     return start.encode("utf-8", "backslashreplace").decode("utf-8")

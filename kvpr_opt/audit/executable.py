@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from kvpr_opt.audit.child import BENCHMARK_FULL
-from kvpr_opt.audit.process import MAX_OUTPUT, Ended
+from kvpr_opt.audit.process import MAX_OUTPUT, CompletedRun
 from kvpr_opt.audit.verdict import Finding, Pair, Problem, Reading
 from kvpr_opt.files.writing import instance_json
 from kvpr_opt.problem.instance import Instance
@@ -26,29 +26,29 @@ def fleet_file(instance: Instance) -> bytes:
     return instance_json(instance).encode()
 
 
-def read(instance: Instance, ended: Ended) -> Reading:
+def read(instance: Instance, run: CompletedRun) -> Reading:
     """The answer of a run that came to its regular end.
 
     Parameters
     ----------
     instance
         The fleet.
-    ended
+    run
         The run.
     """
     findings = []
-    if not ended.input_kept:
+    if not run.input_kept:
         findings.append(Finding(Problem.MUTATED, "the file of the fleet was changed"))
-    members = _members(ended.answer)
+    members = _members(run.answer)
     if isinstance(members, str):
         findings.append(Finding(Problem.NO_PLACEMENT, members))
-        return Reading(tuple(findings), seconds=ended.seconds)
+        return Reading(tuple(findings), seconds=run.seconds)
     models, gpus = instance.model_index, instance.gpu_index
     placed: tuple[Pair, ...] = tuple(
         (models.get(name, name), gpus.get(gpu, gpu) if isinstance(gpu, str) else str(gpu))
         for name, gpu in members
     )
-    return Reading(tuple(findings), placed, _naive(instance, members), ended.seconds)
+    return Reading(tuple(findings), placed, _naive(instance, members), run.seconds)
 
 
 def _members(answer: bytes | None) -> list[tuple[str, Any]] | str:
@@ -77,7 +77,7 @@ def _naive(instance: Instance, members: Iterable[tuple[str, Any]]) -> float:
         if name in instance.model_index:
             model = instance.models[instance.model_index[name]]
             load = loads.setdefault(str(gpu), [0.0, 0.0])
-            load[0] += float(model.size)
+            load[0] += float(model.footprint)
             load[1] += float(model.pressure)
     highest = 0.0
     for gpu, (size, pressure) in loads.items():

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from kvpr_opt.audit.outcome import Audit, CaseAudit, Score
-from kvpr_opt.audit.verdict import Verdict
+from kvpr_opt.audit.verdict import RunVerdict
 from kvpr_opt.certificates.canonical import digest
 from kvpr_opt.environment import versions
 from kvpr_opt.problem.exact import fraction_text
@@ -54,8 +54,8 @@ def audit_data(audit: Audit) -> dict[str, Any]:
             "interface": audit.program.interface,
         },
         "suite": audit.suite,
-        "time_limit": audit.bounds.seconds,
-        "memory_limit": audit.bounds.memory,
+        "time_limit": audit.limits.seconds,
+        "memory_limit": audit.limits.memory,
         "valid": audit.valid,
         "problems": {problem.value: count for problem, count in audit.problems.items()},
         "score": {
@@ -105,7 +105,7 @@ def _case(case: CaseAudit) -> dict[str, Any]:
     }
 
 
-def _run(run: Verdict) -> dict[str, Any]:
+def _run(run: RunVerdict) -> dict[str, Any]:
     return {
         "valid": run.valid,
         "findings": [

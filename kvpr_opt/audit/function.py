@@ -14,7 +14,7 @@ from fractions import Fraction
 import msgspec
 
 from kvpr_opt.audit.child import BENCHMARK_MEMORY, FIELDS, FUNCTION
-from kvpr_opt.audit.process import Ended
+from kvpr_opt.audit.process import CompletedRun
 from kvpr_opt.audit.verdict import Finding, Pair, Problem, Reading, listed
 from kvpr_opt.errors import InputError
 from kvpr_opt.problem.instance import Instance
@@ -69,9 +69,9 @@ def _told(instance: Instance) -> list[list[_Value]]:
     told: list[list[_Value]] = []
     for model in instance.models:
         rate, slo = model.req_rate, model.slo
-        if rate is None or slo is None:
+        if rate is None or slo is None or model.part is not None:
             rate, slo = model.pressure, Fraction(1)
-        told.append([model.name, *map(_number, (model.size * scale, rate, slo))])
+        told.append([model.name, *map(_number, (model.footprint * scale, rate, slo))])
     return told
 
 
@@ -80,14 +80,14 @@ def _number(value: Fraction) -> int | float:
     return value.numerator if value.denominator == 1 else float(value)
 
 
-def read(instance: Instance, ended: Ended, source: str) -> Reading:
+def read(instance: Instance, run: CompletedRun, source: str) -> Reading:
     """The answer in the report of a run that came to its regular end.
 
     Parameters
     ----------
     instance
         The fleet.
-    ended
+    run
         The run.
     source
         The program, for errors.
@@ -98,11 +98,11 @@ def read(instance: Instance, ended: Ended, source: str) -> Reading:
         If the program has no function to call.
     """
     try:
-        report = msgspec.json.decode(ended.answer or b"", type=_Report)
+        report = msgspec.json.decode(run.answer or b"", type=_Report)
         _check(report, len(instance.models))
     except (msgspec.DecodeError, ValueError):
         detail = "the process ended before the function returned"
-        return Reading.failed(Problem.CRASH, detail, ended.seconds)
+        return Reading.failed(Problem.CRASH, detail, run.seconds)
     return _read(instance, report, source)
 
 

@@ -8,37 +8,15 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 
-from kvpr_opt.audit.process import Bounds
+from kvpr_opt.audit.cases import Case
+from kvpr_opt.audit.process import ResourceLimits
 from kvpr_opt.audit.program import Program
-from kvpr_opt.audit.verdict import Finding, Problem, Verdict
+from kvpr_opt.audit.verdict import Finding, Problem, RunVerdict
 from kvpr_opt.problem.exact import relative_gap
-from kvpr_opt.problem.instance import Instance
 from kvpr_opt.problem.placement import Kvpr
 
 # By how much a score in doubles may pass the best one before it is called impossible.
 _ROUNDING = 1e-9
-
-
-@dataclass(frozen=True)
-class Case:
-    """One fleet of a suite, and what is known about it.
-
-    Attributes
-    ----------
-    name
-        How the suite calls it.
-    instance
-        The fleet.
-    lower_bound
-        What no placement can beat: the checker has repeated the proof.
-    optimal
-        Whether there is a placement of that value.
-    """
-
-    name: str
-    instance: Instance
-    lower_bound: Fraction
-    optimal: bool
 
 
 @dataclass(frozen=True)
@@ -54,7 +32,7 @@ class CaseAudit:
     """
 
     case: Case
-    runs: tuple[Verdict, ...]
+    runs: tuple[RunVerdict, ...]
 
     @property
     def valid(self) -> bool:
@@ -90,7 +68,7 @@ class CaseAudit:
         return relative_gap(value, self.case.lower_bound)
 
 
-def _alike(one: Verdict, other: Verdict) -> bool:
+def _alike(one: RunVerdict, other: RunVerdict) -> bool:
     kinds = [{finding.problem for finding in verdict.findings} for verdict in (one, other)]
     placed = [frozenset(verdict.reading.placed or ()) for verdict in (one, other)]
     return kinds[0] == kinds[1] and placed[0] == placed[1]
@@ -127,7 +105,7 @@ class Audit:
         The program.
     suite
         Where the cases are from, as the user named it.
-    bounds
+    limits
         What each run could use.
     cases
         Case by case, in the order of the suite; at least one.
@@ -135,7 +113,7 @@ class Audit:
 
     program: Program
     suite: str
-    bounds: Bounds
+    limits: ResourceLimits
     cases: tuple[CaseAudit, ...]
 
     @property

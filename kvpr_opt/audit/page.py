@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
-from html import escape
 from pathlib import Path
 
 from kvpr_opt.audit.outcome import Audit, CaseAudit
 from kvpr_opt.audit.summary import facts, headline, percent, problems, scores, verdict_text
 from kvpr_opt.environment import versions
+from kvpr_opt.files.html import Html, element, joined
+from kvpr_opt.files.text import printable
 from kvpr_opt.problem.placement import Kvpr
+
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 _STYLE = """
 :root { --ink: #1c2733; --soft: #5b6876; --line: #dde3e9; --good: #1a7f4e; --bad: #b3261e;
@@ -56,87 +59,113 @@ def page(audit: Audit) -> str:
     audit
         What to show; whatever a program or a file has named is escaped.
     """
-    program = escape(Path(audit.program.path).name)
-    kind = "good" if audit.valid else "bad"
-    verdict = "VALID" if audit.valid else "NOT VALID"
-    return f"""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Audit of {program}</title>
-<style>{_STYLE}</style>
-</head>
-<body>
-<h1>{program} on {escape(audit.suite)}</h1>
-<p><span class="badge {kind}">{verdict}</span> {headline(audit)}</p>
-{_tiles(audit)}
-<h2>Findings</h2>
-{_facts(audit)}
-<h2>Cases</h2>
-{_table(audit)}
-<h2>How it was run</h2>
-{_protocol(audit)}
-</body>
-</html>
-"""
+    program = printable(Path(audit.program.path).name)
+    head = element(
+        "head",
+        element("meta", charset="utf-8"),
+        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        element("meta", http_equiv="Content-Security-Policy", content=_POLICY),
+        element("title", f"Audit of {program}"),
+        element("style", Html(_STYLE)),
+    )
+    badge = element(
+        "span",
+        "VALID" if audit.valid else "NOT VALID",
+        class_=f"badge {'good' if audit.valid else 'bad'}",
+    )
+    body = element(
+        "body",
+        element("h1", f"{program} on {printable(audit.suite)}"),
+        element("p", badge, f" {headline(audit)}"),
+        _tiles(audit),
+        element("h2", "Findings"),
+        _facts(audit),
+        element("h2", "Cases"),
+        _table(audit),
+        element("h2", "How it was run"),
+        _protocol(audit),
+    )
+    return "<!DOCTYPE html>\n" + element("html", head, body, lang="en") + "\n"
 
 
-def _tiles(audit: Audit) -> str:
+def _tiles(audit: Audit) -> Html:
     """The three scores side by side; one that cannot be is marked."""
-    tiles = "".join(
-        f'<div class="tile{" alarm" if audit.impossible and name.startswith("naive") else ""}">'
-        f'<span class="soft">{name}</span><b>{value}</b><span class="soft">{remark}</span></div>'
-        for name, value, remark in scores(audit)
+    tiles = []
+    for name, value, remark in scores(audit):
+        alarm = audit.impossible and name.startswith("naive")
+        tiles.append(
+            element(
+                "div",
+                element("span", name, class_="soft"),
+                element("b", value),
+                element("span", remark, class_="soft"),
+                class_="tile alarm" if alarm else "tile",
+            )
+        )
+    return element("div", *tiles, class_="tiles")
+
+
+def _facts(audit: Audit) -> Html:
+    items = []
+    for name, text in [*problems(audit), *facts(audit)]:
+        items += [element("dt", name), element("dd", printable(text), class_=name)]
+    return element("dl", *items)
+
+
+def _table(audit: Audit) -> Html:
+    heads = (
+        ("case", ""),
+        ("GPUs", "n spare"),
+        ("models", "n spare"),
+        ("KVPR", "n"),
+        ("bound", "n"),
+        ("naive", "n spare"),
+        ("gap", ""),
+        ("verdict", ""),
     )
-    return f'<div class="tiles">{tiles}</div>'
-
-
-def _facts(audit: Audit) -> str:
-    items = "".join(
-        f'<dt>{name}</dt><dd class="{name}">{escape(text)}</dd>'
-        for name, text in [*problems(audit), *facts(audit)]
-    )
-    return f"<dl>{items}</dl>"
-
-
-def _table(audit: Audit) -> str:
+    head = element("tr", *(element("th", name, class_=kind) for name, kind in heads))
     largest = float(max(audit.gaps, default=0))
-    rows = "\n".join(_row(case, largest) for case in audit.cases)
-    return (
-        '<div class="scroll"><table><thead><tr><th>case</th><th class="n spare">GPUs</th>'
-        '<th class="n spare">models</th><th class="n">KVPR</th><th class="n">bound</th>'
-        '<th class="n spare">naive</th><th>gap</th><th>verdict</th></tr></thead>'
-        f"<tbody>\n{rows}\n</tbody></table></div>"
-        '<p class="soft">KVPR: the exact maximum of the answer, in decimals. Bound: proved, '
-        "and the optimum unless marked with *. Naive: what an evaluator without checks "
-        "reads off the answer. Gap: (KVPR - bound) / KVPR of a valid answer.</p>"
+    rows = [_row(case, largest) for case in audit.cases]
+    table = element("table", element("thead", head), element("tbody", *rows))
+    return joined(
+        [
+            element("div", table, class_="scroll"),
+            element(
+                "p",
+                "KVPR: the exact maximum of the answer, in decimals. Bound: proved, and the "
+                "optimum unless marked with *. Naive: what an evaluator without checks reads "
+                "off the answer. Gap: (KVPR - bound) / KVPR of a valid answer.",
+                class_="soft",
+            ),
+        ]
     )
 
 
-def _row(case: CaseAudit, largest: float) -> str:
+def _row(case: CaseAudit, largest: float) -> Html:
     fleet = case.case
     details = " ".join(str(finding) for finding in case.findings)
     kind = "wrong" if not case.valid else "fine" if case.repeatable else "odd"
     bound = _number(fleet.lower_bound) + ("" if fleet.optimal else "*")
-    cells = [
-        f'<td class="name">{escape(fleet.name)}</td>',
-        f'<td class="n spare">{len(fleet.instance.gpus)}</td>',
-        f'<td class="n spare">{len(fleet.instance.models)}</td>',
-        f'<td class="n">{_number(case.max_kvpr)}</td>',
-        f'<td class="n">{bound}</td>',
-        f'<td class="n spare">{_number(case.runs[0].reading.naive)}</td>',
-        f'<td class="gap">{percent(case)}{_bar(case, largest)}</td>',
-        f'<td class="{kind}" title="{escape(details)}">{escape(verdict_text(case))}</td>',
-    ]
-    return f"<tr>{''.join(cells)}</tr>"
+    return element(
+        "tr",
+        element("td", printable(fleet.name), class_="name"),
+        element("td", str(len(fleet.instance.gpus)), class_="n spare"),
+        element("td", str(len(fleet.instance.models)), class_="n spare"),
+        element("td", _number(case.max_kvpr), class_="n"),
+        element("td", bound, class_="n"),
+        element("td", _number(case.runs[0].reading.naive), class_="n spare"),
+        element("td", percent(case), _bar(case, largest), class_="gap"),
+        element("td", verdict_text(case), class_=kind, title=printable(details)),
+    )
 
 
-def _bar(case: CaseAudit, largest: float) -> str:
+def _bar(case: CaseAudit, largest: float) -> Html:
     if not case.gap or not largest:
-        return ""
+        return Html()
     share = 100 * float(case.gap) / largest
-    return f'<div class="track"><div class="fill" style="width:{share:.1f}%"></div></div>'
+    return element(
+        "div", element("div", class_="fill", style=f"width:{share:.1f}%"), class_="track"
+    )
 
 
 def _number(value: Kvpr | None) -> str:
@@ -145,13 +174,18 @@ def _number(value: Kvpr | None) -> str:
     return "inf" if value == math.inf else f"{float(value):#.5g}"
 
 
-def _protocol(audit: Audit) -> str:
-    bounds = audit.bounds
-    memory = f"{bounds.memory >> 20} MB of memory" if bounds.memory else "no limit on memory"
+def _protocol(audit: Audit) -> Html:
+    limits = audit.limits
+    memory = f"{limits.memory >> 20} MB of memory" if limits.memory else "no limit on memory"
     used = ", ".join(f"{name} {version}" for name, version in versions().items())
-    return (
-        f"<p>Each run in a process of its own with {bounds.seconds:g} s and {memory}; the "
-        f"{'function' if audit.program.interface == 'function' else 'executable'} "
-        f"is {escape(audit.program.path)}.</p>"
-        f'<p class="soft">{escape(used)}</p>'
+    kind = "function" if audit.program.interface == "function" else "executable"
+    return joined(
+        [
+            element(
+                "p",
+                f"Each run in a process of its own with {limits.seconds:g} s and {memory}; "
+                f"the {kind} is {printable(audit.program.path)}.",
+            ),
+            element("p", used, class_="soft"),
+        ]
     )

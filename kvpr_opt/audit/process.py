@@ -19,11 +19,11 @@ from kvpr_opt.audit import child
 MAX_OUTPUT = 16 << 20
 
 # What is kept of what a failing program says.
-_LAST_WORDS = 2000
+_MAX_STDERR_TAIL = 2000
 
 
 @dataclass(frozen=True)
-class Bounds:
+class ResourceLimits:
     """What a run may use.
 
     Parameters
@@ -48,7 +48,7 @@ class Bounds:
 
 
 @dataclass(frozen=True)
-class Ended:
+class CompletedRun:
     """How a run ended.
 
     Attributes
@@ -62,7 +62,7 @@ class Ended:
     answer
         What it left: the report of the child, or the standard output of an executable.
         ``None`` if nothing was left, or more than is read.
-    last_words
+    stderr_tail
         The end of its standard error.
     input_kept
         Whether the file that it was given still has its content.
@@ -72,38 +72,38 @@ class Ended:
     timed_out: bool
     seconds: float
     answer: bytes | None
-    last_words: str
+    stderr_tail: str
     input_kept: bool
 
 
-class Stage:
+class ProcessRunner:
     """Runs programs, in several threads at once, and can end all that are running.
 
     Parameters
     ----------
-    bounds
+    limits
         What each run may use.
     """
 
-    def __init__(self, bounds: Bounds) -> None:
-        self.bounds = bounds
+    def __init__(self, limits: ResourceLimits) -> None:
+        self.limits = limits
         self._running: set[subprocess.Popen[bytes]] = set()
         self._lock = threading.Lock()
         self._closed = False
 
-    def call(self, program: str, case: bytes) -> Ended:
+    def call(self, program: str, case: bytes) -> CompletedRun:
         """Call the function of a Python file on a case, by :mod:`kvpr_opt.audit.child`."""
         with _Folder(case) as folder:
             command = [
-                *(sys.executable, "-I", child.__file__, "call", self.bounds.for_child()),
+                *(sys.executable, "-I", child.__file__, "call", self.limits.for_child()),
                 *(program, str(folder.case), str(folder.report)),
             ]
             return self._run(command, folder, folder.report)
 
-    def execute(self, program: str, fleet: bytes) -> Ended:
+    def execute(self, program: str, fleet: bytes) -> CompletedRun:
         """Run an executable with the path of a fleet as its only argument."""
         with _Folder(fleet) as folder:
-            limiter = [sys.executable, "-I", "-S", child.__file__, "exec", self.bounds.for_child()]
+            limiter = [sys.executable, "-I", "-S", child.__file__, "exec", self.limits.for_child()]
             return self._run([*limiter, program, str(folder.case)], folder, folder.output)
 
     def close(self) -> None:
@@ -113,7 +113,7 @@ class Stage:
             for process in self._running:
                 _kill(process)
 
-    def _run(self, command: list[str], folder: _Folder, answer: Path) -> Ended:
+    def _run(self, command: list[str], folder: _Folder, answer: Path) -> CompletedRun:
         start = time.monotonic()
         with open(folder.output, "wb") as output, open(folder.errors, "wb") as errors:
             # A Python program's prints are of no use to anyone, and may be gigabytes.
@@ -128,7 +128,7 @@ class Stage:
                 start_new_session=True,
             )
         timed_out = self._wait(process, start)
-        return Ended(
+        return CompletedRun(
             process.returncode,
             timed_out,
             time.monotonic() - start,
@@ -149,7 +149,7 @@ class Stage:
             out_of_time.set()
             _kill(process)
 
-        timer = threading.Timer(max(0.0, start + self.bounds.seconds - time.monotonic()), end)
+        timer = threading.Timer(max(0.0, start + self.limits.seconds - time.monotonic()), end)
         timer.daemon = True
         timer.start()
         try:
@@ -237,4 +237,4 @@ def _content(path: Path) -> bytes | None:
 
 def _tail(path: Path) -> str:
     data = _content(path) or b""
-    return data[-_LAST_WORDS:].decode("utf-8", "replace")
+    return data[-_MAX_STDERR_TAIL:].decode("utf-8", "replace")

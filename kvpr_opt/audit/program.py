@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kvpr_opt.audit import executable, function
-from kvpr_opt.audit.process import Ended, Stage
+from kvpr_opt.audit.process import CompletedRun, ProcessRunner
 from kvpr_opt.audit.verdict import Problem, Reading
 from kvpr_opt.errors import InputError
 from kvpr_opt.files.source import refusal
@@ -75,7 +75,7 @@ class Program:
             except InputError as error:
                 raise error.within(source=case) from None
 
-    def run(self, stage: Stage, instance: Instance) -> Reading:
+    def run(self, runner: ProcessRunner, instance: Instance) -> Reading:
         """Run it once on a fleet, in a fresh process, and read its answer.
 
         Raises
@@ -84,10 +84,10 @@ class Program:
             If it is a Python file without the function.
         """
         if self.interface == "function":
-            ended = stage.call(self.path, function.case_file(instance))
-            return _failure(ended, stage) or function.read(instance, ended, self.path)
-        ended = stage.execute(self.path, executable.fleet_file(instance))
-        return _failure(ended, stage) or executable.read(instance, ended)
+            run = runner.call(self.path, function.case_file(instance))
+            return _failure(run, runner) or function.read(instance, run, self.path)
+        run = runner.execute(self.path, executable.fleet_file(instance))
+        return _failure(run, runner) or executable.read(instance, run)
 
 
 def _check_syntax(data: bytes, source: str) -> None:
@@ -102,15 +102,15 @@ def _check_syntax(data: bytes, source: str) -> None:
         raise InputError(f"not Python: {error}", source=source) from None
 
 
-def _failure(ended: Ended, stage: Stage) -> Reading | None:
+def _failure(run: CompletedRun, runner: ProcessRunner) -> Reading | None:
     """What there is to say of a run that did not come to its regular end."""
-    if ended.timed_out:
-        detail = f"not done after {stage.bounds.seconds:g} s"
-        return Reading.failed(Problem.TIMEOUT, detail, ended.seconds)
-    if ended.code != 0:
-        words = ended.last_words.strip().splitlines()
+    if run.timed_out:
+        detail = f"not done after {runner.limits.seconds:g} s"
+        return Reading.failed(Problem.TIMEOUT, detail, run.seconds)
+    if run.code != 0:
+        words = run.stderr_tail.strip().splitlines()
         said = f": {words[-1]}" if words else ""
-        return Reading.failed(Problem.CRASH, f"{_ending(ended.code)}{said}", ended.seconds)
+        return Reading.failed(Problem.CRASH, f"{_ending(run.code)}{said}", run.seconds)
     return None
 
 

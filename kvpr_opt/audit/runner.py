@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
-from kvpr_opt.audit.outcome import Audit, Case, CaseAudit
-from kvpr_opt.audit.process import Bounds, Stage
+from kvpr_opt.audit.cases import Case
+from kvpr_opt.audit.outcome import Audit, CaseAudit
+from kvpr_opt.audit.process import ProcessRunner, ResourceLimits
 from kvpr_opt.audit.program import Program
-from kvpr_opt.audit.verdict import Verdict, judge
+from kvpr_opt.audit.verdict import RunVerdict, judge
 
 #: Runs of each case, each in a fresh process: a difference is randomness without a seed.
 RUNS = 2
@@ -18,7 +19,7 @@ def audit(
     program: Program,
     suite: str,
     cases: Sequence[Case],
-    bounds: Bounds,
+    limits: ResourceLimits,
     *,
     jobs: int,
     on_progress: Callable[[int, int], object] | None = None,
@@ -33,7 +34,7 @@ def audit(
         What to call the cases.
     cases
         At least one fleet.
-    bounds
+    limits
         What each run may use.
     jobs
         Runs at the same time.
@@ -45,29 +46,29 @@ def audit(
     InputError
         If the program cannot be told of a case, or is a Python file without the function.
     """
-    stage = Stage(bounds)
+    runner = ProcessRunner(limits)
     with ThreadPoolExecutor(jobs) as pool:
         try:
             # All first runs, then all second ones: apart in time, too.
-            runs = [pool.submit(_run, program, stage, case) for _ in range(RUNS) for case in cases]
+            runs = [pool.submit(_run, program, runner, case) for _ in range(RUNS) for case in cases]
             _follow(runs, on_progress)
         except BaseException:
             # An error of ours or Ctrl-C: nothing that was started goes on.
             pool.shutdown(wait=False, cancel_futures=True)
-            stage.close()
+            runner.close()
             raise
     verdicts = [run.result() for run in runs]
     count = len(cases)
     audits = (CaseAudit(case, tuple(verdicts[n::count])) for n, case in enumerate(cases))
-    return Audit(program, suite, bounds, tuple(audits))
+    return Audit(program, suite, limits, tuple(audits))
 
 
-def _run(program: Program, stage: Stage, case: Case) -> Verdict:
-    return judge(case.instance, program.run(stage, case.instance))
+def _run(program: Program, runner: ProcessRunner, case: Case) -> RunVerdict:
+    return judge(case.instance, program.run(runner, case.instance))
 
 
 def _follow(
-    runs: Sequence[Future[Verdict]], on_progress: Callable[[int, int], object] | None
+    runs: Sequence[Future[RunVerdict]], on_progress: Callable[[int, int], object] | None
 ) -> None:
     """Until all runs are done; an error in one of them is raised at once."""
     left = set(runs)

@@ -14,7 +14,7 @@ from kvpr_opt.problem.instance import Instance
 from kvpr_opt.problem.placement import Kvpr, Placement
 
 # Characters of a name, or of a remark on one, that a finding repeats.
-_LONGEST = 200
+_MAX_NAME = 200
 
 #: A model and a GPU, each by its index, or by the text of one that does not exist.
 Pair = tuple[int | str, int | str]
@@ -79,7 +79,7 @@ class Reading:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class RunVerdict:
     """What one run of a program on one case comes to.
 
     Attributes
@@ -107,7 +107,7 @@ class Verdict:
         return not self.findings
 
 
-def judge(instance: Instance, reading: Reading) -> Verdict:
+def judge(instance: Instance, reading: Reading) -> RunVerdict:
     """Check an answer against the fleet: every model once, memory kept, exact KVPR.
 
     Parameters
@@ -119,19 +119,19 @@ def judge(instance: Instance, reading: Reading) -> Verdict:
     """
     placed = reading.placed
     if placed is None:
-        return Verdict(reading.findings, None, None, reading)
+        return RunVerdict(reading.findings, None, None, reading)
     findings = (*reading.findings, *_counted(instance, placed), *_overfull(instance, placed))
     gpu_of = {model: gpu for model, gpu in placed if isinstance(gpu, int)}
     if len(placed) != len(instance.models) or gpu_of.keys() != set(range(len(placed))):
-        return Verdict(findings, None, None, reading)
+        return RunVerdict(findings, None, None, reading)
     names = [gpu.name for gpu in instance.gpus]
     assignment = {model.name: names[gpu_of[n]] for n, model in enumerate(instance.models)}
     if any(finding.problem is Problem.OVERFULL for finding in findings):
-        return Verdict(findings, assignment, None, reading)
+        return RunVerdict(findings, assignment, None, reading)
     value = Placement.of(instance, assignment).max_kvpr
     if value == math.inf:
         findings += (Finding(Problem.INFINITE, "a GPU under pressure has no memory left"),)
-    return Verdict(findings, assignment, value, reading)
+    return RunVerdict(findings, assignment, value, reading)
 
 
 def _counted(instance: Instance, placed: Sequence[Pair]) -> list[Finding]:
@@ -157,7 +157,7 @@ def _overfull(instance: Instance, placed: Iterable[Pair]) -> list[Finding]:
     used = [Fraction(0)] * len(instance.gpus)
     for model, gpu in set(placed):
         if isinstance(model, int) and isinstance(gpu, int):
-            used[gpu] += instance.models[model].size
+            used[gpu] += instance.models[model].footprint
     overfull = [
         f"{gpu.name} holds {decimal_text(weights)} of {decimal_text(gpu.usable)}"
         for gpu, weights in zip(instance.gpus, used, strict=True)
@@ -170,6 +170,6 @@ def listed(names: Sequence[str], most: int = 3) -> str:
     """The first few of several names, and how many more there are."""
     more = len(names) - most
     text = ", ".join(
-        name if len(name) <= _LONGEST else f"{name[:_LONGEST]}..." for name in names[:most]
+        name if len(name) <= _MAX_NAME else f"{name[:_MAX_NAME]}..." for name in names[:most]
     )
     return f"{text} (and {more} more)" if more > 0 else text

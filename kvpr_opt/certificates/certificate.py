@@ -96,15 +96,15 @@ class Certificate:
             If the text is no certificate of a version known here.
         """
         try:
-            digest_claimed, status, value, placement, bounds = read_certificate(text)
+            claimed = read_certificate(text)
         except (ValueError, RecursionError) as refusal:
             raise InputError(f"not a certificate: {refusal}") from None
         return cls(
-            instance_sha256=digest_claimed,
-            status=status,
-            max_kvpr=value,
-            placement=placement,
-            bounds=tuple(BoundClaim(at, proof) for at, _, proof in bounds),
+            instance_sha256=claimed.digest,
+            status=claimed.status,
+            max_kvpr=claimed.value,
+            placement=claimed.placement,
+            bounds=tuple(BoundClaim(bound.value, bound.proof) for bound in claimed.bounds),
         )
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import ClassVar, NamedTuple
 
-from kvpr_opt.verify import MAX_ROW, MAX_WORK
+from kvpr_opt.verify import LIMITS
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class DualVector:
         """
         row = (max(self.gpus) + 2) * ((2 * room).bit_length() // 8 + 1)
         work = row * len(self.models)
-        return work if row <= MAX_ROW and work <= MAX_WORK else None
+        return work if row <= LIMITS.row_bytes and work <= LIMITS.row_work else None
 
 
 class Refuted(NamedTuple):

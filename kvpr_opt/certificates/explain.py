@@ -23,6 +23,7 @@ from kvpr_opt.verify import (
     packing,
     read_fleet,
     threshold,
+    whole_fleet,
 )
 
 #: Names listed in full; of more, so many and the number of the others.
@@ -61,12 +62,12 @@ class _Question:
 
     @classmethod
     def of(cls, instance: Instance, value: Fraction | float) -> _Question:
-        fleet = read_fleet(canonical_fleet(instance))
+        fleet = whole_fleet(read_fleet(canonical_fleet(instance)))
         a, f = threshold(fleet, value)
         largest = Fraction(a, f) * fleet.unit if f else math.inf
         items, capacities = packing(fleet, a, f)
         # The checker counts in units of its own; this is one of them, in memory.
-        everything = sum(model.size for model in instance.models)
+        everything = sum(model.footprint for model in instance.models)
         if isinstance(largest, Fraction) and largest > 0:
             everything += sum(model.pressure for model in instance.models) / largest
         total = sum(items)

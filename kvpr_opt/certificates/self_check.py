@@ -10,7 +10,7 @@ from kvpr_opt.certificates.evidence import DualVector, LowerBound, Refuted, Tree
 from kvpr_opt.errors import SolverError
 from kvpr_opt.limits import Limits
 from kvpr_opt.problem.instance import Instance
-from kvpr_opt.verify import MAX_TABLE
+from kvpr_opt.verify import LIMITS
 
 #: Seconds that a check may take when the time is up.
 AFTER_LIMIT = 0.5
@@ -100,4 +100,4 @@ def _seconds_for_points(instance: Instance, value: Fraction | float, vector: Dua
     scaled = instance.scaled
     threshold = scaled.below(value)
     work = vector.row_work(max(scaled.packing(threshold).capacities))
-    return MAX_TABLE / _BYTES + _SETS_SECONDS if work is None else work / _BYTES
+    return LIMITS.table_bytes / _BYTES + _SETS_SECONDS if work is None else work / _BYTES

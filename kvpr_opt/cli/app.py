@@ -9,9 +9,20 @@ import sys
 import typer
 
 from kvpr_opt._interrupt import EXIT_STOPPED
-from kvpr_opt.cli import audit, canonical, export, generate, solve, study, verify, warmup
-from kvpr_opt.cli.console import printable
+from kvpr_opt.cli import (
+    audit,
+    canonical,
+    configure,
+    export,
+    generate,
+    import_fleet,
+    solve,
+    study,
+    verify,
+    warmup,
+)
 from kvpr_opt.errors import KvprError
+from kvpr_opt.files.text import printable
 
 #: Exit code of bad input or usage.
 EXIT_BAD_INPUT = 2
@@ -37,6 +48,8 @@ app.command("verify")(verify.command)
 app.command("canonical")(canonical.command)
 app.command("export")(export.command)
 app.command("generate")(generate.command)
+app.command("import")(import_fleet.command)
+app.command("configure")(configure.command)
 app.command("warmup")(warmup.command)
 app.command("audit")(audit.command)
 app.add_typer(study.app, name="study")

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
+from kvpr_opt.audit.cases import Case, prove_cases
 from kvpr_opt.audit.export import audit_text
-from kvpr_opt.audit.outcome import Audit, Case
+from kvpr_opt.audit.outcome import Audit
 from kvpr_opt.audit.page import page
-from kvpr_opt.audit.process import Bounds
+from kvpr_opt.audit.process import ResourceLimits
 from kvpr_opt.audit.program import Program
 from kvpr_opt.audit.runner import audit
 from kvpr_opt.cli.audit_view import show
@@ -77,7 +77,7 @@ def command(
     Every case runs twice, in a fresh process that is ended on time. Exit code: 0 every
     case valid, 2 bad input, 3 stopped by Ctrl-C, 6 a case is not valid.
     """
-    bounds = Bounds(_limit(time_limit), _memory(memory_limit))
+    limits = ResourceLimits(_limit(time_limit), _memory(memory_limit))
     check_apart(program, "the program", output=output, html=html)
     for fleet in catalogue.files_of(suite):
         check_apart(fleet, "a fleet of the suite", output=output, html=html)
@@ -89,7 +89,7 @@ def command(
     cases = _cases(audited, suite, seconds(prove, "--prove"), console)
     with LiveCount(console, "runs") as live:
         found = audit(
-            audited, suite, cases, bounds, jobs=jobs or usable_cores(), on_progress=live.update
+            audited, suite, cases, limits, jobs=jobs or usable_cores(), on_progress=live.update
         )
     try:
         show(console, found)
@@ -126,17 +126,13 @@ def _cases(program: Program, suite: str, limit: float | None, console: Console) 
         fleets = catalogue.load(suite)
     for name, instance in fleets:
         program.check(instance, name)
-    cases = []
     with LiveCount(console, "optima") as live:
-        for name, instance in fleets:
-            optimum = catalogue.optimum(instance, limit)
-            if not isinstance(optimum.lower_bound, Fraction):
-                raise InputError("no placement of finite KVPR exists", source=name)
-            if optimum.note:
-                console.print(f"{name}: {optimum.note}", markup=False, soft_wrap=True)
-            cases.append(Case(name, instance, optimum.lower_bound, optimum.proved))
-            live.update(len(cases), len(fleets))
-    return cases
+        return prove_cases(
+            fleets,
+            limit,
+            on_progress=live.update,
+            on_note=lambda note: console.print(note, markup=False, soft_wrap=True),
+        )
 
 
 def _write(found: Audit, output: str | None, html: str | None) -> None:

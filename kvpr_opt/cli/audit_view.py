@@ -15,8 +15,8 @@ from rich.text import Text
 
 from kvpr_opt.audit.outcome import Audit, CaseAudit
 from kvpr_opt.audit.summary import facts, headline, percent, problems, scores, verdict_text
-from kvpr_opt.cli.console import printable
 from kvpr_opt.cli.result_view import MAX_ROWS, entry, shortened
+from kvpr_opt.files.text import printable
 
 # From this width on there is room for all columns.
 _WIDE = 72

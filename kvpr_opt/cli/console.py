@@ -8,31 +8,12 @@ from fractions import Fraction
 
 from rich.console import Console
 
-# Invisible, but part of how emoji and many scripts are written.
-_JOINERS = "\u200c\u200d"
-
 
 def screen(*, to_stderr: bool = False, quiet: bool = False) -> Console:
     """A console on stdout, or on stderr where stdout carries data or is a pipe."""
     # None where the program was started without one, as by `>&-`.
     terminal = sys.stdout is not None and sys.stdout.isatty()
     return Console(stderr=to_stderr or not terminal, quiet=quiet, highlight=False)
-
-
-def printable(text: str) -> str:
-    r"""A text on one line, with an escape for each character that a terminal would act on.
-
-    Examples
-    --------
-    >>> print(printable("a\nb"))
-    a\nb
-    """
-    return "".join(
-        character
-        if character.isprintable() or character in _JOINERS
-        else character.encode("unicode_escape").decode()
-        for character in text
-    )
 
 
 def kvpr_text(value: Fraction | float | None) -> str:

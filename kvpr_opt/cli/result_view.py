@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from kvpr_opt.cli.console import amount, exact_text, gap_text, kvpr_text, printable
+from kvpr_opt.cli.console import amount, exact_text, gap_text, kvpr_text
+from kvpr_opt.files.text import printable
 from kvpr_opt.problem.placement import GPULoad, Kvpr
 from kvpr_opt.result import Result, Status, StopReason
 

@@ -9,9 +9,10 @@ import typer
 from kvpr_opt.certificates.canonical import canonical_fleet
 from kvpr_opt.certificates.certificate import Certificate, verify_texts
 from kvpr_opt.certificates.explain import explain
-from kvpr_opt.cli.console import printable, screen
+from kvpr_opt.cli.console import screen
 from kvpr_opt.cli.options import Fleet, Gpus, Memory, read_fleet
 from kvpr_opt.files import read_text
+from kvpr_opt.files.text import printable
 
 
 def command(

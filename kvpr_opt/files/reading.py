@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 
 from kvpr_opt.errors import InputError
 from kvpr_opt.files.csv_table import csv_table
+from kvpr_opt.files.fleet_unit import fleet_unit
 from kvpr_opt.files.json_tree import json_tree
-from kvpr_opt.files.schema import check_model_keys, fleet, identical_gpus, models
+from kvpr_opt.files.records import MODEL_LISTS, check_model_keys, identical_gpus, models
+from kvpr_opt.files.schema import fleet
 from kvpr_opt.files.source import Format, format_of, label, read_text
 from kvpr_opt.files.tree import Tree
 from kvpr_opt.files.yaml_tree import yaml_tree
-from kvpr_opt.problem.instance import LLM, Instance, Number
+from kvpr_opt.problem.instance import GPU, Instance, Number
 
 
 def read_instance(
@@ -46,7 +49,7 @@ def read_instance(
     text = read_text(path)
     try:
         if file_format == "csv":
-            return Instance(given or [], _csv_models(text))
+            return _csv_fleet(text, given or [])
         return fleet(_tree(text, file_format), given)
     except InputError as error:
         raise error.within(source=source) from None
@@ -63,7 +66,23 @@ def _tree(text: str, file_format: Format) -> Tree:
     return yaml_tree(text)
 
 
-def _csv_models(text: str) -> list[LLM]:
+def _csv_fleet(text: str, gpus: list[GPU]) -> Instance:
     table = csv_table(text)
     check_model_keys(table.columns, "header")
-    return models((f"row {number}", dict(values)) for number, values in table.rows)
+    rows = [(f"row {number}", _csv_record(values)) for number, values in table.rows]
+    unit = fleet_unit(None, [], rows, plain_gpus=True)
+    made = models(rows, unit)
+    try:
+        return Instance(gpus, made, unit)
+    except InputError as error:
+        place = re.sub(r"^models\[(\d+)\]", lambda match: rows[int(match[1])][0], error.place)
+        raise InputError(error.message, place=place) from None
+
+
+def _csv_record(values: dict[str, str]) -> Tree:
+    """A row as a record; several names in one cell are separated by semicolons."""
+    record: dict[str, Tree] = dict(values)
+    for key in MODEL_LISTS:
+        if key in values:
+            record[key] = [name.strip() for name in values[key].split(";")]
+    return record

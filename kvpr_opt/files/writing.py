@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Callable
 from fractions import Fraction
 
 from kvpr_opt.errors import InputError
@@ -46,10 +47,11 @@ def instance_json(instance: Instance) -> str:
             "    {" + ", ".join(f'"{key}": {value}' for key, value in record.items()) + "}"
             for record in records
         )
-        for records in _records(instance, yaml=False)
+        for records in _records(instance, _json_text)
     )
     listed = f"[\n{models}\n  ]" if models else "[]"
-    return f'{{\n  "gpus": [\n{gpus}\n  ],\n  "models": {listed}\n}}\n'
+    unit = f'  "unit": {_json_text(instance.unit)},\n' if instance.unit else ""
+    return f'{{\n{unit}  "gpus": [\n{gpus}\n  ],\n  "models": {listed}\n}}\n'
 
 
 def _yaml(instance: Instance) -> str:
@@ -58,34 +60,68 @@ def _yaml(instance: Instance) -> str:
             "  - {" + ", ".join(f"{key}: {value}" for key, value in record.items()) + "}\n"
             for record in records
         )
-        for records in _records(instance, yaml=True)
+        for records in _records(instance, _yaml_text)
     )
-    return f"gpus:\n{gpus}models:\n{models}" if models else f"gpus:\n{gpus}models: []\n"
+    unit = f"unit: {instance.unit}\n" if instance.unit else ""
+    return unit + (f"gpus:\n{gpus}models:\n{models}" if models else f"gpus:\n{gpus}models: []\n")
 
 
-def _records(instance: Instance, *, yaml: bool) -> tuple[list[dict[str, str]], ...]:
-    """GPUs and models as mappings from key to written value."""
-    text = _yaml_text if yaml else _json_text
+_Written = Callable[[str], str]
+
+
+def _records(instance: Instance, text: _Written) -> tuple[list[dict[str, str]], ...]:
+    """GPUs and models as mappings from key to written value; what is default is left out."""
     return (
-        [{"name": text(gpu.name), **_gpu_numbers(gpu)} for gpu in instance.gpus],
-        [{"name": text(model.name), **_model_numbers(model)} for model in instance.models],
+        [_gpu(gpu, text) for gpu in instance.gpus],
+        [_model(model, text) for model in instance.declared],
     )
 
 
-def _gpu_numbers(gpu: GPU) -> dict[str, str]:
-    numbers = {"memory": _number(gpu.memory)}
+def _gpu(gpu: GPU, text: _Written) -> dict[str, str]:
+    record = {"name": text(gpu.name), "memory": _number(gpu.memory)}
     if gpu.reserved:
-        numbers["reserved"] = _number(gpu.reserved)
-    return numbers
+        record["reserved"] = _number(gpu.reserved)
+    record |= {
+        key: text(value)
+        for key, value in (("node", gpu.node), ("uuid", gpu.uuid), ("type", gpu.type))
+        if value is not None
+    }
+    if gpu.labels:
+        record["labels"] = _list(gpu.labels, text)
+    if gpu.index is not None:
+        record["index"] = str(gpu.index)
+    return record
 
 
-def _model_numbers(model: LLM) -> dict[str, str]:
-    numbers = {"size": _number(model.size)}
-    if model.req_rate is None or model.slo is None:
-        numbers["pressure"] = _number(model.pressure)
-    else:
-        numbers |= {"req_rate": _number(model.req_rate), "slo": _number(model.slo)}
-    return numbers
+#: Keys of a model that are written where they are not as here.
+_DEFAULTS = {"overhead": 0, "kv_floor": 0, "replicas": 1, "shards": 1}
+
+
+def _model(model: LLM, text: _Written) -> dict[str, str]:
+    record = {"name": text(model.name), "size": _number(model.size)}
+    if model.demand == "req_rate" and model.req_rate is None:
+        record["pressure"] = _number(model.pressure)
+    for key in (
+        "req_rate", "slo", "overhead", "kv_floor", "kv_demand", "token_rate",
+        "kv_bytes_per_token", "tpot_slo", "count", "replicas", "shards", "kv_heads", "kv_share",
+        "move_cost",
+    ):  # fmt: skip
+        value = getattr(model, key)
+        if value is not None and value != _DEFAULTS.get(key):
+            record[key] = _number(Fraction(value))
+    if model.spread != "gpu":
+        record["spread"] = text(model.spread)
+    for key in ("pin", "only", "never", "apart", "current"):
+        names = getattr(model, key)
+        if names:
+            record[key] = _list(names, text)
+    return record
+
+
+def _list(names: tuple[str, ...], text: _Written) -> str:
+    if len(names) == 1:
+        return text(names[0])
+    return "[" + ", ".join(map(text, names)) + "]"
 
 
 def _number(number: Fraction) -> str:

@@ -48,7 +48,7 @@ class GPULoad:
 
 @dataclass(frozen=True)
 class Placement:
-    """Every model of a fleet on one of its GPUs, within memory.
+    """Every model of a fleet on one of its GPUs, within memory and all constraints.
 
     Parameters
     ----------
@@ -60,8 +60,8 @@ class Placement:
     Raises
     ------
     InvalidPlacementError
-        If a model is missing, an index is no integer or out of range, or the
-        weights on a GPU exceed its usable memory.
+        If a model is missing, an index is no integer or out of range, the models
+        on a GPU exceed its usable memory, or a constraint is broken.
 
     Notes
     -----
@@ -93,6 +93,9 @@ class Placement:
                     f"GPU {instance.gpus[gpu].name!r} holds {float(used * unit):g} of weights, "
                     f"more than its {float(capacity * unit):g} of usable memory"
                 )
+        broken = instance.constraints.broken(self.gpu_of) if instance.constraints else ""
+        if broken:
+            raise InvalidPlacementError(broken)
 
     @classmethod
     def of(cls, instance: Instance, assignment: Mapping[str, str]) -> Placement:

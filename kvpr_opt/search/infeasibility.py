@@ -58,10 +58,10 @@ def _volume(instance: Instance) -> str:
 
 def _single(instance: Instance, index: int) -> str:
     model, largest = instance.models[index], max(gpu.usable for gpu in instance.gpus)
-    relation = "as large as" if model.size == largest else "larger than"
-    lack = ", which leaves nothing for its KV cache" if model.size == largest else ""
+    relation = "as large as" if model.footprint == largest else "larger than"
+    lack = ", which leaves nothing for its KV cache" if model.footprint == largest else ""
     return (
-        f"model {model.name!r} ({decimal_text(model.size)}) is {relation} "
+        f"model {model.name!r} ({decimal_text(model.footprint)}) is {relation} "
         f"the largest GPU ({decimal_text(largest)} usable){lack}"
     )
 
@@ -83,5 +83,5 @@ def _cannot_be_packed(instance: Instance) -> str:
 
 
 def _totals(instance: Instance) -> tuple[Fraction, Fraction]:
-    needed = sum((model.size for model in instance.models), Fraction(0))
+    needed = sum((model.footprint for model in instance.models), Fraction(0))
     return needed, sum((gpu.usable for gpu in instance.gpus), Fraction(0))

@@ -12,8 +12,9 @@ import pytest
 from audit_cases import EASY, HARD
 
 from kvpr_opt import lower_bound
-from kvpr_opt.audit.outcome import Audit, Case
-from kvpr_opt.audit.process import Bounds
+from kvpr_opt.audit.cases import Case
+from kvpr_opt.audit.outcome import Audit
+from kvpr_opt.audit.process import ResourceLimits
 from kvpr_opt.audit.program import Program
 from kvpr_opt.audit.runner import audit
 from kvpr_opt.problem.instance import Instance
@@ -36,7 +37,7 @@ def run() -> Run:
         program: Path, *instances: Instance, seconds: float = 20, memory: int = 1 << 30
     ) -> Audit:
         cases = [case(f"case-{n}", fleet) for n, fleet in enumerate(instances or (EASY, HARD))]
-        return audit(Program.at(program), "test", cases, Bounds(seconds, memory), jobs=2)
+        return audit(Program.at(program), "test", cases, ResourceLimits(seconds, memory), jobs=2)
 
     return call
 

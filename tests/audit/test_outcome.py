@@ -11,10 +11,11 @@ from html.parser import HTMLParser
 
 import pytest
 
+from kvpr_opt.audit.cases import Case
 from kvpr_opt.audit.export import audit_data, audit_text
-from kvpr_opt.audit.outcome import Audit, Case, CaseAudit
+from kvpr_opt.audit.outcome import Audit, CaseAudit
 from kvpr_opt.audit.page import page
-from kvpr_opt.audit.process import Bounds
+from kvpr_opt.audit.process import ResourceLimits
 from kvpr_opt.audit.program import Program
 from kvpr_opt.audit.summary import facts, problems, scores
 from kvpr_opt.audit.verdict import Problem, Reading, judge
@@ -40,7 +41,10 @@ def audit_of(*runs: Sequence[Reading], name: str = "program.py", case: str = "ca
         for n, pair in enumerate(runs)
     )
     return Audit(
-        Program(f"/folder/{name}", "0" * 64, "function"), "suite", Bounds(1, 0), tuple(cases)
+        Program(f"/folder/{name}", "0" * 64, "function"),
+        "suite",
+        ResourceLimits(1, 0),
+        tuple(cases),
     )
 
 
@@ -104,7 +108,7 @@ def test_no_program_can_beat_the_certified_optima_of_the_public_benchmark() -> N
         cases.append(
             CaseAudit(Case(name, fleet, optimum.lower_bound, optimum.proved), (verdict, verdict))
         )
-    audit = Audit(Program("p.py", "", "function"), "prism50", Bounds(1, 0), tuple(cases))
+    audit = Audit(Program("p.py", "", "function"), "prism50", ResourceLimits(1, 0), tuple(cases))
     assert audit.honest == audit.best
     assert audit.best is not None
     assert audit.best.combined == pytest.approx(26.255971749535, abs=1e-12)
@@ -160,7 +164,7 @@ def test_the_page_is_well_formed_and_escapes_every_name() -> None:
     assert "&lt;script&gt;x.py" in text
     assert "&lt;img &quot;a&quot;&gt;-0" in text
     assert "ValueError: &lt;b&gt;" in text
-    assert "http" not in text
+    assert "://" not in text
 
 
 def test_the_page_marks_an_impossible_score() -> None:

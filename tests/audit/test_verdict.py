@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from kvpr_opt.audit import executable, function
-from kvpr_opt.audit.process import Ended
-from kvpr_opt.audit.verdict import Problem, Reading, Verdict, judge
+from kvpr_opt.audit.process import CompletedRun
+from kvpr_opt.audit.verdict import Problem, Reading, RunVerdict, judge
 from kvpr_opt.errors import InputError
 from kvpr_opt.problem.instance import GPU, LLM, Instance
 
@@ -25,7 +25,7 @@ FLEET = Instance(
 )
 
 
-def kinds(verdict: Verdict) -> list[Problem]:
+def kinds(verdict: RunVerdict) -> list[Problem]:
     return [finding.problem for finding in verdict.findings]
 
 
@@ -88,8 +88,8 @@ REPORT: dict[str, Any] = {
 
 
 def read(answer: bytes) -> list[Problem]:
-    ended = Ended(0, False, 0.1, answer, "", True)
-    return [finding.problem for finding in function.read(FLEET, ended, "p.py").findings]
+    completed = CompletedRun(0, False, 0.1, answer, "", True)
+    return [finding.problem for finding in function.read(FLEET, completed, "p.py").findings]
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,9 @@ def test_the_naive_value_is_told_in_the_units_of_the_fleet() -> None:
         "order": [0],
         "gpus": [[0, [[0, ["x", 20, 3, 1]]]]],
     }
-    reading = function.read(fleet, Ended(0, False, 0.1, json.dumps(report).encode(), "", True), "p")
+    reading = function.read(
+        fleet, CompletedRun(0, False, 0.1, json.dumps(report).encode(), "", True), "p"
+    )
     assert reading.naive == pytest.approx(3 / 15)
     assert judge(fleet, reading).max_kvpr == Fraction(3, 15)
 

@@ -18,12 +18,13 @@ from kvpr_opt.problem.instance import GPU, LLM, Instance
 from kvpr_opt.problem.placement import Placement
 from kvpr_opt.search.bounds import lower_bounds
 from kvpr_opt.verify import (
-    MAX_CLAIM_DIGITS,
+    LIMITS,
     NOT_CHECKABLE,
     check,
     packing,
     read_fleet,
     threshold,
+    whole_fleet,
 )
 
 
@@ -148,11 +149,11 @@ def test_numbers_of_thousands_of_digits():
 
 
 def test_what_is_too_long_to_be_checked_is_written_all_the_same():
-    value = Fraction(1, 10**MAX_CLAIM_DIGITS)
+    value = Fraction(1, 10**LIMITS.kvpr_digits)
     certificate = certify(
         TRAP, status="feasible", incumbent=BEST, bounds=[LowerBound(value, Volume())]
     )
-    assert len(certificate.to_json()) > MAX_CLAIM_DIGITS
+    assert len(certificate.to_json()) > LIMITS.kvpr_digits
     assert verify(TRAP, certificate).exit_code == 2
 
 
@@ -192,7 +193,7 @@ def test_thresholds_agree_with_the_search():
     rng = random.Random(3)
     for _ in range(300):
         instance = random_instance(rng)
-        read = read_fleet(canonical_fleet(instance))
+        read = whole_fleet(read_fleet(canonical_fleet(instance)))
         assert tuple(read.sizes.values()) == instance.scaled.sizes
         assert tuple(read.capacities.values()) == instance.scaled.capacities
         assert threshold(read, math.inf) == instance.scaled.finite()[:2]
@@ -270,7 +271,7 @@ def test_the_example_of_the_document():
 )
 def test_the_worked_proofs_of_the_document(instance, value, evidence, ratio, items, capacities):
     value = value if value == math.inf else Fraction(value)
-    read = read_fleet(canonical_fleet(instance))
+    read = whole_fleet(read_fleet(canonical_fleet(instance)))
     assert threshold(read, value) == ratio
     assert packing(read, *ratio) == (items, capacities)
     made = certify(instance, status="unknown", incumbent=None, bounds=[LowerBound(value, evidence)])
@@ -278,7 +279,7 @@ def test_the_worked_proofs_of_the_document(instance, value, evidence, ratio, ite
 
 
 def test_the_wrong_strict_question_of_the_document():
-    read = read_fleet(canonical_fleet(TRAP))
+    read = whole_fleet(read_fleet(canonical_fleet(TRAP)))
     assert threshold(read, Fraction(1, 4)) == (2, 5)
     assert packing(read, 2, 5) == ([6, 4, 7], [10, 10])
     assert packing(read, 1, 2) == ([3, 2, 3], [5, 5])

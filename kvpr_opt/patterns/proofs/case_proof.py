@@ -25,7 +25,7 @@ from kvpr_opt.patterns.proofs.evidence import dual_proof, points_by_model
 from kvpr_opt.patterns.proofs.shortening import shorten_dual
 from kvpr_opt.problem.scaled import ScaledInstance, Threshold
 from kvpr_opt.search.tracker import Tracker
-from kvpr_opt.verify import MAX_CASES, MAX_POINT_DIGITS, MAX_STEPS, refute
+from kvpr_opt.verify import LIMITS, refute
 
 #: The stage in which proofs are made, as a run reports it.
 PROVING = "proof for the checker"
@@ -89,7 +89,7 @@ def tree_proof(
     """
     points = points_by_model(scaled, duals[0].tolist())
     most = tuple(duals[1].tolist())
-    if max((*points, *most)) >= 10**MAX_POINT_DIGITS:
+    if max((*points, *most)) >= 10**LIMITS.point_digits:
         return None
     problem = scaled.packing(threshold)
     capacities = [problem.capacities[kind.gpus[0]] for kind in scaled.types]
@@ -105,8 +105,8 @@ def tree_proof(
     bins = tuple(zip(numbers, capacities, most, strict=True))
     said = ""
     # The checker's routine looks at no clock and no flag.
-    cases = min(MAX_CASES, math.floor(left * _CASES_A_SECOND))
-    steps = min(MAX_STEPS, math.floor(left * _STEPS_A_SECOND))
+    cases = min(LIMITS.cases, math.floor(left * _CASES_A_SECOND))
+    steps = min(LIMITS.steps, math.floor(left * _STEPS_A_SECOND))
     # It refuses where this proves nothing, or is too much work.
     with limits.interruptible_at_once(), suppress(ValueError, TimeoutError):
         said = refute(items, bins, cases, steps)

@@ -12,10 +12,10 @@ from kvpr_opt.patterns.problem import DualValues, NoPacking, Packing
 from kvpr_opt.problem.instance import Instance
 from kvpr_opt.problem.placement import Placement
 from kvpr_opt.problem.scaled import ScaledInstance, Threshold
-from kvpr_opt.verify import MAX_POINT_DIGITS
+from kvpr_opt.verify import LIMITS
 
 #: Points of a model or a GPU that the checker reads, at most.
-MAX_POINTS = 10**MAX_POINT_DIGITS - 1
+MAX_POINTS = 10**LIMITS.point_digits - 1
 
 
 def points_by_model(scaled: ScaledInstance, class_values: Sequence[int]) -> tuple[int, ...]:

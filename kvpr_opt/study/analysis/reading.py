@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from kvpr_opt.files.text import one_line
 from kvpr_opt.study.analysis.outcomes import Event, Fleet, Outcome, Outcomes
 from kvpr_opt.study.analysis.table import value_of
 from kvpr_opt.study.runs import Method, run_of
@@ -110,14 +111,3 @@ def _events(entry: Mapping[str, Any]) -> tuple[Event, ...]:
         None if bound is None else float(bound),
     )
     return (*events, end)
-
-
-def one_line(text: str) -> str:
-    """A text on one line, with an escape for each character that has no place in a page.
-
-    A control character or half of a surrogate pair would make an SVG file unreadable.
-    """
-    return "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode()
-        for character in " ".join(text.split())
-    )

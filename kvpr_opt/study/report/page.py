@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from kvpr_opt.files.html import Html, element, joined
+from kvpr_opt.files.text import one_line
 from kvpr_opt.study.analysis.outcomes import Outcomes
-from kvpr_opt.study.analysis.reading import one_line
 from kvpr_opt.study.analysis.statistics import RESAMPLES
 from kvpr_opt.study.analysis.table import provenance
 from kvpr_opt.study.report.commands import generate_commands, solve_commands

@@ -9,9 +9,9 @@ from fractions import Fraction
 from statistics import fmean
 from typing import Any
 
+from kvpr_opt.files.text import one_line
 from kvpr_opt.study.analysis.convergence import primal_integrals
 from kvpr_opt.study.analysis.outcomes import KINDS, Fleet, Outcome, Outcomes
-from kvpr_opt.study.analysis.reading import one_line
 from kvpr_opt.study.analysis.statistics import (
     Interval,
     bootstrap,

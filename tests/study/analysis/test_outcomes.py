@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-import pytest
 from report_records import OTHER, entry, infeasible, ran
 
-from kvpr_opt.study.analysis.reading import one_line, read_outcomes
+from kvpr_opt.study.analysis.reading import read_outcomes
 from kvpr_opt.study.runs import Method
 from kvpr_opt.suites.cells import Cell
 
@@ -111,14 +110,6 @@ def test_contradictions_between_runs_are_found_exactly() -> None:
     assert "given the lower bound 0.5 by direct_pulp" in said
     (said,) = read_outcomes([agreeing[0], infeasible(0, 1.0, method=OTHER)]).contradictions()
     assert said.startswith("uniform 8 x 32, seed 0 was called infeasible by direct_pulp")
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [("a\n b", "a b"), ("a\x00b", "a\\x00b"), ("\ud800", "\\ud800"), ("größe 多", "größe 多")],
-)
-def test_names_take_one_line_without_control_characters(text: str, expected: str) -> None:
-    assert one_line(text) == expected
 
 
 def test_an_empty_record_has_nothing_in_it() -> None:

@@ -1,0 +1,182 @@
+"""From what the sources read to a fleet file. Nothing is guessed: what is missing is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Generic, Literal, TypeVar
+
+from kvpr_opt.errors import InputError, nearest
+from kvpr_opt.files.tree import shown
+from kvpr_opt.integrations.demand import resident_kv
+from kvpr_opt.integrations.fleet_file import (
+    Entry,
+    fleet_text,
+    gigabytes,
+    number_value,
+    text_value,
+)
+from kvpr_opt.integrations.records import Demand, GPURecord, ModelRecord
+
+#: What each server takes beside weights and cache, where nobody says: in bytes, and why.
+DEFAULT_OVERHEAD = 292 * (1 << 30) // 100 + 500_000_000
+OVERHEAD_ORIGIN = (
+    "default: 0.39 + 2.53 GiB for context and activations, as one server of vLLM logged "
+    "(vLLM issue 11251), and 0.5 GB for CUDA; measure your own"
+)
+
+#: Models that are asked for pressure as rate over objective, or as resident KV memory.
+DemandKind = Literal["rate", "kv"]
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class PerModel(Generic[_T]):
+    """A value for all models, and others for some of them."""
+
+    common: _T | None = None
+    own: Mapping[str, _T] = field(default_factory=dict)
+
+    def of(self, model: str) -> _T | None:
+        """The value for a model, or ``None``."""
+        return self.own.get(model, self.common)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What no source can know.
+
+    Attributes
+    ----------
+    kind
+        How demand is expressed.
+    slo
+        Seconds within which a request has to be answered.
+    max_tokens
+        The longest sequence that a server has to take.
+    overhead
+        Bytes.
+    """
+
+    kind: DemandKind = "rate"
+    slo: PerModel[Fraction] = PerModel()
+    max_tokens: PerModel[int] = PerModel()
+    overhead: PerModel[int] = PerModel()
+
+
+def imported_fleet(
+    gpus: Sequence[GPURecord],
+    models: Sequence[ModelRecord],
+    demands: Mapping[str, Demand],
+    settings: Settings,
+    version: str,
+) -> str:
+    """The text of the fleet file.
+
+    Raises
+    ------
+    InputError
+        If two GPUs or models share a name, there is demand for a model that is not there or
+        none for one that is, or something is missing that no source can know.
+    """
+    _check_names([gpu.name for gpu in gpus], "GPU")
+    names = [model.name for model in models]
+    _check_names(names, "model")
+    for given in (demands, settings.slo.own, settings.max_tokens.own, settings.overhead.own):
+        for name in given:
+            if name not in names:
+                origin = demands[name].origin if given is demands else "an option"
+                raise InputError(
+                    f"{origin} speaks of model {shown(name)}, which is none of the models"
+                    f"{nearest(name, names)}; --models NAME=DIR gives a folder another name"
+                )
+    header = [
+        f"Written by kvpr-opt import {version}. Amounts are in GB (1e9 bytes) unless they say MiB.",
+        f"Measured numbers have six digits. Pressure is {_PRESSURE[settings.kind]}.",
+    ]
+    entries = [_entries(model, demands.get(model.name), settings) for model in models]
+    return fleet_text(header, gpus, entries)
+
+
+_PRESSURE: dict[DemandKind, str] = {
+    "rate": "req_rate / slo",
+    "kv": "the KV memory in use on average: a KVPR of 1 means full",
+}
+
+
+def _check_names(names: Sequence[str], what: str) -> None:
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            raise InputError(
+                f"two {what}s are called {shown(name)}; give each file or folder a name of its own"
+            )
+
+
+def _entries(model: ModelRecord, demand: Demand | None, settings: Settings) -> list[Entry]:
+    if demand is None or demand.req_rate is None:
+        raise InputError(
+            f"no rate for model {shown(model.name)}; --rates takes a CSV file with the header "
+            "model,req_rate, and 0 for a model without traffic"
+        )
+    cache = model.kv_cache
+    entries = [
+        Entry("name", text_value(model.name), model.folder),
+        Entry("size", gigabytes(model.weights), model.origin),
+        _overhead(model, settings),
+        _floor(model, settings),
+    ]
+    if cache.kv_heads is not None:
+        entries.append(Entry("kv_heads", str(cache.kv_heads), "config.json"))
+    else:
+        entries.append(Entry("kv_heads", "1", "latent attention: every shard keeps all of it"))
+    if settings.kind == "kv":
+        origin = f"{demand.origin}; rate x latency x tokens x {_per_token(model)}"
+        return [*entries, Entry("kv_demand", gigabytes(resident_kv(demand, cache)), origin)]
+    slo = settings.slo.of(model.name)
+    if slo is None:
+        raise InputError(
+            f"no objective for model {shown(model.name)}, and no metric has one; --slo takes "
+            "SECONDS, or MODEL=SECONDS"
+        )
+    return [
+        *entries,
+        Entry("req_rate", number_value(demand.req_rate), demand.origin),
+        Entry("slo", number_value(slo), "--slo"),
+    ]
+
+
+def _overhead(model: ModelRecord, settings: Settings) -> Entry:
+    given = settings.overhead.of(model.name)
+    if given is None:
+        return Entry("overhead", gigabytes(DEFAULT_OVERHEAD), OVERHEAD_ORIGIN)
+    return Entry("overhead", gigabytes(given), "--overhead")
+
+
+def _floor(model: ModelRecord, settings: Settings) -> Entry:
+    given = settings.max_tokens.of(model.name)
+    tokens = model.max_tokens if given is None else given
+    if tokens is None:
+        raise InputError(
+            f"the configuration of model {shown(model.name)} does not say how long a sequence may "
+            "be; --max-model-len takes TOKENS, or MODEL=TOKENS"
+        )
+    if given is not None and model.max_tokens is not None and given > model.max_tokens:
+        raise InputError(
+            f"{given} tokens are more than the {model.max_tokens} of the configuration of model "
+            f"{shown(model.name)}",
+            place="--max-model-len",
+        )
+    origin = "max_position_embeddings; --max-model-len for less" if given is None else "as asked"
+    return Entry(
+        "kv_floor",
+        gigabytes(model.kv_cache.floor(tokens)),
+        f"one sequence of {tokens} tokens ({origin}) at {_per_token(model)}",
+    )
+
+
+def _per_token(model: ModelRecord) -> str:
+    cache = model.kv_cache
+    sliding = f" + {cache.sliding} up to token {cache.window}" if cache.sliding else ""
+    return f"{cache.full}{sliding} bytes a token"

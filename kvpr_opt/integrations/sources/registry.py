@@ -1,0 +1,37 @@
+"""All sources, and which of them a file belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+from kvpr_opt.errors import InputError
+from kvpr_opt.integrations.sources import (
+    kubernetes_nodes,
+    nvidia_smi,
+    prometheus_answer,
+    rates_table,
+    request_trace,
+)
+from kvpr_opt.integrations.sources.protocol import DemandSource, GPUSource
+
+#: A new source is one file beside these and one entry here.
+GPU_SOURCES: tuple[GPUSource, ...] = (kubernetes_nodes, nvidia_smi)
+DEMAND_SOURCES: tuple[DemandSource, ...] = (prometheus_answer, rates_table, request_trace)
+
+_Source = TypeVar("_Source", GPUSource, DemandSource)
+
+
+def recognised(sources: Sequence[_Source], text: str, path: str) -> _Source:
+    """The one source that a file belongs to.
+
+    Raises
+    ------
+    InputError
+        If it belongs to none.
+    """
+    for source in sources:
+        if source.recognises(text):
+            return source
+    known = ", ".join(source.NAME for source in sources)
+    raise InputError(f"none of what can be read here: {known}", source=path)

@@ -1,0 +1,1 @@
+"""What is written for a running system: launch lists, units, manifests. One file a target."""

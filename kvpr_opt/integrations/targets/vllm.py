@@ -1,0 +1,89 @@
+"""A shell script for each machine that starts its servers one after the other on each GPU.
+
+It waits for the health of what is before a server on its GPUs, and starts servers of
+different GPUs at once.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+
+from kvpr_opt.integrations.launch import Launch, Server
+from kvpr_opt.integrations.targets.common import (
+    HOST,
+    PATIENCE,
+    PORT,
+    VLLM,
+    by_node,
+    comment,
+    file_name,
+    one_line_name,
+    ports,
+    slugs,
+    visible_devices,
+    vllm_flags,
+    whole,
+)
+
+NAME = "vllm"
+STACK = VLLM
+SETTINGS = {"port": PORT, "host": HOST, "patience": PATIENCE}
+
+_FUNCTIONS = """set -eu
+
+# Wait until a server answers on its port; give up when it ends, or after a while.
+wait_for() { # NAME PORT PROCESS
+  waited=0
+  until curl --silent --fail --output /dev/null "http://127.0.0.1:$2/health"; do
+    if ! kill -0 "$3" 2>/dev/null; then
+      echo "$1 has ended before it was healthy" >&2
+      exit 1
+    fi
+    if [ "$waited" -ge {patience} ]; then
+      echo "$1 is not healthy after {patience} s" >&2
+      exit 1
+    fi
+    sleep 2
+    waited=$((waited + 2))
+  done
+  echo "$1 is healthy on port $2"
+}
+"""
+
+
+def files(plan: Launch, settings: Mapping[str, str]) -> dict[str, str]:
+    """One script a machine."""
+    groups = by_node(plan)
+    port_of, slug_of = ports(plan, settings), slugs(plan)
+    functions = _FUNCTIONS.replace("{patience}", str(whole(settings, "patience", 10**6)))
+    found = {}
+    for node, servers in groups.items():
+        parts = ["#!/bin/sh\n" + comment(plan.remarks, STACK) + functions]
+        variables = {server.name: slug_of[server.name].replace("-", "_") for server in servers}
+        waited: set[str] = set()
+        for server in servers:
+            for before in server.after:
+                if before not in waited:
+                    parts.append(_wait(before, port_of[before], variables[before]))
+                    waited.add(before)
+            parts.append(_start(server, port_of[server.name], variables[server.name], settings))
+        parts += [
+            _wait(server.name, port_of[server.name], variables[server.name])
+            for server in servers
+            if server.name not in waited
+        ]
+        parts.append("wait\n")
+        found[file_name("launch", ".sh", node, groups)] = "\n".join(parts)
+    return found
+
+
+def _start(server: Server, port: int, variable: str, settings: Mapping[str, str]) -> str:
+    environment = [f"{key}={shlex.quote(text)}" for key, text in visible_devices(server).items()]
+    command = ["vllm", "serve", server.needs.path, *vllm_flags(server, port, settings["host"])]
+    line = " ".join([*environment, *map(shlex.quote, map(one_line_name, command))])
+    return f"{line} &\npid_{variable}=$!\n"
+
+
+def _wait(name: str, port: int, variable: str) -> str:
+    return f'wait_for {shlex.quote(name)} {port} "$pid_{variable}"\n'

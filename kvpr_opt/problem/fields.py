@@ -1,0 +1,110 @@
+"""Checks of single values, shared by GPUs, models and fleets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fractions import Fraction
+
+from kvpr_opt.errors import InputError
+from kvpr_opt.problem.exact import to_fraction
+from kvpr_opt.problem.units import read_amount
+
+
+def valid_name(name: object, what: str = "name") -> str:
+    """A name: non-empty, valid Unicode.
+
+    Raises
+    ------
+    InputError
+        For anything else.
+    """
+    if not isinstance(name, str) or not name.strip():
+        raise InputError(f"{what} {name!r} is not a non-empty text", place=what)
+    if any("\ud800" <= character <= "\udfff" for character in name):
+        raise InputError(f"{what} {name!r} is not valid Unicode", place=what)
+    return name
+
+
+def names(value: object, what: str) -> tuple[str, ...]:
+    """One name or several, each once, in their order; ``None`` is none.
+
+    Raises
+    ------
+    InputError
+        If one of them is no name.
+    """
+    return tuple(dict.fromkeys(listed_names(value, what)))
+
+
+def listed_names(value: object, what: str) -> tuple[str, ...]:
+    """One name or several in their order, the same one more than once included.
+
+    Raises
+    ------
+    InputError
+        If one of them is no name.
+    """
+    if value is None:
+        return ()
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        return (valid_name(value, what),)
+    return tuple(valid_name(name, what) for name in value)
+
+
+def quantity(value: object, what: str, *, positive: bool = False) -> Fraction:
+    """A number of at least 0, or above 0.
+
+    Raises
+    ------
+    InputError
+        If it is no number, or out of that range.
+    """
+    try:
+        number = to_fraction(value, what)
+    except InputError as error:
+        raise error.within(place=what) from None
+    return in_range(number, value, what, positive=positive)
+
+
+def amount(value: object, what: str, unit: str | None, *, positive: bool = False) -> Fraction:
+    """An amount of memory in `unit`, of at least 0 or above 0.
+
+    Raises
+    ------
+    InputError
+        If it is no amount, out of that range, or carries a unit where `unit` is not said.
+    """
+    try:
+        read = read_amount(value, what)
+        if read.unit is not None and unit is None:
+            raise InputError(
+                f"{what} {value!r} carries a unit; say the unit in which the fleet counts"
+            )
+    except InputError as error:
+        raise error.within(place=what) from None
+    return in_range(read.in_unit(unit), value, what, positive=positive)
+
+
+def in_range(number: Fraction, value: object, what: str, *, positive: bool) -> Fraction:
+    """The number, if it is at least 0, or above 0."""
+    if number < 0 or (positive and number == 0):
+        allowed = "above 0" if positive else "at least 0"
+        raise InputError(f"{what} {value} is not {allowed}", place=what)
+    return number
+
+
+def whole(value: object, what: str, most: int) -> int:
+    """A whole number from 1 to `most`, text included.
+
+    Raises
+    ------
+    InputError
+        For anything else.
+    """
+    try:
+        number = to_fraction(value, what)
+    except InputError as error:
+        raise error.within(place=what) from None
+    if number.denominator != 1 or not 1 <= number <= most:
+        raise InputError(f"{what} {value} is not a whole number from 1 to {most}", place=what)
+    return int(number)
