@@ -57,6 +57,11 @@ class BestSets:
         return found
 
 
+def worth_of(question: RelocationQuestion, values: Ints, penalties: Ints) -> Ints:
+    """What each model is worth on each GPU: shape (models, GPUs); negative where it should stay."""
+    return np.where(question.at_home, values[:, None], (values - penalties)[:, None])
+
+
 def best_sets(question: RelocationQuestion, values: Ints, penalties: Ints) -> BestSets:
     """Tabulate the sets that fit each GPU.
 
@@ -71,8 +76,7 @@ def best_sets(question: RelocationQuestion, values: Ints, penalties: Ints) -> Be
     penalties
         What it is worth less where it is not at home, at least 0.
     """
-    worth = np.where(question.at_home, values[:, None], (values - penalties)[:, None])
-    worth = np.where(question.allowed, np.maximum(worth, 0), 0)
+    worth = np.where(question.allowed, np.maximum(worth_of(question, values, penalties), 0), 0)
     top = int(_most(question, worth).max(initial=0))
     gpus = len(question.capacities)
     least = np.full((gpus, top + 2), _TOO_LARGE, dtype=np.int64)

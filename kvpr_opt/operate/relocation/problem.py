@@ -106,13 +106,29 @@ class RelocationQuestion:
 
     @cached_property
     def allowed(self) -> BoolArray:
-        """Whether a model fits a GPU at all: shape (models, GPUs)."""
-        return np.asarray(self.sizes[:, None] <= self.capacities)
+        """Whether a model may run on a GPU, and fits it alone: shape (models, GPUs)."""
+        fits = np.asarray(self.sizes[:, None] <= self.capacities)
+        for model, gpus in self.problem.instance.constraints.admissible.items():
+            others = sorted(set(range(len(self.capacities))) - gpus)
+            fits[model, others] = False
+        return fits
 
     @cached_property
     def stages(self) -> tuple[tuple[int, ...], ...]:
-        """Models of which a GPU takes one at most, group after group; most are alone."""
-        return tuple((model,) for model in range(len(self.sizes)))
+        """Models of which a GPU takes one at most, group after group; most are alone.
+
+        A model in several groups is in the first of them only: a relaxation, which keeps
+        every bound valid.
+        """
+        seen: set[int] = set()
+        stages = []
+        for group in self.problem.instance.constraints.apart:
+            members = tuple(model for model in group.models if model not in seen)
+            seen.update(members)
+            if members:
+                stages.append(members)
+        alone = (model for model in range(len(self.sizes)) if model not in seen)
+        return (*stages, *((model,) for model in alone))
 
     @cached_property
     def at_home(self) -> BoolArray:
