@@ -152,11 +152,11 @@ class Formulation:
     ) -> Verdict:
         model = _ArcFlowModel(network)
         nodes = None if budget is None else int(budget * _NODES_PER_UNIT)
-        ending = self.solver.solve(model.model, limits, nodes=nodes)
-        if ending.status == "infeasible":
+        termination = self.solver.solve(model.model, limits, nodes=nodes)
+        if termination.infeasible:
             return Infeasible(self.solver.word(f"arc-flow model{network.grid}", threshold))
-        if ending.status != "solved":
-            return Unknown(ending.message, final=ending.status == "failed")
+        if not termination.solved:
+            return Unknown(termination.message, final=termination.final)
         gpu_of = model.solution(len(self.instance.models))
         if gpu_of is None:
             return Unknown("the flow is not whole", final=True)

@@ -113,15 +113,15 @@ class Formulation:
             return Feasible(Placement(instance, ()))
         model, x = _assignment_model(problem)
         nodes = None if budget is None else int(budget * _NODES_PER_UNIT)
-        ending = self.solver.solve(model, limits, nodes=nodes)
-        if ending.status == "infeasible":
+        termination = self.solver.solve(model, limits, nodes=nodes)
+        if termination.infeasible:
             return Infeasible(self.solver.word("assignment model", threshold))
         placement = placement_of(instance, x)
         if placement is not None and placement.meets(threshold):
             return Feasible(placement)
-        if ending.status == "solved":
+        if termination.solved:
             return Unknown("the solution exceeds the threshold", final=True)
-        return Unknown(ending.message, final=ending.status == "failed")
+        return Unknown(termination.message, final=termination.final)
 
     def exported(self, threshold: Threshold) -> Exported:
         """The model of a threshold for other solvers, its integers unrounded.

@@ -187,10 +187,10 @@ class Formulation:
         options = dict(self.parameters)
         if budget is not None:
             options["mip_max_nodes"] = max(1, int(budget * _NODES_PER_UNIT))
-        ending, times = choose(columns, limits, options, covering=True)
+        termination, times = choose(columns, limits, options, covering=True)
         if times is None:
-            reason = f"the LP passes; restricted master: {ending.message}"
-            return Unknown(reason, final=ending.status != "stopped")
+            reason = f"the LP passes; restricted master: {termination.message}"
+            return Unknown(reason, final=termination.final)
         packing = _without_surplus(columns.chosen(times), question)
         return placed(self.instance, question.threshold, packing)
 

@@ -110,11 +110,11 @@ class Formulation:
         options = dict(self.parameters)
         if budget is not None:
             options["mip_max_nodes"] = max(1, int(budget * _NODES_PER_UNIT))
-        ending, times = choose(columns, limits, options)
-        if ending.status == "infeasible":
+        termination, times = choose(columns, limits, options)
+        if termination.infeasible:
             return Infeasible(self._word(threshold))
         if times is None:
-            return Unknown(ending.message, final=ending.status == "failed")
+            return Unknown(termination.message, final=termination.final)
         return placed(self.instance, threshold, columns.chosen(times))
 
     def _word(self, threshold: Threshold) -> SolverClaim:

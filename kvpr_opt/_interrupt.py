@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import sys
+import threading
+from collections.abc import Iterator
 from typing import NoReturn
 
 #: Exit code of a run that was stopped before it was done.
@@ -27,3 +30,25 @@ def exit_interrupted() -> NoReturn:
         with contextlib.suppress(OSError):  # there is nowhere else to say it
             print("interrupted before it was done", file=sys.stderr)
     sys.exit(EXIT_STOPPED)
+
+
+@contextlib.contextmanager
+def signals_as_interrupts() -> Iterator[None]:
+    """Let what schedulers and closed terminals send, SIGTERM and SIGHUP, act like a Ctrl-C.
+
+    A signal that the process was told to ignore, as by ``nohup``, stays ignored. Outside
+    the main thread, where Python takes no signals, nothing changes.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {}
+    try:
+        for name in ("SIGTERM", "SIGHUP"):
+            number = getattr(signal, name, None)  # Windows has no SIGHUP
+            if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+                before[number] = signal.signal(number, signal.default_int_handler)
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

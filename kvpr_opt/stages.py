@@ -12,9 +12,10 @@ from kvpr_opt import heuristics
 from kvpr_opt.certificates.evidence import DualVector
 from kvpr_opt.errors import NumericalError
 from kvpr_opt.limits import Limits
+from kvpr_opt.problem.constrained import ConstrainedInstance
 from kvpr_opt.problem.placement import Placement
 from kvpr_opt.problem.scaled import fit_range
-from kvpr_opt.search.bounds import counting_bound, volume_bound
+from kvpr_opt.search.bounds import counting_bound, pinned_bound, volume_bound
 from kvpr_opt.search.infeasibility import cause
 from kvpr_opt.search.oracle import Optimiser, Oracle
 from kvpr_opt.search.threshold_search import threshold_search
@@ -97,14 +98,19 @@ class SolveRun:
         self._engine: PatternEngine | None = None
 
     def run(self, warm_start: Placement | None) -> str:
-        """SolveRun all stages; the cause of infeasibility, or an empty text, is returned."""
-        self.tracker.raise_bound(volume_bound(self.tracker.instance.scaled), "volume bound")
+        """Run all stages; the cause of infeasibility, or an empty text, is returned."""
+        scaled = self.tracker.instance.scaled
+        self.tracker.raise_bound(volume_bound(scaled), "volume bound")
+        pinned = pinned_bound(scaled)
+        if pinned is not None:
+            self.tracker.raise_bound(pinned, "pinned models")
         if warm_start is not None:
             self.tracker.offer(warm_start, "warm start")
         self._place()
         self._counting_bound()
         self._search()
         self._prove()
+        self._lift()
         self._level()
         return self._cause()
 
@@ -190,7 +196,8 @@ class SolveRun:
         return True
 
     def _compiled_search(self, rounds: int) -> None:
-        if "compiled_search" in self._skip or self.tracker.done:
+        # The compiled moves know no constraints.
+        if "compiled_search" in self._skip or self.tracker.done or self._constrained:
             return
         from kvpr_opt import local_search
 
@@ -211,6 +218,11 @@ class SolveRun:
         )
 
     @property
+    def _constrained(self) -> bool:
+        """Whether the fleet has constraints."""
+        return bool(self.tracker.instance.constraints)
+
+    @property
     def _large(self) -> bool:
         return len(self.tracker.instance.gpus) >= FILL_FROM
 
@@ -229,7 +241,10 @@ class SolveRun:
             return
         from kvpr_opt.patterns.engine import PatternEngine
 
-        scaled, value = tracker.instance.scaled, tracker.incumbent_value
+        scaled, value = tracker.instance.scaled, tracker.value_to_beat
+        if isinstance(scaled, ConstrainedInstance) and scaled.is_relaxed:
+            self._relaxed_engine()
+            return
         threshold = scaled.finite() if value is None else scaled.below(value)
         whole = scaled.packing(threshold)
         rounded = fit_range(whole)
@@ -244,8 +259,18 @@ class SolveRun:
         )
         self._run_engine(self._engine.run)
 
+    def _relaxed_engine(self) -> None:
+        """Bounds without nodes, and placements that keep to the nodes of the incumbent."""
+        from kvpr_opt.patterns.engine import PatternEngine
+        from kvpr_opt.patterns.nodes import search_within_nodes
+
+        self._engine = PatternEngine(self.tracker, self._skip, threads=self._threads)
+        self._run_engine(self._engine.raise_bound)
+        if self.tracker.incumbent is not None and not self.tracker.done:
+            self._run_engine(partial(search_within_nodes, self.tracker, self._skip, self._threads))
+
     def _run_engine(self, run: Callable[[], None]) -> None:
-        """SolveRun the pattern engine; where its LP fails, say so and leave the rest to others."""
+        """Run the pattern engine; where its LP fails, say so and leave the rest to others."""
         try:
             run()
         except NumericalError as error:
@@ -269,6 +294,19 @@ class SolveRun:
 
         self._run_engine(partial(prove_bound, self.tracker, self._lp))
         shorten_proof(self.tracker, self._lp, limits)
+
+    def _lift(self) -> None:
+        """Raise a bound of the rounded fleet to the exact value of the incumbent, if it holds."""
+        tracker = self.tracker
+        incumbent, bound = tracker.incumbent, tracker.certified_bound
+        if incumbent is None or bound is None or tracker.gap_reached or not tracker.settled:
+            return
+        from kvpr_opt.certificates.lifting import lift
+
+        tracker.enter("exact value of the bound")
+        lifted = lift(incumbent, bound, tracker.limits)
+        if lifted is not None:
+            tracker.raise_bound(lifted, "exact value of the bound")
 
     def shorten(self, limits: Limits) -> None:
         """Look for smaller numbers in the proof of the best bound, if the engine has run."""

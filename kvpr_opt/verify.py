@@ -37,6 +37,7 @@ class Limits(NamedTuple):
     point_digits: int = 9  # of points, and of the limits of GPUs
     memory_bits: int = 4_000  # of all different denominators of memories and sizes
     pressure_bits: int = 100_000_000  # of those of the pressures, times GPUs and models
+    sum_bits: int = 4_000_000  # of those of the pressures on one GPU
     row_bytes: int = 40_000_000  # of one row of least sizes
     row_work: int = 2_500_000_000  # bytes of that row, times the models
     table_bytes: int = 15_000_000  # of all rows that the search for patterns looks up
@@ -46,6 +47,7 @@ class Limits(NamedTuple):
 
 
 LIMITS = Limits()
+NUMBER = re.compile("(0|[1-9][0-9]*)(?:/([1-9][0-9]*))?")
 
 Item = tuple[int, int]  # its size and its points
 Bins = tuple[int, int, int]  # how many bins of one type there are, their capacity and their limit
@@ -134,27 +136,31 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any] | float:
 
 def fields(data: Any, form: Mapping[str, Any]) -> list[Any]:
     """Return the values of an object that has exactly the keys of `form`, of these types."""
-    right = isinstance(data, dict) and data.keys() == form.keys()
-    right = right and all(isinstance(data[key], kind) for key, kind in form.items())
+    if isinstance(data, dict) and data.keys() == form.keys():
+        values = [data[key] for key in form]
+        if all(map(isinstance, values, form.values())):
+            return values
     keys = f"{[*form]!a}"[:150]
-    require(right, f"an object needs exactly these keys, once, of the right type: {keys}")
-    return [data[key] for key in form]
+    raise ValueError(f"an object needs exactly these keys, once, of the right type: {keys}")
 
 
 def number(text: str, digits: int) -> Fraction:
     """Read a reduced fraction p/q, or p, of at most so many digits each."""
-    match = re.fullmatch("(0|[1-9][0-9]*)(?:/([1-9][0-9]*))?", text)
+    match = NUMBER.fullmatch(text)
     if match is None:
         raise ValueError(f"{text[:60]!a} is no fraction p/q, or p, of decimal digits")
-    parts = match.groups("1")
-    short = max(map(len, parts)) <= digits
-    require(short, f"{text[:60]!a}... has more than {digits:,} digits: round the fleet's numbers")
-    # Through Decimal, since int() reads no more than some hundreds of digits at once.
-    p, q = (int(part if len(part) < 600 else Decimal(part)) for part in parts)
-    value = Fraction(p, q)
-    reduced = value.denominator == q and not text.endswith("/1")
-    require(reduced, f"{text[:60]!a} is no reduced fraction")
+    top, bottom = match.groups("1")
+    if max(len(top), len(bottom)) > digits:
+        raise ValueError(f"{text[:60]!a}... has more than {digits:,} digits: round it")
+    value = Fraction(integer(top), integer(bottom))
+    if value.denominator != integer(bottom) or text.endswith("/1"):
+        raise ValueError(f"{text[:60]!a} is no reduced fraction")
     return value
+
+
+def integer(text: str) -> int:
+    """Read an integer of any length: int() by itself reads no more than some hundreds of digits."""
+    return int(text) if len(text) < 600 else int(Decimal(text))
 
 
 def read_fleet(text: str) -> Fleet:
@@ -234,14 +240,30 @@ def whole_fleet(fleet: Fleet) -> WholeFleet:
     return WholeFleet(fleet.capacities, fleet.sizes, pressures, unit / fleet.memory_unit)
 
 
+def rounded_fleet(fleet: Fleet, unit: Fraction) -> WholeFleet:
+    """Round the pressures down to multiples of `unit`, and count them in their own unit."""
+    require(unit > 0, "the unit of rounded pressures is not above 0")
+    bits = unit.denominator.bit_length() * (len(fleet.capacities) + len(fleet.pressures))
+    require(
+        bits <= LIMITS.pressure_bits,
+        f"the unit of the rounded pressures is too long ({bits:,} bits to work on, more than "
+        f"{LIMITS.pressure_bits:,}): round to a shorter one",
+        TimeoutError,
+    )
+    multiples = {name: Fraction(x // unit) for name, x in fleet.pressures.items()}
+    (pressures,), common = in_units(multiples)
+    kvpr_unit = common * unit / fleet.memory_unit
+    return WholeFleet(fleet.capacities, fleet.sizes, pressures, kvpr_unit)
+
+
 def threshold(fleet: WholeFleet, value: Fraction | float) -> tuple[int, int]:
     """Return the a/f, in units of the fleet, at most which is every KVPR below `value`."""
     everything, largest = sum(fleet.pressures.values()), max(1, *fleet.capacities.values())
     if everything == 0:
         return 1, 0  # which stands for any KVPR: memory is all that counts
-    if isinstance(value, float) or value / fleet.unit > everything:
+    ratio = math.inf if isinstance(value, float) else value / fleet.unit
+    if isinstance(ratio, float) or ratio > everything:
         return everything, 1  # no finite KVPR exceeds all pressure over one unit of memory
-    ratio = value / fleet.unit
     nearest = ratio.limit_denominator(largest)
     p, q = nearest.as_integer_ratio()
     if nearest < ratio:
@@ -278,26 +300,10 @@ def check_rounded(fleet: Fleet, bound: Bound, refute: Refute) -> tuple[str, str]
     """Lemma: a bound of a fleet with smaller pressures is a bound of the fleet.
 
     A placement has the same free memory in both, and no more pressure anywhere in the one with
-    smaller pressures; so its value there is at most its value here. The smaller pressures are
-    the largest multiples of `unit` that do not exceed the true ones.
+    smaller pressures; so its value there is at most its value here.
     """
-    _, text, proof = fields(bound.proof, {"kind": str, "unit": str, "proof": dict})
-    unit = number(text, LIMITS.kvpr_digits)
-    require(unit > 0, "the unit of rounded pressures is not above 0")
-    bits = unit.denominator.bit_length() * (len(fleet.capacities) + len(fleet.pressures))
-    require(
-        bits <= LIMITS.pressure_bits,
-        f"the unit of the rounded pressures is too long ({bits:,} bits to work on, more than "
-        f"{LIMITS.pressure_bits:,}): round to a shorter one",
-        TimeoutError,
-    )
-    multiples = {
-        model: Fraction(x.numerator * unit.denominator // (x.denominator * unit.numerator))
-        for model, x in fleet.pressures.items()
-    }
-    (pressures,), common = in_units(multiples)
-    kvpr = common * unit / fleet.memory_unit
-    rounded = WholeFleet(fleet.capacities, fleet.sizes, pressures, kvpr)
+    _, unit, proof = fields(bound.proof, {"kind": str, "unit": str, "proof": dict})
+    rounded = rounded_fleet(fleet, number(unit, LIMITS.kvpr_digits))
     outcome, detail = check_whole(rounded, Bound(bound.value, proof), refute)
     return outcome, f"with rounded pressures, {detail}"
 
@@ -508,35 +514,48 @@ def check_placement(fleet: Fleet, certificate: Certificate) -> tuple[str, str]:
     value, placement = certificate.value, certificate.placement
     if value is None and placement is None:
         return PASSED, "none is claimed"
+    if value is None or placement is None:
+        raise ValueError("a placement and its max KVPR need each other")
     fields(placement, dict.fromkeys(fleet.sizes, str))
-    assert placement is not None
     free = fleet.capacities.copy()
     load: dict[str, list[Fraction]] = {gpu: [] for gpu in free}
     for model, gpu in placement.items():
         require(gpu in free, f"the fleet has no GPU {gpu[:60]!a}")
         free[gpu] -= fleet.sizes[model]
-        if fleet.pressures[model] > 0:
-            load[gpu].append(fleet.pressures[model])
+        load[gpu].append(fleet.pressures[model])
     require(min(free.values()) >= 0, "a GPU is overfull")
-    # A full GPU has an infinite KVPR under pressure, and 0 without.
-    full = any(load[gpu] and free[gpu] == 0 for gpu in free)
-    require(not full, "a GPU is full and under pressure: its KVPR is infinite")
-    ratios = [exact_sum(load[gpu]) / (free[gpu] * fleet.memory_unit) for gpu in free if load[gpu]]
-    require(max(ratios, default=0) == value, "its max KVPR is not the one claimed")
+    wrong = "its max KVPR is not the one claimed"
+    reached = value == 0  # a GPU without pressure has a KVPR of 0, even if it is full
+    for gpu, pressures in load.items():
+        require(
+            denominator_bits(pressures) <= LIMITS.sum_bits,
+            f"the different denominators of the pressures on a GPU have more than "
+            f"{LIMITS.sum_bits:,} bits: round rates and SLOs",
+            TimeoutError,
+        )
+        top, bottom = exact_sum(pressures)
+        if top > 0:
+            require(free[gpu] > 0, "a GPU is full and under pressure")
+            # Pressure / free memory is at most the value: the same without a division.
+            most = value * (free[gpu] * fleet.memory_unit)
+            difference = top * most.denominator - bottom * most.numerator
+            require(difference <= 0, wrong)
+            reached = reached or difference == 0
+    require(reached, wrong)
     return PASSED, "it is valid, and its max KVPR is the one claimed"
 
 
-def exact_sum(numbers: Iterable[Fraction]) -> Fraction:
-    """Add fractions in pairs, and reduce once: a long common denominator comes late."""
-    by_denominator = Counter[int]()
+def exact_sum(numbers: Iterable[Fraction]) -> tuple[int, int]:
+    """Add fractions, in pairs and without reducing them: denominators may be very long."""
+    by_denominator: dict[int, int] = {}
     for x in numbers:
-        by_denominator[x.denominator] += x.numerator
+        by_denominator[x.denominator] = by_denominator.get(x.denominator, 0) + x.numerator
     parts = [(top, bottom) for bottom, top in by_denominator.items()]
     while len(parts) > 1:
         pairs = zip(parts[::2], parts[1::2], strict=False)
         rest = parts[len(parts) & ~1 :]
         parts = [(a * d + c * b, b * d) for (a, b), (c, d) in pairs] + rest
-    return Fraction(*parts[0]) if parts else Fraction(0)
+    return parts[0] if parts else (0, 1)
 
 
 def check_status(certificate: Certificate, outcomes: Sequence[str]) -> tuple[str, str]:

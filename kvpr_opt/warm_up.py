@@ -11,7 +11,7 @@ from kvpr_opt.limits import Limits
 from kvpr_opt.patterns.cover.bitpacking import Fields
 from kvpr_opt.patterns.cover.enumeration import WasteBudget, enumerate_patterns
 from kvpr_opt.patterns.engine import PatternEngine
-from kvpr_opt.patterns.lp.dual import Items
+from kvpr_opt.patterns.lp.dual import Bundles
 from kvpr_opt.patterns.lp.knapsack_by_value import best_of_all
 from kvpr_opt.patterns.problem import PackingQuestion
 from kvpr_opt.problem.instance import GPU, LLM, Instance
@@ -45,9 +45,10 @@ def _of_large_fleets(question: PackingQuestion) -> None:
     """Call what only fleets need that are too large for whole tables and for pairs of halves."""
     sizes = WasteBudget.of(question, question.sizes, question.capacities)
     enumerate_patterns(question, Fields.of(question.counts), [sizes], 1, Limits())
-    items = Items.of(question, question.counts > 0)
+    items = Bundles.of(question, question.counts > 0)
     worth = np.ones_like(items.sizes)
     most = np.zeros_like(question.capacities)
     best_of_all(
-        items.sizes, worth, items.owner, question.counts, question.capacities, most, worth.size, 1
-    )
+        items.sizes, worth, items.owner, items.copies,
+        question.counts, question.capacities, most, worth.size, 1,
+    )  # fmt: skip

@@ -18,7 +18,7 @@ _HEED_EVERY = 0.05
 _T = TypeVar("_T")
 
 
-def run(work: Callable[[], _T], limits: Limits, stop: Callable[[], object]) -> _T:
+def run_interruptible(work: Callable[[], _T], limits: Limits, stop: Callable[[], object]) -> _T:
     """Do the work, and call `stop` again and again once the limits are reached.
 
     Parameters

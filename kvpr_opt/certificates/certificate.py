@@ -18,8 +18,11 @@ from kvpr_opt.certificates.canonical import canonical_fleet, digest
 from kvpr_opt.certificates.evidence import (
     Counting,
     DualVector,
+    Evidence,
     LowerBound,
+    Pinned,
     Refuted,
+    Rounded,
     SolverClaim,
     Tree,
     Volume,
@@ -28,6 +31,7 @@ from kvpr_opt.errors import InputError, SolverError
 from kvpr_opt.problem.exact import fraction_text
 from kvpr_opt.problem.instance import Instance
 from kvpr_opt.problem.placement import Placement
+from kvpr_opt.problem.scaled import ScaledInstance
 from kvpr_opt.verify import CERTIFICATE_SCHEMA, Bins, Item, check, read_certificate, refute
 
 
@@ -220,13 +224,27 @@ def _best(bounds: Iterable[LowerBound]) -> list[LowerBound]:
 
 
 def _proof(instance: Instance, bound: LowerBound) -> dict[str, Any]:
-    evidence = bound.evidence
+    evidence, scaled = bound.evidence, instance.scaled
+    if isinstance(evidence, Rounded):
+        scaled = instance.rounded(evidence.unit)
+        evidence = evidence.proof
+    written = _written(instance, scaled, bound.value, evidence)
+    if scaled.rounding is None:
+        return written
+    return {"kind": Rounded.kind, "unit": fraction_text(scaled.rounding), "proof": written}
+
+
+def _written(
+    instance: Instance, scaled: ScaledInstance, value: Fraction | float, evidence: Evidence
+) -> dict[str, Any]:
     if isinstance(evidence, Counting):
-        evidence = _as_points(instance, bound.value, evidence)
+        evidence = as_points(scaled, value, evidence)
     proof: dict[str, Any] = {"kind": evidence.kind}
     if isinstance(evidence, DualVector | Tree):
         proof["models"] = " ".join(map(str, evidence.models))
         proof["gpus"] = " ".join(map(str, evidence.gpus))
+    elif isinstance(evidence, Pinned):
+        proof["gpu"] = instance.gpus[evidence.gpu].name
     elif isinstance(evidence, SolverClaim):
         proof["solver"] = evidence.solver
         proof["version"] = evidence.version
@@ -240,9 +258,8 @@ def _proof(instance: Instance, bound: LowerBound) -> dict[str, Any]:
     return proof
 
 
-def _as_points(instance: Instance, value: Fraction | float, counting: Counting) -> DualVector:
+def as_points(scaled: ScaledInstance, value: Fraction | float, counting: Counting) -> DualVector:
     """Counting is a dual vector: a point for each model counted, and how many a GPU can hold."""
-    scaled = instance.scaled
     problem = scaled.packing(scaled.below(value))
     points = [0] * len(problem.sizes)
     for model in counting.models:

@@ -45,6 +45,21 @@ class Counting:
 
 
 @dataclass(frozen=True)
+class Pinned:
+    """What is pinned to one GPU is more than it can hold.
+
+    Attributes
+    ----------
+    gpu
+        Its number.
+    """
+
+    gpu: int
+    kind: ClassVar[str] = "pinned"
+    certified: ClassVar[bool] = True
+
+
+@dataclass(frozen=True)
 class DualVector:
     """Points for the models that add up to more than the GPUs can hold.
 
@@ -146,7 +161,24 @@ class SolverClaim:
     certified: ClassVar[bool] = False
 
 
-Evidence = Volume | Counting | DualVector | Tree | SolverClaim
+@dataclass(frozen=True)
+class Rounded:
+    """What `proof` says of the fleet whose pressures are rounded down to multiples of `unit`.
+
+    No placement is worth more there than it is, so a bound of that fleet is one of this.
+    """
+
+    unit: Fraction
+    proof: Volume | Counting | DualVector | Tree | SolverClaim
+    kind: ClassVar[str] = "rounded"
+
+    @property
+    def certified(self) -> bool:
+        """Whether the checker can repeat it."""
+        return self.proof.certified
+
+
+Evidence = Volume | Counting | Pinned | DualVector | Tree | SolverClaim | Rounded
 
 
 @dataclass(frozen=True)

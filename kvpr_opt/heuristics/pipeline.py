@@ -32,6 +32,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kvpr_opt._types import BoolArray, FloatArray, IntArray
+from kvpr_opt.heuristics import constrained
 from kvpr_opt.heuristics.arrays import ZERO_EPS, FleetArrays
 from kvpr_opt.heuristics.candidates import Candidates
 from kvpr_opt.heuristics.construction import Rows, greedy, pack
@@ -102,10 +103,17 @@ def run(
 
     Notes
     -----
+    A fleet with constraints is placed by :mod:`kvpr_opt.heuristics.constrained` alone,
+    whatever the stages.
     Deterministic; ties are broken by input order. That no placement was found
     proves nothing.
     """
     fleet = FleetArrays.of(instance, zero_eps)
+    if instance.constraints:
+        plan = Plan.of(fleet, skip)
+        placed = constrained.construct(instance, limits=limits, on_candidate=on_candidate)
+        left_out = dict.fromkeys(STAGES, "the fleet has constraints") | dict(plan.left_out)
+        return HeuristicOutcome(placed, ("constrained",), left_out)
     heuristic = _Pipeline(fleet, Plan.of(fleet, skip), limits or Limits(), on_candidate)
     if fleet.may_fit:
         heuristic.improve(heuristic.construct())

@@ -137,6 +137,16 @@ class PatternEngine:
         if not self._tracker.done:
             self._rounds()
 
+    def raise_bound(self) -> None:
+        """Only raise the bound by the LP, once: for a fleet of which patterns know a part."""
+        if self._scaled.total_pressure == 0 or self._tracker.done:
+            return
+        if self._tracker.incumbent is None:
+            self._attempts.relax(self._scaled.finite(), Precision.FINE)
+            return
+        self._attempts.relax(self._scaled.below(self._attempts.high), Precision.FINE)
+        self._narrow(False, Precision.FULL)
+
     def _rounds(self) -> None:
         """Rounds of growing budgets, until L = U or nothing is left that raises L."""
         numbers = count()

@@ -258,6 +258,6 @@ class Attempts:
     @property
     def high(self) -> Fraction:
         """The value of the incumbent."""
-        value = self.tracker.incumbent_value
+        value = self.tracker.value_to_beat
         assert value is not None, "there is an incumbent after the first stage"
         return value

@@ -45,6 +45,9 @@ class Capabilities:
         complete: it refutes thresholds, or else its answer is :class:`Unknown`.
     compiled
         Whether it runs compiled kernels; they are made ready before it is timed.
+    constraints
+        Whether it keeps the constraints of a fleet (pins, groups, replicas, shards,
+        nodes). Where it does not, it is not made for a fleet that has any.
     """
 
     answers: Literal["threshold", "optimum"] = "threshold"
@@ -55,6 +58,7 @@ class Capabilities:
     export: bool = False
     complete: bool = True
     compiled: bool = False
+    constraints: bool = False
 
 
 @dataclass(frozen=True)

@@ -98,7 +98,7 @@ class _Search:
 
     def step(self) -> bool:
         """Ask one question; false where more work would not change any answer."""
-        value = self.tracker.incumbent_value
+        value = self.tracker.value_to_beat
         if value is None:
             return self._ask(self.scaled.finite(), "any placement", math.inf) or self._give_up()
         if value == 0:
@@ -107,7 +107,8 @@ class _Search:
         strict = self.scaled.below(value)
         if between is None or (self.strict_next and self.strict_open):
             self.strict_next = False
-            if strict.value < self.blind_from and self._ask(strict, "strictly better", value):
+            proved = self.scaled.next_value(strict)
+            if strict.value < self.blind_from and self._ask(strict, "strictly better", proved):
                 return True
             self.strict_open = False
             return between is not None or self._give_up()

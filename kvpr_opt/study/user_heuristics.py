@@ -1,32 +1,28 @@
 """Heuristics of one's own: a file, or a function of a module that can be imported.
 
-A file has a function ``place`` at its top level; a function elsewhere is named
-``python:module:function``. Either takes an :class:`~kvpr_opt.problem.instance.Instance` and
-returns a mapping from the name of each model to the name of its GPU, or ``None`` where
-it finds no placement. ``docs/heuristics.md`` shows one.
+A file keeps to one of the two contracts of :mod:`kvpr_opt.programs.contract`; a function
+elsewhere is named ``python:module:function`` and keeps to the contract ``place``, unless
+its name is that of the other. ``docs/heuristics.md`` shows one.
 """
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import importlib
 import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from types import ModuleType
 from typing import Any
 
 from kvpr_opt.errors import InputError
 from kvpr_opt.files.source import read_text
 from kvpr_opt.problem.instance import Instance
+from kvpr_opt.programs import contract
+from kvpr_opt.programs.benchmark import as_place
 
 #: How the name of a method begins that is a function of a module.
 PREFIX = "python:"
-
-#: The function that a file has to have.
-FUNCTION = "place"
 
 #: What a heuristic is.
 Heuristic = Callable[[Instance], Mapping[str, str] | None]
@@ -79,11 +75,12 @@ def program_of(reference: str, folder: str) -> UserHeuristic:
     path = os.path.abspath(os.path.join(folder, reference))
     source = read_text(path)
     try:
-        tree = ast.parse(source)
-    except (SyntaxError, ValueError) as error:
-        raise InputError(f"not Python: {error}", source=reference) from None
-    if FUNCTION not in _names(tree):
-        raise InputError(f"no function {FUNCTION!r} at its top level", source=reference)
+        contract.contract_of(source.encode("utf-8"), path)
+    except SyntaxError as error:
+        line = "" if error.lineno is None else f"line {error.lineno}"
+        raise InputError(f"not Python: {error.msg}", place=line, source=reference) from None
+    except LookupError as error:
+        raise InputError(str(error), source=reference) from None
     return UserHeuristic(reference, path, source)
 
 
@@ -100,15 +97,19 @@ def load(program: UserHeuristic) -> Heuristic:
     if not program.path:
         name, _, function = program.reference.removeprefix(PREFIX).partition(":")
         return _function(program.reference, name, function)
-    folder = os.path.dirname(program.path)
-    if folder not in sys.path:
-        sys.path.insert(0, folder)  # as if Python had been started with it
     # A module anew each time: nothing that it remembers of a fleet helps with the next one.
-    module = ModuleType(f"_heuristic_{program.sha256[:16]}")
-    module.__file__ = program.path
-    sys.modules[module.__name__] = module  # where dataclasses, for one, look it up
-    exec(compile(program.source, program.path, "exec"), module.__dict__)
-    return _callable(getattr(module, FUNCTION), program.reference)
+    name = f"_heuristic_{program.sha256[:16]}"
+    module = contract.load_module(program.source.encode("utf-8"), program.path, name)
+    found = contract.function_of(module)
+    if found is None:
+        raise InputError(contract.MISSING, source=program.reference)
+    return _as_place(*found)
+
+
+def _as_place(name: str, function: Any) -> Heuristic:
+    """A function of either contract as one that takes a fleet and returns names of GPUs."""
+    place: Heuristic = as_place(function) if name == contract.BENCHMARK else function
+    return place
 
 
 def _function(reference: str, module: str, name: str) -> Heuristic:
@@ -127,8 +128,7 @@ def _function(reference: str, module: str, name: str) -> Heuristic:
 def _callable(found: Any, reference: str) -> Heuristic:
     if not callable(found):
         raise InputError(f"{reference!r} is {found!r}, not a function")
-    function: Heuristic = found
-    return function
+    return _as_place(getattr(found, "__name__", ""), found)
 
 
 def _module_text(function: Heuristic) -> str:
@@ -136,16 +136,3 @@ def _module_text(function: Heuristic) -> str:
     module = sys.modules.get(getattr(function, "__module__", ""), None)
     path = getattr(module, "__file__", None)
     return read_text(path) if path and path.endswith(".py") else ""
-
-
-def _names(tree: ast.Module) -> set[str]:
-    """The names that a file binds at its top level."""
-    names: set[str] = set()
-    for node in tree.body:
-        if isinstance(node, ast.FunctionDef | ast.ClassDef):
-            names.add(node.name)
-        elif isinstance(node, ast.Import | ast.ImportFrom):
-            names.update(alias.asname or alias.name for alias in node.names)
-        elif isinstance(node, ast.Assign):
-            names.update(target.id for target in node.targets if isinstance(target, ast.Name))
-    return names

@@ -3,7 +3,9 @@
 A suite is a list of seeded cells under a name and a version; what it holds never
 changes within a version. ``prism50`` is the public benchmark, whose optima are
 shipped with their proofs. The graded suites have 2, 3, 4, 6 and 8 models a GPU on
-4 to 32 GPUs: the first are solved in milliseconds, the last are open.
+4 to 32 GPUs: the first are solved in milliseconds, the last are open. ``evolve-train``
+and ``evolve-held-out`` are for heuristics that are found by search; their optima are
+shipped, too.
 """
 
 from __future__ import annotations
@@ -73,6 +75,14 @@ def _graded(family: str, about: str, **options: str) -> Suite:
     return Suite(family, 1, about, cells)
 
 
+def _members(
+    seeds: tuple[int, ...], *shapes: tuple[str, int, int]
+) -> tuple[tuple[Cell, tuple[int, ...]], ...]:
+    """Cells of a family, GPUs and models each, with the same seeds."""
+    skew = {"long-tail": (("skew", "0.5"),)}
+    return tuple((Cell(*shape, skew.get(shape[0], ())), seeds) for shape in shapes)
+
+
 #: Every suite by name.
 SUITES: dict[str, Suite] = {
     suite.name: suite
@@ -88,6 +98,38 @@ SUITES: dict[str, Suite] = {
         _graded("long-tail", "few large and popular models, many idle ones", skew="0.5"),
         _graded("precise", "pressures of six decimals"),
         _graded("mixed", "GPUs of 60, 80 and 100"),
+        Suite(
+            "evolve-train",
+            1,
+            "to evolve a heuristic on: 14 small fleets of equal GPUs",
+            _members(
+                (100, 101),
+                ("uniform", 4, 12),
+                ("uniform", 8, 16),
+                ("uniform", 8, 24),
+                ("uniform", 8, 32),
+                ("zero-heavy", 8, 24),
+                ("zero-heavy", 8, 32),
+                ("long-tail", 8, 24),
+            ),
+        ),
+        Suite(
+            "evolve-held-out",
+            1,
+            "to see what it is worth elsewhere: other seeds, larger, unequal GPUs",
+            _members(
+                (200, 201),
+                ("uniform", 16, 48),
+                ("uniform", 16, 64),
+                ("uniform", 32, 96),
+                ("zero-heavy", 16, 48),
+                ("zero-heavy", 16, 64),
+                ("long-tail", 16, 48),
+                ("precise", 8, 24),
+                ("mixed", 8, 24),
+                ("mixed", 16, 48),
+            ),
+        ),
         Suite(
             "paper",
             1,
@@ -163,7 +205,7 @@ def files_of(source: str) -> list[str]:
     """The files that :func:`load` reads for a suite given as text; none for a named one."""
     if source.partition("@")[0] in SUITES or not _leads_to_files(source):
         return []
-    return _files(source)
+    return expand(source)
 
 
 def read_fleets(paths: Sequence[str | os.PathLike[str]]) -> list[Named]:
@@ -182,7 +224,7 @@ def read_fleets(paths: Sequence[str | os.PathLike[str]]) -> list[Named]:
     """
     fleets: dict[str, tuple[str, Instance]] = {}
     for path in paths:
-        for file in _files(os.fspath(path)):
+        for file in expand(os.fspath(path)):
             name = os.path.basename(file)
             if name in fleets:
                 raise InputError(f"{fleets[name][0]} has the same name", source=file)
@@ -209,19 +251,25 @@ def _leads_to_files(text: str) -> bool:
     return os.path.exists(text) or any(sign in text for sign in _PATTERN)
 
 
-def _files(path: str) -> list[str]:
-    """The fleet files that a path stands for."""
+def expand(path: str) -> list[str]:
+    """The files that a path, a folder or a pattern stands for, sorted.
+
+    Raises
+    ------
+    InputError
+        If a folder or a pattern has no file. A path that is neither is not checked.
+    """
     if os.path.isdir(path):
         try:
             found = [entry.path for entry in os.scandir(path) if entry.name.endswith(_SUFFIXES)]
         except OSError as error:
             raise InputError(f"cannot be read: {error.strerror}", source=path) from None
-        wanted = f"a folder without a file in {', '.join(_SUFFIXES)}"
+        wanted = f"the folder has no file ending in {', '.join(_SUFFIXES)}"
     elif os.path.exists(path) or not any(sign in path for sign in _PATTERN):
         return [path]
     else:
         found = glob.glob(path, recursive=True)
-        wanted = "a pattern that no file has"
+        wanted = "no file matches the pattern"
     if not found:
         raise InputError(wanted, source=path)
     return sorted(found)

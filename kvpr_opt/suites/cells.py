@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from kvpr_opt.certificates.canonical import digest
+from kvpr_opt.files.text import writable
 from kvpr_opt.generate import prism_instance, random_instance
 from kvpr_opt.problem.instance import Instance
+from kvpr_opt.suites.pcmax import PublishedSchedule
 
 #: The family whose fleets are fixed: its seeds are the numbers of its cases.
 PRISM = "prism"
@@ -78,6 +80,8 @@ class FixedFleet:
         How many.
     instance
         The fleet; ``None`` in what was read from a record.
+    published
+        What is known of the instance of P||Cmax that the fleet embeds, if it does.
     """
 
     cell: str
@@ -86,12 +90,20 @@ class FixedFleet:
     gpus: int
     models: int
     instance: Instance | None = field(default=None, compare=False, repr=False)
+    published: PublishedSchedule | None = field(default=None, compare=False)
 
     @classmethod
-    def of(cls, cell: str, name: str, instance: Instance) -> FixedFleet:
+    def of(
+        cls,
+        cell: str,
+        name: str,
+        instance: Instance,
+        published: PublishedSchedule | None = None,
+    ) -> FixedFleet:
         """The fleet under its name."""
         sizes = len(instance.gpus), len(instance.models)
-        return cls(cell, name, digest(instance), *sizes, instance)
+        # Names of files may hold bytes that are no text.
+        return cls(writable(cell), writable(name), digest(instance), *sizes, instance, published)
 
     def fleet(self, _seed: int) -> Instance:
         """The fleet itself."""

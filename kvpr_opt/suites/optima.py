@@ -4,9 +4,8 @@ Whatever says that a value is optimal, a file of this package or one of the
 user's cache, is a certificate, and the checker goes over it before it is
 believed. Only proofs count that need no solver's word.
 
-The shipped file, the optima of the public Prism benchmark, is written by
-
-    python -m kvpr_opt.suites.optima > kvpr_opt/suites/prism50.jsonl
+The shipped files have the content of :func:`certificates_text` for the fleets of the
+suites that they are named after.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -28,7 +28,6 @@ from kvpr_opt.certificates.certificate import BoundClaim, Certificate, verify
 from kvpr_opt.errors import InputError, KvprError
 from kvpr_opt.files.atomic import write_text
 from kvpr_opt.files.source import read_text
-from kvpr_opt.generate import prism_instances
 from kvpr_opt.problem.exact import relative_gap
 from kvpr_opt.problem.instance import Instance
 from kvpr_opt.problem.placement import Placement
@@ -39,7 +38,7 @@ from kvpr_opt.solve import solve
 SCHEMA = "kvpr-opt/optimum/1"
 
 #: The shipped certificates, one of a fleet a line.
-SHIPPED = "prism50.jsonl"
+SHIPPED = ("prism50.jsonl", "evolve-train.jsonl", "evolve-held-out.jsonl")
 
 # The kind of proof that is somebody's word.
 _WORD = "solver"
@@ -152,23 +151,28 @@ def optimum(
 def cache_folder() -> Path:
     """Where optima are remembered: ``kvpr-opt/optima`` in the user's cache folder.
 
-    That is ``$XDG_CACHE_HOME``, ``%LOCALAPPDATA%`` or ``~/.cache``.
+    That is ``$XDG_CACHE_HOME``, ``%LOCALAPPDATA%`` or ``~/.cache``; for a user without a
+    home, as in a container, the folder for temporary files. What others may have put
+    there is harmless: the checker goes over it first.
     """
     cache_home = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA")
-    home = Path(cache_home) if cache_home else Path.home() / ".cache"
+    try:
+        home = Path(cache_home) if cache_home else Path.home() / ".cache"
+    except RuntimeError:
+        home = Path(tempfile.gettempdir())
     return home / "kvpr-opt" / "optima"
 
 
 @cache
 def _shipped() -> dict[str, Certificate]:
     """The shipped certificates by the digest of their fleet."""
-    text = files(__package__).joinpath(SHIPPED).read_text(encoding="utf-8")
-    certificates = map(Certificate.from_json, text.splitlines())
+    texts = [files(__package__).joinpath(name).read_text(encoding="utf-8") for name in SHIPPED]
+    certificates = map(Certificate.from_json, "".join(texts).splitlines())
     return {certificate.instance_sha256: certificate for certificate in certificates}
 
 
 def certificates_text(instances: Iterable[Instance]) -> str:
-    """The content of the file :data:`SHIPPED`: one certificate of each fleet, on one line."""
+    """The content of a file of :data:`SHIPPED`: one certificate of each fleet, on one line."""
     lines = []
     for instance in instances:
         result = solve(instance, threads=1)
@@ -243,7 +247,3 @@ def _remember(path: Path, found: Optimum, seconds: float) -> str:
 
 def _seconds(time_limit: float | None) -> float:
     return math.inf if time_limit is None else time_limit
-
-
-if __name__ == "__main__":
-    print(certificates_text(prism_instances()), end="")

@@ -13,6 +13,7 @@ import pytest
 from report_records import entry
 
 from kvpr_opt.cli import main
+from kvpr_opt.study.record import encode_line
 
 SPEC = """
 seeds = "0-1"
@@ -90,13 +91,13 @@ def test_quiet_is_quiet(
         (SPEC.replace("gpus", "gpu"), [], "cells[0].gpu: unknown key (did you mean 'gpus'?)"),
         (SPEC.replace("family", "suite"), [], "cells[0].gpus: unknown key; known: suite"),
         (SPEC, ["--jobs", "0"], "--jobs"),
-        (SPEC, ["--engine", "dask"], "--engine: the engine 'dask' needs --address"),
+        (SPEC, ["--engine", "dask"], "--engine: --engine dask requires --address"),
         (SPEC, ["--engine", "dusk"], "--engine"),
-        (SPEC, ["--address", "tcp://127.0.0.1:9"], "--address: it goes with --engine dask"),
+        (SPEC, ["--address", "tcp://127.0.0.1:9"], "--address: requires --engine dask"),
         (
             SPEC,
             ["--engine", "dask", "--address", "tcp://127.0.0.1:9", "--jobs", "2"],
-            "--jobs: a cluster runs as many",
+            "--jobs: not accepted with --engine dask",
         ),
         (SPEC, ["--engine", "dask", "--address", "nowhere"], "address: no Dask scheduler answers"),
         (SPEC, ["-o", "/proc/no/folder"], "cannot be written"),
@@ -142,7 +143,7 @@ def test_a_page_is_written_beside_the_record_or_where_it_is_asked_for(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     record = tmp_path / "runs.jsonl"
-    record.write_text(json.dumps(entry(0, error="no")) + "\n")
+    record.write_bytes(encode_line(entry(0, error="no")))
     table = call(capsys, monkeypatch, "report", tmp_path)[1]
     code, out, err = call(capsys, monkeypatch, "report", tmp_path, "--html")
     assert (code, out) == (0, table)
@@ -153,7 +154,7 @@ def test_a_page_is_written_beside_the_record_or_where_it_is_asked_for(
     assert (tmp_path / "p").read_text(encoding="utf-8") == page
     code, out, err = call(capsys, monkeypatch, "report", tmp_path, "--html", "-o", "-")
     assert (code, out) == (2, "")
-    assert "--output: stdout carries the table" in err
+    assert "--output: stdout is used for the table" in err
     code, out, err = call(capsys, monkeypatch, "report", tmp_path, "--html", "-o", "/no/p.html")
     assert (code, out) == (2, "")
     assert "/no/p.html: cannot be written" in err

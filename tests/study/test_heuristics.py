@@ -217,6 +217,39 @@ def place(instance):
         assert place(fleet([10, 10], [(3, 1)]), method).max_kvpr == Fraction(1, 7)
 
 
+def test_a_file_with_the_function_of_the_benchmark_is_a_program(tmp_path: Path) -> None:
+    body = """
+def compute_model_placement(gpu_num, models):
+    assert [model.model_size for model in models] == [24, 40]
+    return {gpu_num - 1: models[:1], 0: models[1:]}
+"""
+    result = place(fleet([10, 10], [(3, 1), (5, 1)]), own(tmp_path, body))
+    assert result.placement is not None
+    assert result.placement.gpu_of == (1, 0)
+    assert result.max_kvpr == Fraction(1, 5)
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        ("[models]", "returned list, not a dict"),
+        ("{0: {}}", "dict under 0, not a list"),
+        ("{0: models[:1]}", "is not placed"),
+        ("{0: models, 1: models}", "placed more than once"),
+        ("{7: models}", "there is no GPU 7"),
+        ("{True: models}", "there is no GPU True"),
+        ("{0: [m.model_name for m in models]}", "model None on GPU 0 is not in the fleet"),
+        ("setattr(models[0], 'req_rate', 0) or {0: models}", "req_rate of model .* is 0, was 1"),
+    ],
+)
+def test_an_answer_of_the_benchmarks_function_is_checked(
+    tmp_path: Path, answer: str, message: str
+) -> None:
+    method = own(tmp_path, f"def compute_model_placement(gpu_num, models): return {answer}\n")
+    with pytest.raises(InvalidPlacementError, match=message):
+        place(fleet([20, 20], [(3, 1), (5, 1)]), method)
+
+
 def test_a_function_of_a_module_is_a_program() -> None:
     program = program_of("python:study_jobs:first_gpu", "")
     assert "def first_gpu" in program.source
@@ -230,8 +263,8 @@ def test_a_function_of_a_module_is_a_program() -> None:
     ("reference", "message"),
     [
         ("no.py", "no.py: cannot be read"),
-        ("broken.py", "broken.py: not Python: .*line 1"),
-        ("empty.py", "empty.py: no function 'place' at its top level"),
+        ("broken.py", "broken.py: line 1: not Python: "),
+        ("empty.py", r"empty.py: no function place\(instance\) or compute_model_placement\(gpu"),
         ("python:no_such_module:f", "module 'no_such_module' cannot be imported"),
         ("python:study_jobs:no_such", "module 'study_jobs' has no function 'no_such'"),
         ("python:study_jobs", "is not python:module:function"),

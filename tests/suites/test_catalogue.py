@@ -112,8 +112,8 @@ def test_what_cannot_be_read_is_named(folder: Path) -> None:
     write_instance(prism_instance(3), folder / "more" / "b.json")
     (folder / "bad.json").write_text("{}")
     for source, message in [
-        (folder / "empty", "empty: a folder without a file in .json"),
-        (f"{folder}/*.yml", r"\*.yml: a pattern that no file has"),
+        (folder / "empty", "empty: the folder has no file ending in .json"),
+        (f"{folder}/*.yml", r"\*.yml: no file matches the pattern"),
         ([folder / "no.yaml"], "no.yaml: cannot be read"),
         ([folder / "b.json", folder / "more"], "more/b.json: .*/b.json has the same name"),
         (folder / "bad.json", "bad.json: "),

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from kvpr_opt._types import Counts, Ints
 from kvpr_opt.patterns.problem import PackingQuestion
+from kvpr_opt.problem.rules import Rules
 
 #: Entries of a block of counts.
 _BLOCK = 4_000_000
@@ -19,9 +20,12 @@ class PatternPool:
     ----------
     classes
         Number of model classes.
+    rules
+        Where there are any, what breaks them is not taken.
     """
 
-    def __init__(self, classes: int) -> None:
+    def __init__(self, classes: int, rules: Rules | None = None) -> None:
+        self._rules = rules
         self._counts: Counts = np.zeros((256, classes), dtype=np.int16)
         self._kinds: Ints = np.zeros(256, dtype=np.int64)
         self._known: set[tuple[int, bytes]] = set()
@@ -39,6 +43,9 @@ class PatternPool:
 
     def add(self, patterns: Counts, types: Ints) -> None:
         """Take the patterns that are not in the pool yet."""
+        if self._rules is not None:
+            kept = self._rules.keep(patterns, types)
+            patterns, types = patterns[kept], types[kept]
         for pattern, kind in zip(patterns, types, strict=True):
             key = (int(kind), pattern.tobytes())
             if key in self._known:

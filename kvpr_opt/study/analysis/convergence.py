@@ -69,12 +69,12 @@ class Steps:
 
 def primal_gap(outcome: Outcome, best: float) -> Steps:
     """The primal gap of a run over time."""
-    return Steps.of((event.seconds, distance(event.incumbent, best)) for event in outcome.events)
+    return Steps.of((event.seconds, distance(event.max_kvpr, best)) for event in outcome.events)
 
 
 def dual_gap(outcome: Outcome, best: float) -> Steps:
     """The dual gap of a run over time."""
-    return Steps.of((event.seconds, distance(event.bound, best)) for event in outcome.events)
+    return Steps.of((event.seconds, distance(event.lower_bound, best)) for event in outcome.events)
 
 
 def primal_integrals(outcomes: Outcomes, runs: Sequence[Outcome]) -> list[float]:

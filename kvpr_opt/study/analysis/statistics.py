@@ -24,16 +24,16 @@ _SEED = 0
 _LEVEL = 0.95
 
 
-def shifted_geometric_mean(values: Sequence[float], shift: float = SHIFT) -> float | None:
+def shifted_geometric_mean(values: Sequence[float] | Floats, shift: float = SHIFT) -> float | None:
     """``(product of (value + shift)) ** (1 / n) - shift``; ``None`` without values.
 
-    The shift keeps the very short times from deciding the mean (Achterberg,
-    Constraint Integer Programming, 2007, A.3).
+    The shift keeps very short times from dominating the mean (T. Achterberg, Constraint
+    Integer Programming, 2007, appendix A.3, doi:10.14279/depositonce-1634).
     """
-    if not values:
+    if len(values) == 0:
         return None
-    logarithms = (math.log1p(value / shift) for value in values)
-    return shift * math.expm1(math.fsum(logarithms) / len(values))
+    logarithms = np.log1p(np.asarray(values, dtype=np.float64) / shift)
+    return shift * float(np.expm1(np.mean(logarithms)))
 
 
 def performance_ratios(times: Mapping[str, Sequence[float]]) -> dict[str, list[float]]:
@@ -139,8 +139,5 @@ def mean_difference(one: Floats, other: Floats) -> float:
 
 def time_ratio(one: Floats, other: Floats) -> float:
     """The ratio of two shifted geometric means of seconds, none below :data:`SHORTEST`."""
-    means = [
-        float(np.expm1(np.mean(np.log1p(np.maximum(times, SHORTEST) / SHIFT))))
-        for times in (one, other)
-    ]
-    return means[0] / means[1]
+    means = [shifted_geometric_mean(np.maximum(times, SHORTEST)) for times in (one, other)]
+    return means[0] / means[1] if means[0] is not None and means[1] else math.nan

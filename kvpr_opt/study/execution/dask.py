@@ -18,11 +18,15 @@ from multiprocessing.connection import wait
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from kvpr_opt.environment import versions
 from kvpr_opt.errors import InputError
+from kvpr_opt.files.text import error_text
 from kvpr_opt.study.execution import worker
 from kvpr_opt.study.execution.local import GRACE, Slot
 from kvpr_opt.study.execution.runner import EngineLostError
+from kvpr_opt.study.record import Failure, RecordedRun
 from kvpr_opt.study.runs import Run
 
 if TYPE_CHECKING:
@@ -56,7 +60,7 @@ class DaskExecutor:
     address
         Of the scheduler, for example ``tcp://10.0.0.1:8786``.
     perform, warm, grace
-        As for :class:`~kvpr_opt.study.execution.local.Processes`.
+        As for :class:`~kvpr_opt.study.execution.local.LocalExecutor`.
 
     Raises
     ------
@@ -121,8 +125,8 @@ class DaskExecutor:
         self._runs[key] = run, future
         future.add_done_callback(lambda _: self._ended.put(key))
 
-    def ended(self, seconds: float) -> list[tuple[Run, dict[str, Any]]]:
-        """Runs that have ended, with their entries; waits for one, at most so many seconds.
+    def ended(self, seconds: float) -> list[RecordedRun]:
+        """Runs that have ended; waits for one, at most so many seconds.
 
         Raises
         ------
@@ -134,9 +138,11 @@ class DaskExecutor:
         try:
             key = self._ended.get(timeout=seconds)
             while True:
-                entry = self._entry(key)
-                if entry is not None:
-                    found.append((self._runs.pop(key)[0], entry))
+                recorded = self._recorded(key)
+                if recorded is not None:
+                    # Its own copy of the run, which the study holds already, is let go.
+                    own = self._runs.pop(key)[0]
+                    found.append(msgspec.structs.replace(recorded, run=own))
                 key = self._ended.get_nowait()
         except queue.Empty:
             pass
@@ -148,23 +154,23 @@ class DaskExecutor:
             raise EngineLostError(self._lost)
         return found
 
-    def _entry(self, key: str) -> dict[str, Any] | None:
-        """The entry of a run; ``None`` if it was lost with its worker and is done again."""
+    def _recorded(self, key: str) -> RecordedRun | None:
+        """A run that has ended; ``None`` if it was lost with its worker and is done again."""
         run, future = self._runs[key]
         if future.status == "error":
             # Not an error of the run, which is an answer, but for example the third
             # worker of the cluster that was lost with it.
             error = future.exception()
-            found = f"the cluster gave up: {type(error).__name__}: {error}"
-            return {**worker.heading(run), "machine": {}, "error": found}
+            failure = Failure(f"the cluster gave up: {error_text(error)}")
+            return msgspec.structs.replace(worker.recorded(run, failure), machine={})
         try:
-            entry: dict[str, Any] = future.result(timeout=_ANSWER_LIMIT)
+            recorded: RecordedRun = future.result(timeout=_ANSWER_LIMIT)
         except _TIMEOUTS:
             future.add_done_callback(lambda _: self._ended.put(key))
             return None
         except (CancelledError, OSError):
             raise EngineLostError(self._lost) from None
-        return entry
+        return recorded
 
     def __enter__(self) -> Self:
         return self
@@ -225,7 +231,7 @@ def _own_version() -> str:
 _slots: dict[int, tuple[tuple[Any, ...], Slot]] = {}
 
 
-def work(run: Run, key: str, perform: worker.Perform, warm: bool, grace: float) -> dict[str, Any]:
+def work(run: Run, key: str, perform: worker.Perform, warm: bool, grace: float) -> RecordedRun:
     """Do one run in the worker process of this thread of the cluster.
 
     Parameters
@@ -235,12 +241,12 @@ def work(run: Run, key: str, perform: worker.Perform, warm: bool, grace: float) 
     key
         The name of the task: when the scheduler has dropped it, the run is ended.
     perform, warm, grace
-        As for :class:`~kvpr_opt.study.execution.local.Processes`.
+        As for :class:`~kvpr_opt.study.execution.local.LocalExecutor`.
 
     Returns
     -------
-    dict
-        The entry.
+    RecordedRun
+        The run and its outcome.
     """
     slot = _slot((perform, warm, grace))
     slot.start(run)
@@ -249,7 +255,7 @@ def work(run: Run, key: str, perform: worker.Perform, warm: bool, grace: float) 
         if not _wanted(key):
             slot.end()
             raise _NotWantedError
-    return {**worker.heading(run), **outcome}
+    return worker.recorded(run, outcome)
 
 
 class _NotWantedError(Exception):

@@ -10,17 +10,24 @@ from __future__ import annotations
 
 import math
 import multiprocessing
+import os
+import secrets
+import shutil
 import signal
+import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
+from multiprocessing.util import Finalize
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from kvpr_opt.errors import InputError
-from kvpr_opt.study.execution import worker
+from kvpr_opt.study.execution import watchdog, worker
+from kvpr_opt.study.record import Answer, Failure, RecordedRun
 from kvpr_opt.study.runs import Run
 
 if TYPE_CHECKING:
@@ -78,8 +85,8 @@ class LocalExecutor:
         """Start a run; there has to be room."""
         next(slot for slot in self._slots if slot.run is None).start(run)
 
-    def ended(self, seconds: float) -> list[tuple[Run, dict[str, Any]]]:
-        """Runs that have ended, with their entries; waits for one, at most so many seconds."""
+    def ended(self, seconds: float) -> list[RecordedRun]:
+        """Runs that have ended; waits for one, at most so many seconds."""
         busy = [slot for slot in self._slots if slot.run is not None]
         overdue = min((slot.deadline for slot in busy), default=math.inf) - time.monotonic()
         wait([slot.connection for slot in busy], timeout=max(0.0, min(seconds, overdue)))
@@ -87,7 +94,7 @@ class LocalExecutor:
         for slot in busy:
             run, outcome = slot.run, slot.poll()
             if run is not None and outcome is not None:
-                found.append((run, {**worker.heading(run), **outcome}))
+                found.append(worker.recorded(run, outcome))
         return found
 
     def __enter__(self) -> Self:
@@ -113,6 +120,7 @@ class Slot:
         self._warm = warm
         self._grace = grace
         self._process: Any = None
+        self._folder = ""
         self._connection: Connection | None = None
 
     @property
@@ -135,14 +143,20 @@ class Slot:
         # do not survive a fork.
         context = multiprocessing.get_context("spawn")
         self._connection, theirs = context.Pipe()
+        # Made by the worker once its watchdog is there to remove it.
+        self._folder = os.path.join(tempfile.gettempdir(), f"kvpr-opt-run-{secrets.token_hex(8)}")
         self._process = context.Process(
-            target=worker.serve, args=(theirs, self._perform, self._warm), daemon=True
+            target=worker.serve,
+            args=(theirs, self._perform, self._warm, self._folder),
+            daemon=True,
         )
-        with _ctrl_c_ignored(), _children_allowed():
+        with _signals_ignored(), _children_allowed():
             self._process.start()
         theirs.close()
+        # Before Python itself asks its daemonic children to end, which they do not heed.
+        self._at_exit = Finalize(None, self.end, exitpriority=1)
 
-    def poll(self) -> dict[str, Any] | None:
+    def poll(self) -> Answer | Failure | None:
         """How the run ended, if it has."""
         try:
             if self.connection.poll():
@@ -153,47 +167,62 @@ class Slot:
             return None
         return self._failed("killed: far past its time limit, or never ready to start")
 
-    def _heard(self, message: Any) -> dict[str, Any] | None:
+    def _heard(self, message: Any) -> Answer | Failure | None:
         assert self.run is not None
         if message == worker.STARTED:
             limit = self.run.method.time_limit
             self.deadline = math.inf if limit is None else time.monotonic() + limit + self._grace
             return None
-        outcome: dict[str, Any] = message
-        if "error" in outcome:
-            return self._failed(outcome["error"])
+        if not isinstance(message, Answer):
+            return self._failed(message.error)
         self.run, self.deadline = None, math.inf
-        return outcome
+        return message
 
     def _how_it_died(self) -> str:
-        self._process.join(timeout=10)
+        # Not by joining it, which would give its number free before its children are ended.
+        wait([self._process.sentinel], timeout=10)
+        self._kill()
+        self._process.join()
         return f"the process of the run died: exit code {self._process.exitcode}"
 
-    def _failed(self, error: str) -> dict[str, Any]:
+    def _failed(self, error: str) -> Failure:
         self.end()
-        return {"error": error}
+        return Failure(error)
 
     def end(self) -> None:
-        """End the worker, whatever it is doing."""
+        """End the worker and what it has started, whatever they are doing."""
         self.run, self.deadline = None, math.inf
         if self._process is not None:
-            self._process.kill()
+            self._kill()
             self._process.join()
             self._process = None
+            self._at_exit.cancel()
             self.connection.close()
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _kill(self) -> None:
+        if sys.platform != "win32":
+            # Only while its number cannot be another's: alive, or dead but not waited for.
+            with suppress(ChildProcessError):
+                os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG)
+                watchdog.kill_tree(self._process.pid)
+        self._process.kill()  # alone, if it leads no group yet
 
 
 @contextmanager
-def _ctrl_c_ignored() -> Iterator[None]:
-    """A process started here ignores Ctrl-C from its first instruction on."""
+def _signals_ignored() -> Iterator[None]:
+    """A process started here ignores what asks a study to stop, from its first instruction on."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    names = ("SIGINT", "SIGTERM", "SIGHUP")
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    before = [signal.signal(number, signal.SIG_IGN) for number in numbers]
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
 
 
 #: Held while a process is started where that takes a change of this one.

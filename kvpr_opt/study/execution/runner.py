@@ -11,11 +11,11 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Protocol
 
 from kvpr_opt.errors import KvprError
 from kvpr_opt.limits import Limits
-from kvpr_opt.study.record import Record
+from kvpr_opt.study.record import Record, RecordedRun
 from kvpr_opt.study.runs import Run
 
 # How often the screen hears that time goes by, and how long a Ctrl-C may wait, in seconds.
@@ -45,8 +45,8 @@ class Executor(Protocol):
             If no run will ever end.
         """
 
-    def ended(self, seconds: float) -> list[tuple[Run, dict[str, Any]]]:
-        """Runs that have ended, with their entries; waits for one, at most so many seconds.
+    def ended(self, seconds: float) -> list[RecordedRun]:
+        """Runs that have ended; waits for one, at most so many seconds.
 
         Raises
         ------
@@ -133,7 +133,19 @@ def run_study(
     InputError
         If the record cannot be written.
     """
-    wanted = list(runs)
+    limits = Limits()  # for its stop flag: Ctrl-C must not cut an entry in two
+    with limits.heeding_ctrl_c():
+        return _run_open(list(runs), record, engine, limits, retry_failed, on_progress)
+
+
+def _run_open(
+    wanted: list[Run],
+    record: Record,
+    engine: Executor,
+    limits: Limits,
+    retry_failed: bool,
+    on_progress: Callable[[StudyProgress], object] | None,
+) -> StudyProgress:
     waiting = deque(run for run in wanted if _is_open(run, record, retry_failed))
     progress = StudyProgress(len(wanted), len(wanted) - len(waiting))
     started = time.monotonic()
@@ -145,32 +157,33 @@ def run_study(
         if on_progress is not None:
             on_progress(progress)
 
-    limits = Limits()  # for its stop flag: Ctrl-C must not cut an entry in two
     reason = ""
-    with limits.heeding_ctrl_c():
-        while not limits.interrupted and (waiting or engine.running):
-            try:
-                for _ in range(min(engine.room(), len(waiting))):
-                    engine.start(waiting.popleft())
-                report()
-                ended = engine.ended(_TICK)
-            except EngineLostError as error:
-                reason = str(error)
-                break
-            for _, entry in ended:
-                record.append(entry)
-                counted = "failed" if "error" in entry else "done"
-                progress = replace(progress, **{counted: getattr(progress, counted) + 1})
-        stopped = limits.interrupted or bool(reason)
+    while not limits.interrupted and (waiting or engine.running):
+        try:
+            for _ in range(min(engine.room(), len(waiting))):
+                engine.start(waiting.popleft())
+            report()
+            ended = engine.ended(_TICK)
+        except EngineLostError as error:
+            reason = str(error)
+            break
+        for recorded in ended:
+            record.append(recorded)
+            counted = "done" if recorded.answer else "failed"
+            progress = replace(progress, **{counted: getattr(progress, counted) + 1})
+    stopped = limits.interrupted or bool(reason)
     if not stopped:
         report()
     return replace(progress, running=(), interrupted=stopped, reason=reason)
 
 
 def _is_open(run: Run, record: Record, retry_failed: bool) -> bool:
-    entry = record.entries.get(run.key)
-    if entry is None or (retry_failed and "error" in entry):
+    known = record.runs.get(run.key)
+    if known is None or (retry_failed and known.answer is None):
         return True
-    program = run.method.program
+    program, answer = run.method.program, known.answer
     # A heuristic that was changed is another one under the same name.
-    return program is not None and entry.get("program_sha256") != program.sha256
+    if program is not None and known.program_sha256 != program.sha256:
+        return True
+    missing = answer is not None and answer.certified and not answer.certificate_sha256
+    return run.keep_certificate and missing

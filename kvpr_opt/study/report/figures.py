@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from kvpr_opt.study.analysis.convergence import dual_gap, mean_gaps, primal_gap, primal_integrals
-from kvpr_opt.study.analysis.outcomes import Fleet, Outcome, Outcomes
+from kvpr_opt.study.analysis.outcomes import Outcome, Outcomes, StudyFleet
 from kvpr_opt.study.analysis.statistics import (
     SHORTEST,
     bootstrap,
@@ -70,7 +70,7 @@ def _all(outcomes: Outcomes) -> Iterator[Drawing | None]:
         yield _trajectories(outcomes, fleet, f"trajectory_{number}")
 
 
-def _closed(outcomes: Outcomes, fleets: Sequence[Fleet], name: str, which: str) -> Drawing:
+def _closed(outcomes: Outcomes, fleets: Sequence[StudyFleet], name: str, which: str) -> Drawing:
     runs = {method: outcomes.of(method, fleets) for method in outcomes.methods}
     legend = {
         place: f"{sum(run.closed for run in found)} of {len(found)}: {method}"
@@ -92,7 +92,7 @@ def _closed(outcomes: Outcomes, fleets: Sequence[Fleet], name: str, which: str) 
     return chart.finished(name, "Fleets closed over time" + _scope(name), caption)
 
 
-def _profile(outcomes: Outcomes, fleets: Sequence[Fleet], which: str) -> Drawing | None:
+def _profile(outcomes: Outcomes, fleets: Sequence[StudyFleet], which: str) -> Drawing | None:
     times = {
         method: [run.seconds if run.closed else math.inf for run in outcomes.of(method, fleets)]
         for method in outcomes.methods
@@ -116,7 +116,9 @@ def _profile(outcomes: Outcomes, fleets: Sequence[Fleet], which: str) -> Drawing
     return chart.finished("profile", "Performance profile", caption)
 
 
-def _gaps(outcomes: Outcomes, fleets: Sequence[Fleet], name: str, which: str) -> Drawing | None:
+def _gaps(
+    outcomes: Outcomes, fleets: Sequence[StudyFleet], name: str, which: str
+) -> Drawing | None:
     gaps = {
         method: [
             100 * run.gap
@@ -143,7 +145,7 @@ def _gaps(outcomes: Outcomes, fleets: Sequence[Fleet], name: str, which: str) ->
     return chart.finished(name, "Gaps at the end" + _scope(name), caption)
 
 
-def _mean_gaps(outcomes: Outcomes, fleets: Sequence[Fleet], which: str) -> Iterator[Drawing]:
+def _mean_gaps(outcomes: Outcomes, fleets: Sequence[StudyFleet], which: str) -> Iterator[Drawing]:
     feasible = [fleet for fleet in fleets if outcomes.kind(fleet) == "feasible"]
     if not feasible:
         return
@@ -171,7 +173,7 @@ def _mean_gaps(outcomes: Outcomes, fleets: Sequence[Fleet], which: str) -> Itera
         yield chart.finished(name, title, caption)
 
 
-def _integrals(outcomes: Outcomes, fleets: Sequence[Fleet], which: str) -> Drawing | None:
+def _integrals(outcomes: Outcomes, fleets: Sequence[StudyFleet], which: str) -> Drawing | None:
     intervals = [
         bootstrap([primal_integrals(outcomes, outcomes.of(method, fleets))], mean)
         for method in outcomes.methods
@@ -202,9 +204,9 @@ def _integrals(outcomes: Outcomes, fleets: Sequence[Fleet], which: str) -> Drawi
     return chart.finished("integral", "Primal integral", caption)
 
 
-def _hardest(outcomes: Outcomes) -> list[Fleet]:
+def _hardest(outcomes: Outcomes) -> list[StudyFleet]:
     """One fleet of each family, of the first families: that which took all runs the longest."""
-    hardest: dict[str, tuple[float, Fleet]] = {}
+    hardest: dict[str, tuple[float, StudyFleet]] = {}
     for fleet in outcomes.fleets:
         if outcomes.kind(fleet) == "feasible":
             seconds = sum(run.seconds for run in outcomes.on(fleet))
@@ -213,7 +215,7 @@ def _hardest(outcomes: Outcomes) -> list[Fleet]:
     return [fleet for _, fleet in hardest.values()][:MAX_TRAJECTORIES]
 
 
-def _trajectories(outcomes: Outcomes, fleet: Fleet, name: str) -> Drawing:
+def _trajectories(outcomes: Outcomes, fleet: StudyFleet, name: str) -> Drawing:
     best = outcomes.best(fleet)
     assert best is not None
     runs = [(outcomes.methods.index(run.method), run) for run in outcomes.on(fleet)]
@@ -223,8 +225,8 @@ def _trajectories(outcomes: Outcomes, fleet: Fleet, name: str) -> Drawing:
     lines = []
     for place, run in runs:
         for steps, sign, first in (
-            (primal_gap(run, float(best)), 100, _first(run, "incumbent")),
-            (dual_gap(run, float(best)), -100, _first(run, "bound")),
+            (primal_gap(run, float(best)), 100, _first(run, "max_kvpr")),
+            (dual_gap(run, float(best)), -100, _first(run, "lower_bound")),
         ):
             points = list(zip(steps.times, steps.values, strict=True))[1:][first:]
             x = [max(time, low) for time, _ in points]

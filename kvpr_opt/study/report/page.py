@@ -6,17 +6,17 @@ row of a table turns into a small table of its own.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
 
 from kvpr_opt.files.html import Html, element, joined
 from kvpr_opt.files.text import one_line
 from kvpr_opt.study.analysis.outcomes import Outcomes
 from kvpr_opt.study.analysis.statistics import RESAMPLES
 from kvpr_opt.study.analysis.table import provenance
+from kvpr_opt.study.record import RecordedRun
 from kvpr_opt.study.report.commands import generate_commands, solve_commands
 from kvpr_opt.study.report.drawing import Drawing
-from kvpr_opt.study.report.tables import Table, by_cell, comparison, counted, summaries
+from kvpr_opt.study.report.tables import ReportTable, by_cell, comparison, counted, summaries
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
@@ -71,7 +71,7 @@ _TERMS = (
 
 
 def page(
-    entries: Sequence[Mapping[str, Any]],
+    runs: Sequence[RecordedRun],
     outcomes: Outcomes,
     drawings: Sequence[Drawing],
     *,
@@ -82,8 +82,8 @@ def page(
 
     Parameters
     ----------
-    entries
-        The record.
+    runs
+        The recorded runs.
     outcomes
         What was read from it.
     drawings
@@ -103,13 +103,13 @@ def page(
         element("style", Html(STYLE)),
     )
     sections = [
-        _section("Summary", "summary", _summary(entries, outcomes, left)),
+        _section("Summary", "summary", _summary(runs, outcomes, left)),
         _section("Figures", "figures", _figures(drawings)),
         _section("Comparison of methods", "comparison", _comparison(outcomes)),
         _section("By family", "families", _families(outcomes)),
-        _section("By size", "cells", _cells(entries)),
+        _section("By size", "cells", _cells(runs)),
         _section("Failed runs", "failures", _failures(outcomes)),
-        _section("How to run it again", "again", _again(entries, spec)),
+        _section("How to run it again", "again", _again(runs, spec)),
         _section("Terms", "terms", _terms()),
     ]
     body = element("body", element("h1", title), *sections)
@@ -122,7 +122,7 @@ def _section(title: str, name: str, content: Iterable[Html]) -> Html:
     return element("section", element("h2", title), *parts, id=name) if parts else Html()
 
 
-def _summary(entries: Sequence[Mapping[str, Any]], outcomes: Outcomes, left: int) -> Iterator[Html]:
+def _summary(runs: Sequence[RecordedRun], outcomes: Outcomes, left: int) -> Iterator[Html]:
     closed = {run.fleet for run in outcomes.all if run.closed}
     yield element(
         "p",
@@ -138,8 +138,8 @@ def _summary(entries: Sequence[Mapping[str, Any]], outcomes: Outcomes, left: int
         yield element("p", "Runs contradict each other; no result can be trusted:", class_="wrong")
         yield _listed(wrong)
     for what in ("machine", "versions"):
-        kinds = {str(sorted(entry[what].items())) for entry in entries if entry[what]}
-        if len(kinds) > 1:
+        facts = [getattr(recorded, what) for recorded in runs]
+        if len({str(sorted(found.items())) for found in facts if found}) > 1:
             text = f"Not all runs were made with the same {what}; those in use are listed below."
             yield element("p", text, class_="warning")
     yield from map(_table, summaries(outcomes, outcomes.fleets, "All families"))
@@ -177,10 +177,10 @@ def _families(outcomes: Outcomes) -> Iterator[Html]:
         yield from map(_table, summaries(outcomes, fleets, family))
 
 
-def _cells(entries: Sequence[Mapping[str, Any]]) -> Iterator[Html]:
-    if entries:
+def _cells(runs: Sequence[RecordedRun]) -> Iterator[Html]:
+    if runs:
         summary = element("summary", "Counts, times and gaps by size and method")
-        yield element("details", summary, _table(by_cell(entries), text_columns=2))
+        yield element("details", summary, _table(by_cell(runs), text_columns=2))
 
 
 def _failures(outcomes: Outcomes) -> Iterator[Html]:
@@ -189,12 +189,14 @@ def _failures(outcomes: Outcomes) -> Iterator[Html]:
         yield _listed([f"{run.fleet.name}, {run.method}: {run.error}" for run in failed])
 
 
-def _again(entries: Sequence[Mapping[str, Any]], spec: str) -> Iterator[Html]:
-    for line in provenance(entries):
+def _again(runs: Sequence[RecordedRun], spec: str) -> Iterator[Html]:
+    for line in provenance(runs):
         yield element("p", one_line(line))
-    ended = sorted(entry["ended"] for entry in entries if "ended" in entry)
+    ended = sorted(recorded.ended for recorded in runs if recorded.ended)
     if ended:
-        yield element("p", f"The first run ended at {ended[0]}, the last at {ended[-1]}.")
+        yield element(
+            "p", f"The first run ended at {one_line(ended[0])}, the last at {one_line(ended[-1])}."
+        )
     if spec:
         yield element("p", "The whole study, from the file below as study.toml:")
         yield _code(
@@ -205,7 +207,7 @@ def _again(entries: Sequence[Mapping[str, Any]], spec: str) -> Iterator[Html]:
         )
         summary = element("summary", "study.toml")
         yield element("details", summary, element("pre", element("code", spec)))
-    commands = [generate_commands(entries), solve_commands(entries)]
+    commands = [generate_commands(runs), solve_commands(runs)]
     if any(commands):
         yield element("p", "A single run: one command that writes a fleet, one that solves it.")
         yield from (_code(found) for found in commands if found)
@@ -237,7 +239,7 @@ def _code(lines: Sequence[str]) -> Html:
     return element("div", *blocks, class_="commands")
 
 
-def _table(table: Table, text_columns: int = 1) -> Html:
+def _table(table: ReportTable, text_columns: int = 1) -> Html:
     """A table whose cells carry the head of their column, for narrow screens."""
     heads = [element("th", head, scope="col") for head in table.heads]
     lines = [

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from statistics import fmean
-from typing import Any
 
 from kvpr_opt.files.text import one_line
 from kvpr_opt.study.analysis.convergence import primal_integrals
-from kvpr_opt.study.analysis.outcomes import KINDS, Fleet, Outcome, Outcomes
+from kvpr_opt.study.analysis.outcomes import KINDS, Outcome, Outcomes, StudyFleet
 from kvpr_opt.study.analysis.statistics import (
     Interval,
     bootstrap,
@@ -20,13 +19,14 @@ from kvpr_opt.study.analysis.statistics import (
     time_ratio,
 )
 from kvpr_opt.study.analysis.table import COLUMNS, percent_text, rows
+from kvpr_opt.study.record import RecordedRun
 
 #: Rows of the table by cell, at most; the table that ``study report`` prints has all of them.
 MAX_CELLS = 200
 
 
 @dataclass(frozen=True)
-class Table:
+class ReportTable:
     """A table.
 
     Attributes
@@ -44,7 +44,7 @@ class Table:
     lines: tuple[tuple[str, ...], ...]
 
 
-def summaries(outcomes: Outcomes, fleets: Sequence[Fleet], what: str) -> list[Table]:
+def summaries(outcomes: Outcomes, fleets: Sequence[StudyFleet], what: str) -> list[ReportTable]:
     """Counts and means by method, of the feasible, infeasible and undecided fleets apart."""
     found = []
     for kind in KINDS:
@@ -56,7 +56,7 @@ def summaries(outcomes: Outcomes, fleets: Sequence[Fleet], what: str) -> list[Ta
         )
         if lines:
             caption = f"{what}, {counted(len(chosen), f'{kind} fleet')}"
-            found.append(Table(caption, _SUMMARY, lines))
+            found.append(ReportTable(caption, _SUMMARY, lines))
     return found
 
 
@@ -105,7 +105,7 @@ _COMPARISON = (
 )
 
 
-def comparison(outcomes: Outcomes) -> Table | None:
+def comparison(outcomes: Outcomes) -> ReportTable | None:
     """Each method against the first, on the fleets that both were run on.
 
     ``None`` where no two methods share a fleet.
@@ -117,7 +117,7 @@ def comparison(outcomes: Outcomes) -> Table | None:
         if pairs:
             lines.append(_compared(outcomes, pairs))
     caption = f"Each method against {first}, with 95 % bootstrap intervals"
-    return Table(caption, _COMPARISON, tuple(lines)) if lines else None
+    return ReportTable(caption, _COMPARISON, tuple(lines)) if lines else None
 
 
 Pair = tuple[Outcome, Outcome]
@@ -180,11 +180,11 @@ def interval_text(interval: Interval) -> str:
     return f"{text} " + _unbroken(f"({number(interval.low)} to {number(interval.high)})")
 
 
-def by_cell(entries: Sequence[Mapping[str, Any]]) -> Table:
+def by_cell(runs: Sequence[RecordedRun]) -> ReportTable:
     """The table that ``study report`` prints, in its first :data:`MAX_CELLS` rows."""
-    lines = [tuple(map(one_line, row.cells())) for row in rows(entries)]
+    lines = [tuple(map(one_line, row.cells())) for row in rows(runs)]
     caption = f"The first {MAX_CELLS} of {len(lines)} rows" if len(lines) > MAX_CELLS else "All"
-    return Table(caption, COLUMNS, tuple(lines[:MAX_CELLS]))
+    return ReportTable(caption, COLUMNS, tuple(lines[:MAX_CELLS]))
 
 
 def number(value: float | None) -> str:

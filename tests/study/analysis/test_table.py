@@ -7,29 +7,30 @@ from typing import Any
 from report_records import entry
 
 from kvpr_opt.study.analysis.table import report, rows
+from kvpr_opt.study.record import RecordedRun
 from kvpr_opt.study.runs import Method
 from kvpr_opt.suites.cells import Cell
 
 
-def solved(seed: int, seconds: float, *, certified: bool = True, **where: Any) -> dict[str, Any]:
+def solved(seed: int, seconds: float, *, certified: bool = True, **where: Any) -> RecordedRun:
     values = {"max_kvpr": "1/7", "lower_bound": "1/7", "certified": certified}
     return entry(seed, **where, status="optimal", stop_reason="proved", seconds=seconds, **values)
 
 
-def cut_short(seed: int, incumbent: str | None, bound: str | None, **where: Any) -> dict[str, Any]:
+def cut_short(seed: int, incumbent: str | None, bound: str | None, **where: Any) -> RecordedRun:
     status = "feasible" if incumbent else "unknown"
     values = {"max_kvpr": incumbent, "lower_bound": bound, "certified": True}
     return entry(seed, **where, status=status, stop_reason="time limit", seconds=60.1, **values)
 
 
-def cells(entries: list[dict[str, Any]]) -> list[list[str]]:
+def cells(entries: list[RecordedRun]) -> list[list[str]]:
     """The cells of each line of the table, without its rule."""
     table = report(entries).split("\n\n")[0].splitlines()
     assert len({len(line) for line in table}) == 1, "the columns are padded"
     return [[text.strip() for text in line.split("|")[1:-1]] for line in table if "---" not in line]
 
 
-def by_column(entries: list[dict[str, Any]]) -> list[dict[str, str]]:
+def by_column(entries: list[RecordedRun]) -> list[dict[str, str]]:
     names, *lines = cells(entries)
     return [dict(zip(names, line, strict=True)) for line in lines]
 
@@ -143,7 +144,7 @@ def test_cells_and_methods_have_rows_of_their_own_in_order_of_appearance() -> No
 
 
 def test_machines_versions_failures_and_what_is_left_are_told() -> None:
-    elsewhere = {**solved(1, 1.0), "machine": {"cpu": "B", "cores": 64}}
+    elsewhere = solved(1, 1.0, machine={"cpu": "B", "cores": 64})
     text = report([solved(0, 1.0), elsewhere, entry(2, error="ValueError: no")], left=3)
     assert "Machine: cpu A, cores 2." in text
     assert "Machine: cpu B, cores 64." in text
