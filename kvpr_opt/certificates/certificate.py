@@ -32,7 +32,15 @@ from kvpr_opt.problem.exact import fraction_text
 from kvpr_opt.problem.instance import Instance
 from kvpr_opt.problem.placement import Placement
 from kvpr_opt.problem.scaled import ScaledInstance
-from kvpr_opt.verify import CERTIFICATE_SCHEMA, Bins, Item, check, read_certificate, refute
+from kvpr_opt.verify import (
+    CERTIFICATE_SCHEMA,
+    Bins,
+    Item,
+    check,
+    check_either,
+    read_certificate,
+    refute,
+)
 
 
 @dataclass(frozen=True)
@@ -203,7 +211,7 @@ def verify(instance: Instance, certificate: Certificate, known: Iterable[Refuted
 
 def verify_texts(canonical: str, certificate: str) -> Report:
     """Let the stand-alone checker read the texts of a canonical fleet and of a certificate."""
-    return _report(*check(canonical, certificate))
+    return _report(*check_either(canonical, certificate))
 
 
 def _report(checks: Iterable[tuple[str, str, str]], exit_code: int) -> Report:

@@ -15,8 +15,9 @@ from kvpr_opt.errors import InputError, nearest
 from kvpr_opt.limits import Limits
 from kvpr_opt.operate.decision import Decision, decide
 from kvpr_opt.operate.target import read_target
+from kvpr_opt.problem.gpu import Number
 from kvpr_opt.problem.instance import Instance
-from kvpr_opt.problem.llm import LLM, Number
+from kvpr_opt.problem.llm import LLM
 from kvpr_opt.problem.placement import Placement
 from kvpr_opt.result import Result
 from kvpr_opt.solve import solve
@@ -177,10 +178,13 @@ class _Bisection:
             and (part.name == self._model or (part.part and part.part.model == self._model))
         ]
         room = max(gpu.usable for gpu in self._instance.gpus)
-        return min(
-            max(Fraction(0), self._target * (room - part.footprint)) / part.pressure
-            for part in parts
-        ) + 1
+        return (
+            min(
+                max(Fraction(0), self._target * (room - part.footprint)) / part.pressure
+                for part in parts
+            )
+            + 1
+        )
 
     def _headroom(self, factor: Fraction | float, bound: Fraction | float) -> Headroom:
         return Headroom(factor, bound, self._within, self._target, self._model, self._beyond)
@@ -193,7 +197,8 @@ def _with_demand(model: LLM, factor: Fraction) -> LLM:
         for key in ("req_rate", "kv_demand", "token_rate")
         if getattr(model, key) is not None
     }
-    return replace(model, **scaled, pressure=None if scaled else model.pressure * factor)
+    demand = {"pressure": model.pressure * factor} if not scaled else {"pressure": None, **scaled}
+    return replace(model, **demand)
 
 
 def _short(guess: Fraction, low: Fraction, high: Fraction) -> Fraction:

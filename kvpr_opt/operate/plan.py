@@ -84,6 +84,17 @@ class _Unit:
     old: tuple[int, ...]
     new: tuple[int, ...]
 
+    @property
+    def on_old(self) -> list[tuple[int, int]]:
+        """Models that run somewhere now, and where."""
+        pairs = zip(self.models, self.old, strict=True)
+        return [(model, gpu) for model, gpu in pairs if gpu != NOWHERE]
+
+    @property
+    def on_new(self) -> list[tuple[int, int]]:
+        """Models and where they will run."""
+        return list(zip(self.models, self.new, strict=True))
+
 
 def plan_moves(instance: Instance, home: Sequence[int], target: Placement) -> Plan:
     """Order the moves from where models run to a placement.
@@ -138,7 +149,7 @@ class _Planner:
                 self._step(HEALTH, unit, loading),
                 self._step(SWITCH, unit, switched),
             ]
-            if not was_stopped and any(gpu != NOWHERE for gpu in self._units[unit].old):
+            if not was_stopped and self._units[unit].on_old:
                 steps.append(self._step(UNLOAD, unit, self._kvpr(moved, stopped, ())))
         worst = max([worst, *(step.max_kvpr for step in steps)])
         names = tuple(
@@ -172,27 +183,28 @@ class _Planner:
 
         `both`: the unit that serves on its new GPUs while the old copy is still there.
         """
+        serving = self._serving(moved, stopped)
+        resident = [*serving, *(p for unit in loading for p in self._units[unit].on_new)]
+        if both is not None:
+            resident += self._units[both].on_old
         used = [0] * len(self._capacities)
         load = [0] * len(self._capacities)
+        for model, gpu in resident:
+            used[gpu] += self._sizes[model]
+        for model, gpu in serving:
+            load[gpu] += self._pressures[model]
+        return used, load
+
+    def _serving(self, moved: Sequence[int], stopped: Sequence[int]) -> list[tuple[int, int]]:
+        """Models that answer requests, and their GPUs."""
         at = list(self._home)
         for unit in moved:
-            for model, gpu in zip(self._units[unit].models, self._units[unit].new, strict=True):
+            for model, gpu in self._units[unit].on_new:
                 at[model] = gpu
         for unit in stopped:
             for model in self._units[unit].models:
                 at[model] = NOWHERE
-        for model, gpu in enumerate(at):
-            if gpu != NOWHERE:
-                used[gpu] += self._sizes[model]
-                load[gpu] += self._pressures[model]
-        for unit in loading:
-            for model, gpu in zip(self._units[unit].models, self._units[unit].new, strict=True):
-                used[gpu] += self._sizes[model]
-        if both is not None:
-            for model, gpu in zip(self._units[both].models, self._units[both].old, strict=True):
-                if gpu != NOWHERE:
-                    used[gpu] += self._sizes[model]
-        return used, load
+        return [(model, gpu) for model, gpu in enumerate(at) if gpu != NOWHERE]
 
     def _used(self, moved: Sequence[int], stopped: Sequence[int]) -> list[int]:
         return self._loads(moved, stopped, ())[0]
@@ -262,11 +274,16 @@ class _Planner:
             if unit in moved:
                 continue
             if self._fits(order, halted, unit):
-                yield LOAD, unit, (moved | {unit}, stopped - {unit}), (
-                    0,
-                    self._peak(order, halted, unit),
+                yield (
+                    LOAD,
+                    unit,
+                    (moved | {unit}, stopped - {unit}),
+                    (
+                        0,
+                        self._peak(order, halted, unit),
+                    ),
                 )
-            if unit not in stopped and any(gpu != NOWHERE for gpu in self._units[unit].old):
+            if unit not in stopped and self._units[unit].on_old:
                 following = (moved, stopped | {unit})
                 kvpr = self._kvpr(order, (*halted, unit), ())
                 yield STOP, unit, following, (len(self._units[unit].models), kvpr)
@@ -293,11 +310,7 @@ class _Planner:
 
     def _to_stop(self, left: set[int], moved: tuple[int, ...], stopped: tuple[int, ...]) -> int:
         """The unit whose stop lets most others move, with the fewest parts."""
-        candidates = [
-            unit
-            for unit in sorted(left - set(stopped))
-            if any(gpu != NOWHERE for gpu in self._units[unit].old)
-        ]
+        candidates = [unit for unit in sorted(left - set(stopped)) if self._units[unit].on_old]
 
         def gain(unit: int) -> tuple[int, int, int]:
             halted = (*stopped, unit)
@@ -328,6 +341,4 @@ def _units(instance: Instance, home: Sequence[int], target: Sequence[int]) -> It
         key = model if part is None else (part.model, part.replica)
         together.setdefault(key, []).append(model)
     for models in together.values():
-        yield _Unit(
-            tuple(models), tuple(home[m] for m in models), tuple(target[m] for m in models)
-        )
+        yield _Unit(tuple(models), tuple(home[m] for m in models), tuple(target[m] for m in models))

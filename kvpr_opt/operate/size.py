@@ -12,7 +12,7 @@ from fractions import Fraction
 
 from kvpr_opt.errors import InputError
 from kvpr_opt.limits import Limits
-from kvpr_opt.operate.decision import Decision, decide
+from kvpr_opt.operate.decision import decide
 from kvpr_opt.operate.target import read_target
 from kvpr_opt.problem.gpu import GPU
 from kvpr_opt.problem.instance import Instance, Number

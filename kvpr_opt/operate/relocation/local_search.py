@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from kvpr_opt._types import FloatArray
+from kvpr_opt._types import FloatArray, IntArray
 from kvpr_opt.limits import Limits
 from kvpr_opt.operate.relocation.problem import RelocationProblem
 from kvpr_opt.problem.placement import Placement
@@ -19,9 +19,7 @@ from kvpr_opt.problem.placement import Placement
 _TRIES = 24
 
 
-def descend(
-    problem: RelocationProblem, start: Placement, budget: int, limits: Limits
-) -> Placement:
+def descend(problem: RelocationProblem, start: Placement, budget: int, limits: Limits) -> Placement:
     """Lower the maximum KVPR step by step, while the cost stays within the budget."""
     best = start
     while not limits.stopped:
@@ -32,9 +30,7 @@ def descend(
     return best
 
 
-def _first_better(
-    problem: RelocationProblem, current: Placement, budget: int
-) -> Placement | None:
+def _first_better(problem: RelocationProblem, current: Placement, budget: int) -> Placement | None:
     for tried, gpu_of in enumerate(_changes(problem, current)):
         if tried == _TRIES:
             return None
@@ -91,7 +87,7 @@ def _move_score(
     free: FloatArray,
     load: FloatArray,
     worst: int,
-    here: FloatArray,
+    here: IntArray,
 ) -> FloatArray:
     m, n = sizes[here][:, None], pressures[here][:, None]
     target = _kvpr(load + n, free - m)
@@ -107,11 +103,9 @@ def _pair_score(
     free: FloatArray,
     load: FloatArray,
     worst: int,
-    here: FloatArray,
-    there: FloatArray,
-    on: FloatArray,
+    here: IntArray,
+    there: IntArray,
+    on: IntArray,
 ) -> FloatArray:
     m, n = sizes[there] - sizes[here], pressures[there] - pressures[here]
-    return np.maximum(
-        _kvpr(load[worst] + n, free[worst] - m), _kvpr(load[on] - n, free[on] + m)
-    )
+    return np.maximum(_kvpr(load[worst] + n, free[worst] - m), _kvpr(load[on] - n, free[on] + m))

@@ -29,6 +29,7 @@ import numpy as np
 
 from kvpr_opt._types import Floats, Ints
 from kvpr_opt.errors import NumericalError
+from kvpr_opt.highs import OwnThread, QuietHighs
 from kvpr_opt.limits import Limits
 from kvpr_opt.operate.relocation.knapsack import BestSets, best_sets
 from kvpr_opt.operate.relocation.problem import NOWHERE, RelocationQuestion
@@ -121,11 +122,11 @@ class RelocationLP:
                 if solution is None:
                     break
                 values, tops = solution.in_units(scale)
-                penalties = np.array([scale * cost for cost in question.problem.costs], dtype=np.int64)
-                tables = best_sets(question, values, penalties)
-                points = MovePoints(
-                    tuple(map(int, values)), tuple(map(int, tables.best)), scale
+                penalties = np.array(
+                    [scale * cost for cost in question.problem.costs], dtype=np.int64
                 )
+                tables = best_sets(question, values, penalties)
+                points = MovePoints(tuple(map(int, values)), tuple(map(int, tables.best)), scale)
                 if best is None or points.least_cost > best.least_cost:
                     best = points
                 if best.excess(budget) > 0:
@@ -198,8 +199,8 @@ class _Master:
         self.sets: list[tuple[int, tuple[int, ...]]] = []
         self._price = float(_FIRST_PRICE * max(1, max(question.problem.costs, default=1)))
         self._budget = budget
-        self._highs = highspy.Highs()
-        self._highs.silent()
+        self._thread = OwnThread()
+        self._highs = QuietHighs()
         for option, value in (("presolve", "off"), ("solver", "simplex"), ("threads", 1)):
             self._highs.setOptionValue(option, value)
         models, gpus = question.allowed.shape
@@ -225,13 +226,13 @@ class _Master:
             return
         models = self._question.allowed.shape[0]
         home, costs = self._question.problem.home, self._question.problem.costs
-        starts, rows, prices = [], [], []
+        starts: list[int] = []
+        rows: list[int] = []
+        prices: list[float] = []
         for gpu, members in sets:
             starts.append(len(rows))
             rows += [*members, models + gpu]
-            prices.append(
-                float(sum(costs[i] for i in members if home[i] not in (gpu, NOWHERE)))
-            )
+            prices.append(float(sum(costs[i] for i in members if home[i] not in (gpu, NOWHERE))))
         infinity = np.full(len(sets), highspy.kHighsInf)
         self._highs.addCols(
             len(sets),
@@ -257,7 +258,7 @@ class _Master:
         models = self._question.allowed.shape[0]
         while not limits.stopped:
             self._highs.setOptionValue("time_limit", self._highs.getRunTime() + limits.remaining)
-            self._highs.run()
+            self._thread.run(self._highs.run)
             status = self._highs.getModelStatus()
             if status == highspy.HighsModelStatus.kTimeLimit:
                 return None

@@ -66,7 +66,6 @@ class Finder(Protocol):
         ...
 
 
-
 @dataclass
 class Row:
     """What is known about one budget.
@@ -81,12 +80,15 @@ class Row:
         No placement within the budget has a smaller maximum KVPR.
     evidence
         Why: points, a solver's claim, or ``None`` for the bound of the fleet without a budget.
+    points
+        The best bound that is proved by points, and the points.
     """
 
     budget: int
     placement: Placement | None
     lower_bound: Fraction | float
     evidence: MovePoints | SolverClaim | None = None
+    points: tuple[Fraction, MovePoints] | None = None
 
     @property
     def value(self) -> Fraction | None:
@@ -184,9 +186,7 @@ class TradeOff:
             if row.proved or not (self._search_low(row, work) or self._ask(threshold, row, work)):
                 return
 
-    def _choose(
-        self, threshold: Threshold, row: Row, points: MovePoints, work: float
-    ) -> bool:
+    def _choose(self, threshold: Threshold, row: Row, points: MovePoints, work: float) -> bool:
         """Look for the best choice among the listed sets, where they are few."""
         question = self._problem.question(threshold)
         spare = -points.excess(row.budget)
@@ -246,7 +246,11 @@ class TradeOff:
         if points is not None:
             value = self._problem.instance.scaled.next_value(threshold)
             for other in self.rows:
-                if points.excess(other.budget) > 0 and value > other.lower_bound:
+                if points.excess(other.budget) <= 0:
+                    continue
+                if other.points is None or value > other.points[0]:
+                    other.points = value, points
+                if value >= other.lower_bound and value > 0:
                     other.lower_bound, other.evidence = value, points
         return points
 
