@@ -870,7 +870,7 @@ def read_relocation(text: str) -> Relocation:
     """Read the certificate of a relocation; names are looked at with the claims."""
     claims = {"instance_sha256": str, "home": dict, "costs": dict, "budget": str}
     form = {**claims, "max_kvpr": str | None, "placement": dict | None, "bounds": list}
-    digest, home, costs, budget, value, placement, bounds = load(text, RELOCATION_SCHEMA, form)
+    _, digest, home, costs, budget, value, placement, bounds = load(text, [RELOCATION_SCHEMA], form)
     require(len(bounds) <= 2, "it has more than two bounds")
     pairs = [fields(bound, {"value": str, "proof": dict}) for bound in bounds]
     fields(costs, dict.fromkeys(costs, str))
@@ -899,7 +899,8 @@ def check_homes(fleet: Fleet, relocation: Relocation) -> tuple[str, str]:
 def check_cost(fleet: Fleet, relocation: Relocation) -> tuple[str, str]:
     """Check that the placement is one of this fleet, has the value, and is within the budget."""
     value, placement = relocation.value, relocation.placement
-    found = check_placement(fleet, Certificate(relocation.digest, "", value, placement, []))
+    claim = Certificate("", relocation.digest, "", value, placement, [])
+    found = check_placement(fleet, claim)
     moved = [
         relocation.costs[model]
         for model, gpu in (placement or {}).items()
@@ -930,39 +931,49 @@ def check_moves(fleet: WholeFleet, relocation: Relocation, bound: Bound) -> tupl
     points v of a packing add up to at most all limits, and the p of the models that moved, which
     are at most price times budget. If all v are more than that, no packing is within the budget.
     """
-    _, models, gpus, text = fields(
-        bound.proof, dict.fromkeys(("kind", "models", "gpus", "price"), str)
-    )
+    form = dict.fromkeys(("kind", "models", "gpus", "price"), str)
+    _, models, gpus, text = fields(bound.proof, form)
     a, f = threshold(fleet, bound.value)
     items, capacities = packing(fleet, a, f)
-    points, limits = _whole_numbers(models, len(items)), _whole_numbers(gpus, len(capacities))
+    points = dict(zip(fleet.sizes, _whole_numbers(models, len(items)), strict=True))
+    limits = dict(zip(fleet.capacities, _whole_numbers(gpus, len(capacities)), strict=True))
     price = number(text, LIMITS.fleet_digits)
-    over = sum(points) - sum(limits) - price * relocation.budget
+    over = sum(points.values()) - sum(limits.values()) - price * relocation.budget
     require(over > 0, "the models have no more points than GPUs and moves allow")
-    penalties = [int(price * relocation.costs[model]) for model in fleet.sizes]
-    steps = LIMITS.steps // max(1, len(capacities))
-    for gpu, capacity, limit in zip(fleet.capacities, capacities, limits, strict=True):
-        worth = [
-            (size, v if relocation.home.get(model, gpu) == gpu else v - p)
-            for model, size, v, p in zip(fleet.sizes, items, points, penalties, strict=True)
-        ]
-        _no_set_is_worth_more(worth, (1, capacity, limit), steps)
-    return PASSED, f"moves: the points of the models exceed what GPUs and moves allow by {over}"
+    pinned = pinned_models(fleet.constraints)
+    sizes = dict(zip(fleet.sizes, items, strict=True))
+    rooms = dict(zip(fleet.capacities, capacities, strict=True))
+    for model, gpu in pinned.items():
+        rooms[gpu] -= sizes[model]
+        sizes[model] = 0
+    require(min(rooms.values()) >= 0, "what is pinned to a GPU is more than it can hold")
+    group_of = largest_groups(fleet.constraints, pinned)
+    free = [model for model in sizes if model not in pinned]
+    work = 0
+    for gpu, room in rooms.items():
+        worth = {
+            model: v if relocation.home.get(model, gpu) == gpu else v - int(price * cost)
+            for (model, v), cost in zip(points.items(), _costs(fleet, relocation), strict=True)
+        }
+        here = sum(max(0, worth[model]) for model in pinned if pinned[model] == gpu)
+        require(here <= limits[gpu], "models of more points than a GPU may hold fit it")
+        bins = [(1, room, limits[gpu] - here)]
+        stages: dict[str | int, list[Item]] = {}
+        for model in sorted(allowed_models(gpu, free, fleet.constraints, pinned)):
+            if worth[model] > 0 and sizes[model] <= room:
+                stage = stages.setdefault(group_of.get(model, model), [])
+                stage.append((sizes[model], worth[model]))
+        work += len(stages) * (_most_points(bins) + 2) * _entry_bytes(bins)
+        require(work <= LIMITS.row_work, "its points are too many: shorten it", TimeoutError)
+        _no_choice_exceeds_its_limit(list(stages.values()), bins)
+    tied = fleet.constraints
+    ignored = " (without: nodes)" if tied.together or tied.spread else ""
+    more = f"the points of the models exceed what GPUs and moves allow by {over}"
+    return PASSED, f"moves: {more}{ignored}"
 
 
-def _no_set_is_worth_more(worth: list[Item], bin: Bins, steps: int) -> None:
-    """Check that no set of items which fits the bin has more points than its limit."""
-    _, capacity, limit = bin
-    free = sum(points for size, points in worth if size == 0 and points > 0)
-    require(free <= limit, "models of more points than a GPU may hold fit it")
-    useful = sorted(
-        (item for item in worth if 0 < item[0] <= capacity and item[1] > 0), reverse=True
-    )
-    if useful:
-        bins = [(1, capacity, limit - free)]
-        work = _one_row_will_do(len(useful), bins, steps)
-        require(work, "its points are too large to be checked: use smaller ones", TimeoutError)
-        _no_set_exceeds_its_limit(useful, bins)
+def _costs(fleet: WholeFleet, relocation: Relocation) -> list[Fraction]:
+    return [relocation.costs[model] for model in fleet.sizes]
 
 
 def check_relocation(canonical_text: str, relocation_text: str, refute: Refute = refute) -> Report:

@@ -112,6 +112,9 @@ def check_constrained(seed: int) -> None:
     for row in made.rows:
         assert row.max_kvpr == min(value for cost, value in costs if cost <= row.budget)
         assert row.proved
+        assert row.certificate is not None
+        report = verify_texts(canonical_fleet(instance), row.certificate.to_json())
+        assert report.exit_code == (0 if row.certified else 3), str(report)
 
 
 @pytest.mark.parametrize("seed", range(8))

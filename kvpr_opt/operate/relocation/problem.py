@@ -16,6 +16,7 @@ from functools import cached_property
 import numpy as np
 
 from kvpr_opt._types import BoolArray, Ints
+from kvpr_opt.problem.constrained import ConstrainedInstance
 from kvpr_opt.problem.instance import Instance
 from kvpr_opt.problem.placement import Placement
 from kvpr_opt.problem.scaled import Threshold, fit_range
@@ -106,29 +107,39 @@ class RelocationQuestion:
 
     @cached_property
     def allowed(self) -> BoolArray:
-        """Whether a model may run on a GPU, and fits it alone: shape (models, GPUs)."""
+        """Whether a model may run on a GPU, and fits it alone: shape (models, GPUs).
+
+        A pinned model is an item without size on its GPU: its size is off the capacity.
+        """
         fits = np.asarray(self.sizes[:, None] <= self.capacities)
-        for model, gpus in self.problem.instance.constraints.admissible.items():
-            others = sorted(set(range(len(self.capacities))) - gpus)
-            fits[model, others] = False
+        scaled = self.problem.instance.scaled
+        if isinstance(scaled, ConstrainedInstance):
+            for number, group in enumerate(scaled.classes):
+                fits[list(group.models)] &= scaled.allowed[:, number]
+            for model, gpu in scaled.pinned.items():
+                fits[model] = False
+                fits[model, gpu] = True
         return fits
 
     @cached_property
     def stages(self) -> tuple[tuple[int, ...], ...]:
         """Models of which a GPU takes one at most, group after group; most are alone.
 
-        A model in several groups is in the first of them only: a relaxation, which keeps
-        every bound valid.
+        A model in several groups is in the largest of them only, the first of these: a
+        relaxation, which keeps every bound valid.
         """
-        seen: set[int] = set()
-        stages = []
-        for group in self.problem.instance.constraints.apart:
-            members = tuple(model for model in group.models if model not in seen)
-            seen.update(members)
-            if members:
-                stages.append(members)
-        alone = (model for model in range(len(self.sizes)) if model not in seen)
-        return (*stages, *((model,) for model in alone))
+        scaled = self.problem.instance.scaled
+        groups = scaled.free_groups if isinstance(scaled, ConstrainedInstance) else ()
+        group_of: dict[int, int] = {}
+        for number, group in enumerate(groups):
+            for model in group:
+                if model not in group_of or len(group) > len(groups[group_of[model]]):
+                    group_of[model] = number
+        stages: dict[tuple[bool, int], list[int]] = {}
+        for model in range(len(self.sizes)):
+            key = (True, group_of[model]) if model in group_of else (False, model)
+            stages.setdefault(key, []).append(model)
+        return tuple(map(tuple, stages.values()))
 
     @cached_property
     def at_home(self) -> BoolArray:
