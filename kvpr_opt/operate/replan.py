@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 from kvpr_opt.certificates.evidence import SolverClaim
 from kvpr_opt.errors import InputError, InvalidPlacementError, check_known
@@ -14,12 +15,14 @@ from kvpr_opt.operate.current import Given, home_of
 from kvpr_opt.operate.plan import Plan, plan_moves
 from kvpr_opt.operate.relocation.certificate import RelocationCertificate, certify_row
 from kvpr_opt.operate.relocation.problem import NOWHERE, RelocationProblem
-from kvpr_opt.operate.relocation.tradeoff import Row, TradeOff
 from kvpr_opt.problem.exact import relative_gap, to_fraction
 from kvpr_opt.problem.instance import Instance, Number
 from kvpr_opt.problem.placement import Placement
 from kvpr_opt.result import Result
 from kvpr_opt.solve import solve
+
+if TYPE_CHECKING:
+    from kvpr_opt.operate.relocation.tradeoff import Row
 
 #: What moving can be counted in.
 COSTS = ("moves", "memory", "move_cost")
@@ -202,7 +205,9 @@ def replan(
     share = None if time_limit is None else max(_SHARE * time_limit, 0.001)
     optimum = solve(instance, time_limit=share, seed=seed)
     bound = Fraction(0) if optimum.lower_bound is None else optimum.lower_bound
+    # Imported here: a solver takes longer to load than the package.
     from formulations.registry import relocation
+    from kvpr_opt.operate.relocation.tradeoff import TradeOff
 
     finder = relocation(instance, problem.home, problem.costs, seed=seed)
     trade_off = TradeOff(problem, budgets, bound, finder, limits)

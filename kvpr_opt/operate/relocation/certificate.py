@@ -10,15 +10,17 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kvpr_opt.certificates.canonical import digest
 from kvpr_opt.certificates.evidence import SolverClaim
 from kvpr_opt.operate.relocation.problem import NOWHERE, RelocationProblem
-from kvpr_opt.operate.relocation.tradeoff import Row
 from kvpr_opt.problem.exact import fraction_text
 from kvpr_opt.result import Result
 from kvpr_opt.verify import RELOCATION_SCHEMA
+
+if TYPE_CHECKING:
+    from kvpr_opt.operate.relocation.tradeoff import Row
 
 
 @dataclass(frozen=True)
