@@ -214,3 +214,65 @@ def test_where_models_run_has_to_be_said() -> None:
         replan(instance, current, max_cost=-2, cost="memory")
     with pytest.raises(InputError, match="cost 'time' is not known"):
         replan(instance, current, cost="time")
+
+
+def _mutated(draw: random.Random, data: dict[str, object]) -> dict[str, object]:
+    """The same claim with one or two numbers, homes or costs changed."""
+    made = json.loads(json.dumps(data))
+    for _ in range(draw.choice([1, 1, 2])):
+        where = draw.choice(["budget", "value", "points", "limits", "price", "home", "cost"])
+        bounds = [b for b in made["bounds"] if b["proof"]["kind"] == "moves"]
+        if where == "budget":
+            made["budget"] = str(draw.randint(0, 4))
+        elif where == "home":
+            made["home"][draw.choice(list(made["home"]))] = f"g{draw.randint(0, 1)}"
+        elif where == "cost":
+            made["costs"][draw.choice(list(made["costs"]))] = str(draw.randint(0, 2))
+        elif bounds:
+            bound = draw.choice(bounds)
+            if where == "value":
+                bound["value"] = str(Fraction(draw.randint(1, 40), draw.randint(1, 12)))
+            else:
+                key = {"points": "models", "limits": "gpus"}.get(where, "price")
+                numbers = bound["proof"][key].split(" ")
+                place = draw.randrange(len(numbers))
+                numbers[place] = str(max(0, int(Fraction(numbers[place])) + draw.randint(-3, 3)))
+                bound["proof"][key] = " ".join(numbers)
+    return made  # type: ignore[no-any-return]
+
+
+def check_mutations(seed: int, claims: int) -> int:
+    """Whatever the checker accepts is true by brute force; how many mutated claims it accepts."""
+    draw = random.Random(seed)
+    instance, current = small_fleet(seed)
+    made = replan(instance, current, max_moves=3, time_limit=30)
+    canonical = canonical_fleet(instance)
+    every = all_placements(instance)
+    accepted = 0
+    for _ in range(claims):
+        row = draw.choice(made.rows)
+        assert row.certificate is not None
+        data = _mutated(draw, dict(row.certificate.data))
+        if exit_code(canonical, data) != 0:
+            continue
+        accepted += 1
+        homes, costs = data["home"], data["costs"]
+        assert isinstance(homes, dict)
+        assert isinstance(costs, dict)
+        for placement in every:
+            moved = (m for m, g in placement.assignment.items() if homes.get(m, g) != g)
+            if sum(Fraction(costs[m]) for m in moved) <= Fraction(str(data["budget"])):
+                for bound in data["bounds"]:  # type: ignore[attr-defined]
+                    assert bound["value"] != "infinite"
+                    assert placement.max_kvpr >= Fraction(bound["value"])
+    return accepted
+
+
+def test_no_mutated_claim_is_accepted_that_is_false() -> None:
+    assert sum(check_mutations(seed, 100) for seed in range(4)) > 20
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(200))
+def test_no_mutated_claim_of_many_is_accepted_that_is_false(seed: int) -> None:
+    check_mutations(seed, 250)
