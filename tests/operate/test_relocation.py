@@ -117,7 +117,8 @@ def check_constrained(seed: int) -> None:
         assert report.exit_code == (0 if row.certified else 3), str(report)
 
 
-@pytest.mark.parametrize("seed", range(8))
+# Of the last two, sets were missed that have a model worth less than nothing.
+@pytest.mark.parametrize("seed", [*range(6), 103, 365])
 def test_rows_keep_to_the_constraints(seed: int) -> None:
     check_constrained(seed)
 

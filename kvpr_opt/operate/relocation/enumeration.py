@@ -59,7 +59,9 @@ def sets_within(
     steps = 0
     for gpu, most_worth in enumerate(points.gpus):
         need = most_worth - spare
-        stages, tables = _prefix_tables(question, worth[:, gpu], gpu, max(need, 0))
+        # A model that is worth less than nothing here may be taken: the rest must make up for it,
+        # and no set is worth more than `most_worth`.
+        stages, tables = _prefix_tables(question, worth[:, gpu], gpu, most_worth)
         stack: list[tuple[int, int, int, tuple[int, ...]]] = [
             (len(stages), int(question.capacities[gpu]), need, ())
         ]
