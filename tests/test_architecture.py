@@ -152,6 +152,7 @@ def test_the_package_reaches_the_formulations_only_through_their_registry() -> N
     "module",
     [
         "kvpr_opt.verify",
+        "kvpr_opt.audit.import_watch",
         "kvpr_opt.audit.watchdog",
         "kvpr_opt.programs.contract",
     ],
