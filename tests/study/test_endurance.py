@@ -136,11 +136,12 @@ def test_signals_at_random_moments_leave_nothing_half_done(tmp_path: Path) -> No
         heeded = heeds(process.pid, sent)
         process.send_signal(sent)
         _, err = process.communicate(timeout=10)
+        print(number, sent.name, process.returncode, flush=True)
         codes[process.returncode] = codes.get(process.returncode, 0) + 1
         if "Traceback" in err:
-            # Only where Python itself was still starting, or a worker was left with half of
+            # Only while Python itself was starting, or in a worker that was left with half of
             # what it was to be told.
-            assert "kvpr_opt" not in err or sent == signal.SIGKILL, err
+            assert not re.search(r"kvpr_opt/(cli|study)", err) or sent == signal.SIGKILL, err
         elif sent == signal.SIGKILL:
             assert process.returncode == -sent
         else:
