@@ -17,10 +17,10 @@ from typing import Any
 
 from kvpr_opt.errors import InputError
 from kvpr_opt.files.source import read_text
-from kvpr_opt.files.text import error_text, one_line
 from kvpr_opt.problem.instance import Instance
 from kvpr_opt.programs import contract
 from kvpr_opt.programs.benchmark import as_place
+from kvpr_opt.text import error_text, one_line
 
 #: The prefix of methods that are functions in a module.
 PREFIX = "python:"
@@ -74,7 +74,7 @@ def program_of(reference: str, folder: str) -> UserHeuristic:
     path = os.path.abspath(os.path.join(folder, reference))
     source = read_text(path)
     try:
-        contract.contract_of(source.encode("utf-8"), path)
+        contract.contract_of(source, path)
     except SyntaxError as error:
         line = "" if error.lineno is None else f"line {error.lineno}"
         raise InputError(f"not Python: {error.msg}", place=line, source=reference) from None
@@ -98,7 +98,7 @@ def load(program: UserHeuristic) -> Heuristic:
         return _as_place(getattr(function, "__name__", ""), function)
     # A new module each time: nothing that it remembers of one fleet helps with the next.
     name = f"_heuristic_{program.sha256[:16]}"
-    module = contract.load_module(program.source.encode("utf-8"), program.path, name)
+    module = contract.load_module(program.source, program.path, name)
     found = contract.function_of(module)
     if found is None:
         raise InputError(contract.MISSING, source=program.reference)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from small_fleets import fleet
 
-from kvpr_opt import Status, heuristics, random_instance
+from kvpr_opt import GPU, LLM, Instance, Status, heuristics, random_instance
 from kvpr_opt.errors import InputError, InvalidPlacementError
 from kvpr_opt.heuristics.plan import POSITIONS
 from kvpr_opt.study import baselines
@@ -227,6 +227,15 @@ def compute_model_placement(gpu_num, models):
     assert result.placement is not None
     assert result.placement.gpu_of == (1, 0)
     assert result.max_kvpr == Fraction(1, 5)
+
+
+def test_a_line_on_the_encoding_of_a_file_changes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text(
+        "# -*- coding: latin-1 -*-\ndef place(instance): return {'m\u00f6del': 'g'}\n", "utf-8"
+    )
+    method = Method("own", 5, program=program_of("own.py", str(tmp_path)))
+    one = Instance([GPU("g", 10)], [LLM("m\u00f6del", size=1, pressure=1)])
+    assert place(one, method).max_kvpr == Fraction(1, 9)
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,8 @@ VERSIONS = {
     "precise": (1, 40, "d453bc663110f006"),
     "mixed": (1, 40, "126ec2ff6f022ff9"),
     "paper": (1, 10, "0916e7dae2faecef"),
+    "evolve-train": (1, 14, "2daa98d576ae27d9"),
+    "evolve-held-out": (1, 18, "6337059cc7d22a98"),
 }
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from kvpr_opt._types import Ints
-from kvpr_opt.limits import Limits
+from kvpr_opt.limits import LimitsView
 from kvpr_opt.patterns.lp.central_generation import BrokenDown, CentralGeneration
 from kvpr_opt.patterns.lp.dual import most_by_type, refuted_at_once, rounded
 from kvpr_opt.patterns.lp.master import LPSolution, Master
@@ -37,6 +37,9 @@ _SMOOTHING = 0.4
 #: method: they need far fewer rounds, but each factorises a dense matrix of that size.
 _CENTRAL_FROM, _CENTRAL_UP_TO = 150, 1_500
 
+#: GPU types up to which they are: each has columns of its own for every class.
+_CENTRAL_TYPES = 8
+
 #: Patterns sampled for each class and type: for the first question, the next ones, and the rest.
 _SAMPLES = (10, 5, 5, 2)
 
@@ -50,7 +53,8 @@ _TOLERANCE = 1e-9
 def _is_central(question: PackingQuestion) -> bool:
     """Whether column generation with central duals is worth its rounds."""
     classes = int((question.counts > 0).sum())
-    return _CENTRAL_FROM <= classes <= _CENTRAL_UP_TO
+    types = int((question.multiplicities > 0).sum())
+    return _CENTRAL_FROM <= classes <= _CENTRAL_UP_TO and types <= _CENTRAL_TYPES
 
 
 class PatternLP:
@@ -74,7 +78,11 @@ class PatternLP:
         self._master = Master(self.pool, len(scaled.classes), len(scaled.types))
 
     def decide(
-        self, question: PackingQuestion, limits: Limits, *, precision: Precision = Precision.FULL
+        self,
+        question: PackingQuestion,
+        limits: LimitsView,
+        *,
+        precision: Precision = Precision.FULL,
     ) -> Relaxed:
         """Answer the relaxation of a question about a whole fleet or a part of one.
 
@@ -97,16 +105,15 @@ class PatternLP:
         return outcome
 
     def _decide_centrally(
-        self, question: PackingQuestion, limits: Limits, precision: Precision
+        self, question: PackingQuestion, limits: LimitsView, precision: Precision
     ) -> Relaxed | BrokenDown:
         """Answer by column generation with central duals, from a sample of patterns."""
         self._add_single_items(question)
-        known = self.pool.size if self._recent is not None else 0
         each = _SAMPLES[min(self._sampled, len(_SAMPLES) - 1)]
-        self.pool.add(*sample_patterns(question, each=each, seed=self._sampled))
+        places = self.pool.add(*sample_patterns(question, each=each, seed=self._sampled))
         self._sampled += 1
         if self._recent is not None:
-            self._recent = np.concatenate([self._recent, np.arange(known, self.pool.size)])
+            self._recent = np.union1d(self._recent, places)
         generation = CentralGeneration(question, self.pool, self._recent, limits, precision)
         answer = generation.run()
         self._recent = generation.active
@@ -125,7 +132,7 @@ class PatternLP:
         return part
 
     def duals(
-        self, question: PackingQuestion, limits: Limits, precision: Precision = Precision.FINE
+        self, question: PackingQuestion, limits: LimitsView, precision: Precision = Precision.FINE
     ) -> tuple[Ints, Ints] | DualValues | None:
         """Optimal duals, nearly: integer values by class and the most by type.
 
@@ -148,7 +155,7 @@ class PatternLP:
         return None if most is None else (values, most)
 
     def _generate(
-        self, question: PackingQuestion, limits: Limits, precision: Precision, *, stop_at: float
+        self, question: PackingQuestion, limits: LimitsView, precision: Precision, *, stop_at: float
     ) -> LPSolution | DualValues:
         """Rounds of master and pricing until the factor is low enough or nothing prices out."""
         self._add_single_items(question)
@@ -182,7 +189,7 @@ class PatternLP:
                     left = left[1:]
 
     def _price_round(
-        self, question: PackingQuestion, duals: Duals, best: Duals, grid: Grid, limits: Limits
+        self, question: PackingQuestion, duals: Duals, best: Duals, grid: Grid, limits: LimitsView
     ) -> tuple[int, Duals] | DualValues:
         """The number of patterns added for the duals, and the best duals known; or a proof.
 
