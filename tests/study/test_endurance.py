@@ -125,13 +125,18 @@ def test_signals_at_random_moments_leave_nothing_half_done(tmp_path: Path) -> No
     chance = random.Random(0)
     before: tuple[str, ...] = ()
     codes: dict[int, int] = {}
+    run = command(spec, "-o", killed, "--jobs", 2)
+    with subprocess.Popen(run, stderr=subprocess.DEVNULL, env=environment) as process:
+        began = time.monotonic()
+        while lines(killed) < 1:
+            assert process.poll() is None
+            time.sleep(0.01)
+        horizon = 2 * (time.monotonic() - began)
+        process.kill()
     for number in range(RANDOM_KILLS):
-        process = subprocess.Popen(
-            command(spec, "-o", killed, "--jobs", 2), stderr=subprocess.PIPE, text=True,
-            env=environment,
-        )  # fmt: skip
+        process = subprocess.Popen(run, stderr=subprocess.PIPE, text=True, env=environment)
         # At any moment: while it is loading, while workers are, and at work.
-        time.sleep(chance.uniform(0, 4))
+        time.sleep(chance.uniform(0, horizon))
         sent = SIGNALS[number % len(SIGNALS)]
         heeded = heeds(process.pid, sent)
         process.send_signal(sent)
