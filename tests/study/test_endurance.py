@@ -126,13 +126,13 @@ def test_signals_at_random_moments_leave_nothing_half_done(tmp_path: Path) -> No
     before: tuple[str, ...] = ()
     codes: dict[int, int] = {}
     run = command(spec, "-o", killed, "--jobs", 2)
-    with subprocess.Popen(run, stderr=subprocess.DEVNULL, env=environment) as process:
+    with subprocess.Popen(run, stderr=subprocess.DEVNULL, env=environment) as first:
         began = time.monotonic()
         while lines(killed) < 1:
-            assert process.poll() is None
+            assert first.poll() is None
             time.sleep(0.01)
         horizon = 2 * (time.monotonic() - began)
-        process.kill()
+        first.kill()
     for number in range(RANDOM_KILLS):
         process = subprocess.Popen(run, stderr=subprocess.PIPE, text=True, env=environment)
         # At any moment: while it is loading, while workers are, and at work.
