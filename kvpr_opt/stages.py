@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from kvpr_opt import heuristics
-from kvpr_opt.certificates.evidence import DualVector
+from kvpr_opt.certificates.evidence import ConstrainedVector, DualVector
 from kvpr_opt.errors import NumericalError
 from kvpr_opt.limits import Limits
 from kvpr_opt.problem.constrained import ConstrainedInstance
@@ -51,15 +51,17 @@ STAGES: tuple[str, ...] = (*OWN_STAGES, *heuristics.STAGES)
 PATTERN_METHODS = ("auto", "branch_and_price")
 OWN_METHODS = ("auto", "heuristic", "branch_and_price")
 
-#: Rounds (of 2 to 10 ms) of the compiled local search before the pattern engine; at first,
-#: where its first question may end the run.
-FIRST_ROUNDS, ROUNDS = 3, 20
+#: The compiled local search before the pattern engine, and after its first questions, where
+#: those leave a gap: rounds of 2 to 10 ms, and constructions for large fleets that come before.
+SEARCHES = ((20, 0),)
+SPARSE_SEARCHES = ((3, 0), *SEARCHES)
+LARGE_SEARCHES = ((20, 4), (400, 12))
 
-#: Models a GPU up to which that question mostly ends the run.
+#: Models a GPU up to which the first question mostly ends the run.
 SPARSE = 2
 
-#: GPUs from which the large-scale construction comes first, and the rounds are more.
-FILL_FROM, MANY_ROUNDS = 200, 400
+#: GPUs from which constructions are worth it.
+CONSTRUCT_FROM = 200
 
 #: Relative gap at which the pattern engine stops where it does not see all models.
 BLIND_GAP = Fraction(1, 2**20)
@@ -139,7 +141,7 @@ class SolveRun:
         skip = self._skip_in_heuristic
         if self._large and self._method in PATTERN_METHODS and self._ready("local search"):
             # The compiled construction does in a second what the other stages do in ten.
-            skip = skip.union(heuristics.STAGES).difference({"greedy"} - self._skip)
+            skip = skip.union(heuristics.STAGES).difference(heuristics.FIRST_STAGES - self._skip)
         outcome = heuristics.run(
             self.tracker.instance,
             skip=skip,
@@ -242,20 +244,19 @@ class SolveRun:
         too_large = beyond_patterns(counts, len(scaled.types))
         if too_large:
             self._remark("pattern_engine", f"left out: {too_large}")
-        rounds = [MANY_ROUNDS] if self._large else [ROUNDS]
-        if self._sparse:
-            rounds.insert(0, FIRST_ROUNDS)
+        searches = LARGE_SEARCHES if self._large else SPARSE_SEARCHES if self._sparse else SEARCHES
+        waiting = list(searches)
 
         def search_on() -> None:
-            if rounds:
-                self._compiled_search(rounds.pop(0))
+            if waiting:
+                self._compiled_search(*waiting.pop(0))
 
         search_on()
         if not too_large:
             self._pattern_engine(search_on)
         search_on()  # if the engine had no use for it
 
-    def _compiled_search(self, rounds: int) -> None:
+    def _compiled_search(self, rounds: int, constructions: int) -> None:
         # The compiled moves know no constraints.
         if "compiled_search" in self._skip or self.tracker.done or self._constrained:
             return
@@ -265,9 +266,13 @@ class SolveRun:
 
         self.tracker.enter("compiled local search")
         instance, limits = self.tracker.instance, self.tracker.limits
-        if self._large:
+        if constructions:
             local_search.construct(
-                instance, seed=self._seed, limits=limits, on_improvement=self._offer_compiled
+                instance,
+                seed=self._seed,
+                limits=limits,
+                attempts=constructions,
+                on_improvement=self._offer_compiled,
             )
         local_search.search(
             instance,
@@ -292,7 +297,7 @@ class SolveRun:
 
     @property
     def _large(self) -> bool:
-        return len(self.tracker.instance.gpus) >= FILL_FROM
+        return len(self.tracker.instance.gpus) >= CONSTRUCT_FROM
 
     @property
     def _sparse(self) -> bool:
@@ -366,7 +371,9 @@ class SolveRun:
         bound, limits = self.tracker.bound, self.tracker.limits
         if bound is None or limits.stopped:
             return
-        if bound.evidence.certified and not isinstance(bound.evidence, DualVector):
+        if bound.evidence.certified and not isinstance(
+            bound.evidence, DualVector | ConstrainedVector
+        ):
             return
         # Imported here: fleets settled by simple bounds need no compiled code.
         from kvpr_opt import kernels

@@ -14,6 +14,7 @@ import random
 import subprocess
 import sys
 import threading
+from fractions import Fraction
 from functools import cache
 from pathlib import Path
 
@@ -24,8 +25,12 @@ from kvpr_opt.limits import Limits
 from kvpr_opt.patterns.cover.bitpacking import Fields
 from kvpr_opt.patterns.cover.enumeration import WasteBudget, enumerate_patterns
 from kvpr_opt.patterns.engine import PatternEngine
+from kvpr_opt.patterns.lp.central_generation import CentralGeneration
+from kvpr_opt.patterns.lp.column_generation import PatternLP
 from kvpr_opt.patterns.lp.dual import Bundles
 from kvpr_opt.patterns.lp.knapsack_by_value import best_of_all
+from kvpr_opt.patterns.lp.pricing import Precision
+from kvpr_opt.patterns.lp.sampling import sample_patterns
 from kvpr_opt.patterns.problem import PackingQuestion
 from kvpr_opt.problem.instance import GPU, LLM, Instance
 from kvpr_opt.search.bounds import volume_bound
@@ -54,16 +59,20 @@ def warm_up() -> None:
         tracker = Tracker(fleet, Limits())
         tracker.raise_bound(volume_bound(fleet.scaled), "volume bound")
         PatternEngine(tracker).run()
-    _of_large_fleets(PackingQuestion.of(fleet.scaled, fleet.scaled.finite()))
+    threshold = fleet.scaled.at_most(Fraction(volume_bound(fleet.scaled).value))
+    _of_large_fleets(fleet, PackingQuestion.of(fleet.scaled, threshold))
     kernels.set_ready("patterns")
     local_search.warm_up()
     kernels.set_ready("local search")
 
 
-def _of_large_fleets(question: PackingQuestion) -> None:
+def _of_large_fleets(fleet: Instance, question: PackingQuestion) -> None:
     """Call what only fleets need that are too large for whole tables and for pairs of halves."""
     sizes = WasteBudget.of(question, question.sizes, question.capacities)
     enumerate_patterns(question, Fields.of(question.counts), [sizes], 1, Limits())
+    lp = PatternLP(fleet.scaled)
+    lp.pool.add(*sample_patterns(question, each=1, seed=0))
+    CentralGeneration(question, lp.pool, None, Limits(), Precision.FULL).run()
     items = Bundles.of(question, question.counts > 0)
     worth = np.ones_like(items.sizes)
     most = np.zeros_like(question.capacities)

@@ -37,6 +37,7 @@ from contextlib import nullcontext
 from fractions import Fraction
 from itertools import count
 
+from kvpr_opt.patterns.bracket import Bracket
 from kvpr_opt.patterns.lp.column_generation import PatternLP
 from kvpr_opt.patterns.lp.pricing import Precision
 from kvpr_opt.patterns.primal import assisted, dive_low, lower
@@ -129,7 +130,9 @@ class PatternEngine:
         self._find_first()
         if self._tracker.done or self._tracker.incumbent is None:
             return
-        if "lp_bound" not in self._skip:
+        if self._units > _SEARCHABLE and "lp_bound" not in self._skip:
+            Bracket(attempts).close()
+        elif "lp_bound" not in self._skip:
             attempts.relax(self._scaled.below(attempts.high), Precision.FINE)
         if self._local_search is not None and not self._tracker.done:
             self._local_search()
