@@ -9,7 +9,7 @@ PINS := $(shell $(PYTHON) -c "import sys; print('-c .ci/constraints.txt' if (3, 
 # Percent of lines that the suite runs, at least.
 FLOOR := 90
 
-.PHONY: demo test slow mutants coverage lint format notebooks pair wheel dist clean
+.PHONY: demo test slow mutants coverage lint types format notebooks pair wheel dist clean
 
 demo: $(VENV)/.installed ## Place a small fleet, with its certificate, and check the certificate.
 	$(BIN)/kvpr-opt solve examples/small_fleet.yaml --certificate $(VENV)/demo-certificate.json
@@ -35,6 +35,10 @@ lint: $(VENV)/.installed-dev
 coverage: $(VENV)/.installed-dev ## The suite with its coverage, which has a floor; a third slower than test.
 	$(BIN)/kvpr-opt warmup
 	$(BIN)/python -m pytest -n auto --cov --cov-report=term:skip-covered --cov-fail-under=$(FLOOR)
+
+types: $(VENV)/.installed-dev ## Types of the package and of its tests.
+	$(BIN)/mypy
+	$(BIN)/mypy --config-file tests/mypy.ini
 
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff format .
