@@ -12,6 +12,7 @@ Fraction(9, 320)
 """
 
 from kvpr_opt._interrupt import exit_interrupted, is_command, treat_stop_signals_alike
+from kvpr_opt._version import __version__ as __version__
 
 try:
     if is_command():

@@ -21,6 +21,7 @@ PACKAGES = {
 #: Modules and packages at the top level, from the lowest layer up: each may import only from
 #: those before it.
 ORDER = [
+    "_version",
     "exit_codes",
     "_interrupt",
     "verify",

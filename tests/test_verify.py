@@ -16,7 +16,15 @@ from pathlib import Path
 import pytest
 
 from kvpr_opt.problem.exact import farey_below
-from kvpr_opt.verify import FAILED, NOT_CHECKABLE, PASSED, WholeFleet, check, threshold
+from kvpr_opt.verify import (
+    FAILED,
+    NOT_CHECKABLE,
+    PASSED,
+    Constraints,
+    WholeFleet,
+    check,
+    threshold,
+)
 
 CHECKER = Path(check.__code__.co_filename)
 
@@ -130,7 +138,9 @@ def trap():
 def below(value, largest):
     """The threshold below a value, on one GPU and under more pressure than the value says."""
     pressure = math.ceil(value) + 1
-    return threshold(WholeFleet({"g": largest}, {"m": 0}, {"m": pressure}, Fraction(1)), value)
+    anywhere = Constraints({}, [], [], [], {"g": "g"})
+    fleet = WholeFleet({"g": largest}, {"m": 0}, {"m": pressure}, Fraction(1), anywhere)
+    return threshold(fleet, value)
 
 
 def test_fraction_below_by_trying_every_denominator():
