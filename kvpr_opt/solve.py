@@ -215,7 +215,7 @@ def _result(run: SolveRun, message: str, parameters: dict[str, Any]) -> Result:
         lower_bound=tracker.bound_value,
         certified=tracker.bound is not None and made.certified,
         stop_reason=reason,
-        message="; ".join(filter(None, [message, made.remark])),
+        message="; ".join(filter(None, [message, *run.remarks, made.remark])),
         certificate=certificate,
         seconds=tracker.limits.elapsed,
         parameters=parameters,

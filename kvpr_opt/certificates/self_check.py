@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from kvpr_opt.certificates.certificate import Certificate, Report, verify
 from kvpr_opt.certificates.evidence import (
+    ConstrainedVector,
     DualVector,
     Evidence,
     LowerBound,
@@ -16,6 +17,7 @@ from kvpr_opt.certificates.evidence import (
 )
 from kvpr_opt.errors import SolverError
 from kvpr_opt.limits import Limits
+from kvpr_opt.problem.constrained import ConstrainedInstance
 from kvpr_opt.problem.instance import Instance
 from kvpr_opt.problem.scaled import ScaledInstance
 from kvpr_opt.verify import LIMITS
@@ -94,7 +96,7 @@ def seconds_to_check(instance: Instance, bounds: list[LowerBound]) -> float:
         _seconds_for_points(scaled, bound.value, evidence)
         for bound in bounds
         for scaled, evidence in [_counted_in(instance, bound.evidence)]
-        if isinstance(evidence, DualVector)
+        if isinstance(evidence, DualVector | ConstrainedVector)
     )
     return vectors + (len(instance.models) + len(instance.gpus)) / _NAMES
 
@@ -116,9 +118,14 @@ def _counted_in(instance: Instance, evidence: Evidence) -> tuple[ScaledInstance,
 
 
 def _seconds_for_points(
-    scaled: ScaledInstance, value: Fraction | float, vector: DualVector
+    scaled: ScaledInstance, value: Fraction | float, vector: DualVector | ConstrainedVector
 ) -> float:
     """Estimate the time for points alone: one row, changed by each model, or a search."""
     threshold = scaled.below(value)
-    work = vector.row_work(max(scaled.packing(threshold).capacities))
+    room = max(scaled.packing(threshold).capacities)
+    if isinstance(vector, ConstrainedVector):
+        assert isinstance(scaled, ConstrainedInstance), "a vector of a fleet with constraints"
+        work = vector.row_work(room, int(scaled.rules.profile_of.max()) + 1)
+    else:
+        work = vector.row_work(room)
     return LIMITS.table_bytes / _BYTES + _SETS_SECONDS if work is None else work / _BYTES

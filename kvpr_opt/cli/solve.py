@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -33,6 +35,9 @@ def command(
     ] = None,
     certificate: Annotated[
         str | None, typer.Option("--certificate", metavar="F", help="Write the certificate.")
+    ] = None,
+    html: Annotated[
+        str | None, typer.Option("--html", metavar="F", help="Write a page to look at.")
     ] = None,
     gpus: Gpus = None,
     memory: Memory = None,
@@ -66,12 +71,12 @@ def command(
     2 bad input, 3 stopped before that, 4 no placement exists.
     """
     limit = seconds(time_limit)
-    check_apart(fleet, output=output, certificate=certificate)
-    for path in (output, certificate):
+    check_apart(fleet, output=output, certificate=certificate, html=html)
+    for path in (output, certificate, html):
         if path is not None:
             check_writable(path)
     instance = read_fleet(fleet, gpus, memory)
-    console = screen(to_stderr="-" in (output, certificate), quiet=quiet)
+    console = screen(to_stderr="-" in (output, certificate, html), quiet=quiet)
     with (
         naming_options("gap", "method", "seed", "threads", "skip"),
         LiveStatus(console, limit) as live,
@@ -93,25 +98,34 @@ def command(
             show(console, result)
         finally:
             # Also where the reader of the screen has gone.
-            _write(result, output, certificate)
+            _write(result, output, certificate, html)
     raise typer.Exit(exit_code(result))
 
 
-def _write(result: Result, output: str | None, certificate: str | None) -> None:
-    """Write both files, even where one of them fails: the answer may have taken hours."""
-    failures: list[InputError | BrokenPipeError] = []
+def _write(result: Result, output: str | None, certificate: str | None, html: str | None) -> None:
+    """Write all files, even where one of them fails: the answer may have taken hours."""
+    writers: list[Callable[[], None]] = []
     if output is not None:
-        try:
-            write_result(result, output)
-        except (InputError, BrokenPipeError) as error:
-            failures.append(error)
+        writers.append(partial(write_result, result, output))
     if certificate is not None and result.certificate is not None:
+        writers.append(partial(write_text, certificate, result.certificate.to_json()))
+    if html is not None:
+        writers.append(partial(_write_page, result, html))
+    failures: list[InputError | BrokenPipeError] = []
+    for write in writers:
         try:
-            write_text(certificate, result.certificate.to_json())
+            write()
         except (InputError, BrokenPipeError) as error:
             failures.append(error)
     if failures:
         raise failures[0]
+
+
+def _write_page(result: Result, path: str) -> None:
+    # Few runs need it.
+    from kvpr_opt.integrations.result_page import result_page
+
+    write_text(path, result_page(result))
 
 
 def exit_code(result: Result) -> int:

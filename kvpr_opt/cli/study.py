@@ -102,13 +102,13 @@ def run(
     if not folder:
         raise InputError("no folder: pass --output or set 'output' in the file", source=spec)
     console = screen(quiet=quiet)
-    with _engine(jobs, address) as works, Record(folder) as record:
+    with _executor(jobs, address) as executor, Record(folder) as record:
         _remark(console, record.remarks)
         write_text(Path(folder) / SPEC_COPY, study.text)
         write_asked(folder, (run.key for run in study.runs))
         with LiveStudy(console, StudyProgress(len(study.runs))) as live:
             end = run_study(
-                study.runs, record, works, retry_failed=retry_failed, on_progress=live.update
+                study.runs, record, executor, retry_failed=retry_failed, on_progress=live.update
             )
     _tell(console, end, record)
     raise typer.Exit(3 if end.interrupted else 0)
@@ -116,10 +116,10 @@ def run(
 
 def _tell(console: Console, end: StudyProgress, record: Record) -> None:
     if end.reason:
-        console.print(end.reason, markup=False, soft_wrap=True)
+        console.print(printable(end.reason), markup=False, soft_wrap=True)
     console.print(
         f"{'stopped' if end.interrupted else 'done'}: {end.done} runs done, {end.failed} failed, "
-        f"{end.known} known before, {end.left} left; {record.path}",
+        f"{end.known} known before, {end.left} left; {printable(str(record.path))}",
         markup=False,
         soft_wrap=True,
     )
@@ -139,7 +139,7 @@ def _check_engine(engine: EngineName, jobs: int | None, address: str | None) -> 
         )
 
 
-def _engine(jobs: int | None, address: str | None) -> LocalExecutor | DaskExecutor:
+def _executor(jobs: int | None, address: str | None) -> LocalExecutor | DaskExecutor:
     if address is None:
         return LocalExecutor(jobs or 1)
     # Imported here: whoever has no cluster needs no Dask.

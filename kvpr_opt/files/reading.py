@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+from pathlib import Path
 
 from kvpr_opt.errors import InputError
 from kvpr_opt.files.csv_table import csv_table
 from kvpr_opt.files.fleet_unit import fleet_unit
 from kvpr_opt.files.json_tree import json_tree
+from kvpr_opt.files.model_folders import with_folders
 from kvpr_opt.files.records import MODEL_LISTS, check_model_keys, identical_gpus, models
 from kvpr_opt.files.schema import fleet
 from kvpr_opt.files.source import Format, format_of, label, read_text
@@ -47,10 +49,12 @@ def read_instance(
             "a CSV file has models only; give number and memory of the GPUs", source=source
         )
     text = read_text(path)
+    # Of standard input, "-", it is the current folder.
+    base = Path(path).parent
     try:
         if file_format == "csv":
-            return _csv_fleet(text, given or [])
-        return fleet(_tree(text, file_format), given)
+            return _csv_fleet(text, given or [], base)
+        return fleet(_tree(text, file_format), given, base)
     except InputError as error:
         raise error.within(source=source) from None
 
@@ -66,10 +70,12 @@ def _tree(text: str, file_format: Format) -> Tree:
     return yaml_tree(text)
 
 
-def _csv_fleet(text: str, gpus: list[GPU]) -> Instance:
+def _csv_fleet(text: str, gpus: list[GPU], base: Path) -> Instance:
     table = csv_table(text)
     check_model_keys(table.columns, "header")
-    rows = [(f"row {number}", _csv_record(values)) for number, values in table.rows]
+    rows = with_folders(
+        [(f"row {number}", _csv_record(values)) for number, values in table.rows], base
+    )
     unit = fleet_unit(None, [], rows, plain_gpus=True)
     made = models(rows, unit)
     try:

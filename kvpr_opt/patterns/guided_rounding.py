@@ -30,6 +30,9 @@ _WEIGHTY = 0.3
 #: The least share of the bins left that a step fixes.
 _STEP = 0.2
 
+#: The factor of the bins within which a vertex is a fractional packing.
+_TOLERANCE = 1e-7
+
 #: Weights within this of a whole number are one.
 _NEARLY = 1e-7
 
@@ -86,25 +89,42 @@ def _without(question: PackingQuestion, fixed: Packing) -> PackingQuestion:
 
 def _vertex(
     pool: PatternPool, question: PackingQuestion, weights: Floats, limits: Limits
-) -> tuple[Counts, Ints, Floats]:
-    """Patterns, types and weights of a vertex on the columns of most weight."""
-    number = _COLUMNS_EACH * int((question.counts > 0).sum()) + len(question.multiplicities)
-    columns = np.argsort(-weights, kind="stable")[:number]
-    columns = columns[weights[columns] > 0]
-    chosen = PatternPool(len(question.counts))
+) -> tuple[Counts, Ints, Floats] | None:
+    """Patterns, types and weights of a vertex on the columns of most weight that do."""
     present = question.counts > 0
-    counts = np.where(present, pool.counts[columns], 0).astype(np.int16)
-    chosen.add(counts, pool.types[columns])
-    master = Master(chosen, len(question.counts), len(question.multiplicities))
-    master.pose(question)
-    return chosen.counts, chosen.types, master.solve(limits).weights
+    number = _COLUMNS_EACH * int(present.sum()) + len(question.multiplicities)
+    columns = np.argsort(-weights, kind="stable")
+    columns = columns[weights[columns] > 0]
+    # Each item alone, in the largest bin that it may go to, so that every row can be met.
+    room = np.where(question.multiplicities > 0, question.capacities, -1)[:, None]
+    if question.rules is not None:
+        room = np.where(question.rules.allowed, room, -2)
+    home = np.broadcast_to(room, (len(room), len(present))).argmax(axis=0)[present]
+    alone = np.eye(len(present), dtype=np.int16)[present]
+    while not limits.stopped:
+        chosen = PatternPool(len(question.counts))
+        counts = np.where(present, pool.counts[columns[:number]], 0).astype(np.int16)
+        chosen.add(counts, pool.types[columns[:number]])
+        chosen.add(alone, home)
+        master = Master(chosen, len(question.counts), len(question.multiplicities))
+        master.pose(question)
+        solution = master.solve(limits)
+        if solution.factor <= 1 + _TOLERANCE:
+            return chosen.counts, chosen.types, solution.weights
+        if number >= len(columns):
+            return None
+        number *= 2
+    return None
 
 
 def _fix(
     lp: PatternLP, question: PackingQuestion, weights: Floats, limits: Limits
 ) -> Packing | None:
     """Bins of a vertex: the whole part of each weight, then those of most weight left."""
-    counts, types, values = _vertex(lp.pool, question, weights, limits)
+    vertex = _vertex(lp.pool, question, weights, limits)
+    if vertex is None:
+        return None
+    counts, types, values = vertex
     whole = np.floor(values + _NEARLY)
     rest = values - whole
     left, free = question.counts.copy(), question.multiplicities.copy()

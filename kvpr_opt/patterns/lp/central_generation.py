@@ -38,7 +38,7 @@ _FEW_BY_VALUE, _FEW_BY_LOAD = 60, 10
 _COLUMNS_EACH, _KEPT = 40, 0.65
 
 #: How far from the best duals known, towards those of the volume, the method starts.
-_INSIDE = 0.05
+_INSIDE = 0.2
 
 #: Loads of a table that is as short as one by value on a coarse grid.
 _SHORT_TABLE = 200_000
@@ -111,14 +111,14 @@ class CentralGeneration:
         A round takes as long as a dozen factors of a matrix of the size of the classes, and
         a table of the knapsack.
         """
-        question, known = self._question, self._pool.size
+        question = self._question
         for grid in (*COARSE[:1], *self._grids[:1]):
             priced = price(question, self._best, grid, self._limits)
             if isinstance(priced, DualValues):
                 return priced
             if priced is not None:
-                self._pool.add(priced.patterns, priced.types)
-        self.active = np.concatenate([self.active, np.arange(known, self._pool.size)])
+                places = self._pool.add(priced.patterns, priced.types)
+                self.active = np.union1d(self.active, places)
         self._choose_active()
         gap = 1.0
         for _ in range(_MAX_ROUNDS):
@@ -230,13 +230,13 @@ class CentralGeneration:
         return 0
 
     def _take(self, priced: Priced, duals: Duals) -> int:
-        """Add the patterns worth more than their bin; how many are new."""
+        """Add the patterns worth more than their bin; how many were not active."""
         worth = priced.patterns @ duals.by_class - duals.by_type[priced.types]
         good = worth > 1e-10 * float(duals.by_type.max())
-        before = self._pool.size
-        self._pool.add(priced.patterns[good], priced.types[good])
-        self.active = np.concatenate([self.active, np.arange(before, self._pool.size)])
-        return self._pool.size - before
+        before = len(self.active)
+        places = self._pool.add(priced.patterns[good], priced.types[good])
+        self.active = np.union1d(self.active, places)
+        return len(self.active) - before
 
     def _choose_active(self) -> None:
         """The patterns to start from: those that the question allows, the fullest of them."""
@@ -251,11 +251,8 @@ class CentralGeneration:
         self._keep(usable, np.maximum(waste, question.slack // question.bins))
 
     def _alone(self, patterns: Ints) -> NDArray[np.bool_]:
-        """Which patterns are one item in a bin of the largest type: they can meet all rows."""
-        question, pool = self._question, self._pool
-        room = np.where(question.multiplicities > 0, question.capacities, -1)
-        alone = pool.counts[patterns].sum(axis=1) == 1
-        return np.asarray(alone & (pool.types[patterns] == int(np.argmax(room))))
+        """Which patterns are one item: with them all rows can be met."""
+        return np.asarray(self._pool.counts[patterns].sum(axis=1) == 1)
 
     def _drop_columns(self, point: CentralPoint) -> None:
         """Keep the columns that are worth most, where there are too many."""

@@ -37,6 +37,9 @@ _SMOOTHING = 0.4
 #: method: they need far fewer rounds, but each factorises a dense matrix of that size.
 _CENTRAL_FROM, _CENTRAL_UP_TO = 150, 1_500
 
+#: GPU types up to which they are: each has columns of its own for every class.
+_CENTRAL_TYPES = 8
+
 #: Patterns sampled for each class and type: for the first question, the next ones, and the rest.
 _SAMPLES = (10, 5, 5, 2)
 
@@ -50,7 +53,8 @@ _TOLERANCE = 1e-9
 def _is_central(question: PackingQuestion) -> bool:
     """Whether column generation with central duals is worth its rounds."""
     classes = int((question.counts > 0).sum())
-    return _CENTRAL_FROM <= classes <= _CENTRAL_UP_TO
+    types = int((question.multiplicities > 0).sum())
+    return _CENTRAL_FROM <= classes <= _CENTRAL_UP_TO and types <= _CENTRAL_TYPES
 
 
 class PatternLP:
@@ -101,12 +105,11 @@ class PatternLP:
     ) -> Relaxed | BrokenDown:
         """Answer by column generation with central duals, from a sample of patterns."""
         self._add_single_items(question)
-        known = self.pool.size if self._recent is not None else 0
         each = _SAMPLES[min(self._sampled, len(_SAMPLES) - 1)]
-        self.pool.add(*sample_patterns(question, each=each, seed=self._sampled))
+        places = self.pool.add(*sample_patterns(question, each=each, seed=self._sampled))
         self._sampled += 1
         if self._recent is not None:
-            self._recent = np.concatenate([self._recent, np.arange(known, self.pool.size)])
+            self._recent = np.union1d(self._recent, places)
         generation = CentralGeneration(question, self.pool, self._recent, limits, precision)
         answer = generation.run()
         self._recent = generation.active

@@ -27,7 +27,11 @@ from kvpr_opt.patterns.lp.cholesky import factorise, solve_factorised
 _MAX_ITERATIONS = 80
 
 #: Share of the way to the boundary that a step goes.
-_STEP_SHARE = 0.99
+_STEP_SHARE = 0.995
+
+#: Corrections of a direction at most; how much further it is to go, how much at least each has
+#: to gain, and the factor within which products of pairs are near their target.
+_MAX_CORRECTORS, _FURTHER, _GAIN, _SPREAD = 3, 0.3, 0.03, 10.0
 
 #: Relative error of the constraints at which a point counts as feasible.
 _PRIMAL_ERROR, _DUAL_ERROR = 1e-8, 1e-10
@@ -80,7 +84,7 @@ def solve_central(
     start: Floats,
     *,
     tolerance: float,
-    enough: float = -np.inf,
+    enough: float = 0.0,
     stopped: Callable[[], bool] = lambda: False,
 ) -> CentralPoint | None:
     """Solve a covering program to a relative gap.
@@ -94,7 +98,7 @@ def solve_central(
     tolerance
         The relative gap at which to stop.
     enough
-        An objective that is as good as the optimum.
+        A positive objective that is as good as the optimum.
     stopped
         Asked before each iteration, whether to give up.
 
@@ -119,11 +123,15 @@ def solve_central(
         primal_error = demand - _product(columns, primal, rows) + surplus
         objective, bound = float(costs @ primal), float(demand @ dual)
         missing = float(np.abs(primal_error).max()) / (1 + float(demand.max()))
-        near = abs(objective - bound) <= tolerance * max(abs(objective), 1e-300)
-        near &= missing <= max(_PRIMAL_ERROR, _SHARE_OF_ERROR * tolerance)
-        if near and np.abs(dual_error).max() <= _DUAL_ERROR:
-            return CentralPoint(primal, dual, objective, bound)
-        if objective <= enough and missing <= _PRIMAL_ERROR:
+        if objective <= enough:
+            # An answer in itself, so that the constraints have to hold.
+            if missing <= _PRIMAL_ERROR:
+                return CentralPoint(primal, dual, objective, bound)
+        elif (
+            objective - bound <= tolerance * objective
+            and missing <= max(_PRIMAL_ERROR, _SHARE_OF_ERROR * tolerance)
+            and np.abs(dual_error).max() <= _DUAL_ERROR
+        ):
             return CentralPoint(primal, dual, objective, bound)
         normal = _normal_matrix(columns, primal / slack, rows)
         diagonal = np.diag_indices(rows)
@@ -136,7 +144,8 @@ def solve_central(
         ahead = state.after(step, 1.0)
         reached = (ahead[0] @ ahead[3] + ahead[1] @ ahead[2]) / (number + rows)
         target = centre * (reached / centre) ** 3
-        step = state.direction(
+        step = state.centred(
+            target,
             target - primal * slack - step.primal * step.slack,
             target - surplus * dual - step.surplus * step.dual,
         )
@@ -179,16 +188,49 @@ class _State(NamedTuple):
             slack=slack,
         )
 
+    def centred(self, target: float, of_columns: Floats, of_rows: Floats) -> _Step:
+        """A direction, corrected as long as that lets it go further.
+
+        Products of pairs that a longer step would leave far from the target are moved
+        towards it (Gondzio 1996, doi:10.1007/BF00249643).
+        """
+        step = self.direction(of_columns, of_rows)
+        lengths = self.lengths(step, 1.0)
+        for _ in range(_MAX_CORRECTORS):
+            of_primal, of_dual = (min(1.0, length + _FURTHER) for length in lengths)
+            columns = (self.primal + of_primal * step.primal) * (self.slack + of_dual * step.slack)
+            rows = (self.surplus + of_primal * step.surplus) * (self.dual + of_dual * step.dual)
+            of_columns = of_columns + _towards(columns, target)
+            of_rows = of_rows + _towards(rows, target)
+            corrected = self.direction(of_columns, of_rows)
+            reached = self.lengths(corrected, 1.0)
+            if min(reached) < min(lengths) + _GAIN:
+                break
+            step, lengths = corrected, reached
+        return step
+
+    def lengths(self, step: _Step, share: float) -> tuple[float, float]:
+        """How far primal and dual values may go, at most a share of the way to the boundary."""
+        return (
+            _length(share, (self.primal, step.primal), (self.surplus, step.surplus)),
+            _length(share, (self.dual, step.dual), (self.slack, step.slack)),
+        )
+
     def after(self, step: _Step, share: float) -> tuple[Floats, Floats, Floats, Floats]:
         """The point after a step, of at most its length and a share of that to the boundary."""
-        of_primal = _length(share, (self.primal, step.primal), (self.surplus, step.surplus))
-        of_dual = _length(share, (self.dual, step.dual), (self.slack, step.slack))
+        of_primal, of_dual = self.lengths(step, share)
         return (
             self.primal + of_primal * step.primal,
             self.surplus + of_primal * step.surplus,
             self.dual + of_dual * step.dual,
             self.slack + of_dual * step.slack,
         )
+
+
+def _towards(products: Floats, target: float) -> Floats:
+    """What moves products that are far from a target, by no more than ten times of it."""
+    wanted = np.clip(products, target / _SPREAD, target * _SPREAD)
+    return np.asarray(np.maximum(wanted - products, -_SPREAD * target))
 
 
 def _length(share: float, *pairs: tuple[Floats, Floats]) -> float:

@@ -25,7 +25,7 @@ from kvpr_opt.patterns.lp.knapsack_by_load import (
     sets_of_loads,
 )
 from kvpr_opt.patterns.lp.knapsack_by_value import best_of_all, best_through_each, value_limit
-from kvpr_opt.patterns.lp.pricing_with_rules import best_sets, longest_scale
+from kvpr_opt.patterns.lp.pricing_with_rules import best_sets, longest_scale, most_worth
 from kvpr_opt.patterns.problem import DualValues, PackingQuestion
 
 #: Entries of a whole table by value on a coarse grid and on a finer one, and of one with a
@@ -171,6 +171,10 @@ def _price_with_rules(
     units = grid.scale if grid.by_load else min(grid.scale, longest_scale(question))
     scale = units / worth_of_full
     whole = rounded(duals.by_class, scale)
+    top = most_worth(question, whole) if grid.by_load else 0
+    if top >= MAX_VALUE:
+        scale *= MAX_VALUE / (2 * top)
+        whole = rounded(duals.by_class, scale)
     wanted = np.floor(duals.by_type * scale).astype(np.int64) - 2
     found = best_sets(question, whole, wanted, limits, by_load=grid.by_load)
     if found is None:

@@ -50,10 +50,10 @@ def _family(recorded: RecordedRun) -> str:
 
 
 def _method_names(pairs: Sequence[tuple[Method, StudyFleet]]) -> dict[Method, str]:
-    """A name for each method that tells it from all others on the same fleet.
+    """A name for each method that distinguishes it from all others on the same fleet.
 
-    Threads are named where they vary. A limit is named only where one fleet was
-    run with several: else it goes with the fleet, and the method is the same.
+    Threads are named if they vary. A limit is named only if one fleet was run with
+    several limits; otherwise it belongs to the fleet, and the method is the same.
     """
     names = {method: one_line(method.label) for method, _ in pairs}
     threads: dict[str, set[int | None]] = defaultdict(set)
