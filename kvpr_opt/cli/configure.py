@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from kvpr_opt.cli.console import screen
+from kvpr_opt.cli.console import remark_console
 from kvpr_opt.cli.options import Fleet, check_apart, read_fleet
 from kvpr_opt.errors import InputError
 from kvpr_opt.files import check_writable, read_result, write_text
@@ -75,7 +75,7 @@ def command(
         read_result(result, instance), checkpoints, unit=unit, version=version("kvpr-opt")
     )
     _write(target.files(plan, chosen), output)
-    console = screen(to_stderr=True)
+    console = remark_console()
     for remark in (f"For {target.STACK}. Nothing has been started.", *plan.remarks):
         console.print(remark, markup=False)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from kvpr_opt.cli.console import screen
+from kvpr_opt.cli.console import answer_console
 from kvpr_opt.errors import InputError
 
 
@@ -20,4 +20,4 @@ def command() -> None:
         raise InputError(f"there is nothing to do ahead: kernels are compiled {kernels.NOT_KEPT}")
     start = time.monotonic()
     warm_up()
-    screen().print(f"kernels ready, {time.monotonic() - start:.1f} s")
+    answer_console().print(f"kernels ready, {time.monotonic() - start:.1f} s")

@@ -22,7 +22,7 @@ _GPU_NUMBERS = ("memory", "reserved", "index")
 _GPU_TEXTS = ("node", "uuid", "type")
 GPU_KEYS = ("name", "count", "memory", "reserved", "node", "labels", "uuid", "index", "type")
 
-_MODEL_NUMBERS = (
+MODEL_NUMBERS = (
     "size", "req_rate", "slo", "pressure", "overhead", "kv_floor", "kv_demand", "token_rate",
     "kv_bytes_per_token", "tpot_slo", "count", "replicas", "shards", "kv_heads", "kv_share",
     "move_cost",
@@ -31,7 +31,7 @@ _MODEL_TEXTS = ("spread",)
 
 #: Keys of models with a name or a list of names.
 MODEL_LISTS = ("pin", "only", "never", "apart", "current")
-MODEL_KEYS = ("name", *_MODEL_NUMBERS, *_MODEL_TEXTS, *MODEL_LISTS, model_folders.KEY)
+MODEL_KEYS = ("name", *MODEL_NUMBERS, *_MODEL_TEXTS, *MODEL_LISTS, model_folders.KEY)
 
 #: The records of the public benchmark, and what we call their keys.
 _BENCHMARK_KEYS = {
@@ -140,7 +140,7 @@ def _model(tree: Tree, place: str, unit: str | None) -> LLM:
         ours = {key: record[name] for key, name in names.items() if name in record}
         return LLM(
             values.text(ours["name"], "name"),
-            **values.numbers(ours, _MODEL_NUMBERS),  # type: ignore[arg-type]
+            **values.numbers(ours, MODEL_NUMBERS),  # type: ignore[arg-type]
             **values.texts(ours, _MODEL_TEXTS),  # type: ignore[arg-type]
             **values.name_lists(ours, MODEL_LISTS),  # type: ignore[arg-type]
             unit=unit,

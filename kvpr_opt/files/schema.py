@@ -44,6 +44,8 @@ def fleet(tree: Tree, given_gpus: list[GPU] | None = None, base: Path = _HERE) -
         raise InputError(f"a fleet is a mapping with the keys gpus and models, not {shown(tree)}")
     values.check_keys(tree, _FLEET_KEYS)
     _check_canonical(tree)
+    if "schema" in tree:
+        tree = {**tree, "gpus": _with_nominal_memory(tree.get("gpus", []))}
     if "models" not in tree:
         raise InputError("no key 'models'; an empty fleet has 'models: []'")
     if given_gpus is not None and "gpus" in tree:
@@ -59,6 +61,21 @@ def fleet(tree: Tree, given_gpus: list[GPU] | None = None, base: Path = _HERE) -
         records.models(models, unit),
         unit,
     )
+
+
+def _with_nominal_memory(gpus: Tree) -> Tree:
+    """The GPUs of a canonical fleet, where those that are reserved whole have no memory.
+
+    The canonical form has usable memory only; a GPU needs some that it is reserved of.
+    """
+    if not isinstance(gpus, list):
+        return gpus
+    return [
+        {**gpu, "memory": "1", "reserved": "1"}
+        if isinstance(gpu, dict) and gpu.get("memory") == "0"
+        else gpu
+        for gpu in gpus
+    ]
 
 
 def _placed(tree: Tree, key: str) -> list[tuple[str, Tree]]:

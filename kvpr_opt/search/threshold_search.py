@@ -25,7 +25,7 @@ from collections.abc import Callable
 from fractions import Fraction
 
 from kvpr_opt.certificates.evidence import LowerBound
-from kvpr_opt.limits import Limits
+from kvpr_opt.limits import LimitsView
 from kvpr_opt.problem.exact import simplest_between
 from kvpr_opt.problem.placement import Placement
 from kvpr_opt.problem.scaled import Threshold
@@ -45,7 +45,7 @@ def threshold_search(
     *,
     polish: Callable[[Placement], Placement] = lambda placement: placement,
     first_budget: float = FIRST_BUDGET,
-    limits: Limits | None = None,
+    limits: LimitsView | None = None,
 ) -> dict[str, int]:
     """Close the gap between bound and incumbent, or narrow it until the limits stop it.
 
@@ -83,7 +83,7 @@ class _Search:
         oracle: Oracle,
         polish: Callable[[Placement], Placement],
         first_budget: float,
-        limits: Limits,
+        limits: LimitsView,
     ) -> None:
         self.tracker = tracker
         self.limits = limits

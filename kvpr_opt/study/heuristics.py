@@ -31,7 +31,7 @@ from kvpr_opt.errors import SolverError
 from kvpr_opt.limits import Limits
 from kvpr_opt.problem.instance import Instance
 from kvpr_opt.problem.placement import Placement
-from kvpr_opt.result import Result, Status, StopReason
+from kvpr_opt.result import Grade, Result, Status, StopReason
 from kvpr_opt.search.bounds import lower_bounds
 from kvpr_opt.study.baselines import best_fit, greedy, lpt
 from kvpr_opt.study.runs import Method
@@ -45,9 +45,6 @@ ROUNDS = 400
 
 #: Seconds past the time limit after which an answer is late and the run counts as failed.
 LATE = 1.0
-
-# Exit codes of the checker.
-_ALL_PROVED, _UNREADABLE = 0, 2
 
 _CONSTRUCTIONS = ("greedy", "parametric", "rebuild", "retune", "regret", "memory_packing")
 _IMPROVEMENTS = (
@@ -182,7 +179,7 @@ def _judged(
     status = Status.of(placement, bound)
     certificate = certify(instance, status=status.value, incumbent=placement, bounds=bounds)
     report = verify(instance, certificate)
-    if report.exit_code not in (_ALL_PROVED, _UNREADABLE):
+    if report.readable and not report.proved:
         raise SolverError(f"the checker rejects the bound:\n{report}")
     proved = status in (Status.OPTIMAL, Status.INFEASIBLE)
     return Result(
@@ -190,7 +187,7 @@ def _judged(
         status=status,
         placement=placement,
         lower_bound=bound,
-        certified=report.exit_code == _ALL_PROVED,
+        grade=Grade.CERTIFIED if report.proved else Grade.NOT_CHECKED,
         stop_reason=StopReason.PROVED if proved else _why(call.limits),
         message="",
         certificate=certificate,

@@ -17,10 +17,10 @@ from typing import Any
 
 from kvpr_opt.errors import InputError
 from kvpr_opt.files.source import read_text
-from kvpr_opt.files.text import error_text, one_line
 from kvpr_opt.problem.instance import Instance
 from kvpr_opt.programs import contract
 from kvpr_opt.programs.benchmark import as_place
+from kvpr_opt.text import error_text, one_line
 
 #: The prefix of methods that are functions in a module.
 PREFIX = "python:"

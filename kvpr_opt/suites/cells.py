@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from kvpr_opt.certificates.canonical import digest
-from kvpr_opt.files.text import writable
 from kvpr_opt.generate import prism_instance, random_instance
 from kvpr_opt.problem.instance import Instance
 from kvpr_opt.suites.pcmax import PublishedSchedule
+from kvpr_opt.text import writable
 
 #: The family of the public benchmark; its seeds are the numbers of its cases.
 PRISM = "prism"

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from kvpr_opt.files.html import Html, element, joined
+from kvpr_opt.html import Html, element, joined
 from kvpr_opt.problem.instance import GPU, LLM
 from kvpr_opt.problem.placement import GPULoad, Kvpr, Placement
 

@@ -12,7 +12,7 @@ from importlib.metadata import version
 
 from kvpr_opt.certificates.canonical import digest
 from kvpr_opt.certificates.explain import explain
-from kvpr_opt.files.html import Html, element, joined
+from kvpr_opt.html import Html, element, joined
 from kvpr_opt.integrations.result_page.gpus import drawn_gpus, number
 from kvpr_opt.integrations.result_page.style import STYLE
 from kvpr_opt.integrations.result_page.trajectory import drawn_trajectory

@@ -15,7 +15,7 @@ from enum import Enum, auto
 import numpy as np
 
 from kvpr_opt._types import Counts, Floats, Ints
-from kvpr_opt.limits import Limits
+from kvpr_opt.limits import LimitsView
 from kvpr_opt.patterns.lp.dual import Bundles, rounded
 from kvpr_opt.patterns.lp.knapsack_by_load import (
     MAX_LOADS,
@@ -128,7 +128,7 @@ class Priced:
 
 
 def price(
-    question: PackingQuestion, duals: Duals, grid: Grid, limits: Limits
+    question: PackingQuestion, duals: Duals, grid: Grid, limits: LimitsView
 ) -> Priced | DualValues | None:
     """The patterns worth most, or a proof that there is no packing; ``None`` if stopped."""
     if question.rules is not None:
@@ -164,7 +164,7 @@ def price(
 
 
 def _price_with_rules(
-    question: PackingQuestion, duals: Duals, grid: Grid, limits: Limits
+    question: PackingQuestion, duals: Duals, grid: Grid, limits: LimitsView
 ) -> Priced | DualValues | None:
     """The same where not every set that fits is a pattern."""
     worth_of_full = float(duals.by_type.max()) or float(question.capacities.max()) or 1.0
@@ -204,7 +204,7 @@ def _in_integers(
 
 
 def _best_by_load(
-    question: PackingQuestion, items: Bundles, values: Ints, wanted: Ints, limits: Limits
+    question: PackingQuestion, items: Bundles, values: Ints, wanted: Ints, limits: LimitsView
 ) -> tuple[Counts, Ints, Ints] | None:
     """For each type, valuable sets that differ in their load; ``None`` if stopped.
 

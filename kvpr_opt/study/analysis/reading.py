@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
-from kvpr_opt.files.text import one_line
 from kvpr_opt.study.analysis.outcomes import Outcome, Outcomes, StudyFleet
 from kvpr_opt.study.record import RecordedRun
 from kvpr_opt.study.runs import Method
 from kvpr_opt.suites.cells import FixedFleet
+from kvpr_opt.text import one_line
 
 
 def read_outcomes(runs: Sequence[RecordedRun]) -> Outcomes:

@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from kvpr_opt.files.text import markdown_cell, one_line
 from kvpr_opt.problem.exact import relative_gap
 from kvpr_opt.result import Status
 from kvpr_opt.study.record import Answer, RecordedRun
 from kvpr_opt.study.runs import Method
+from kvpr_opt.text import markdown_cell, one_line
 
 #: Column headings; the first two columns hold text, the others numbers.
 COLUMNS = (

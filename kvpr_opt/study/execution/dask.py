@@ -21,12 +21,12 @@ import msgspec
 
 from kvpr_opt.environment import versions
 from kvpr_opt.errors import InputError
-from kvpr_opt.files.text import error_text
 from kvpr_opt.study.execution import worker
 from kvpr_opt.study.execution.local import GRACE, Slot
 from kvpr_opt.study.execution.runner import ExecutorLostError
 from kvpr_opt.study.record import Failure, RecordedRun
 from kvpr_opt.study.runs import Run
+from kvpr_opt.text import error_text
 
 if TYPE_CHECKING:
     from distributed import Client, Future

@@ -134,7 +134,7 @@ def run_study(
         If the record cannot be written.
     """
     limits = Limits()  # for its stop flag: a signal must not interrupt an append
-    with limits.heeding_ctrl_c():
+    with limits.heeding_signals():
         return _run_open(list(runs), record, executor, limits, retry_failed, on_progress)
 
 

@@ -20,7 +20,6 @@ from functools import cache
 from multiprocessing.connection import Connection
 
 from kvpr_opt.environment import usable_cores, versions
-from kvpr_opt.files.text import error_text
 from kvpr_opt.problem.instance import GPU, LLM, Instance
 from kvpr_opt.result import Result
 from kvpr_opt.solve import solve
@@ -30,6 +29,7 @@ from kvpr_opt.study.heuristics import is_heuristic, place
 from kvpr_opt.study.record import Answer, Failure, RecordedRun, encode_line
 from kvpr_opt.study.runs import Method, Run
 from kvpr_opt.suites.cells import FixedFleet
+from kvpr_opt.text import error_text
 
 #: Does a run.
 Perform = Callable[[Run], Answer]

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from kvpr_opt.files.html import Html, element, joined
-from kvpr_opt.files.text import one_line
+from kvpr_opt.html import Html, element, joined
 from kvpr_opt.study.analysis.outcomes import Outcomes
 from kvpr_opt.study.analysis.pcmax import (
     CLOSED,
@@ -24,6 +23,7 @@ from kvpr_opt.study.record import RecordedRun
 from kvpr_opt.study.report.commands import generate_commands, solve_commands
 from kvpr_opt.study.report.drawing import Drawing
 from kvpr_opt.study.report.tables import ReportTable, by_cell, comparison, counted, summaries
+from kvpr_opt.text import one_line
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 

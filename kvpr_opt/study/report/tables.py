@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 from statistics import fmean
 
-from kvpr_opt.files.text import one_line
 from kvpr_opt.study.analysis.convergence import primal_integrals
 from kvpr_opt.study.analysis.outcomes import KINDS, Outcome, Outcomes, StudyFleet
 from kvpr_opt.study.analysis.statistics import (
@@ -20,6 +19,7 @@ from kvpr_opt.study.analysis.statistics import (
 )
 from kvpr_opt.study.analysis.table import COLUMNS, percent_text, rows
 from kvpr_opt.study.record import RecordedRun
+from kvpr_opt.text import one_line
 
 #: Rows of the table by cell, at most; the table that ``study report`` prints has all of them.
 MAX_CELLS = 200

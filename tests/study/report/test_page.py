@@ -21,7 +21,7 @@ from kvpr_opt import read_instance
 from kvpr_opt.certificates.canonical import digest
 from kvpr_opt.cli import main
 from kvpr_opt.errors import InputError
-from kvpr_opt.files.html import element
+from kvpr_opt.html import element
 from kvpr_opt.study.analysis.reading import read_outcomes
 from kvpr_opt.study.record import FILE_NAME, RecordedRun, encode_line
 from kvpr_opt.study.report import write_report
