@@ -229,7 +229,7 @@ def verify(instance: Instance, certificate: Certificate, known: Iterable[Refuted
 
 
 def verify_texts(canonical: str, certificate: str) -> Report:
-    """Let the stand-alone checker read the texts of a canonical fleet and of a certificate."""
+    """Run the stand-alone checker on the texts of a canonical fleet and a certificate."""
     return _report(*check_either(canonical, certificate))
 
 
