@@ -68,6 +68,9 @@ class Constraints(NamedTuple):
     nodes: dict[str, str]  # by GPU: the first GPU of its node
 
 
+FREE = Constraints({}, [], [], [], {})
+
+
 class Fleet(NamedTuple):
     """A fleet as written. By name: memories and sizes in whole memory units, and pressures."""
 
@@ -75,7 +78,7 @@ class Fleet(NamedTuple):
     sizes: dict[str, int]
     pressures: dict[str, Fraction]
     memory_unit: Fraction
-    constraints: Constraints
+    constraints: Constraints = FREE
 
 
 class WholeFleet(NamedTuple):
@@ -85,7 +88,7 @@ class WholeFleet(NamedTuple):
     sizes: dict[str, int]
     pressures: dict[str, int]
     unit: Fraction
-    constraints: Constraints
+    constraints: Constraints = FREE
 
 
 class Bound(NamedTuple):
