@@ -239,7 +239,8 @@ def read_constraints(listed: list[Any], models: set[str], nodes: dict[str, str])
         else:
             require(kind == "spread", "a constraint is of none of the kinds known here")
             _, replicas = fields(constraint, {"kind": str, "models": list})
-            require(all(isinstance(parts, list) for parts in replicas), "a replica is no list")
+            right = all(isinstance(parts, list) and parts for parts in replicas)
+            require(right, "a replica is no list of models")
             names += len(_names([model for parts in replicas for model in parts], models))
             made.spread.append(replicas)
     require(
