@@ -448,14 +448,20 @@ def check_tree(
 def check_pinned(
     fleet: WholeFleet, items: list[int], capacities: list[int], proof: Any
 ) -> tuple[str, str]:
-    """Lemma: items do not fit if those that have to be in one bin are larger than it."""
+    """Lemma: items do not fit if those that have to be in one bin are larger than it, or torn.
+
+    Two of them may be models of which a GPU takes one at most.
+    """
     _, gpu = fields(proof, {"kind": str, "gpu": str})
     rooms = dict(zip(fleet.capacities, capacities, strict=True))
     require(gpu in rooms, f"the fleet has no GPU {gpu[:60]!a}")
     pinned = pinned_models(fleet.constraints)
     sizes = dict(zip(fleet.sizes, items, strict=True))
     base = sum(size for model, size in sizes.items() if pinned.get(model) == gpu)
-    require(base > rooms[gpu], "the models that have to be on this GPU fit it")
+    torn = any(
+        sum(pinned.get(model) == gpu for model in group) > 1 for group in fleet.constraints.apart
+    )
+    require(torn or base > rooms[gpu], "the models that have to be on this GPU may share it")
     return PASSED, "pinned: the models that have to be on one GPU are more than it can hold"
 
 

@@ -104,6 +104,15 @@ def test_what_is_pinned_to_one_gpu_bounds_the_fleet():
     assert run(instance, above).exit_code == 5
 
 
+def test_pinned_models_that_are_to_be_apart_tear_a_gpu():
+    proof = {"kind": "pinned", "gpu": "a"}
+    for groups, code in ((("x", "x"), 0), (("x", "y"), 5)):
+        models = [LLM(f"m{n}", 1, pressure=1, pin="a", apart=g) for n, g in enumerate(groups)]
+        instance = Instance(NODES, models)
+        data = claims(instance, "infeasible", None, None, [(math.inf, proof)])
+        assert run(instance, data).exit_code == code
+
+
 def test_models_to_be_apart_need_as_many_gpus():
     """Three small models, two GPUs: alone they fit one, apart they do not fit two."""
     models = [LLM(f"m{n}", 1, pressure=1, apart="x") for n in range(3)]
