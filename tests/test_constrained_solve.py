@@ -79,7 +79,8 @@ NODES = [GPU("a", 10, node="n"), GPU("b", 10, node="n"), GPU("c", 10, node="m")]
         ),
         (
             [(6, {"shards": 2}), (8, {"pin": "b"}), (1, {}), (9, {"never": "c"})],
-            "no placement keeps all constraints; without pin, only and never there would be one",
+            "no placement keeps all constraints; without apart, replicas and shards on different "
+            "GPUs there would be one",
         ),
     ],
 )
