@@ -16,7 +16,7 @@ from kvpr_opt.limits import Limits
 from kvpr_opt.problem.exact import decimal_text, to_fraction, whole_number
 from kvpr_opt.problem.instance import Instance, Number
 from kvpr_opt.problem.placement import Placement
-from kvpr_opt.result import Result, Status, StopReason
+from kvpr_opt.result import Grade, Result, Status, StopReason
 from kvpr_opt.search.bounds import lower_bounds
 from kvpr_opt.search.tracker import Progress, Tracker
 from kvpr_opt.stages import OWN_METHODS, STAGES, SolveRun
@@ -111,7 +111,7 @@ def solve(
         "threads": cores,
         "skip": sorted(left_out),
     }
-    with limits.heeding_ctrl_c():
+    with limits.heeding_signals():
         return _result(run, run.run(start), parameters)
 
 
@@ -213,15 +213,23 @@ def _result(run: SolveRun, message: str, parameters: dict[str, Any]) -> Result:
         status=status,
         placement=tracker.incumbent,
         lower_bound=tracker.bound_value,
-        certified=tracker.bound is not None and made.certified,
+        grade=_grade(tracker, certified=made.certified),
         stop_reason=reason,
-        message="; ".join(filter(None, [message, made.remark])),
+        message="; ".join(filter(None, [message, *run.remarks, made.remark])),
         certificate=certificate,
         seconds=tracker.limits.elapsed,
         parameters=parameters,
         versions=versions(),
         statistics={**run.statistics, "trajectory": _trajectory(tracker)},
     )
+
+
+def _grade(tracker: Tracker, *, certified: bool) -> Grade | None:
+    if tracker.bound is None:
+        return None
+    if certified:
+        return Grade.CERTIFIED
+    return Grade.NOT_CHECKED if tracker.bound.evidence.certified else Grade.SOLVER
 
 
 def _trajectory(tracker: Tracker) -> list[dict[str, Any]]:

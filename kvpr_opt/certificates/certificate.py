@@ -29,6 +29,7 @@ from kvpr_opt.certificates.evidence import (
     Volume,
 )
 from kvpr_opt.errors import InputError, SolverError
+from kvpr_opt.exit_codes import ExitCode
 from kvpr_opt.problem.constrained import ConstrainedInstance
 from kvpr_opt.problem.exact import fraction_text
 from kvpr_opt.problem.instance import Instance
@@ -135,15 +136,25 @@ class Check(NamedTuple):
 
 
 class Report(NamedTuple):
-    """Checks, and 0: all proved; 3: but for a solver's word; 5: rejected; 2: unreadable."""
+    """What the checker says: its checks, and what they amount to as an exit code."""
 
     checks: list[Check]
-    exit_code: int
+    exit_code: ExitCode
 
     @property
     def readable(self) -> bool:
         """Whether the claims were looked at."""
-        return self.exit_code != 2
+        return self.exit_code != ExitCode.BAD_INPUT
+
+    @property
+    def proved(self) -> bool:
+        """Whether every claim is proved."""
+        return self.exit_code == ExitCode.DONE
+
+    @property
+    def rejected(self) -> bool:
+        """Whether a claim is false."""
+        return self.exit_code == ExitCode.REJECTED
 
     def __str__(self) -> str:
         return "\n".join(": ".join(made) for made in self.checks)
@@ -222,7 +233,7 @@ def verify_texts(canonical: str, certificate: str) -> Report:
 
 
 def _report(checks: Iterable[tuple[str, str, str]], exit_code: int) -> Report:
-    return Report([Check(*made) for made in checks], exit_code)
+    return Report([Check(*made) for made in checks], ExitCode(exit_code))
 
 
 def _best(bounds: Iterable[LowerBound]) -> list[LowerBound]:

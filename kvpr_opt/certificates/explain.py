@@ -231,7 +231,7 @@ def _word(proof: Mapping[str, Any]) -> list[str]:
 
 def _conclusion(certificate: Certificate, report: Report) -> str:
     last = report.checks[-1]
-    if report.exit_code == 5:
+    if report.rejected:
         return "The certificate as a whole is rejected."
     resting = " if the solver is right" if last.outcome == NOT_CHECKABLE else ""
     if certificate.max_kvpr is None:

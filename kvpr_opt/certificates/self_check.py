@@ -32,9 +32,6 @@ _BYTES, _NAMES = 300_000_000, 50_000
 #: What its search for sets may take, which is done where the rows would be too long.
 _SETS_SECONDS = 3
 
-# Exit codes of the checker.
-_ALL_PROVED, _REJECTED = 0, 5
-
 
 class Checked(NamedTuple):
     """What the checker says of an answer.
@@ -80,9 +77,9 @@ def self_check(
         return Checked(False, "not checked: interrupted")
     if not report.readable:
         return Checked(False, f"not checked: {report.checks[0].detail}")
-    if report.exit_code == _REJECTED:
+    if report.rejected:
         raise SolverError(f"the checker rejects the answer:\n{report}")
-    return Checked(report.exit_code == _ALL_PROVED, "")
+    return Checked(report.proved, "")
 
 
 def too_long(instance: Instance, bounds: list[LowerBound]) -> bool:

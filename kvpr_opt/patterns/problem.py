@@ -104,6 +104,31 @@ class PackingQuestion:
             fits[row] = load <= capacities[types[row]]
         return fits
 
+    def rounded_up(self, loads: int) -> PackingQuestion:
+        """The same in so many loads at most: a packing of it is one of this question.
+
+        Sizes are rounded up and capacities down, so that "no" says nothing of this one.
+        """
+        unit = self._unit(loads)
+        sizes, capacities = -(-self.sizes // unit), self.capacities // unit
+        return self if unit == 1 else replace(self, sizes=sizes, capacities=capacities, exact=None)
+
+    def rounded_down(self, loads: int) -> PackingQuestion:
+        """The same in so many loads at most, where "no" is the answer to this question, too.
+
+        Sizes and capacities are rounded down: what fits still fits, since the rounded
+        sizes add up to no more than their rounded sum.
+        """
+        unit = self._unit(loads)
+        sizes, capacities = self.sizes // unit, self.capacities // unit
+        counts = np.where(sizes > 0, self.counts, 0)
+        rounded = replace(self, sizes=sizes, counts=counts, capacities=capacities, exact=None)
+        return self if unit == 1 else rounded
+
+    def _unit(self, loads: int) -> int:
+        """What one load is, so that the largest bin has no more than `loads` of them."""
+        return max(1, -(-int(self.capacities.max()) // loads))
+
     def left(self, counts: Ints, numbers: Ints) -> PackingQuestion:
         """The same question for a part of the items and bins."""
         return replace(self, counts=counts, multiplicities=numbers)

@@ -43,6 +43,47 @@ class Items:
         return cls(sizes=sizes[owner], owner=owner)
 
 
+@dataclass(frozen=True)
+class Bundles:
+    """The items of a question, copies in bundles of 1, 2, 4, ... and what is left.
+
+    Every number of copies is a sum of bundles, so that a knapsack over bundles is one
+    over items, with fewer rows.
+
+    Attributes
+    ----------
+    sizes, owner, copies
+        By bundle: what it needs, its class, and how many copies it is.
+    """
+
+    sizes: Ints
+    owner: Ints
+    copies: Ints
+
+    @classmethod
+    def of(cls, question: PackingQuestion, wanted: NDArray[np.bool_]) -> Bundles:
+        """Bundles of the `wanted` classes that fit some bin, classes of large items first."""
+        items = Items.of(question, wanted)
+        owner, copies = [], []
+        classes, starts = np.unique(items.owner, return_index=True)
+        numbers = np.bincount(items.owner, minlength=1)
+        for c in classes[np.argsort(starts, kind="stable")]:
+            left, bundle = int(numbers[c]), 1
+            while left:
+                bundle = min(bundle, left)
+                owner.append(c)
+                copies.append(bundle)
+                left -= bundle
+                bundle *= 2
+        owners = np.array(owner, dtype=np.int64)
+        multiples = np.array(copies, dtype=np.int64)
+        return cls(sizes=question.sizes[owners] * multiples, owner=owners, copies=multiples)
+
+    def worth(self, values: Ints) -> Ints:
+        """The values of the bundles, from those of each class."""
+        return np.asarray(values[self.owner] * self.copies)
+
+
 def most_by_type(question: PackingQuestion, values: Ints) -> Ints | None:
     """The most that a set of models within the capacity of each type is worth, exactly.
 
@@ -50,8 +91,8 @@ def most_by_type(question: PackingQuestion, values: Ints) -> Ints | None:
     """
     if question.rules is not None:
         return most_with_rules(question, values)
-    items = Items.of(question, values > 0)
-    worth = values[items.owner]
+    items = Bundles.of(question, values > 0)
+    worth = items.worth(values)
     limit = int(question.capacities.max())
     if worth.size == 0:
         return np.zeros(len(question.capacities), dtype=np.int64)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kvpr_opt._types import BoolArray, Counts, Ints
-from kvpr_opt.limits import Limits
+from kvpr_opt.limits import LimitsView
 from kvpr_opt.patterns.lp.knapsack_by_value import best_value, value_limit
 from kvpr_opt.patterns.lp.knapsack_of_groups import (
     best_by_load,
@@ -104,7 +104,7 @@ class _Knapsack:
 
 
 def best_sets(
-    question: PackingQuestion, values: Ints, wanted: Ints, limits: Limits, *, by_load: bool
+    question: PackingQuestion, values: Ints, wanted: Ints, limits: LimitsView, *, by_load: bool
 ) -> tuple[Counts, Ints, Ints] | None:
     """The sets worth most for integer values by class, their types, and the most by type.
 
