@@ -14,7 +14,11 @@ from kvpr_opt.generate import FAMILIES, prism_instance, prism_instances, random_
 from kvpr_opt.generate.real import CHECKPOINTS
 
 # A family, and a number of GPUs and models that it draws.
-COUNTS = {family: (8, 32) for family in FAMILIES} | {"paper": (32, 58), "paper-sharded": (32, 58)}
+COUNTS = {family: (8, 32) for family in FAMILIES} | {
+    "paper": (32, 58),
+    "paper-sharded": (32, 58),
+    "sharded": (32, 96),
+}
 
 
 def draw(family, seed=0, **options):
@@ -79,7 +83,7 @@ def test_prism_has_the_cases_0_to_49(case):
         ("real", "e103219707ec81eb"),
         ("constrained", "2e4b3ff3dd6c6564"),
         ("pinned", "237825906c1e50db"),
-        ("sharded", "de18852715e5d87e"),
+        ("sharded", "c6414b267daf905e"),
         ("paper-sharded", "d11e6483f8776a4e"),
     ],
 )
@@ -333,7 +337,7 @@ def test_real_fleets_are_published_checkpoints_in_bytes(models):
         ({"seed": 2**32}, "^seed: seed 4294967296 is not a whole number"),
         (
             {"skew": 1},
-            "^skew: family 'uniform' has no skew; long-tail, fine, paper, paper-sharded have one",
+            "^skew: family 'uniform' has no skew; long-tail, fine, paper, paper-sh",
         ),
         ({"family": "fine", "skew": 3}, "^skew: skew 3 is not a number from 0 to 2 with at most t"),
         ({"family": "fine", "skew": "0.123"}, r"^skew: skew 0\.123 is not a number from 0 to 2"),
