@@ -89,6 +89,15 @@ class Limits:
             self._deadline += spent
 
     @contextmanager
+    def keeping(self, seconds: float) -> Iterator[None]:
+        """Bring the deadline forward inside, so that so much time is left for what follows."""
+        self._deadline -= seconds
+        try:
+            yield
+        finally:
+            self._deadline += seconds
+
+    @contextmanager
     def heeding_ctrl_c(self) -> Iterator[None]:
         """Let the first Ctrl-C set the stop flag; a second one acts as usual.
 
