@@ -30,7 +30,7 @@ _FAR = Fraction(1, 8)
 
 #: GPUs and memory units of a GPU from which construction pays: of small numbers, what the last
 #: GPUs need is too rare. It starts at this distance from the volume bound.
-_CONSTRUCT_FROM, CONTINUOUS, _FURTHEST = 40, 10**6, Fraction(16, 100_000)
+_CONSTRUCT_FROM, CONTINUOUS, _FURTHEST = 28, 10**6, Fraction(16, 100_000)
 
 #: Roundings of passing thresholds that may fail in a row.
 _FAILURES = 4
@@ -80,6 +80,7 @@ class Bracket:
                 self._low = max(self._low, attempts.low)
             else:
                 self._low = max(self._low, value)
+                self._raise_bound()
             if not isinstance(answer, Fractional) and self._top is None:
                 self._distance *= 2
 
@@ -119,6 +120,16 @@ class Bracket:
         if top - self._low > _NARROW * high and self._low < middle.value < top:
             return middle
         return last if self._low < last.value else None
+
+    def _raise_bound(self) -> None:
+        """Ask below what only the rounding left undecided, for the sake of the bound."""
+        attempts = self._attempts
+        for share in (Fraction(7, 8), Fraction(1, 2)):
+            low = attempts.low
+            if self._low - low <= _ROUNDABLE * low / 4 or attempts.tracker.done:
+                return
+            if attempts.refute_in_loads(attempts.between(low, self._low, share)):
+                return
 
     def _passed(self, threshold: Threshold, answer: Fractional) -> None:
         """Take a passing threshold; round it where that may help."""
