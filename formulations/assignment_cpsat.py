@@ -89,7 +89,7 @@ from ortools.sat.python import cp_model
 
 from formulations.backends.cpsat import solve, workers
 from kvpr_opt.certificates.evidence import Counting, SolverClaim
-from kvpr_opt.limits import Limits
+from kvpr_opt.limits import LimitsView
 from kvpr_opt.problem.instance import Instance
 from kvpr_opt.problem.placement import Placement
 from kvpr_opt.problem.scaled import PackingProblem, Threshold, fit_range
@@ -163,7 +163,7 @@ class Formulation:
     def decide(
         self,
         threshold: Threshold,
-        limits: Limits,
+        limits: LimitsView,
         *,
         budget: float | None = None,
         hint: Placement | None = None,

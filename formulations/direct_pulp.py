@@ -78,7 +78,7 @@ from formulations.backends.pulp_catalogue import DEFAULT_SOLVER
 from formulations.backends.pulp_solvers import PulpSolver, placement_of
 from formulations.model_file import Exported, check_exact, meaning_of
 from kvpr_opt.certificates.evidence import LowerBound
-from kvpr_opt.limits import Limits
+from kvpr_opt.limits import LimitsView
 from kvpr_opt.problem.instance import Instance
 from kvpr_opt.problem.placement import Placement
 from kvpr_opt.problem.scaled import PackingProblem, ScaledInstance, Threshold
@@ -127,7 +127,7 @@ class Formulation:
 
     def improve(
         self,
-        limits: Limits,
+        limits: LimitsView,
         *,
         incumbent: Placement | None,
         bound: Fraction | float | None,
@@ -176,7 +176,7 @@ class Formulation:
         }
         return Exported(model.model, meaning)
 
-    def _any_placement(self, limits: Limits) -> Improvement:
+    def _any_placement(self, limits: LimitsView) -> Improvement:
         match self._any.decide(self.instance.scaled.finite(), limits):
             case Feasible(placement):
                 return Improvement(placement, reason="a first placement")

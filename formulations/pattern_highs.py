@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from formulations.backends import highs
 from formulations.backends.termination import Termination
 from formulations.pattern_columns import Columns
-from kvpr_opt.limits import Limits
+from kvpr_opt.limits import LimitsView
 
 # HiGHS's presolve is slow on many columns and cannot be stopped meanwhile. There is
 # little for it to find in patterns: without it most questions are settled sooner.
@@ -23,7 +23,7 @@ _OPTIONS = {"presolve": "off"}
 
 def choose(
     columns: Columns,
-    limits: Limits,
+    limits: LimitsView,
     options: Mapping[str, str | int | float | bool],
     *,
     covering: bool = False,

@@ -86,7 +86,7 @@ import numpy as np
 from formulations.pattern_columns import Columns, placed
 from formulations.pattern_highs import choose
 from kvpr_opt.errors import NumericalError
-from kvpr_opt.limits import Limits
+from kvpr_opt.limits import LimitsView
 from kvpr_opt.patterns.lp.column_generation import PatternLP
 from kvpr_opt.patterns.problem import (
     DualValues,
@@ -135,7 +135,7 @@ class Formulation:
     def decide(
         self,
         threshold: Threshold,
-        limits: Limits,
+        limits: LimitsView,
         *,
         budget: float | None = None,
         hint: Placement | None = None,
@@ -177,7 +177,7 @@ class Formulation:
         self._lp.pool.add(counts, types)
 
     def _restricted_master(
-        self, question: PackingQuestion, limits: Limits, budget: float | None
+        self, question: PackingQuestion, limits: LimitsView, budget: float | None
     ) -> Verdict:
         """(1) and (2) in whole numbers, over the columns at hand."""
         pool = self._lp.pool

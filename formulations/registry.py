@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 
 from kvpr_opt.errors import InputError, check_known
-from kvpr_opt.limits import Limits
+from kvpr_opt.limits import LimitsView
 from kvpr_opt.problem.instance import Instance
 from kvpr_opt.problem.scaled import Threshold
 from kvpr_opt.search.oracle import Capabilities, Infeasible, Optimiser, Oracle
@@ -210,7 +210,7 @@ def write_model(
 
 
 def relaxation_meets(
-    name: str, instance: Instance, threshold: Threshold, limits: Limits
+    name: str, instance: Instance, threshold: Threshold, limits: LimitsView
 ) -> bool | None:
     """Whether the linear relaxation of a formulation meets a threshold, in doubles.
 

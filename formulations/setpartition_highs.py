@@ -59,7 +59,7 @@ from importlib.metadata import version
 from formulations.pattern_columns import Columns, placed, waste_bounded
 from formulations.pattern_highs import choose
 from kvpr_opt.certificates.evidence import SolverClaim
-from kvpr_opt.limits import Limits
+from kvpr_opt.limits import LimitsView
 from kvpr_opt.problem.instance import Instance
 from kvpr_opt.problem.placement import Placement
 from kvpr_opt.problem.scaled import Threshold
@@ -98,7 +98,7 @@ class Formulation:
     def decide(
         self,
         threshold: Threshold,
-        limits: Limits,
+        limits: LimitsView,
         *,
         budget: float | None = None,
         hint: Placement | None = None,

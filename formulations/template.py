@@ -59,7 +59,7 @@ from formulations.backends.pulp_solvers import PulpSolver
 from formulations.model_file import Exported, check_exact
 from kvpr_opt.certificates.evidence import Counting
 from kvpr_opt.errors import InputError, InvalidPlacementError
-from kvpr_opt.limits import Limits
+from kvpr_opt.limits import LimitsView
 from kvpr_opt.problem.instance import Instance
 from kvpr_opt.problem.placement import Placement
 from kvpr_opt.problem.scaled import PackingProblem, Threshold, fit_range
@@ -109,7 +109,7 @@ class Formulation:
     def decide(
         self,
         threshold: Threshold,
-        limits: Limits,
+        limits: LimitsView,
         *,
         budget: float | None = None,
         hint: Placement | None = None,

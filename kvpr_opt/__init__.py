@@ -11,16 +11,18 @@ The highest KV-cache pressure ratio of a fleet, as low as it can be, and a proof
 Fraction(9, 320)
 """
 
-from kvpr_opt._interrupt import exit_interrupted, is_command
+from kvpr_opt._interrupt import exit_interrupted, is_command, treat_stop_signals_alike
 
 try:
+    if is_command():
+        treat_stop_signals_alike()
     from kvpr_opt.certificates.certificate import Certificate, verify
     from kvpr_opt.errors import KvprError
     from kvpr_opt.files import read_instance, read_result, write_instance, write_result
     from kvpr_opt.generate import random_instance
     from kvpr_opt.problem.instance import GPU, LLM, Instance
     from kvpr_opt.problem.placement import Placement
-    from kvpr_opt.result import Result, Status, StopReason
+    from kvpr_opt.result import Grade, Result, Status, StopReason
     from kvpr_opt.search.tracker import Progress
     from kvpr_opt.solve import heuristic, lower_bound, solve
 except KeyboardInterrupt:
@@ -32,6 +34,7 @@ __all__ = [
     "GPU",
     "LLM",
     "Certificate",
+    "Grade",
     "Instance",
     "KvprError",
     "Placement",

@@ -1,6 +1,6 @@
-"""How the command leaves after a Ctrl-C, which may come while the package is still being loaded.
+"""How the command ends on Ctrl-C, SIGTERM and SIGHUP, even while the package is being loaded.
 
-This module is loaded first, and needs next to nothing itself.
+This module is loaded first and needs next to nothing itself.
 """
 
 from __future__ import annotations
@@ -9,46 +9,58 @@ import contextlib
 import os
 import signal
 import sys
-import threading
-from collections.abc import Iterator
+import time
+from types import FrameType
 from typing import NoReturn
 
-#: Exit code of a run that was stopped before it was done.
-EXIT_STOPPED = 3
+from kvpr_opt.exit_codes import ExitCode
+
+#: The signals that ask a run to stop, as far as the system has them.
+STOP_SIGNALS = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+)
+
+#: When there were stop signals that raised ``KeyboardInterrupt``, in the command.
+noted: list[float] = []
 
 
 def is_command() -> bool:
-    """Whether this process is the command ``kvpr-opt``, and no other program."""
+    """Whether this process is the command ``kvpr-opt``, and not another program or a worker."""
+    workers = sys.modules.get("multiprocessing.process")  # where it is a worker, that is loaded
+    if workers is not None and workers.parent_process() is not None:
+        return False
     # Python has no better name yet while it loads the package for `python -m kvpr_opt`.
     program = os.path.basename(next(iter(getattr(sys, "argv", ())), ""))
     return program == "-m" or os.path.splitext(program)[0] in ("kvpr-opt", "kvpr-opt-script")
 
 
-def exit_interrupted() -> NoReturn:
-    """Say in one line that there was a Ctrl-C, and exit."""
-    if sys.stderr is not None:
-        with contextlib.suppress(OSError):  # there is nowhere else to say it
-            print("interrupted before it was done", file=sys.stderr)
-    sys.exit(EXIT_STOPPED)
+def treat_stop_signals_alike() -> None:
+    """Let SIGTERM and SIGHUP raise ``KeyboardInterrupt``, as Ctrl-C does.
 
-
-@contextlib.contextmanager
-def signals_as_interrupts() -> Iterator[None]:
-    """Let what schedulers and closed terminals send, SIGTERM and SIGHUP, act like a Ctrl-C.
-
-    A signal that the process was told to ignore, as by ``nohup``, stays ignored. Outside
-    the main thread, where Python takes no signals, nothing changes.
+    For the command only: a program that imports the package keeps its own ways. A signal
+    that the parent had ignored (``nohup``) stays ignored.
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {}
-    try:
-        for name in ("SIGTERM", "SIGHUP"):
-            number = getattr(signal, name, None)  # Windows has no SIGHUP
-            if number is not None and signal.getsignal(number) is signal.SIG_DFL:
-                before[number] = signal.signal(number, signal.default_int_handler)
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    for number in STOP_SIGNALS:
+        if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
+            signal.signal(number, note_and_raise)
+
+
+def note_and_raise(_number: int, _frame: FrameType | None) -> None:
+    """Raise ``KeyboardInterrupt``, and note it for when a library that loads swallows it."""
+    noted.append(time.monotonic())
+    raise KeyboardInterrupt
+
+
+def ignore_stop_signals() -> None:
+    """From here on nothing is left to stop: the answer is out, and the process ends."""
+    for number in STOP_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+
+
+def exit_interrupted() -> NoReturn:
+    """Report the interruption in one line, and exit."""
+    ignore_stop_signals()
+    if sys.stderr is not None:
+        with contextlib.suppress(OSError):  # there is nowhere else to report it
+            print("interrupted before it was done", file=sys.stderr)
+    sys.exit(ExitCode.UNFINISHED)

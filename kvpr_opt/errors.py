@@ -67,6 +67,10 @@ def check_known(kind: str, name: str, known: Collection[str], *, place: str) -> 
         )
 
 
+# How alike two words have to be, 0 to 1, for the one to be taken for a misspelling of the other.
+_NEAR = 0.65
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """A hint that names the known word closest to `word`, or an empty string.
 
@@ -75,5 +79,5 @@ def nearest(word: str, known: Iterable[str]) -> str:
     >>> nearest("slo_ms", ["size", "slo"])
     " (did you mean 'slo'?)"
     """
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=_NEAR)
     return f" (did you mean '{close[0]}'?)" if close else ""

@@ -7,15 +7,68 @@ import numbers
 import signal
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from copy import copy
 from types import FrameType
 
+from kvpr_opt._interrupt import STOP_SIGNALS, note_and_raise, noted
 from kvpr_opt.errors import InputError
 
 
-class Limits:
+class LimitsView(ABC):
+    """What work may ask of its limits; it cannot change them."""
+
+    @property
+    @abstractmethod
+    def elapsed(self) -> float:
+        """Seconds since the start, excluding paused time."""
+
+    @property
+    @abstractmethod
+    def remaining(self) -> float:
+        """Seconds until the deadline, at least 0; ``math.inf`` without one."""
+
+    @property
+    @abstractmethod
+    def interrupted(self) -> bool:
+        """Whether a signal or a caller asked to stop."""
+
+    @property
+    def stopped(self) -> bool:
+        """Whether to stop now, for whatever reason."""
+        return self.interrupted or self.remaining == 0
+
+    def until(self, over: Callable[[], bool]) -> LimitsView:
+        """The same limits, for work that also stops as soon as `over` returns true."""
+        return _Until(self, over)
+
+
+class _Until(LimitsView):
+    """Limits with one more reason to stop."""
+
+    def __init__(self, whole: LimitsView, over: Callable[[], bool]) -> None:
+        self._whole = whole
+        self._over = over
+
+    @property
+    def elapsed(self) -> float:
+        return self._whole.elapsed
+
+    @property
+    def remaining(self) -> float:
+        return self._whole.remaining
+
+    @property
+    def interrupted(self) -> bool:
+        return self._whole.interrupted
+
+    @property
+    def stopped(self) -> bool:
+        return self._whole.stopped or self._over()
+
+
+class Limits(LimitsView):
     """One deadline and one stop flag.
 
     Parameters
@@ -41,11 +94,11 @@ class Limits:
         self._deadline = self._start + seconds
         self._interrupted = threading.Event()
         self._at_once = False
-        self._over: Callable[[], bool] = lambda: False
+        self._signalled: float | None = None
 
     @property
     def elapsed(self) -> float:
-        """Seconds since the start, those that do not count left out."""
+        """Seconds since the start, excluding paused time."""
         return time.monotonic() - self._start
 
     @property
@@ -55,23 +108,8 @@ class Limits:
 
     @property
     def interrupted(self) -> bool:
-        """Whether someone asked to stop."""
+        """Whether a signal or a caller asked to stop."""
         return self._interrupted.is_set()
-
-    @property
-    def stopped(self) -> bool:
-        """Whether to stop now, for whatever reason."""
-        return self.interrupted or self.remaining == 0 or self._over()
-
-    def until(self, over: Callable[[], bool]) -> Limits:
-        """The same limits, for work that is to stop as well once `over` says so.
-
-        A copy that shares the stop flag. What stops the clock, or leaves a block at
-        once, has to be asked of the original.
-        """
-        limits = copy(self)  # which shares the stop flag
-        limits._over = lambda: self._over() or over()
-        return limits
 
     def interrupt(self) -> None:
         """Ask everything that shares these limits to stop. Safe from any thread."""
@@ -98,33 +136,36 @@ class Limits:
             self._deadline += seconds
 
     @contextmanager
-    def heeding_ctrl_c(self) -> Iterator[None]:
-        """Let the first Ctrl-C set the stop flag; a second one acts as usual.
+    def heeding_signals(self) -> Iterator[None]:
+        """Let the first stop signal set the stop flag; a second one acts as usual.
 
-        Outside the main thread, or where the program has its own handler for
-        the signal, nothing is changed.
+        That goes for Ctrl-C and, where they raise ``KeyboardInterrupt`` like it (in the
+        command they do), for SIGTERM and SIGHUP. Blocks may be nested: a signal stops the
+        limits of all of them, and a block that is entered after it starts stopped. Outside
+        the main thread, or where the program has its own handler for a signal, nothing is
+        changed.
         """
-        default = signal.default_int_handler
-        in_main_thread = threading.current_thread() is threading.main_thread()
-        if not in_main_thread or signal.getsignal(signal.SIGINT) is not default:
+        if threading.current_thread() is not threading.main_thread():
             yield
             return
-
-        def first_time(_signal: int, _frame: FrameType | None) -> None:
-            signal.signal(signal.SIGINT, default)
+        if noted or any(outer.interrupted for outer in _heeding):
             self.interrupt()
-            if self._at_once:
-                raise KeyboardInterrupt
-
-        signal.signal(signal.SIGINT, first_time)
+        taken = [number for number in STOP_SIGNALS if signal.getsignal(number) in _RAISING]
+        usual = {number: signal.getsignal(number) for number in taken}
+        _heeding.append(self)
         try:
+            for number in taken:
+                signal.signal(number, _stop_all)
             yield
         finally:
-            signal.signal(signal.SIGINT, default)
+            for number in taken:
+                if signal.getsignal(number) is _stop_all:
+                    signal.signal(number, usual[number])
+            _heeding.remove(self)
 
     @contextmanager
     def interruptible_at_once(self) -> Iterator[None]:
-        """Leave the block at the first Ctrl-C, for work that never looks at the flag.
+        """Leave the block at the first stop signal, for work that never looks at the flag.
 
         Whatever the block was doing is given up; the stop flag is set.
         """
@@ -136,6 +177,32 @@ class Limits:
                 self._at_once = False
         except KeyboardInterrupt:  # also one that comes as the block is left
             self.interrupt()
+
+    def _signal(self) -> bool:
+        """Note a signal; return whether it is a second request to stop."""
+        now = time.monotonic()
+        if self._signalled is None:
+            self._signalled = now
+        self.interrupt()
+        return now - self._signalled > _ONE_REQUEST
+
+
+#: The limits that a stop signal interrupts: of the blocks that the main thread is in.
+_heeding: list[Limits] = []
+
+# What handles a signal by raising ``KeyboardInterrupt``.
+_RAISING = (signal.default_int_handler, note_and_raise)
+
+# Schedulers and terminals send SIGTERM and SIGHUP twice; within so many seconds that is one.
+_ONE_REQUEST = 1.0
+
+
+def _stop_all(number: int, _frame: FrameType | None) -> None:
+    if number == signal.SIGINT:
+        signal.signal(number, signal.default_int_handler)
+    again = [limits._signal() for limits in _heeding]
+    if again[-1] or any(limits._at_once for limits in _heeding):
+        raise KeyboardInterrupt
 
 
 def _seconds(limit: object) -> float:

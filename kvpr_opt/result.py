@@ -7,16 +7,36 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import msgspec
+
+from kvpr_opt.certificates.canonical import digest
 from kvpr_opt.certificates.certificate import Certificate
-from kvpr_opt.problem.exact import relative_gap
+from kvpr_opt.drawing.rows import (
+    MAX_GPUS,
+    counted,
+    exact_text,
+    gap_text,
+    kvpr_text,
+)
+from kvpr_opt.problem.exact import fraction_text, relative_gap
 from kvpr_opt.problem.instance import Instance
-from kvpr_opt.problem.placement import Placement
+from kvpr_opt.problem.placement import GPULoad, Placement
+from kvpr_opt.text import printable
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+#: Version of the data that :meth:`Result.to_dict` gives, which is that of the result file.
+SCHEMA = "kvpr-opt/result/1"
+
+#: Cells in a line of ``str(result)``.
+_WIDTH = 100
 
 
 class Status(str, Enum):
-    """How much is known. Derived from incumbent and bound, never set by hand."""
+    """How much is known. It follows from incumbent and bound, and is never set by hand."""
 
     OPTIMAL = "optimal"
     """A placement, and a proof that none is better."""
@@ -47,14 +67,42 @@ class StopReason(str, Enum):
     TIME_LIMIT = "time limit"
     """The deadline passed."""
     INTERRUPTED = "interrupted"
-    """Ctrl-C, or :meth:`kvpr_opt.limits.Limits.interrupt`."""
+    """Ctrl-C, or `on_progress` returned ``False``."""
     FINISHED = "finished"
     """The method did all that it can: a heuristic, or a fleet too large for the solver."""
 
 
-@dataclass(frozen=True)
+class Grade(str, Enum):
+    """What the lower bound rests on."""
+
+    CERTIFIED = "certified"
+    """A proof that the checker has repeated."""
+    SOLVER = "solver"
+    """The word of a solver, which the certificate names."""
+    NOT_CHECKED = "not checked"
+    """A proof that the checker has not gone over yet; the message of the result says why."""
+
+
+_GRADES = {
+    Grade.CERTIFIED: "certified: anyone can check the proof",
+    Grade.SOLVER: "rests on a solver's word; there is no proof to check",
+    Grade.NOT_CHECKED: "by a proof that was not checked",
+}
+
+_STYLES = {
+    Status.OPTIMAL: "bold green",
+    Status.FEASIBLE: "bold yellow",
+    Status.INFEASIBLE: "bold red",
+    Status.UNKNOWN: "bold red",
+}
+
+
+@dataclass(frozen=True, repr=False)
 class Result:
     """The answer of :func:`kvpr_opt.solve`.
+
+    It prints as a short table, shows a picture in a notebook, and can be drawn
+    (:meth:`plot`, :meth:`plot_progress`), pickled, and turned into plain data.
 
     Attributes
     ----------
@@ -67,14 +115,13 @@ class Result:
     lower_bound
         No placement has a smaller maximum KVPR. ``math.inf`` if infeasible,
         ``None`` if nothing was proved before the run was stopped.
-    certified
-        Whether the checker has repeated the proof of `lower_bound`; if not, it
-        rests on a solver's word (named in the certificate).
+    grade
+        What `lower_bound` rests on, see :class:`Grade`; ``None`` without a bound.
     stop_reason
         See :class:`StopReason`.
     message
-        For an infeasible fleet the cause, in one line; a note where the
-        certificate is too long for the checker; else empty.
+        For an infeasible fleet the cause, in one line; the reason where the
+        certificate was not checked; else empty.
     certificate
         What is claimed, with its evidence.
     seconds
@@ -89,7 +136,7 @@ class Result:
     status: Status
     placement: Placement | None
     lower_bound: Fraction | float | None
-    certified: bool
+    grade: Grade | None
     stop_reason: StopReason
     message: str
     certificate: Certificate | None
@@ -97,6 +144,11 @@ class Result:
     parameters: Mapping[str, Any]
     versions: Mapping[str, str]
     statistics: Mapping[str, Any]
+
+    @property
+    def certified(self) -> bool:
+        """Whether the checker has repeated the proof of `lower_bound`."""
+        return self.grade is Grade.CERTIFIED
 
     @property
     def max_kvpr(self) -> Fraction | None:
@@ -110,3 +162,131 @@ class Result:
     def gap(self) -> Fraction | None:
         """``(max_kvpr - lower_bound) / max_kvpr``, exact; ``None`` if either is missing."""
         return relative_gap(self.max_kvpr, self.lower_bound)
+
+    # -- as text ---------------------------------------------------------------------
+
+    def __repr__(self) -> str:
+        value = "" if self.max_kvpr is None else f", max KVPR {kvpr_text(self.max_kvpr)}"
+        gap = "" if self.gap is None else f", gap {gap_text(self.gap)}"
+        return f"<Result: {self.status.value}{value}{gap}, {self._size}>"
+
+    def __str__(self) -> str:
+        return self.to_text(width=_WIDTH, max_gpus=MAX_GPUS)
+
+    def to_text(self, *, width: int | None = None, max_gpus: int | None = None) -> str:
+        """The answer as a table with a line for each fact, as the command prints it.
+
+        Parameters
+        ----------
+        width
+            Cells in a line; ``None`` for lines of any length, one per GPU.
+        max_gpus
+            GPUs shown, the most pressed ones; ``None`` for all of them.
+        """
+        return self.styled_text(width=width, max_gpus=max_gpus).plain
+
+    def styled_text(
+        self, *, width: int | None = None, max_gpus: int | None = None, hint: str = ""
+    ) -> Text:
+        """The text of :meth:`to_text` with its colours, for a :mod:`rich` console.
+
+        Parameters
+        ----------
+        width, max_gpus
+            As there.
+        hint
+            How to see GPUs that are left out.
+        """
+        from kvpr_opt.drawing.answer import answer_text
+
+        return answer_text(
+            None if self.placement is None else self.placement.gpus,
+            (self.status.value.upper(), _STYLES[self.status]),
+            self.ending,
+            self.facts,
+            width=width,
+            max_gpus=max_gpus,
+            hint=hint,
+        )
+
+    @property
+    def ending(self) -> str:
+        """The size of the fleet, the time taken and why the run ended, in a few words."""
+        reason = str(self.stop_reason.value)
+        if self.stop_reason is StopReason.FINISHED:
+            alone = self.parameters.get("method") == "heuristic"
+            reason = "heuristic alone, as asked for" if alone else "the method can do no more"
+        return f"{self._size}, {self.seconds:.2f} s, {reason}"
+
+    @property
+    def facts(self) -> list[tuple[str, str]]:
+        """What is known, as names and values to read: the cause, KVPR, bound and gap."""
+        facts = []
+        if self.message:
+            name = "cause" if self.status is Status.INFEASIBLE else "note"
+            facts.append((name, printable(self.message)))
+        if self.max_kvpr is not None:
+            value = f"{kvpr_text(self.max_kvpr)}{exact_text(self.max_kvpr)}"
+            facts.append(("highest KVPR", value))
+        grade = "nothing proved yet" if self.grade is None else _GRADES[self.grade]
+        if self.status is Status.INFEASIBLE:
+            facts.append(("evidence", grade))
+        else:
+            facts.append(("lower bound", f"{kvpr_text(self.lower_bound)} ({grade})"))
+            facts.append(("gap", gap_text(self.gap)))
+        return facts
+
+    @property
+    def _size(self) -> str:
+        models, gpus = len(self.instance.models), len(self.instance.gpus)
+        return f"{counted(models, 'model')} on {counted(gpus, 'GPU')}"
+
+    # -- as data ---------------------------------------------------------------------
+
+    def to_dict(self) -> dict[str, Any]:
+        """The answer as plain data, ready for JSON: what the result file holds.
+
+        Returns
+        -------
+        dict
+            KVPR and bound as ``{"exact": "29/777", "decimal": 0.0373}`` or ``None``; all
+            other quantities as floats, in the units of the fleet. An infeasible fleet has
+            no bound there: its status says it all. The certificate is left out.
+        """
+        placement = self.placement
+        data = {
+            "schema": SCHEMA,
+            "instance_sha256": digest(self.instance),
+            "status": self.status.value,
+            "stop_reason": self.stop_reason.value,
+            "message": self.message,
+            "certified": self.certified,
+            "grade": None if self.grade is None else self.grade.value,
+            "max_kvpr": _number(self.max_kvpr),
+            "lower_bound": _number(self.lower_bound),
+            "gap": None if self.gap is None else float(self.gap),
+            "assignment": None if placement is None else dict(placement.assignment),
+            "gpus": [] if placement is None else [_load(gpu) for gpu in placement.gpus],
+            "seconds": round(self.seconds, 4),
+            "versions": dict(self.versions),
+            "parameters": dict(self.parameters),
+            "statistics": dict(self.statistics),
+        }
+        plain: dict[str, Any] = msgspec.to_builtins(data)
+        return plain
+
+
+def _number(value: Fraction | float | None) -> dict[str, Any] | None:
+    if not isinstance(value, Fraction):
+        return None
+    return {"exact": fraction_text(value), "decimal": float(value)}
+
+
+def _load(gpu: GPULoad) -> dict[str, Any]:
+    return {
+        "name": gpu.name,
+        "memory": float(gpu.memory),
+        "used": float(gpu.used),
+        "pressure": float(gpu.pressure),
+        "kvpr": float(gpu.kvpr),
+    }

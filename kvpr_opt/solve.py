@@ -16,7 +16,7 @@ from kvpr_opt.limits import Limits
 from kvpr_opt.problem.exact import decimal_text, to_fraction, whole_number
 from kvpr_opt.problem.instance import Instance, Number
 from kvpr_opt.problem.placement import Placement
-from kvpr_opt.result import Result, Status, StopReason
+from kvpr_opt.result import Grade, Result, Status, StopReason
 from kvpr_opt.search.bounds import lower_bounds
 from kvpr_opt.search.tracker import Progress, Tracker
 from kvpr_opt.stages import OWN_METHODS, STAGES, SolveRun
@@ -115,7 +115,7 @@ def solve(
         "threads": cores,
         "skip": sorted(left_out),
     }
-    with limits.heeding_ctrl_c():
+    with limits.heeding_signals():
         with limits.keeping(_time_for_the_end(instance, limits.remaining)):
             message = run.run(start)
             reason = _stop_reason(tracker, Status.of(tracker.incumbent, tracker.bound_value))
@@ -224,15 +224,23 @@ def _result(run: SolveRun, message: str, reason: StopReason, parameters: dict[st
         status=status,
         placement=tracker.incumbent,
         lower_bound=tracker.bound_value,
-        certified=tracker.bound is not None and made.certified,
+        grade=_grade(tracker, certified=made.certified),
         stop_reason=reason,
-        message="; ".join(filter(None, [message, made.remark])),
+        message="; ".join(filter(None, [message, *run.remarks, made.remark])),
         certificate=certificate,
         seconds=tracker.limits.elapsed,
         parameters=parameters,
         versions=versions(),
         statistics={**run.statistics, "trajectory": _trajectory(tracker)},
     )
+
+
+def _grade(tracker: Tracker, *, certified: bool) -> Grade | None:
+    if tracker.bound is None:
+        return None
+    if certified:
+        return Grade.CERTIFIED
+    return Grade.NOT_CHECKED if tracker.bound.evidence.certified else Grade.SOLVER
 
 
 def _trajectory(tracker: Tracker) -> list[dict[str, Any]]:

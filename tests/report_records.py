@@ -43,7 +43,8 @@ def answer(run: Run, **outcome: Any) -> Answer:
     for name in ("max_kvpr", "lower_bound"):
         text = outcome.get(name)
         outcome[name] = None if text is None else Fraction(text)
-    fleet = hashlib.sha256(f"{run.cell} {run.seed}".encode()).hexdigest()
+    text = f"{run.cell} {run.seed}"
+    fleet = hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
     return Answer(
         **{
             "fleet_sha256": fleet,

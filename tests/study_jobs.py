@@ -6,6 +6,7 @@ import math
 import os
 import time
 from fractions import Fraction
+from typing import Any
 
 import msgspec
 
@@ -58,6 +59,11 @@ def identified(run: Run) -> Answer:
 def first_gpu(instance: Instance) -> dict[str, str]:
     """A heuristic."""
     return {model.name: instance.gpus[0].name for model in instance.models}
+
+
+def compute_model_placement(gpu_num: int, models: list[Any]) -> dict[int, list[Any]]:
+    """A heuristic of the public benchmark's contract."""
+    return {0: models, **{gpu: [] for gpu in range(1, gpu_num)}}
 
 
 def one_second(run: Run) -> Answer:

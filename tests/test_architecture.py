@@ -21,13 +21,17 @@ PACKAGES = {
 #: Modules and packages at the top level, from the lowest layer up: each may import only from
 #: those before it.
 ORDER = [
+    "exit_codes",
     "_interrupt",
     "verify",
     "errors",
     "_types",
     "environment",
+    "html",
+    "text",
     "limits",
     "highs",
+    "drawing",
     "problem",
     "certificates",
     "search",
@@ -192,6 +196,7 @@ def test_the_public_names_are_these() -> None:
         "GPU",
         "LLM",
         "Certificate",
+        "Grade",
         "Instance",
         "KvprError",
         "Placement",

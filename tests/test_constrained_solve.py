@@ -18,6 +18,7 @@ CHOICES = [*((kind,) for kind in KINDS), *itertools.combinations(KINDS, 2)]
 def equals_brute_force(instance, **arguments):
     optimum = brute_force(instance)
     result = solve(instance, threads=1, time_limit=60, **arguments)
+    assert "not checked" not in result.message
     assert result.lower_bound == optimum
     if optimum == math.inf:
         assert result.placement is None

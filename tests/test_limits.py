@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
@@ -66,7 +67,7 @@ def test_an_interrupt_stops_from_any_thread() -> None:
 
 def test_the_first_ctrl_c_sets_the_flag_and_the_second_raises() -> None:
     limits = Limits()
-    with limits.heeding_ctrl_c():
+    with limits.heeding_signals():
         os.kill(os.getpid(), signal.SIGINT)
         assert limits.interrupted
         with pytest.raises(KeyboardInterrupt):
@@ -76,7 +77,7 @@ def test_the_first_ctrl_c_sets_the_flag_and_the_second_raises() -> None:
 
 def test_work_that_never_looks_at_the_flag_can_be_left_at_once() -> None:
     limits = Limits()
-    with limits.heeding_ctrl_c(), limits.interruptible_at_once():
+    with limits.heeding_signals(), limits.interruptible_at_once():
         os.kill(os.getpid(), signal.SIGINT)
         time.sleep(5)
         pytest.fail("not left")
@@ -97,7 +98,7 @@ def test_a_handler_of_the_program_is_left_alone() -> None:
     before = signal.signal(signal.SIGINT, lambda number, frame: seen.append(number))
     try:
         limits = Limits()
-        with limits.heeding_ctrl_c():
+        with limits.heeding_signals():
             os.kill(os.getpid(), signal.SIGINT)
         assert seen == [signal.SIGINT]
         assert not limits.interrupted
@@ -109,7 +110,7 @@ def test_outside_the_main_thread_nothing_is_changed() -> None:
     handlers: list[object] = []
 
     def work() -> None:
-        with Limits().heeding_ctrl_c():
+        with Limits().heeding_signals():
             handlers.append(signal.getsignal(signal.SIGINT))
 
     thread = threading.Thread(target=work)
@@ -129,3 +130,60 @@ def test_work_may_end_before_the_limits_for_a_reason_of_its_own() -> None:
     assert not whole.stopped
     whole.interrupt()
     assert part.interrupted
+
+
+@pytest.fixture
+def like_ctrl_c() -> Iterator[None]:
+    """SIGTERM raises ``KeyboardInterrupt``, as in the command."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.mark.usefixtures("like_ctrl_c")
+def test_sigterm_stops_like_ctrl_c_however_often_it_is_sent_at_once() -> None:
+    limits = Limits()
+    with limits.heeding_signals():
+        for _ in range(3):
+            os.kill(os.getpid(), signal.SIGTERM)
+        assert limits.interrupted
+        os.kill(os.getpid(), signal.SIGINT)  # the first of its kind
+    with pytest.raises(KeyboardInterrupt):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+@pytest.mark.usefixtures("like_ctrl_c")
+def test_a_second_request_to_stop_is_not_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kvpr_opt.limits._ONE_REQUEST", 0.01)
+    with Limits().heeding_signals():
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(0.02)
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_sigterm_of_another_program_is_its_own_affair() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with Limits().heeding_signals():
+        assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_signal_stops_all_blocks_it_finds_and_those_that_follow() -> None:
+    outer, inner, late = Limits(), Limits(), Limits()
+    with outer.heeding_signals():
+        with inner.heeding_signals():
+            os.kill(os.getpid(), signal.SIGINT)
+        assert outer.interrupted
+        assert inner.interrupted
+        with late.heeding_signals():
+            assert late.interrupted
+            os.kill(os.getpid(), signal.SIGINT)  # a new block takes one more
+    assert not Limits().interrupted
+
+
+def test_a_view_cannot_change_its_limits() -> None:
+    view = Limits(60).until(lambda: False)
+    assert 59 < view.remaining <= 60
+    assert view.elapsed < 1
+    for name in ("interrupt", "not_counting", "interruptible_at_once", "heeding_signals"):
+        assert not hasattr(view, name)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from formulations.backends.interruptible import run_interruptible
 from formulations.backends.termination import Termination, TerminationStatus
 from kvpr_opt.highs import QuietHighs
-from kvpr_opt.limits import Limits
+from kvpr_opt.limits import LimitsView
 
 _STATUS = highspy.HighsModelStatus
 
@@ -26,7 +26,7 @@ _LIMITS = (
 
 def solve(
     program: highspy.HighsLp,
-    limits: Limits,
+    limits: LimitsView,
     options: Mapping[str, str | int | float | bool],
     start: Sequence[float] | None = None,
 ) -> tuple[Termination, NDArray[np.float64] | None]:

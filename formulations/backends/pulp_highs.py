@@ -17,12 +17,12 @@ import pulp
 from formulations.backends import highs
 from formulations.backends.termination import Termination, TerminationStatus
 from formulations.model_file import Exported
-from kvpr_opt.limits import Limits
+from kvpr_opt.limits import LimitsView
 
 
 def solve(
     model: pulp.LpProblem,
-    limits: Limits,
+    limits: LimitsView,
     options: Mapping[str, str | int | float | bool],
     *,
     relaxed: bool = False,
@@ -87,7 +87,7 @@ def _or(bound: float | None, otherwise: float) -> float:
     return otherwise if bound is None else float(bound)
 
 
-def relaxation_is_feasible(exported: Exported, limits: Limits) -> bool | None:
+def relaxation_is_feasible(exported: Exported, limits: LimitsView) -> bool | None:
     """Whether the model without its integrality has a solution.
 
     Parameters

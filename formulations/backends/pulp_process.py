@@ -20,7 +20,7 @@ import pulp
 from formulations.backends import pulp_child
 from formulations.backends.pulp_catalogue import FAITHFUL, OPTIONS
 from formulations.backends.termination import Termination, TerminationStatus
-from kvpr_opt.limits import Limits
+from kvpr_opt.limits import LimitsView
 
 # The part of the time left that the solver is given, for it to report what it has.
 _SHARE = 0.9
@@ -39,7 +39,7 @@ _HEED_EVERY = 0.05
 def solve(
     model: pulp.LpProblem,
     class_name: str,
-    limits: Limits,
+    limits: LimitsView,
     *,
     threads: int,
     nodes: int | None = None,
@@ -112,7 +112,7 @@ def _termination(
     return Termination(TerminationStatus.SOLVED if solved else TerminationStatus.STOPPED, message)
 
 
-def _ask(request: dict[str, Any], limits: Limits) -> dict[str, Any] | None:
+def _ask(request: dict[str, Any], limits: LimitsView) -> dict[str, Any] | None:
     """The answer of the process, or ``None`` where the limits ended it."""
     with tempfile.TemporaryDirectory(prefix="kvpr-opt-") as folder:
         where = {"TMPDIR": folder, "TEMP": folder, "TMP": folder}
@@ -144,7 +144,7 @@ def _ask(request: dict[str, Any], limits: Limits) -> dict[str, Any] | None:
     return answer
 
 
-def _wait(process: subprocess.Popen[bytes], limits: Limits) -> bytes | None:
+def _wait(process: subprocess.Popen[bytes], limits: LimitsView) -> bytes | None:
     """What the process writes until it ends, or ``None`` where the limits came first."""
     stopped_at = math.inf
     while True:

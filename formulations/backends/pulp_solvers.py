@@ -18,7 +18,7 @@ from formulations.backends.pulp_catalogue import DEFAULT_SOLVER, check_solver, c
 from formulations.backends.termination import Termination
 from kvpr_opt.certificates.evidence import SolverClaim
 from kvpr_opt.errors import InvalidPlacementError
-from kvpr_opt.limits import Limits
+from kvpr_opt.limits import LimitsView
 from kvpr_opt.problem.instance import Instance
 from kvpr_opt.problem.placement import Placement
 from kvpr_opt.problem.scaled import Threshold
@@ -70,7 +70,7 @@ class PulpSolver:
     def solve(
         self,
         model: pulp.LpProblem,
-        limits: Limits,
+        limits: LimitsView,
         *,
         nodes: int | None = None,
         gap: float | None = None,

@@ -425,6 +425,7 @@ class _ImportWatch:
         self._folder = os.path.join(folder, "")
         self._import = builtins.__import__
         self._failed: dict[str, None] = {}
+        self._loaded = "kvpr_opt" in sys.modules
         self._package = False
 
     def install(self) -> None:
@@ -439,7 +440,9 @@ class _ImportWatch:
             for name in self._failed
             if not any(name.startswith(f"{other}.") for other in self._failed)
         ]
-        return {"failed_imports": failed[:_MAX_NOTES], "uses_package": self._package}
+        # However it was loaded, where this process had not done so itself.
+        used = self._package or ("kvpr_opt" in sys.modules and not self._loaded)
+        return {"failed_imports": failed[:_MAX_NOTES], "uses_package": used}
 
     def _watched(
         self,

@@ -15,9 +15,9 @@ from kvpr_opt.audit.outcome import Audit, CaseAudit, Score
 from kvpr_opt.audit.verdict import RunVerdict
 from kvpr_opt.certificates.canonical import digest
 from kvpr_opt.environment import versions
-from kvpr_opt.files.text import printable
 from kvpr_opt.problem.exact import fraction_text
 from kvpr_opt.problem.placement import Kvpr
+from kvpr_opt.text import printable
 
 #: The value of the key ``schema`` in the JSON document.
 SCHEMA = "kvpr-opt/audit/1"

@@ -9,9 +9,9 @@ from kvpr_opt.audit.outcome import Audit, CaseAudit
 from kvpr_opt.audit.program import EXECUTABLE
 from kvpr_opt.audit.summary import facts, headline, outcome, percent, problems, scores, verdict_text
 from kvpr_opt.environment import versions
-from kvpr_opt.files.html import Html, element, joined
-from kvpr_opt.files.text import printable
+from kvpr_opt.html import Html, element, joined
 from kvpr_opt.problem.placement import Kvpr
+from kvpr_opt.text import printable
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 

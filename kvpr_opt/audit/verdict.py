@@ -9,10 +9,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from kvpr_opt.files.text import one_line, writable
 from kvpr_opt.problem.exact import decimal_text
 from kvpr_opt.problem.instance import Instance
 from kvpr_opt.problem.placement import Kvpr, Placement
+from kvpr_opt.text import one_line, writable
 
 # Characters of a name, or of a remark on one, that a finding repeats.
 _MAX_NAME = 200

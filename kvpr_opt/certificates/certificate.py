@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from kvpr_opt.certificates.canonical import canonical_fleet, digest
 from kvpr_opt.certificates.evidence import (
+    ConstrainedVector,
     Counting,
     DualVector,
     Evidence,
@@ -28,11 +29,21 @@ from kvpr_opt.certificates.evidence import (
     Volume,
 )
 from kvpr_opt.errors import InputError, SolverError
+from kvpr_opt.exit_codes import ExitCode
+from kvpr_opt.problem.constrained import ConstrainedInstance
 from kvpr_opt.problem.exact import fraction_text
 from kvpr_opt.problem.instance import Instance
 from kvpr_opt.problem.placement import Placement
 from kvpr_opt.problem.scaled import ScaledInstance
-from kvpr_opt.verify import CERTIFICATE_SCHEMA, Bins, Item, check, read_certificate, refute
+from kvpr_opt.verify import (
+    CERTIFICATE_SCHEMA,
+    CONSTRAINED_CERTIFICATE,
+    Bins,
+    Item,
+    check,
+    read_certificate,
+    refute,
+)
 
 
 @dataclass(frozen=True)
@@ -67,6 +78,8 @@ class Certificate:
         The best bound that the checker can prove and, if a solver's word goes
         further, that one too. Empty where nothing is known but that no KVPR is
         negative.
+    schema
+        The version of the format: another one for fleets with constraints.
     """
 
     instance_sha256: str
@@ -74,11 +87,12 @@ class Certificate:
     max_kvpr: Fraction | None
     placement: Mapping[str, str] | None
     bounds: tuple[BoundClaim, ...]
+    schema: str = CERTIFICATE_SCHEMA
 
     def to_json(self) -> str:
         """Write the certificate as text, in the format described in ``docs/certificate.md``."""
         data = {
-            "schema": CERTIFICATE_SCHEMA,
+            "schema": self.schema,
             "instance_sha256": self.instance_sha256,
             "status": self.status,
             "max_kvpr": None if self.max_kvpr is None else _number_text(self.max_kvpr),
@@ -108,6 +122,7 @@ class Certificate:
             status=claimed.status,
             max_kvpr=claimed.value,
             placement=claimed.placement,
+            schema=claimed.schema,
             bounds=tuple(BoundClaim(bound.value, bound.proof) for bound in claimed.bounds),
         )
 
@@ -121,15 +136,25 @@ class Check(NamedTuple):
 
 
 class Report(NamedTuple):
-    """Checks, and 0: all proved; 3: but for a solver's word; 5: rejected; 2: unreadable."""
+    """What the checker says: its checks, and what they amount to as an exit code."""
 
     checks: list[Check]
-    exit_code: int
+    exit_code: ExitCode
 
     @property
     def readable(self) -> bool:
         """Whether the claims were looked at."""
-        return self.exit_code != 2
+        return self.exit_code != ExitCode.BAD_INPUT
+
+    @property
+    def proved(self) -> bool:
+        """Whether every claim is proved."""
+        return self.exit_code == ExitCode.DONE
+
+    @property
+    def rejected(self) -> bool:
+        """Whether a claim is false."""
+        return self.exit_code == ExitCode.REJECTED
 
     def __str__(self) -> str:
         return "\n".join(": ".join(made) for made in self.checks)
@@ -169,6 +194,7 @@ def certify(
         max_kvpr=value,
         placement=None if incumbent is None else incumbent.assignment,
         bounds=tuple(BoundClaim(bound.value, _proof(instance, bound)) for bound in _best(bounds)),
+        schema=CONSTRAINED_CERTIFICATE if instance.constraints else CERTIFICATE_SCHEMA,
     )
 
 
@@ -207,7 +233,7 @@ def verify_texts(canonical: str, certificate: str) -> Report:
 
 
 def _report(checks: Iterable[tuple[str, str, str]], exit_code: int) -> Report:
-    return Report([Check(*made) for made in checks], exit_code)
+    return Report([Check(*made) for made in checks], ExitCode(exit_code))
 
 
 def _best(bounds: Iterable[LowerBound]) -> list[LowerBound]:
@@ -238,11 +264,17 @@ def _written(
     instance: Instance, scaled: ScaledInstance, value: Fraction | float, evidence: Evidence
 ) -> dict[str, Any]:
     if isinstance(evidence, Counting):
-        evidence = as_points(scaled, value, evidence)
+        evidence = (
+            as_constrained_points(scaled, value, evidence)
+            if isinstance(scaled, ConstrainedInstance)
+            else as_points(scaled, value, evidence)
+        )
     proof: dict[str, Any] = {"kind": evidence.kind}
-    if isinstance(evidence, DualVector | Tree):
+    if isinstance(evidence, DualVector | ConstrainedVector | Tree):
         proof["models"] = " ".join(map(str, evidence.models))
         proof["gpus"] = " ".join(map(str, evidence.gpus))
+        if isinstance(evidence, ConstrainedVector):
+            proof["types"] = " ".join(map(str, evidence.types))
     elif isinstance(evidence, Pinned):
         proof["gpu"] = instance.gpus[evidence.gpu].name
     elif isinstance(evidence, SolverClaim):
@@ -268,6 +300,20 @@ def as_points(scaled: ScaledInstance, value: Fraction | float, counting: Countin
     least = list(accumulate(sorted(problem.sizes[model] for model in counting.models)))
     rooms = [problem.capacities[kind.gpus[0]] for kind in scaled.types]
     return DualVector(tuple(points), tuple(bisect_right(least, room) for room in rooms))
+
+
+def as_constrained_points(
+    scaled: ConstrainedInstance, value: Fraction | float, counting: Counting
+) -> ConstrainedVector:
+    """The same for a fleet with constraints, by GPU: what is pinned takes its room there."""
+    problem = scaled.packing(scaled.below(value))
+    counted = [model for model in counting.models if model not in scaled.pinned]
+    points = [0] * len(problem.sizes)
+    for model in counted:
+        points[model] = 1
+    least = list(accumulate(sorted(problem.sizes[model] for model in counted)))
+    limits = tuple(bisect_right(least, room) for room in problem.capacities)
+    return ConstrainedVector(tuple(points), limits, tuple(range(len(limits))))
 
 
 def _number_text(value: Fraction | float) -> str:

@@ -94,6 +94,44 @@ class DualVector:
         return work if row <= LIMITS.row_bytes and work <= LIMITS.row_work else None
 
 
+@dataclass(frozen=True)
+class ConstrainedVector:
+    """Points as in :class:`DualVector`, for the sets of models that constraints allow.
+
+    Pinned models are no items but take their room; of a group a GPU holds one at most.
+    Nodes are left out, and so are all groups of a model but the largest.
+
+    Attributes
+    ----------
+    models
+        Points by model, in input order; natural numbers, those of pinned models of no matter.
+    gpus
+        The most points that fit a GPU, by type.
+    types
+        The type of each GPU, in input order.
+    """
+
+    models: tuple[int, ...]
+    gpus: tuple[int, ...]
+    types: tuple[int, ...]
+    kind: ClassVar[str] = "constrained"
+    certified: ClassVar[bool] = True
+
+    def row_work(self, room: int, profiles: int) -> int | None:
+        """Bytes that the checker changes; ``None`` where that is more than it does.
+
+        Parameters
+        ----------
+        room
+            The largest capacity.
+        profiles
+            How many sets of models there are that some GPU may hold.
+        """
+        row = (max(self.gpus) + 2) * ((2 * room).bit_length() // 8 + 1)
+        work = row * len(self.models) * profiles
+        return work if row <= LIMITS.row_bytes and work <= LIMITS.row_work else None
+
+
 class Refuted(NamedTuple):
     """A packing that the checker's routine has ruled out, and what it said.
 
@@ -169,7 +207,7 @@ class Rounded:
     """
 
     unit: Fraction
-    proof: Volume | Counting | DualVector | Tree | SolverClaim
+    proof: Volume | Counting | Pinned | DualVector | ConstrainedVector | Tree | SolverClaim
     kind: ClassVar[str] = "rounded"
 
     @property
@@ -178,7 +216,9 @@ class Rounded:
         return self.proof.certified
 
 
-Evidence = Volume | Counting | Pinned | DualVector | Tree | SolverClaim | Rounded
+Evidence = (
+    Volume | Counting | Pinned | DualVector | ConstrainedVector | Tree | SolverClaim | Rounded
+)
 
 
 @dataclass(frozen=True)

@@ -137,6 +137,9 @@ def _bound(instance: Instance, bound: BoundClaim, made: Check) -> list[str]:
     kind = proof["kind"]
     if kind == "solver":
         return [f"{claim}, says a solver:", *rounded, *_word(proof)]
+    if instance.constraints:
+        # By type and group it would be long; the checker has repeated it.
+        return [f"{claim}. The argument, which the checker repeats:", *rounded, f"- {made.detail}."]
     question = _Question.of(instance, bound.value, rounding)
     opening = f"{claim}. Suppose that one had:"
     if question.largest <= 0:
@@ -228,7 +231,7 @@ def _word(proof: Mapping[str, Any]) -> list[str]:
 
 def _conclusion(certificate: Certificate, report: Report) -> str:
     last = report.checks[-1]
-    if report.exit_code == 5:
+    if report.rejected:
         return "The certificate as a whole is rejected."
     resting = " if the solver is right" if last.outcome == NOT_CHECKABLE else ""
     if certificate.max_kvpr is None:

@@ -24,6 +24,7 @@ from kvpr_opt.certificates.evidence import (
     Volume,
 )
 from kvpr_opt.limits import Limits
+from kvpr_opt.problem.constrained import ConstrainedInstance
 from kvpr_opt.problem.placement import Placement
 from kvpr_opt.problem.scaled import PackingProblem, ScaledInstance
 from kvpr_opt.verify import LIMITS, Bins, Item, refute
@@ -56,6 +57,8 @@ def lift(placement: Placement, bound: LowerBound, limits: Limits) -> LowerBound 
     if unit.denominator.bit_length() * len(instance.models) > MAX_BITS:
         return None
     scaled = instance.rounded(unit)
+    if isinstance(scaled, ConstrainedInstance):
+        return None  # the routine knows no constraints
     problem = scaled.packing(scaled.below(value))
     proof = _again(scaled, problem, value, bound, limits)
     return None if proof is None else LowerBound(value, Rounded(unit, proof))

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from kvpr_opt.certificates.certificate import Certificate, Report, verify
 from kvpr_opt.certificates.evidence import (
+    ConstrainedVector,
     DualVector,
     Evidence,
     LowerBound,
@@ -16,6 +17,7 @@ from kvpr_opt.certificates.evidence import (
 )
 from kvpr_opt.errors import SolverError
 from kvpr_opt.limits import Limits
+from kvpr_opt.problem.constrained import ConstrainedInstance
 from kvpr_opt.problem.instance import Instance
 from kvpr_opt.problem.scaled import ScaledInstance
 from kvpr_opt.verify import LIMITS
@@ -29,9 +31,6 @@ _BYTES, _NAMES = 300_000_000, 50_000
 
 #: What its search for sets may take, which is done where the rows would be too long.
 _SETS_SECONDS = 3
-
-# Exit codes of the checker.
-_ALL_PROVED, _REJECTED = 0, 5
 
 
 class Checked(NamedTuple):
@@ -78,9 +77,9 @@ def self_check(
         return Checked(False, "not checked: interrupted")
     if not report.readable:
         return Checked(False, f"not checked: {report.checks[0].detail}")
-    if report.exit_code == _REJECTED:
+    if report.rejected:
         raise SolverError(f"the checker rejects the answer:\n{report}")
-    return Checked(report.exit_code == _ALL_PROVED, "")
+    return Checked(report.proved, "")
 
 
 def too_long(instance: Instance, bounds: list[LowerBound]) -> bool:
@@ -94,7 +93,7 @@ def seconds_to_check(instance: Instance, bounds: list[LowerBound]) -> float:
         _seconds_for_points(scaled, bound.value, evidence)
         for bound in bounds
         for scaled, evidence in [_counted_in(instance, bound.evidence)]
-        if isinstance(evidence, DualVector)
+        if isinstance(evidence, DualVector | ConstrainedVector)
     )
     return vectors + (len(instance.models) + len(instance.gpus)) / _NAMES
 
@@ -116,9 +115,14 @@ def _counted_in(instance: Instance, evidence: Evidence) -> tuple[ScaledInstance,
 
 
 def _seconds_for_points(
-    scaled: ScaledInstance, value: Fraction | float, vector: DualVector
+    scaled: ScaledInstance, value: Fraction | float, vector: DualVector | ConstrainedVector
 ) -> float:
     """About how long points alone take: one row, changed by each model, or a search for sets."""
     threshold = scaled.below(value)
-    work = vector.row_work(max(scaled.packing(threshold).capacities))
+    room = max(scaled.packing(threshold).capacities)
+    if isinstance(vector, ConstrainedVector):
+        assert isinstance(scaled, ConstrainedInstance), "a vector of a fleet with constraints"
+        work = vector.row_work(room, int(scaled.rules.profile_of.max()) + 1)
+    else:
+        work = vector.row_work(room)
     return LIMITS.table_bytes / _BYTES + _SETS_SECONDS if work is None else work / _BYTES

@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+from typing import Any
 
 import typer
 
-from kvpr_opt._interrupt import EXIT_STOPPED
 from kvpr_opt.cli import (
     audit,
     canonical,
@@ -22,13 +22,14 @@ from kvpr_opt.cli import (
     warmup,
 )
 from kvpr_opt.errors import KvprError
-from kvpr_opt.files.text import printable
-
-#: Exit code of bad input or usage.
-EXIT_BAD_INPUT = 2
+from kvpr_opt.exit_codes import ExitCode
+from kvpr_opt.text import printable
 
 # What typer exits with when the reader of a pipe has gone, and for a Ctrl-C.
-_TYPER_STOPPED, _TYPER_INTERRUPTED = 1, 130
+_TYPER_PIPE_CLOSED, _TYPER_INTERRUPTED = 1, 130
+
+# What typer raises for options and arguments that are wrong; it exports subclasses only.
+_UsageError: Any = typer.BadParameter.__base__
 
 # The highest of the three descriptors that every program is given.
 _STDERR = 2
@@ -72,7 +73,7 @@ def run() -> int:
     Raises
     ------
     KeyboardInterrupt
-        After a Ctrl-C that no command has taken care of.
+        After a stop signal that no command has taken care of.
     """
     _fill_closed_descriptors()
     for stream in (sys.stdout, sys.stderr):
@@ -80,20 +81,43 @@ def run() -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
     try:
-        app()
-    except SystemExit as stop:
-        if stop.code == _TYPER_INTERRUPTED:
-            raise KeyboardInterrupt from None
-        if stop.code == _TYPER_STOPPED:
-            return EXIT_STOPPED
-        return stop.code if isinstance(stop.code, int) else 0
+        code = _exit_code_of_app()
+        # Here and not as the interpreter ends, which could only say 120.
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        return ExitCode.UNFINISHED
     except KvprError as error:
         _complain(str(error))
-        return EXIT_BAD_INPUT
-    except OSError as error:  # files that cannot be written are InputErrors
-        _complain(f"the screen cannot be written: {error.strerror or error}")
-        return EXIT_BAD_INPUT
-    return 0
+    except OSError as error:  # of files that are named, there are InputErrors
+        name = f"{error.filename}:" if error.filename else "the output"
+        _complain(f"{name} cannot be written: {error.strerror or error}")
+    finally:
+        _drop_what_cannot_be_written()
+    return ExitCode.BAD_INPUT
+
+
+def _exit_code_of_app() -> int:
+    try:
+        code = app(standalone_mode=False)
+    except _UsageError as error:
+        return _refuse_usage(error)
+    except SystemExit as stop:  # typer's, when the reader of a pipe has gone
+        return ExitCode.UNFINISHED if stop.code == _TYPER_PIPE_CLOSED else ExitCode.DONE
+    if code == _TYPER_INTERRUPTED:
+        raise KeyboardInterrupt
+    return code if isinstance(code, int) else ExitCode.DONE
+
+
+def _refuse_usage(error: Any) -> ExitCode:
+    message = str(error.format_message())
+    if "\n" in message:  # the help, for a command without arguments
+        error.show()
+    else:
+        path = error.ctx.command_path if error.ctx else "kvpr-opt"
+        _complain(f"{message.rstrip('.')}; {path} --help lists what there is")
+    return ExitCode.BAD_INPUT
 
 
 def _complain(message: str) -> None:
@@ -101,6 +125,22 @@ def _complain(message: str) -> None:
     if sys.stderr is not None:
         with contextlib.suppress(OSError):  # there is nowhere else to say it
             print("error: " + "\n".join(lines), file=sys.stderr)
+
+
+def _drop_what_cannot_be_written() -> None:
+    """Empty the buffers of the streams, into nothing where the disk is full.
+
+    The interpreter would try again as it ends, and change the exit code.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if stream is None:
+            continue
+        try:
+            stream.flush()
+        except OSError:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, stream.fileno())
+            os.close(nowhere)
 
 
 def _fill_closed_descriptors() -> None:

@@ -10,7 +10,6 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from kvpr_opt._interrupt import signals_as_interrupts
 from kvpr_opt.audit.cases import Case, prove_cases
 from kvpr_opt.audit.export import audit_text
 from kvpr_opt.audit.outcome import Audit
@@ -19,17 +18,15 @@ from kvpr_opt.audit.process import ResourceLimits
 from kvpr_opt.audit.program import Program
 from kvpr_opt.audit.runner import audit
 from kvpr_opt.cli.audit_view import show
-from kvpr_opt.cli.console import screen
+from kvpr_opt.cli.console import answer_console, remark_console
 from kvpr_opt.cli.options import check_apart, naming_options, seconds
 from kvpr_opt.cli.progress_view import LiveCount
 from kvpr_opt.environment import usable_cores
 from kvpr_opt.errors import InputError
+from kvpr_opt.exit_codes import ExitCode
 from kvpr_opt.files import check_writable, write_text
 from kvpr_opt.files.source import STANDARD_STREAM
 from kvpr_opt.suites import catalogue
-
-#: Exit code of a program with a case that is not valid.
-EXIT_NOT_VALID = 6
 
 #: The most seconds that a run may be given: a day.
 MAX_SECONDS = 86_400
@@ -95,32 +92,32 @@ def command(
         if path is not None:
             check_writable(path)
     audited = Program.at(program, python)
-    console = screen(to_stderr="-" in (output, html), quiet=quiet)
+    remarks = remark_console(quiet=quiet)
+    answers = answer_console(quiet=quiet, stdout_taken="-" in (output, html))
     record = _Record(output, html)
-    with signals_as_interrupts():
-        cases = _cases(audited, suite, seconds(prove, "--prove"), console)
-        try:
-            with LiveCount(console, "runs") as live:
+    cases = _cases(audited, suite, seconds(prove, "--prove"), remarks)
+    try:
+        with LiveCount(remarks, "runs") as live:
 
-                def on_progress(done: int, total: int, so_far: Callable[[], Audit | None]) -> None:
-                    live.update(done, total)
-                    record.update(so_far)
+            def on_progress(done: int, total: int, so_far: Callable[[], Audit | None]) -> None:
+                live.update(done, total)
+                record.update(so_far)
 
-                found = audit(
-                    audited,
-                    suite,
-                    cases,
-                    limits,
-                    jobs=jobs or usable_cores(),
-                    on_progress=on_progress,
-                )
-        except KeyboardInterrupt:
-            partial = record.latest()
-            if partial is not None:
-                _report(console, partial, record)
-            raise
-        _report(console, found, record)
-    raise typer.Exit(0 if found.valid else EXIT_NOT_VALID)
+            found = audit(
+                audited,
+                suite,
+                cases,
+                limits,
+                jobs=jobs or usable_cores(),
+                on_progress=on_progress,
+            )
+    except KeyboardInterrupt:
+        partial = record.latest()
+        if partial is not None:
+            _report(answers, partial, record)
+        raise
+    _report(answers, found, record)
+    raise typer.Exit(ExitCode.DONE if found.valid else ExitCode.FAILED)
 
 
 class _Record:

@@ -15,8 +15,12 @@ from rich.text import Text
 
 from kvpr_opt.audit.outcome import Audit, CaseAudit
 from kvpr_opt.audit.summary import facts, headline, outcome, percent, problems, scores, verdict_text
-from kvpr_opt.cli.result_view import MAX_ROWS, entry, shortened
-from kvpr_opt.files.text import printable
+from kvpr_opt.cli.console import shortened
+from kvpr_opt.drawing.text import entry
+from kvpr_opt.text import printable
+
+# Cases shown of a larger suite.
+_MAX_CASES = 24
 
 # From this width on there is room for all columns.
 _WIDE = 72
@@ -50,9 +54,9 @@ def show(console: Console, audit: Audit) -> None:
 def _chosen(audit: Audit) -> list[CaseAudit]:
     """All cases of a small suite; of a larger one those not valid, then the largest gaps."""
     cases = list(audit.cases)
-    if len(cases) <= MAX_ROWS:
+    if len(cases) <= _MAX_CASES:
         return cases
-    return sorted(cases, key=lambda case: (case.valid, -(case.gap or 0)))[:MAX_ROWS]
+    return sorted(cases, key=lambda case: (case.valid, -(case.gap or 0)))[:_MAX_CASES]
 
 
 def _table(cases: Sequence[CaseAudit], width: int) -> Table:

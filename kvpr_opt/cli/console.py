@@ -1,46 +1,46 @@
-"""The screen: where it is, and how numbers are written on it."""
+"""Where commands write: answers to stdout, progress and remarks to stderr."""
 
 from __future__ import annotations
 
-import math
 import sys
-from fractions import Fraction
 
 from rich.console import Console
+from rich.text import Text
+
+from kvpr_opt.text import printable
 
 
-def screen(*, to_stderr: bool = False, quiet: bool = False) -> Console:
-    """A console on stdout, or on stderr where stdout carries data or is a pipe."""
+def answer_console(*, quiet: bool = False, stdout_taken: bool = False) -> Console:
+    """The console for what a command answers: stdout, or stderr where that carries data.
+
+    Parameters
+    ----------
+    quiet
+        Whether nothing is to be shown.
+    stdout_taken
+        Whether a file was asked for on stdout, by ``--output -``.
+    """
     # None where the program was started without one, as by `>&-`.
-    terminal = sys.stdout is not None and sys.stdout.isatty()
-    return Console(stderr=to_stderr or not terminal, quiet=quiet, highlight=False)
+    return Console(stderr=stdout_taken or sys.stdout is None, quiet=quiet, highlight=False)
 
 
-def kvpr_text(value: Fraction | float | None) -> str:
-    """A KVPR to six significant digits."""
-    if value is None:
-        return "unknown"
-    if value == math.inf:
-        return "inf"
-    return f"{float(value):.6g}"
+def remark_console(*, quiet: bool = False) -> Console:
+    """The console for progress and remarks, which are no part of the answer: stderr."""
+    return Console(stderr=True, quiet=quiet, highlight=False)
 
 
-def exact_text(value: Fraction) -> str:
-    """The exact value, where it is short enough to be worth reading."""
-    if value.denominator == 1 or max(value.numerator, value.denominator) >= 10**12:
-        return ""
-    return f" = {value}"
+def line_width(console: Console) -> int | None:
+    """Cells in a line of a terminal; ``None`` in a pipe or a file, where nothing is wrapped."""
+    return console.width if console.is_terminal else None
 
 
-def gap_text(gap: Fraction | None) -> str:
-    """A relative gap as a percentage; only an exact 0 is written as 0."""
-    if gap is None:
-        return "unknown"
-    if gap == 0:
-        return "0 %"
-    return f"{float(gap) * 100:.2g} %"
+def print_line(console: Console, text: str) -> None:
+    """Write a text as it is: it may wrap on a terminal, and is one line in a pipe."""
+    console.print(Text(printable(text)), soft_wrap=not console.is_terminal)
 
 
-def amount(value: Fraction) -> str:
-    """A quantity of memory or pressure, to four significant digits."""
-    return f"{float(value):.4g}" if value < 10_000 else f"{float(value):.0f}"
+def shortened(name: str, width: int) -> Text:
+    """A name on one line of so many cells, with an ellipsis where it does not fit."""
+    text = Text(printable(name))
+    text.truncate(width, overflow="ellipsis")
+    return text

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Annotated
 
@@ -17,12 +17,35 @@ from kvpr_opt.problem.instance import Instance
 Fleet = Annotated[
     str,
     typer.Argument(
-        metavar="FLEET", help="Fleet file: .json, .yaml, .csv, or - for standard input."
+        metavar="FLEET",
+        help="Fleet file: .json, .yaml or .csv; - reads any of them from standard input.",
     ),
 ]
+
+
+def whole(option: str) -> Callable[[str | int], int]:
+    """A parser for the whole number that an option takes; its range is checked later."""
+
+    def parse(text: str | int) -> int:
+        if isinstance(text, int):  # the default
+            return text
+        try:
+            # No more digits than any limit has: int() of thousands takes its time.
+            return int(text[:30])
+        except ValueError:
+            raise InputError(f"{text[:30]!r} is not a whole number", place=option) from None
+
+    return parse
+
+
 Gpus = Annotated[
     int | None,
-    typer.Option("--gpus", metavar="N", help="Number of GPUs, for a file with models only."),
+    typer.Option(
+        "--gpus",
+        metavar="N",
+        parser=whole("--gpus"),
+        help="Number of GPUs, for a file with models only.",
+    ),
 ]
 Memory = Annotated[
     str | None,

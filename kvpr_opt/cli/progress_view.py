@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.spinner import Spinner
 from rich.text import Text
 
-from kvpr_opt.cli.console import gap_text, kvpr_text
+from kvpr_opt.drawing.rows import gap_text, kvpr_text
 from kvpr_opt.search.tracker import Progress
 from kvpr_opt.stages import COMPILING
 from kvpr_opt.study.execution.runner import StudyProgress
@@ -78,7 +78,7 @@ class LiveStatus(_LiveLines):
         """Take the next event; only the one that takes long is told without a terminal."""
         self._latest = event
         if self._live is None and event.stage.startswith(COMPILING):
-            self._console.print(event.stage)
+            self._console.print(event.stage, markup=False, soft_wrap=True)
 
     def _render(self) -> Group:
         elapsed = time.monotonic() - self._start

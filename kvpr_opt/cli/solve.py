@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
-from kvpr_opt.cli.console import screen
+from kvpr_opt._interrupt import ignore_stop_signals
+from kvpr_opt.cli.console import answer_console, line_width, remark_console
 from kvpr_opt.cli.options import (
     Fleet,
     Gpus,
@@ -15,11 +19,14 @@ from kvpr_opt.cli.options import (
     naming_options,
     read_fleet,
     seconds,
+    whole,
 )
 from kvpr_opt.cli.progress_view import LiveStatus
-from kvpr_opt.cli.result_view import show
+from kvpr_opt.drawing.rows import MAX_GPUS
 from kvpr_opt.errors import InputError
+from kvpr_opt.exit_codes import ExitCode
 from kvpr_opt.files import check_writable, write_result, write_text
+from kvpr_opt.files.source import STANDARD_STREAM
 from kvpr_opt.limits import Limits
 from kvpr_opt.result import Result, Status, StopReason
 from kvpr_opt.solve import solve
@@ -32,15 +39,20 @@ def command(
         typer.Option("--output", "-o", metavar="F", help="Write the result as JSON; - for stdout."),
     ] = None,
     certificate: Annotated[
-        str | None, typer.Option("--certificate", metavar="F", help="Write the certificate.")
+        str | None,
+        typer.Option("--certificate", metavar="F", help="Write the certificate; - for stdout."),
+    ] = None,
+    html: Annotated[
+        str | None, typer.Option("--html", metavar="F", help="Write a page to look at.")
     ] = None,
     gpus: Gpus = None,
     memory: Memory = None,
     time_limit: Annotated[
-        str, typer.Option("--time-limit", metavar="S", help="Seconds, or none.")
+        str, typer.Option("--time-limit", metavar="S", help="Seconds, or none for no limit.")
     ] = "60",
     gap: Annotated[
-        str, typer.Option("--gap", metavar="G", help="Stop at this relative gap, such as 0.001.")
+        str,
+        typer.Option("--gap", metavar="G", help="Stop at this relative gap, such as 0.001."),
     ] = "0",
     method: Annotated[
         str,
@@ -48,17 +60,29 @@ def command(
             "--method", metavar="M", help="auto, heuristic, a formulation, or NAME:SOLVER."
         ),
     ] = "auto",
-    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Random seed.")] = 0,
+    seed: Annotated[
+        int, typer.Option("--seed", metavar="N", parser=whole("--seed"), help="Random seed.")
+    ] = 0,
     threads: Annotated[
-        int | None, typer.Option("--threads", metavar="N", help="Cores to use; all by default.")
+        int | None,
+        typer.Option(
+            "--threads",
+            metavar="N",
+            parser=whole("--threads"),
+            help="Cores to use; all by default.",
+        ),
     ] = None,
     skip: Annotated[
         list[str] | None,
         typer.Option("--skip", metavar="STAGE", help="Leave a stage out; may be repeated."),
     ] = None,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Nothing on the screen but errors.")
+    all_gpus: Annotated[
+        bool,
+        typer.Option(
+            "--all", help=f"Show every GPU on the terminal, not only {MAX_GPUS} of a large fleet."
+        ),
     ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show nothing but errors.")] = False,
 ) -> None:
     """Place a fleet so that its highest KVPR is as low as it can be, and prove it.
 
@@ -66,59 +90,78 @@ def command(
     2 bad input, 3 stopped before that, 4 no placement exists.
     """
     limit = seconds(time_limit)
-    check_apart(fleet, output=output, certificate=certificate)
-    for path in (output, certificate):
+    check_apart(fleet, output=output, certificate=certificate, html=html)
+    for path in (output, certificate, html):
         if path is not None:
             check_writable(path)
     instance = read_fleet(fleet, gpus, memory)
-    console = screen(to_stderr="-" in (output, certificate), quiet=quiet)
-    with (
-        naming_options("gap", "method", "seed", "threads", "skip"),
-        LiveStatus(console, limit) as live,
-    ):
-        result = solve(
-            instance,
-            time_limit=limit,
-            gap=gap,
-            method=method,
-            seed=seed,
-            threads=threads,
-            skip=skip or (),
-            on_progress=live.update,
-        )
-    # From here on it takes no time, and a Ctrl-C that was meant for the search must not
-    # cost the answer.
-    with Limits().heeding_ctrl_c():
-        try:
-            show(console, result)
-        finally:
-            # Also where the reader of the screen has gone.
-            _write(result, output, certificate)
+    # The outer block takes the signals that come between the run and the output; the inner
+    # one another Ctrl-C that was meant for the search.
+    with Limits().heeding_signals():
+        with (
+            naming_options("gap", "method", "seed", "threads", "skip"),
+            LiveStatus(remark_console(quiet=quiet), limit) as live,
+        ):
+            result = solve(
+                instance,
+                time_limit=limit,
+                gap=gap,
+                method=method,
+                seed=seed,
+                threads=threads,
+                skip=skip or (),
+                on_progress=live.update,
+            )
+        with Limits().heeding_signals():
+            try:
+                taken = STANDARD_STREAM in (output, certificate, html)
+                show(answer_console(quiet=quiet, stdout_taken=taken), result, all_gpus=all_gpus)
+            finally:
+                # Also where the reader of the screen has gone.
+                _write(result, output, certificate, html)
+            ignore_stop_signals()
     raise typer.Exit(exit_code(result))
 
 
-def _write(result: Result, output: str | None, certificate: str | None) -> None:
-    """Write both files, even where one of them fails: the answer may have taken hours."""
-    failures: list[InputError | BrokenPipeError] = []
+def show(console: Console, result: Result, *, all_gpus: bool = False) -> None:
+    """Write a result: within the width of a terminal, or whole into a pipe or a file."""
+    width = line_width(console)
+    most = None if all_gpus or width is None else MAX_GPUS
+    text = result.styled_text(width=width, max_gpus=most, hint="--all shows every GPU")
+    console.print(text, soft_wrap=True)
+
+
+def _write(result: Result, output: str | None, certificate: str | None, html: str | None) -> None:
+    """Write all files, even where one of them fails: the answer may have taken hours."""
+    writers: list[Callable[[], None]] = []
     if output is not None:
-        try:
-            write_result(result, output)
-        except (InputError, BrokenPipeError) as error:
-            failures.append(error)
+        writers.append(partial(write_result, result, output))
     if certificate is not None and result.certificate is not None:
+        writers.append(partial(write_text, certificate, result.certificate.to_json()))
+    if html is not None:
+        writers.append(partial(_write_page, result, html))
+    failures: list[InputError | BrokenPipeError] = []
+    for write in writers:
         try:
-            write_text(certificate, result.certificate.to_json())
+            write()
         except (InputError, BrokenPipeError) as error:
             failures.append(error)
     if failures:
         raise failures[0]
 
 
-def exit_code(result: Result) -> int:
-    """0 proved to the gap asked for, 3 stopped early, 4 proved infeasible."""
+def _write_page(result: Result, path: str) -> None:
+    # Few runs need it.
+    from kvpr_opt.integrations.result_page import result_page
+
+    write_text(path, result_page(result))
+
+
+def exit_code(result: Result) -> ExitCode:
+    """Whether the run proved what was asked for, stopped early, or found no placement to exist."""
     if result.status is Status.INFEASIBLE:
-        return 4
+        return ExitCode.INFEASIBLE
     done = {StopReason.PROVED, StopReason.GAP}
     if result.parameters["method"] == "heuristic" and result.placement is not None:
         done.add(StopReason.FINISHED)
-    return 0 if result.stop_reason in done else 3
+    return ExitCode.DONE if result.stop_reason in done else ExitCode.UNFINISHED

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from kvpr_opt.cli.console import screen
+from kvpr_opt.cli.console import remark_console
 from kvpr_opt.cli.progress_view import LiveStudy
 from kvpr_opt.errors import InputError
+from kvpr_opt.exit_codes import ExitCode
 from kvpr_opt.files import write_text
 from kvpr_opt.files.source import STANDARD_STREAM, read_text
-from kvpr_opt.files.text import printable
 from kvpr_opt.study.analysis.compare import Tolerance, comparison_text
 from kvpr_opt.study.analysis.compare import compare as compare_records
 from kvpr_opt.study.analysis.export import export as export_to
@@ -27,15 +27,13 @@ from kvpr_opt.study.execution.runner import StudyProgress, run_study
 from kvpr_opt.study.record import Record, RecordedRun, count_left, read_record, write_asked
 from kvpr_opt.study.report import PAGE_NAME, write_report
 from kvpr_opt.study.spec.read import read_spec
+from kvpr_opt.text import printable
 
 if TYPE_CHECKING:
     from kvpr_opt.study.execution.dask import DaskExecutor
 
 #: The copy of the study file in the folder of the record, as it was run last.
 SPEC_COPY = "study.toml"
-
-#: Exit code of a comparison that found a regression; an audit uses it likewise.
-EXIT_REGRESSION = 6
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
@@ -101,25 +99,25 @@ def run(
     folder = output or study.output
     if not folder:
         raise InputError("no folder: pass --output or set 'output' in the file", source=spec)
-    console = screen(quiet=quiet)
-    with _engine(jobs, address) as works, Record(folder) as record:
+    console = remark_console(quiet=quiet)
+    with _executor(jobs, address) as executor, Record(folder) as record:
         _remark(console, record.remarks)
         write_text(Path(folder) / SPEC_COPY, study.text)
         write_asked(folder, (run.key for run in study.runs))
         with LiveStudy(console, StudyProgress(len(study.runs))) as live:
             end = run_study(
-                study.runs, record, works, retry_failed=retry_failed, on_progress=live.update
+                study.runs, record, executor, retry_failed=retry_failed, on_progress=live.update
             )
     _tell(console, end, record)
-    raise typer.Exit(3 if end.interrupted else 0)
+    raise typer.Exit(ExitCode.UNFINISHED if end.interrupted else ExitCode.DONE)
 
 
 def _tell(console: Console, end: StudyProgress, record: Record) -> None:
     if end.reason:
-        console.print(end.reason, markup=False, soft_wrap=True)
+        console.print(printable(end.reason), markup=False, soft_wrap=True)
     console.print(
         f"{'stopped' if end.interrupted else 'done'}: {end.done} runs done, {end.failed} failed, "
-        f"{end.known} known before, {end.left} left; {record.path}",
+        f"{end.known} known before, {end.left} left; {printable(str(record.path))}",
         markup=False,
         soft_wrap=True,
     )
@@ -139,7 +137,7 @@ def _check_engine(engine: EngineName, jobs: int | None, address: str | None) -> 
         )
 
 
-def _engine(jobs: int | None, address: str | None) -> LocalExecutor | DaskExecutor:
+def _executor(jobs: int | None, address: str | None) -> LocalExecutor | DaskExecutor:
     if address is None:
         return LocalExecutor(jobs or 1)
     # Imported here: whoever has no cluster needs no Dask.
@@ -151,7 +149,7 @@ def _engine(jobs: int | None, address: str | None) -> LocalExecutor | DaskExecut
 def _read(folder: str) -> tuple[RecordedRun, ...]:
     """The runs of a record; what could not be read is reported on stderr."""
     content = read_record(folder)
-    _remark(screen(to_stderr=True), content.remarks)
+    _remark(remark_console(), content.remarks)
     return content.runs
 
 
@@ -206,7 +204,7 @@ def report(
     text = read_text(spec) if spec.exists() else ""
     written = write_report(runs, path, left=left, spec=text)
     write_text(STANDARD_STREAM, table)
-    screen(to_stderr=True).print(
+    remark_console().print(
         f"{path} written, and {len(written) - 1} files of figures beside it",
         markup=False,
         soft_wrap=True,
@@ -222,7 +220,7 @@ def export(
 ) -> None:
     """Write the record of a study as one table with a row for each run, for other programs."""
     rows = export_to(_read(folder), output)
-    screen().print(f"{rows} runs written to {output}", markup=False, soft_wrap=True)
+    remark_console().print(f"{rows} runs written to {output}", markup=False, soft_wrap=True)
 
 
 @app.command("compare")
@@ -257,4 +255,4 @@ def compare(
     if not found.pairs:
         raise InputError(f"no run in common with {new}", source=old)
     write_text(output, comparison_text(found, tolerance))
-    raise typer.Exit(EXIT_REGRESSION if found.regressions else 0)
+    raise typer.Exit(ExitCode.FAILED if found.regressions else ExitCode.DONE)

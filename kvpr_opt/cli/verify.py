@@ -9,34 +9,34 @@ import typer
 from kvpr_opt.certificates.canonical import canonical_fleet
 from kvpr_opt.certificates.certificate import Certificate, verify_texts
 from kvpr_opt.certificates.explain import explain
-from kvpr_opt.cli.console import screen
+from kvpr_opt.cli.console import answer_console, print_line
 from kvpr_opt.cli.options import Fleet, Gpus, Memory, read_fleet
 from kvpr_opt.files import read_text
-from kvpr_opt.files.text import printable
 
 
 def command(
     fleet: Fleet,
-    certificate: Annotated[str, typer.Argument(metavar="CERTIFICATE", help="Certificate file.")],
+    certificate: Annotated[
+        str, typer.Argument(metavar="CERTIFICATE", help="Certificate file, from solve.")
+    ],
     gpus: Gpus = None,
     memory: Memory = None,
     in_words: Annotated[
-        bool, typer.Option("--explain", help="Say in words why each bound holds.")
+        bool, typer.Option("--explain", help="Explain in words why each bound holds.")
     ] = False,
 ) -> None:
     """Check every claim of a certificate, without any solver.
 
-    Exit code: 0 everything proved, 2 bad input, 3 nothing false but the bound
+    Exit code: 0 everything is proved, 2 bad input, 3 nothing is false but the bound
     rests on a solver's word, 5 rejected.
     """
     instance = read_fleet(fleet, gpus, memory)
     text = read_text(certificate, "utf-8")  # with a byte-order mark it is no certificate
     report = verify_texts(canonical_fleet(instance), text)
-    console = screen()
+    console = answer_console()
     words = [str(report)]
     if in_words and report.readable:
         words += ["", explain(instance, Certificate.from_json(text))]
     for line in "\n".join(words).split("\n"):
-        # In a pipe each check stays on its line, as the stand-alone checker writes it.
-        console.print(printable(line), markup=False, soft_wrap=not console.is_terminal)
+        print_line(console, line)
     raise typer.Exit(report.exit_code)

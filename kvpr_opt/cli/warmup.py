@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from kvpr_opt.cli.console import screen
+from kvpr_opt.cli.console import answer_console
 from kvpr_opt.errors import InputError
 
 
@@ -14,8 +14,10 @@ def command() -> None:
     from kvpr_opt import kernels
     from kvpr_opt.warm_up import warm_up
 
+    if kernels.DISABLED:
+        raise InputError("there is nothing to compile: NUMBA_DISABLE_JIT is set")
     if kernels.folder_kept_in() is None:
         raise InputError(f"there is nothing to do ahead: kernels are compiled {kernels.NOT_KEPT}")
     start = time.monotonic()
     warm_up()
-    screen().print(f"kernels ready, {time.monotonic() - start:.1f} s")
+    answer_console().print(f"kernels ready, {time.monotonic() - start:.1f} s")

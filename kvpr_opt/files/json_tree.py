@@ -52,7 +52,7 @@ def json_tree(text: str, source: str = "") -> Tree:
     except _DuplicateKeyError:
         line, key = _first_duplicate(text)
         raise InputError(
-            f"key {shown(key)} is there twice", place=f"line {line}", source=source
+            f"duplicate key {shown(key)}", place=f"line {line}", source=source
         ) from None
     except RecursionError:
         raise InputError("nested too deeply", source=source) from None

@@ -14,12 +14,10 @@ from kvpr_opt.certificates.canonical import digest
 from kvpr_opt.errors import InputError, InvalidPlacementError
 from kvpr_opt.files.atomic import write_text
 from kvpr_opt.files.source import label, read_text
-from kvpr_opt.problem.exact import fraction_text, read_fraction
+from kvpr_opt.problem.exact import read_fraction
 from kvpr_opt.problem.instance import Instance
-from kvpr_opt.problem.placement import GPULoad, Placement
-from kvpr_opt.result import Result, Status, StopReason
-
-SCHEMA = "kvpr-opt/result/1"
+from kvpr_opt.problem.placement import Placement
+from kvpr_opt.result import SCHEMA, Grade, Result, Status, StopReason
 
 
 class _Value(msgspec.Struct, forbid_unknown_fields=True):
@@ -57,44 +55,32 @@ class _ResultFile(msgspec.Struct, forbid_unknown_fields=True):
     versions: dict[str, str]
     parameters: dict[str, Any]
     statistics: dict[str, Any]
+    grade: Grade | None = None
 
 
 def write_result(result: Result, path: str | os.PathLike[str]) -> None:
-    """Write a result as JSON, whole or not at all; ``-`` is standard output.
+    """Write the data of :meth:`Result.to_dict` as JSON, whole or not at all.
 
-    An infeasible fleet has no bound in the file: its status says it all.
+    Parameters
+    ----------
+    result
+        The answer of a run.
+    path
+        The file; ``-`` for standard output.
 
     Raises
     ------
     InputError
         If the file cannot be written.
     """
-    placement = result.placement
-    data = _ResultFile(
-        schema=SCHEMA,
-        instance_sha256=digest(result.instance),
-        status=result.status,
-        stop_reason=result.stop_reason,
-        message=result.message,
-        certified=result.certified,
-        max_kvpr=_value(result.max_kvpr),
-        lower_bound=_value(result.lower_bound),
-        gap=None if result.gap is None else float(result.gap),
-        assignment=None if placement is None else placement.assignment,
-        gpus=[] if placement is None else [_load(gpu) for gpu in placement.gpus],
-        seconds=round(result.seconds, 4),
-        versions=dict(result.versions),
-        parameters=dict(result.parameters),
-        statistics=dict(result.statistics),
-    )
-    text = json.dumps(msgspec.to_builtins(data), indent=1, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(result.to_dict(), indent=1, ensure_ascii=False, allow_nan=False)
     write_text(path, text + "\n")
 
 
 def read_result(path: str | os.PathLike[str], instance: Instance) -> Result:
-    """Read a result of a fleet back; everything that can be re-computed is compared.
+    """Read a result of a fleet back; everything that can be computed again is compared.
 
-    The certificate is a file of its own and is not part of it.
+    The certificate has a file of its own and is not part of it.
 
     Parameters
     ----------
@@ -141,12 +127,15 @@ def _checked(data: _ResultFile, instance: Instance) -> Result:
         raise InputError(
             f"{data.status.value!r} does not follow from the values given", place="status"
         )
+    grade = _grade(data)
+    if data.certified is not (grade is Grade.CERTIFIED):
+        raise InputError(f"{data.certified} does not go with the grade", place="certified")
     return Result(
         instance=instance,
         status=data.status,
         placement=placement,
         lower_bound=bound,
-        certified=data.certified,
+        grade=grade,
         stop_reason=data.stop_reason,
         message=data.message,
         certificate=None,
@@ -157,17 +146,12 @@ def _checked(data: _ResultFile, instance: Instance) -> Result:
     )
 
 
-def _value(number: Fraction | float | None) -> _Value | None:
-    if not isinstance(number, Fraction):
+def _grade(data: _ResultFile) -> Grade | None:
+    """The grade as written or, in files from before there was that key, as it follows."""
+    if data.grade is not None:
+        return data.grade
+    if data.lower_bound is None and data.status is not Status.INFEASIBLE:
         return None
-    return _Value(exact=fraction_text(number), decimal=float(number))
-
-
-def _load(gpu: GPULoad) -> _Load:
-    return _Load(
-        name=gpu.name,
-        memory=float(gpu.memory),
-        used=float(gpu.used),
-        pressure=float(gpu.pressure),
-        kvpr=float(gpu.kvpr),
-    )
+    if data.certified:
+        return Grade.CERTIFIED
+    return Grade.NOT_CHECKED if "not checked" in data.message else Grade.SOLVER

@@ -20,22 +20,20 @@ _LONGEST_KEY = 40
 # JSON may write half of a character, which UTF-8 cannot.
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
+# A number as it is written in much of the world.
+_DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d+")
+
 _Named = TypeVar("_Named", GPU, LLM)
 
 
-def check_keys(
-    keys: Iterable[str], known: tuple[str, ...], later: tuple[str, ...] = (), place: str = ""
-) -> None:
+def check_keys(keys: Iterable[str], known: tuple[str, ...], place: str = "") -> None:
     """Refuse keys that are not known, with the nearest one that is."""
     for key in keys:
         if key in known:
             continue
         short = len(key) <= _LONGEST_KEY
-        if key in later:
-            reason = "this version does not read that key yet"
-        else:
-            hint = nearest(key, known) if short else ""
-            reason = f"unknown key{hint}; known: {', '.join(known)}"
+        hint = nearest(key, known) if short else ""
+        reason = f"unknown key{hint}; known: {', '.join(known)}"
         named = key if short and key.isidentifier() else shown(key)
         raise InputError(reason, place=f"{place}.{named}" if place else named)
 
@@ -59,16 +57,20 @@ def number(value: Tree, what: str) -> str:
     if len(value) > _LONGEST_NUMBER:
         allowed = f"a number of at most {MAX_DIGITS} digits"
         raise InputError(f"{what} {shown(value)} is not {allowed}", place=what)
+    if _DECIMAL_COMMA.fullmatch(value.strip()):
+        raise InputError(
+            f"{what} {shown(value)} has a comma; write decimals with a point", place=what
+        )
     return value
 
 
 def text(value: Tree, what: str) -> str:
-    """A name or another word."""
+    """A name or another word, without white space around it."""
     if isinstance(value, NumberText) or not isinstance(value, str) or not value.strip():
         raise InputError(f"{what} {shown(value)} is not a non-empty text in quotes", place=what)
     if _SURROGATE.search(value):
         raise InputError(f"{what} {shown(value)} has half of a surrogate pair", place=what)
-    return value
+    return value.strip()
 
 
 def texts(record: Mapping[str, Tree], keys: tuple[str, ...]) -> dict[str, str]:

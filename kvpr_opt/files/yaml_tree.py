@@ -116,7 +116,7 @@ class _Builder:
         elif not isinstance(value, str):
             raise InputError(f"{shown(value)} is not a key; keys are text", place=f"line {line}")
         elif value in parent.node:
-            raise InputError(f"key {shown(value)} is there twice", place=f"line {line}")
+            raise InputError(f"duplicate key {shown(value)}", place=f"line {line}")
         else:
             parent.key = value
 

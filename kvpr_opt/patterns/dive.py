@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kvpr_opt._types import Floats, Ints
-from kvpr_opt.limits import Limits
+from kvpr_opt.limits import LimitsView
 from kvpr_opt.patterns.cover.exact_cover import cover
 from kvpr_opt.patterns.lp.column_generation import PatternLP
 from kvpr_opt.patterns.lp.pool import loads
@@ -81,7 +81,7 @@ class Dive:
         Of the jitter.
     """
 
-    def __init__(self, lp: PatternLP, limits: Limits, plan: DivePlan, seed: int = 0) -> None:
+    def __init__(self, lp: PatternLP, limits: LimitsView, plan: DivePlan, seed: int = 0) -> None:
         self._lp, self._limits, self._plan = lp, limits, plan
         self._nodes = 0
         self._seed = seed

@@ -179,6 +179,12 @@ class PatternEngine:
                 if number > 0:
                     self._climb(effort, number)
 
+    def ask_first(self) -> None:
+        """Ask only the first question: whether the LP refutes all that is below the incumbent."""
+        known = self._tracker.incumbent is not None and self._scaled.total_pressure > 0
+        if known and "lp_bound" not in self._skip and not self._tracker.done:
+            self._attempts.relax(self._scaled.below(self._attempts.high), Precision.FINE)
+
     def raise_bound(self) -> None:
         """Only raise the bound by the LP, once: for a fleet of which patterns know a part."""
         if self._scaled.total_pressure == 0 or self._tracker.done:
@@ -232,6 +238,8 @@ class PatternEngine:
         attempts = self._attempts
         number = 0
         threshold = self._scaled.finite()
+        if "lp_bound" not in self._skip:
+            attempts.relax(threshold, Precision.FULL)
         while not self._tracker.done and number < self._patience:
             effort = Effort.of_round(number)
             if not attempts.dive(threshold, effort):

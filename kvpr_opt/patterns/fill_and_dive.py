@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from kvpr_opt._types import Counts, Ints
-from kvpr_opt.limits import Limits
+from kvpr_opt.limits import LimitsView
 from kvpr_opt.local_search.bins import empty_bins
 from kvpr_opt.local_search.construction import POOL
 from kvpr_opt.local_search.perturbation import choose_some
@@ -34,7 +34,7 @@ _SAMPLES = 10
 def fill_and_dive(
     scaled: ScaledInstance,
     question: PackingQuestion,
-    limits: Limits,
+    limits: LimitsView,
     plan: DivePlan,
     *,
     last_bins: int,
@@ -69,7 +69,9 @@ def fill_and_dive(
     return None if packed is None else filled.with_bins(packed)
 
 
-def _fill(question: PackingQuestion, limits: Limits, last_bins: int, seed: int) -> Packing | None:
+def _fill(
+    question: PackingQuestion, limits: LimitsView, last_bins: int, seed: int
+) -> Packing | None:
     """All bins but the last ones, each wasting half of its share of the slack, or less."""
     random = seeded(seed)
     class_of = np.repeat(np.arange(len(question.counts)), question.counts)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 
 from kvpr_opt._types import Counts, Floats, Ints
-from kvpr_opt.limits import Limits
+from kvpr_opt.limits import LimitsView
 from kvpr_opt.patterns.dive import Dive, DivePlan
 from kvpr_opt.patterns.lp.column_generation import PatternLP
 from kvpr_opt.patterns.lp.master import Master
@@ -41,7 +41,7 @@ def round_by_vertices(
     lp: PatternLP,
     question: PackingQuestion,
     answer: Fractional | None,
-    limits: Limits,
+    limits: LimitsView,
     plan: DivePlan,
     *,
     last_bins: int,
@@ -88,7 +88,7 @@ def _without(question: PackingQuestion, fixed: Packing) -> PackingQuestion:
 
 
 def _vertex(
-    pool: PatternPool, question: PackingQuestion, weights: Floats, limits: Limits
+    pool: PatternPool, question: PackingQuestion, weights: Floats, limits: LimitsView
 ) -> tuple[Counts, Ints, Floats] | None:
     """Patterns, types and weights of a vertex on the columns of most weight that do."""
     present = question.counts > 0
@@ -118,7 +118,7 @@ def _vertex(
 
 
 def _fix(
-    lp: PatternLP, question: PackingQuestion, weights: Floats, limits: Limits
+    lp: PatternLP, question: PackingQuestion, weights: Floats, limits: LimitsView
 ) -> Packing | None:
     """Bins of a vertex: the whole part of each weight, then those of most weight left."""
     vertex = _vertex(lp.pool, question, weights, limits)

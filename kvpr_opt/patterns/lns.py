@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from kvpr_opt._types import Counts, Ints
-from kvpr_opt.limits import Limits
+from kvpr_opt.limits import LimitsView
 from kvpr_opt.patterns.cover.exact_cover import cover
 from kvpr_opt.patterns.problem import Packing, PackingQuestion
 
@@ -24,7 +24,7 @@ _PATTERNS, _WORK = 150_000, 3_000_000
 
 
 def repack(
-    question: PackingQuestion, start: Packing, limits: Limits, *, tries: int, seed: int
+    question: PackingQuestion, start: Packing, limits: LimitsView, *, tries: int, seed: int
 ) -> Packing | None:
     """A packing near another one that misses the threshold, if it is found.
 

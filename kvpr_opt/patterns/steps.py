@@ -291,7 +291,7 @@ class Attempts:
         if duals is not None and seconds > 0:
             tracker.enter(PROVING)
             start = limits.elapsed
-            # On the limits themselves: their copy cannot be left at once.
+            # On the limits themselves: a view of them cannot be left at once.
             proof = tree_proof(self.scaled, threshold, duals, limits, seconds=seconds)
             self._proving += limits.elapsed - start
         word = exhaustion(threshold, answer)

@@ -11,7 +11,7 @@ from kvpr_opt.problem.units import read_amount
 
 
 def valid_name(name: object, what: str = "name") -> str:
-    """A name: non-empty, valid Unicode.
+    """A name, without white space around it: non-empty, valid Unicode.
 
     Raises
     ------
@@ -22,7 +22,7 @@ def valid_name(name: object, what: str = "name") -> str:
         raise InputError(f"{what} {name!r} is not a non-empty text", place=what)
     if any("\ud800" <= character <= "\udfff" for character in name):
         raise InputError(f"{what} {name!r} is not valid Unicode", place=what)
-    return name
+    return name.strip()
 
 
 def names(value: object, what: str) -> tuple[str, ...]:

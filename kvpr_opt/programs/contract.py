@@ -67,7 +67,7 @@ class BenchmarkModel:
     cur_gpu_id: int
 
 
-def contract_of(source: bytes, path: str) -> str | None:
+def contract_of(source: bytes | str, path: str) -> str | None:
     """The contract that a source text keeps, as far as that shows without running it.
 
     Parameters
@@ -108,7 +108,7 @@ def contract_of(source: bytes, path: str) -> str | None:
     return None
 
 
-def load_module(source: bytes, path: str, name: str) -> ModuleType:
+def load_module(source: bytes | str, path: str, name: str) -> ModuleType:
     """Execute a file as a module of its own, anew each time.
 
     What stands under ``if __name__ == "__main__"`` does not run, and modules from the

@@ -6,15 +6,18 @@ from collections.abc import Callable
 from fractions import Fraction
 
 from kvpr_opt.certificates.evidence import Counting, Evidence, Volume
-from kvpr_opt.limits import Limits
+from kvpr_opt.limits import LimitsView
 from kvpr_opt.problem.exact import decimal_text
 from kvpr_opt.problem.instance import Instance
 from kvpr_opt.search.bounds import too_many
 from kvpr_opt.search.oracle import Feasible, Infeasible, Oracle
 
+# Names listed; of more models, their number.
+_MAX_NAMES = 20
+
 
 def cause(
-    instance: Instance, evidence: Evidence, oracle: Callable[[], Oracle], limits: Limits
+    instance: Instance, evidence: Evidence, oracle: Callable[[], Oracle], limits: LimitsView
 ) -> str:
     """Name the cause that `evidence` proves.
 
@@ -57,12 +60,22 @@ def _volume(instance: Instance) -> str:
 
 
 def _single(instance: Instance, index: int) -> str:
-    model, largest = instance.models[index], max(gpu.usable for gpu in instance.gpus)
-    relation = "as large as" if model.footprint == largest else "larger than"
-    lack = ", which leaves nothing for its KV cache" if model.footprint == largest else ""
+    largest = max(gpu.usable for gpu in instance.gpus)
+    beyond = [model for model in instance.models if model.footprint > largest]
+    if not beyond:
+        model = instance.models[index]
+        return (
+            f"model {model.name!r} ({decimal_text(model.footprint)}) is as large as the largest "
+            f"GPU ({decimal_text(largest)} usable), which leaves nothing for its KV cache"
+        )
+    named = ", ".join(
+        f"{model.name!r} ({decimal_text(model.footprint)})" for model in beyond[:_MAX_NAMES]
+    )
+    more = f" and {len(beyond) - _MAX_NAMES} more" if len(beyond) > _MAX_NAMES else ""
+    one = len(beyond) == 1
     return (
-        f"model {model.name!r} ({decimal_text(model.footprint)}) is {relation} "
-        f"the largest GPU ({decimal_text(largest)} usable){lack}"
+        f"{'model' if one else f'{len(beyond)} models:'} {named}{more} {'is' if one else 'are'} "
+        f"larger than the largest GPU ({decimal_text(largest)} usable)"
     )
 
 

@@ -12,7 +12,7 @@ from fractions import Fraction
 from typing import Literal, Protocol, runtime_checkable
 
 from kvpr_opt.certificates.evidence import Evidence, LowerBound
-from kvpr_opt.limits import Limits
+from kvpr_opt.limits import LimitsView
 from kvpr_opt.problem.placement import Placement
 from kvpr_opt.problem.scaled import Threshold
 
@@ -102,7 +102,7 @@ class Oracle(Protocol):
     def decide(
         self,
         threshold: Threshold,
-        limits: Limits,
+        limits: LimitsView,
         *,
         budget: float | None = None,
         hint: Placement | None = None,
@@ -151,7 +151,7 @@ class Optimiser(Protocol):
 
     def improve(
         self,
-        limits: Limits,
+        limits: LimitsView,
         *,
         incumbent: Placement | None,
         bound: Fraction | float | None,

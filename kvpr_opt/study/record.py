@@ -28,11 +28,11 @@ from kvpr_opt.certificates.canonical import canonical_fleet, digest
 from kvpr_opt.errors import InputError
 from kvpr_opt.files.atomic import write_text
 from kvpr_opt.files.source import read_text, refusal
-from kvpr_opt.files.text import one_line, writable
 from kvpr_opt.problem.exact import fraction_text, read_fraction, relative_gap
 from kvpr_opt.result import Result, Status, StopReason
 from kvpr_opt.study.runs import Run, run_of
 from kvpr_opt.suites.pcmax import PublishedSchedule
+from kvpr_opt.text import one_line, writable
 
 if sys.platform != "win32":
     import fcntl

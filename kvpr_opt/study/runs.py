@@ -12,10 +12,10 @@ from typing import Annotated, Any
 import msgspec
 
 from kvpr_opt.errors import InputError
-from kvpr_opt.files.text import one_line
 from kvpr_opt.problem.instance import Instance
 from kvpr_opt.study.user_heuristics import UserHeuristic
 from kvpr_opt.suites.cells import GIVEN, PRISM, Cell, FixedFleet
+from kvpr_opt.text import one_line
 
 
 @dataclass(frozen=True)

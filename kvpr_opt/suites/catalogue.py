@@ -1,7 +1,7 @@
-"""Named sets of fleets: the same ones for everybody, so that results can be compared.
+"""Named sets of fleets that are the same for everybody, so that results can be compared.
 
-A suite is a list of seeded cells under a name and a version; what it holds never
-changes within a version. ``prism50`` is the public benchmark, whose optima are
+A suite is a list of seeded cells with a name and a version; its content never changes
+within a version. ``prism50`` is the public benchmark, whose optima are
 shipped with their proofs. The graded suites have 2, 3, 4, 6 and 8 models a GPU on
 4 to 32 GPUs: the first are solved in milliseconds, the last are open. ``evolve-train``
 and ``evolve-held-out`` are for heuristics that are found by search; their optima are
@@ -31,7 +31,7 @@ Named = tuple[str, Instance]
 _PER_GPU = (2, 3, 4, 6, 8)
 _GPUS = (4, 8, 16, 32)
 
-# What a folder of fleets may hold, and what makes a path a pattern.
+# Suffixes of the fleet files in a folder, and the characters that make a path a pattern.
 _SUFFIXES = (".json", ".yaml", ".yml")
 _PATTERN = "*?["
 
@@ -45,11 +45,11 @@ class Suite:
     name
         As in :data:`SUITES`.
     version
-        Counts up whenever what is in it changes.
+        Increased whenever its content changes.
     about
         One line.
     cells
-        What it is made of: cells, and the seeds of each.
+        Its cells, and the seeds of each.
     """
 
     name: str
@@ -144,12 +144,12 @@ SUITES: dict[str, Suite] = {
 
 
 def named(name: str, *, place: str = "suite") -> Suite:
-    """The suite of a name; ``name@version`` insists on a version.
+    """The suite with a name; ``name@version`` requires a version.
 
     Raises
     ------
     InputError
-        If there is no such suite, or not in this version.
+        If there is no such suite, or it has another version here.
     """
     plain, _, version = name.partition("@")
     if plain not in SUITES:
@@ -160,13 +160,13 @@ def named(name: str, *, place: str = "suite") -> Suite:
     suite = SUITES[plain]
     if version not in ("", str(suite.version)):
         raise InputError(
-            f"suite {plain!r} is here in version {suite.version}, not {version!r}", place=place
+            f"suite {plain!r} has version {suite.version} here, not {version!r}", place=place
         )
     return suite
 
 
 def load(source: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> list[Named]:
-    """The fleets of a suite, whatever it is.
+    """The fleets of a suite, of files or of P||Cmax instances.
 
     Parameters
     ----------
@@ -183,7 +183,7 @@ def load(source: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> l
     Raises
     ------
     InputError
-        If it is none of these, or one of its files is not what it should be.
+        If it is none of these, or one of its files cannot be read.
     """
     if not isinstance(source, str | os.PathLike):
         return read_fleets(source)
@@ -220,7 +220,7 @@ def read_fleets(paths: Sequence[str | os.PathLike[str]]) -> list[Named]:
     Raises
     ------
     InputError
-        If a path leads nowhere, a file is no fleet, or two have the same name.
+        If a path does not exist, a file is not a fleet, or two have the same name.
     """
     fleets: dict[str, tuple[str, Instance]] = {}
     for path in paths:

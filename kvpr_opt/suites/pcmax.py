@@ -1,8 +1,8 @@
 r"""Instances of the scheduling problem P\|\|Cmax as fleets.
 
-P\|\|Cmax: put n jobs of given lengths on m equal machines so that the last one to
-finish, the makespan Cmax, finishes as early as possible. Two of its embeddings
-keep the optimum:
+P\|\|Cmax: assign n jobs of given lengths to m identical machines such that the makespan
+Cmax, the time at which the last machine finishes, is as small as possible. Two embeddings
+preserve the optimum:
 
 ``pressure``
     A job of length p is a model without weights and of pressure p. On GPUs of
@@ -12,7 +12,7 @@ keep the optimum:
     A GPU with the load M has the KVPR r M / (C - M), which grows with M: the
     maximum KVPR of a schedule is r Cmax / (C - Cmax), as long as C > Cmax.
 
-So published instances, and what is known about them, serve here. P\|\|Cmax is
+So published instances, and what is known about them, can be used here. P\|\|Cmax is
 strongly NP-hard [1]_.
 
 References
@@ -36,7 +36,7 @@ from kvpr_opt.problem.instance import GPU, LLM, Instance
 #: The two embeddings by name.
 EMBEDDINGS = ("pressure", "both")
 
-# C and r are free to choose; the answer is the same schedule whatever they are.
+# C and r are arbitrary: the optimal schedules do not depend on them.
 _MEMORY = 100
 _RATE = Fraction(3, 7)
 
@@ -158,8 +158,8 @@ def read_schedules(path: str | os.PathLike[str]) -> list[Schedule]:
     Raises
     ------
     InputError
-        If the file cannot be read, has no instance, or a line is none; the error
-        names the line.
+        If the file cannot be read, has no instance, or a line is not an instance; the
+        error names the line.
     """
     schedules: dict[str, Schedule] = {}
     for number, line in enumerate(read_text(path).splitlines(), start=1):

@@ -191,7 +191,7 @@ def test_the_command_explains_on_request(
         with pytest.raises(SystemExit) as stop:
             main()
         assert not stop.value.code
-        shown = capsys.readouterr().err
+        shown = capsys.readouterr().out
         assert "bound 1/8: passed" in shown
         assert ("Suppose that one had" in shown) is explained
     proof.write_text(json.dumps({"schema": "none"}))

@@ -42,11 +42,11 @@ def suite(tmp_path: Path) -> Path:
 def test_a_valid_program(run: Run, suite: Path, tmp_path: Path) -> None:
     output, html = tmp_path / "audit.json", tmp_path / "audit.html"
     code, out, err = run("audit", GREEDY, "--suite", suite, "-o", output, "--html", html)
-    assert (code, out) == (0, "")
-    assert "VALID\n" in err
-    assert "2 of 2 cases valid, two runs each" in err
-    assert "by certified optima" in err
-    assert "\x1b" not in err
+    assert (code, err) == (0, "")
+    assert "VALID\n" in out
+    assert "2 of 2 cases valid, two runs each" in out
+    assert "by certified optima" in out
+    assert "\x1b" not in out
     data = json.loads(output.read_text())
     assert data["valid"] is True
     assert data["score"]["honest"]["combined"] == pytest.approx(data["score"]["naive"]["combined"])
@@ -63,9 +63,9 @@ def test_a_program_that_is_not_valid(run: Run, suite: Path) -> None:
 
 def test_the_time_limit_is_kept(run: Run, suite: Path) -> None:
     arguments = ("--suite", suite, "--time-limit", "0.5")
-    code, _, err = run("audit", PROGRAMS / "sleeps.py", *arguments)
+    code, out, _ = run("audit", PROGRAMS / "sleeps.py", *arguments)
     assert code == 6
-    assert "timeout in 2 cases, first in prism-00.json: not done after 0.5 s" in err
+    assert "timeout in 2 cases, first in prism-00.json: not done after 0.5 s" in out
 
 
 @pytest.mark.parametrize("width", [40, 80])
@@ -74,9 +74,9 @@ def test_the_screen_fits(
     run: Run, suite: Path, monkeypatch: pytest.MonkeyPatch, width: int, program: str
 ) -> None:
     monkeypatch.setenv("COLUMNS", str(width))
-    _, _, err = run("audit", PROGRAMS / f"{program}.py", "--suite", suite)
-    assert max(map(cell_len, err.splitlines())) <= width
-    assert "prism-00" in err
+    _, out, _ = run("audit", PROGRAMS / f"{program}.py", "--suite", suite)
+    assert max(map(cell_len, out.splitlines())) <= width
+    assert "prism-00" in out
 
 
 def test_quiet_is_quiet(run: Run, suite: Path) -> None:
@@ -275,10 +275,10 @@ def strays(folder: Path) -> list[str]:
 def test_the_public_benchmark_takes_a_quick_heuristic_few_seconds(run: Run, tmp_path: Path) -> None:
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     start = time.process_time()
-    code, _, err = run("audit", GREEDY, "--output", tmp_path / "audit.csv")
+    code, out, _ = run("audit", GREEDY, "--output", tmp_path / "audit.csv")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     assert code == 0
-    assert "50 of 50 cases valid" in err
+    assert "50 of 50 cases valid" in out
     assert spent + time.process_time() - start < 15
     assert len((tmp_path / "audit.csv").read_text().splitlines()) == 51

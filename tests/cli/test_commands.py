@@ -24,15 +24,16 @@ def test_solve_writes_result_and_certificate_and_verify_accepts_it(
     output, certificate = tmp_path / "result.json", tmp_path / "certificate.json"
     code, out, err = run("solve", small, "--output", output, "--certificate", certificate)
     assert code == 0
-    assert out == ""
-    assert "OPTIMAL" in err
-    assert "gpu0" in err
+    assert err == ""
+    assert "OPTIMAL" in out
+    assert "gpu0" in out
     result = json.loads(output.read_text())
     assert result["status"] == "optimal"
     assert set(result["assignment"]) == {"a", "b", "c"}
     code, out, err = run("verify", small, certificate)
     assert code == (0 if result["certified"] else 3)
-    assert "placement: passed" in err
+    assert err == ""
+    assert "placement: passed" in out
 
 
 @pytest.mark.parametrize(
@@ -44,9 +45,9 @@ def test_solve_writes_result_and_certificate_and_verify_accepts_it(
     ],
 )
 def test_the_examples_are_solved(run: Run, arguments: list[str], needed: str) -> None:
-    code, _, err = run("solve", EXAMPLES / arguments[0], *arguments[1:])
+    code, out, _ = run("solve", EXAMPLES / arguments[0], *arguments[1:])
     assert code == 0
-    assert needed in err
+    assert needed in out
 
 
 def test_the_result_goes_to_stdout_and_the_screen_to_stderr(run: Run, small: Path) -> None:
@@ -61,9 +62,9 @@ def test_quiet_is_quiet(run: Run, small: Path) -> None:
 
 
 def test_the_heuristic_alone_is_done_when_it_has_placed(run: Run, small: Path) -> None:
-    code, _, err = run("solve", small, "--method", "heuristic", "--skip", "refill")
+    code, out, _ = run("solve", small, "--method", "heuristic", "--skip", "refill")
     assert code == 0
-    assert "highest KVPR" in err
+    assert "highest KVPR" in out
 
 
 def test_an_infeasible_fleet_is_answered_not_refused(run: Run, tmp_path: Path) -> None:
@@ -73,30 +74,31 @@ def test_an_infeasible_fleet_is_answered_not_refused(run: Run, tmp_path: Path) -
     }
     output, certificate = tmp_path / "result.json", tmp_path / "certificate.json"
     path = write(tmp_path / "fleet.json", fleet)
-    code, _, err = run("solve", path, "--output", output, "--certificate", certificate)
+    code, out, _ = run("solve", path, "--output", output, "--certificate", certificate)
     assert code == 4
-    assert "model 'big' (11) is larger than the largest GPU (10 usable)" in err
+    assert "model 'big' (11) is larger than the largest GPU (10 usable)" in out
     assert json.loads(output.read_text())["status"] == "infeasible"
     assert run("verify", path, certificate)[0] == 0
 
 
 def test_no_model_at_all_is_kvpr_zero(run: Run, tmp_path: Path) -> None:
     path = write(tmp_path / "fleet.json", {"gpus": [{"count": 1, "memory": 10}], "models": []})
-    code, _, err = run("solve", path)
+    code, out, _ = run("solve", path)
     assert code == 0
-    assert "0 models on 1 GPU" in err
+    assert "0 models on 1 GPU" in out
 
 
 def test_a_time_limit_that_cuts_in_gives_the_best_and_its_gap(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "hard.json"
     assert run("generate", "uniform", "--gpus", 48, "--models", 192, "-o", path)[0] == 0
-    code, _, err = run("solve", path, "--time-limit", "1")
+    code, out, _ = run("solve", path, "--time-limit", "1")
     assert code == 3
-    assert "FEASIBLE" in err
-    assert "time limit" in err
+    assert "FEASIBLE" in out
+    assert "time limit" in out
 
 
-def test_ctrl_c_gives_the_best_so_far(tmp_path: Path) -> None:
+@pytest.mark.parametrize("signal_sent", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_stop_signal_gives_the_best_so_far(tmp_path: Path, signal_sent: signal.Signals) -> None:
     fleet, output = tmp_path / "hard.json", tmp_path / "result.json"
     command = [sys.executable, "-m", "kvpr_opt"]
     subprocess.run(
@@ -106,14 +108,14 @@ def test_ctrl_c_gives_the_best_so_far(tmp_path: Path) -> None:
     )
     process = subprocess.Popen(
         [*command, "solve", str(fleet), "--output", str(output), "--time-limit", "none"],
-        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
         text=True,
     )
     time.sleep(3)
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=20)
+    process.send_signal(signal_sent)
+    out, _ = process.communicate(timeout=20)
     assert process.returncode == 3
-    assert "interrupted" in err
+    assert "interrupted" in out
     assert json.loads(output.read_text())["stop_reason"] == "interrupted"
 
 
@@ -269,9 +271,9 @@ def test_a_tampered_certificate_is_rejected(run: Run, small: Path, tmp_path: Pat
     certificate["placement"]["a"], certificate["placement"]["c"] = "gpu0", "gpu0"
     certificate["placement"]["b"] = "gpu0"
     write(path, certificate)
-    code, _, err = run("verify", small, path)
+    code, out, _ = run("verify", small, path)
     assert code == 5
-    assert "FAILED" in err
+    assert "FAILED" in out
 
 
 def test_a_certificate_cannot_act_on_the_terminal(run: Run, small: Path, tmp_path: Path) -> None:
@@ -282,10 +284,10 @@ def test_a_certificate_cannot_act_on_the_terminal(run: Run, small: Path, tmp_pat
     word["parameters"] = {"seed": "\x1b]0;title\x07"}
     certificate["bounds"].append({"value": "1/1000", "proof": word})
     write(path, certificate)
-    code, _, err = run("verify", small, path, "--explain")
+    code, out, _ = run("verify", small, path, "--explain")
     assert code == 3
-    assert r"seed \x1b]0;title\x07" in err
-    assert all(line.isprintable() for line in err.split("\n"))
+    assert r"seed \x1b]0;title\x07" in out
+    assert all(line.isprintable() for line in out.split("\n"))
 
 
 def test_verify_names_the_option_that_is_wrong(run: Run, tmp_path: Path) -> None:
@@ -369,3 +371,53 @@ def test_help_and_version(run: Run) -> None:
     assert "solve" in run("--help")[1]
     assert run("--version")[1].startswith("kvpr-opt ")
     assert run()[0] in (0, 2)
+
+
+def test_a_bound_of_many_digits_is_shown_as_a_decimal(run: Run, tmp_path: Path) -> None:
+    primes = (
+        "10007 10009 10037 10039 10061 10067 10069 10079 10091 10093 10099 10103 10111 10133 10139"
+    )
+    fleet = {
+        "gpus": [{"name": "g", "memory": 80}],
+        "models": [
+            {"name": f"m{prime}", "size": 1, "req_rate": 1, "slo": int(prime)}
+            for prime in primes.split()
+        ],
+    }
+    path, certificate = write(tmp_path / "fleet.json", fleet), tmp_path / "certificate.json"
+    assert run("solve", path, "--certificate", certificate)[0] == 0
+    code, out, _ = run("verify", path, certificate)
+    assert code == 0
+    assert "0.00002290366 " in next(line for line in out.splitlines() if line.startswith("bound"))
+
+
+@pytest.mark.parametrize("path", ["-", "/dev/stdin"])
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_a_table_of_models_is_read_from_a_pipe(path: str, separator: str) -> None:
+    table = "name,size,req_rate,slo\na,16,12,1\nb,3,0,1\n".replace(",", separator)
+    done = subprocess.run(
+        [sys.executable, "-m", "kvpr_opt", "solve", path, "--gpus", "2", "--memory", "80"],
+        input=table,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "OPTIMAL  2 models on 2 GPUs" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["x.csv", "--gpus", "2.5"], "error: --gpus: '2.5' is not a whole number\n"),
+        (["x.csv", "--gpus", ""], "error: --gpus: '' is not a whole number\n"),
+        (["x.csv", "--seed", "x"], "error: --seed: 'x' is not a whole number\n"),
+        ([], r"error: Missing argument 'FLEET'; .* solve --help lists what there is\n"),
+        (["x.csv", "--metod", "y"], r"error: No such option.*--metod.*--method.* --help lists.*\n"),
+    ],
+)
+def test_wrong_usage_is_one_line(run: Run, arguments: list[str], message: str) -> None:
+    code, out, err = run("solve", *arguments)
+    assert (code, out) == (2, "")
+    assert re.fullmatch(message, err), err

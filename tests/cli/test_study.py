@@ -13,7 +13,7 @@ import pytest
 from report_records import entry
 
 from kvpr_opt.cli import main
-from kvpr_opt.study.record import encode_line
+from kvpr_opt.study.record import encode_line, read_record
 
 SPEC = """
 seeds = "0-1"
@@ -246,3 +246,27 @@ def test_compare_and_export(
     assert "4 runs written to" in err
     assert len((tmp_path / "t.csv").read_text().splitlines()) == 5
     assert call(capsys, monkeypatch, "export", old, "-o", tmp_path / "t.txt")[0] == 2
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such limit there")
+def test_a_full_disk_is_one_error_that_names_the_record(spec: Path, tmp_path: Path) -> None:
+    import resource
+
+    folder = tmp_path / "record"
+    spec.write_text(SPEC.replace("0-1", "0-19").replace(', "assignment_cpsat"', ""))
+    command = [sys.executable, "-m", "kvpr_opt", "study", "run", str(spec), "-o", str(folder)]
+    # What the system allows a file to have, as a disk that is full soon.
+    limit = 5000
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
+    )
+    assert done.returncode == 2
+    assert done.stderr == f"error: {folder}/runs.jsonl: cannot be written: File too large\n"
+    content = read_record(folder)
+    assert content.remarks == ()
+    assert 0 < len(content.runs) < 20
+    again = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert f"{20 - len(content.runs)} runs done" in again.stderr

@@ -52,16 +52,19 @@ def test_a_header_alone_is_no_models(read):
     [
         ("", "no header; the file is empty"),
         ("\n\n", "no header; the file is empty"),
-        ("name,size,size\n", "row 1: column 'size' is there twice"),
+        ("name,size,size\n", "row 1: duplicate column 'size'"),
         ("name,,size\n", "row 1: column 2 has no name"),
         ("name,size,slo_ms\n", r"header\.slo_ms: unknown key \(did you mean 'slo'\?\); known: "),
-        ("name,size,pressure,hf\n", r"header\.hf: this version does not read that key yet"),
         ("model_name,size\n", r"header\.size: key 'size' beside 'model_name'"),
-        ("name;size;pressure\n", r"header\.'name;size;pressure': unknown key"),
+        ("name|size|pressure\n", r"header\.'name\|size\|pressure': unknown key"),
+        ("name,size,pressure\na,16,1,2\n", "row 2: 4 values, .*; a decimal comma\\? write"),
+        ('name,size,pressure\na,"1,234",2\n', r"row 2\.size: '1,234' has a comma, which may"),
+        ("name;size;pressure\na;12,5;0.5\n", r"row 2\.size: '12,5' has a comma"),
+        ("name;size;pressure\na;1,234,5;2\n", r"row 2\.size: '1,234,5' has a comma"),
         ("name,size,pressure\na,1,2\nb,1\n", "row 3: 2 values, the header has 3 columns"),
         ("name,size,pressure\na,1,2,3\n", "row 2: 4 values, the header has 3 columns"),
         ("name,size,pressure\n\na,1,2,3\n", "row 3: 4 values, the header has 3 columns"),
-        ("name,size,pressure\n,,\n", "row 2: no key 'name'"),
+        ("name,size,pressure\n,1,\n", "row 2: no key 'name'"),
         ("name,size,pressure\na,,2\n", "row 2: no key 'size'"),
         ("name,size\na,1\n", "row 2: a model needs either both req_rate and slo, or pressure"),
         ("name,size,pressure\na,x,2\n", r"row 2\.size: size 'x' is not a finite decimal number"),
@@ -78,3 +81,30 @@ def test_a_header_alone_is_no_models(read):
 def test_errors_name_the_row(read, text, message):
     with pytest.raises(InputError, match=rf"models\.csv: {message}"):
         read(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Name,SIZE,Req Rate,SLO\na,16.1,12,0.5\n",
+        "name,size,req_rate,slo,,\na,16.1,12,0.5,,\n,,,,,\n  \n",
+        "name;size;req-rate;slo\na;16.1;12;0.5\n",
+        "name\tsize\treq_rate\tslo\na \t16.1\t12\t0.5\n",
+        "name;size;req_rate;slo\na;16,1;12;0,5\n",
+        "name;size;req_rate;slo\na;16,100;12,000;0,500\n",
+        'name,size,req_rate,slo\n" a",16.1,12,"0,5"\n'.replace("16.1", '"16,1"'),
+        "\ufeffname,size,req_rate,slo\r\na,16.1,12,0.5\r\n",
+    ],
+)
+def test_what_spreadsheets_write_is_read(read, text):
+    assert read(text) == (LLM("a", "16.1", req_rate=12, slo="0.5"),)
+
+
+def test_names_are_one_whatever_white_space_is_around_them(read):
+    with pytest.raises(InputError, match="row 3: name 'alpha' is taken by row 2 already"):
+        read("name,size,pressure\nalpha,1,2\nalpha ,1,2\n")
+
+
+def test_lists_of_names_keep_their_semicolons_between_tabs(read):
+    (model,) = read("name\tsize\tpressure\tapart\na\t1\t2\tx;y\n")
+    assert model.apart == ("x", "y")

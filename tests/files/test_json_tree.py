@@ -31,7 +31,7 @@ def test_a_repeated_key_is_refused_with_its_line(text, place, key):
     named = "(nothing)" if key is None else repr(key)
     with pytest.raises(InputError) as caught:
         json_tree(text, "f.json")
-    assert str(caught.value) == f"f.json: {place}: key {named} is there twice"
+    assert str(caught.value) == f"f.json: {place}: duplicate key {named}"
 
 
 @pytest.mark.parametrize(
@@ -71,5 +71,5 @@ def test_any_json_without_numbers_is_read_as_it_is(tree):
 def test_a_key_repeated_anywhere_is_found(tree, key):
     name = json.dumps(key)
     text = f"[{json.dumps(tree)},\n{{{name}: {json.dumps(tree)}, {name}: 1}}]"
-    with pytest.raises(InputError, match=r"line 2: key .* is there twice"):
+    with pytest.raises(InputError, match=r"line 2: duplicate key .*"):
         json_tree(text)

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kvpr_opt.certificates.canonical import canonical_fleet
 from kvpr_opt.errors import InputError
 from kvpr_opt.files import read_instance, source
 from kvpr_opt.problem.instance import GPU, LLM, Instance
@@ -276,3 +277,23 @@ def test_examples_read_are_well_filled_and_have_cold_standbys(name, given):
     filled = sum(model.size for model in fleet.models) / sum(gpu.usable for gpu in fleet.gpus)
     assert Fraction(70, 100) <= filled <= Fraction(85, 100)
     assert any(model.pressure == 0 for model in fleet.models)
+
+
+@pytest.mark.parametrize("number", ["16,1", '"16,1"'])
+def test_a_decimal_comma_is_named(tmp_path, number):
+    path = tmp_path / "f.yaml"
+    path.write_text(
+        f"gpus: [{{count: 1, memory: 80}}]\nmodels:\n- name: a\n  size: {number}\n  pressure: 1\n"
+    )
+    with pytest.raises(InputError, match=r"models\[0\].size: size '16,1' has a comma; write dec"):
+        read_instance(path)
+
+
+def test_a_gpu_that_is_reserved_whole_has_a_canonical_form_that_reads_back(tmp_path):
+    fleet = Instance([GPU("a", 80, reserved=80), GPU("b", 80)], [LLM("m", 3, pressure=1)])
+    path = tmp_path / "canonical.json"
+    path.write_text(canonical_fleet(fleet))
+    assert canonical_fleet(read_instance(path)) == canonical_fleet(fleet)
+    path.write_text('{"gpus": [{"name": "a", "memory": 0}], "models": []}')
+    with pytest.raises(InputError, match=r"gpus\[0\].memory: memory 0 is not above 0"):
+        read_instance(path)

@@ -49,6 +49,7 @@ def test_the_keys_are_those_that_programs_rely_on(tmp_path: Path) -> None:
         "stop_reason",
         "message",
         "certified",
+        "grade",
         "max_kvpr",
         "lower_bound",
         "gap",

@@ -18,7 +18,7 @@ FLEET = Instance(
     [
         LLM("llama-8b", "16.1", req_rate=12, slo="0.5"),
         LLM("1e3", Fraction(7, 3), pressure=0),
-        LLM(' "odd"\n', 0, req_rate="1/3", slo=1),
+        LLM('_ "odd"\n_', 0, req_rate="1/3", slo=1),
     ],
 )
 
@@ -35,7 +35,7 @@ def test_json_is_laid_out_one_record_a_line(tmp_path):
         '  "models": [\n'
         '    {"name": "llama-8b", "size": 16.1, "req_rate": 12, "slo": 0.5},\n'
         '    {"name": "1e3", "size": "7/3", "pressure": 0},\n'
-        '    {"name": " \\"odd\\"\\n", "size": 0, "req_rate": "1/3", "slo": 1}\n'
+        '    {"name": "_ \\"odd\\"\\n_", "size": 0, "req_rate": "1/3", "slo": 1}\n'
         "  ]\n"
         "}\n"
     )
@@ -51,7 +51,7 @@ def test_yaml_is_laid_out_one_record_a_line(tmp_path):
         "models:\n"
         "  - {name: llama-8b, size: 16.1, req_rate: 12, slo: 0.5}\n"
         '  - {name: "1e3", size: "7/3", pressure: 0}\n'
-        '  - {name: " \\"odd\\"\\U0000000a", size: 0, req_rate: "1/3", slo: 1}\n'
+        '  - {name: "_ \\"odd\\"\\U0000000a_", size: 0, req_rate: "1/3", slo: 1}\n'
     )
 
 

@@ -42,8 +42,8 @@ def test_an_empty_document_is_nothing(text):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a: 1\nb: 2\na: 3", "^f.yaml: line 3: key 'a' is there twice$"),
-        ("x:\n- {a: 1,\n   'a': 2}", "^f.yaml: line 3: key 'a' is there twice$"),
+        ("a: 1\nb: 2\na: 3", "^f.yaml: line 3: duplicate key 'a'$"),
+        ("x:\n- {a: 1,\n   'a': 2}", "^f.yaml: line 3: duplicate key 'a'$"),
         ("a: &x [1]\nb: 2", "^f.yaml: line 1: anchor 'x'; anchors are not read"),
         ("a: 1\nb: *x", "^f.yaml: line 2: alias 'x'; aliases are not read"),
         ("a: !!int 3", "^f.yaml: line 1: tag 'tag:yaml.org,2002:int'; tags are not read"),

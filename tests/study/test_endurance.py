@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -107,6 +108,13 @@ def marked(mark: str) -> list[int]:
     return found
 
 
+def heeds(process: int, number: int) -> bool:
+    """Whether a process has a handler for a signal, which takes it a moment to install."""
+    status = Path(f"/proc/{process}/status").read_text()
+    (caught,) = re.findall(r"^SigCgt:\s*([0-9a-f]+)$", status, re.MULTILINE)
+    return bool(int(caught, 16) >> (number - 1) & 1)
+
+
 @pytest.mark.skipif(not os.path.isdir("/proc"), reason="looks for processes in /proc")
 def test_signals_at_random_moments_leave_nothing_half_done(tmp_path: Path) -> None:
     spec, killed, whole = tmp_path / "s.toml", tmp_path / "killed", tmp_path / "whole"
@@ -125,13 +133,20 @@ def test_signals_at_random_moments_leave_nothing_half_done(tmp_path: Path) -> No
         # At any moment: while it is loading, while workers are, and at work.
         time.sleep(chance.uniform(0, 4))
         sent = SIGNALS[number % len(SIGNALS)]
+        heeded = heeds(process.pid, sent)
         process.send_signal(sent)
         _, err = process.communicate(timeout=10)
         codes[process.returncode] = codes.get(process.returncode, 0) + 1
-        assert process.returncode == (-signal.SIGKILL if sent == signal.SIGKILL else 3), err
-        assert "Traceback" not in err
+        if "Traceback" in err:
+            # Only where Python itself was still starting, or a worker was left with half of
+            # what it was to be told.
+            assert "kvpr_opt" not in err or sent == signal.SIGKILL, err
+        elif sent == signal.SIGKILL:
+            assert process.returncode == -sent
+        else:
+            assert process.returncode == 3 or (not heeded and process.returncode == -sent), err
         deadline = time.monotonic() + 2
-        while marked(str(temporary)) or list(temporary.iterdir()):
+        while marked(str(temporary)) or any(temporary.iterdir()):
             assert time.monotonic() < deadline
             time.sleep(0.02)
         if (killed / FILE_NAME).exists():

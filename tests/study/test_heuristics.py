@@ -1,4 +1,4 @@
-"""The arena: every heuristic is judged in the same way, whoever wrote it."""
+"""Heuristics in a study: every one is judged in the same way, whoever wrote it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from small_fleets import fleet
 
-from kvpr_opt import Status, heuristics, random_instance
+from kvpr_opt import GPU, LLM, Instance, Status, heuristics, random_instance
 from kvpr_opt.errors import InputError, InvalidPlacementError
 from kvpr_opt.heuristics.plan import POSITIONS
 from kvpr_opt.study import baselines
@@ -229,6 +229,15 @@ def compute_model_placement(gpu_num, models):
     assert result.max_kvpr == Fraction(1, 5)
 
 
+def test_a_line_on_the_encoding_of_a_file_changes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text(
+        "# -*- coding: latin-1 -*-\ndef place(instance): return {'m\u00f6del': 'g'}\n", "utf-8"
+    )
+    method = Method("own", 5, program=program_of("own.py", str(tmp_path)))
+    one = Instance([GPU("g", 10)], [LLM("m\u00f6del", size=1, pressure=1)])
+    assert place(one, method).max_kvpr == Fraction(1, 9)
+
+
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
@@ -257,6 +266,36 @@ def test_a_function_of_a_module_is_a_program() -> None:
         fleet([10, 10], [(3, 1)]), Method("python:study_jobs:first_gpu", 5, program=program)
     )
     assert result.max_kvpr == Fraction(1, 7)
+
+
+def test_a_function_of_the_benchmark_is_a_program_with_its_own_source() -> None:
+    reference = "python:study_jobs:compute_model_placement"
+    program = program_of(reference, "")
+    assert "def compute_model_placement" in program.source
+    result = place(fleet([80, 80], [(3, 1)]), Method(reference, 5, program=program))
+    assert result.max_kvpr == Fraction(1, 77)
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["x=" + "-" * 200_000 + "1", "+" * 100_000, "x=" + "1+" * 100_000 + "1", "x=" + "(" * 10_000],
+)
+def test_a_program_that_no_parser_takes_is_one_error_that_names_it(
+    tmp_path: Path, source: str
+) -> None:
+    (tmp_path / "deep.py").write_text(source)
+    with pytest.raises(InputError, match=r"deep\.py: (line 1: )?not Python: ") as error:
+        program_of("deep.py", str(tmp_path))
+    assert len(str(error.value)) < 200
+
+
+def test_a_module_that_ends_the_interpreter_does_not_end_the_study(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "leaving.py").write_text("import sys\nsys.exit('bye\\ud800')\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(InputError, match=r"cannot be imported: SystemExit: bye\\ud800"):
+        program_of("python:leaving:place", "")
 
 
 @pytest.mark.parametrize(

@@ -116,7 +116,7 @@ def test_a_false_entry_is_not_believed(tmp_path: Path, forge: object) -> None:
     path.write_text(json.dumps(entry))
     again = optimum(SMALL, threads=1, folder=tmp_path)
     assert again.certificate == true.certificate
-    assert "was not believed" in again.note
+    assert "was not used" in again.note
     assert str(path) in again.note
     assert "\n" not in again.note
     assert optimum(SMALL, threads=1, folder=tmp_path).note == ""
@@ -125,7 +125,7 @@ def test_a_false_entry_is_not_believed(tmp_path: Path, forge: object) -> None:
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff\x00", b"[]", b'{"schema": 1}'])
 def test_a_damaged_entry_is_not_believed(tmp_path: Path, content: bytes) -> None:
     (tmp_path / f"{digest(SMALL)}.json").write_bytes(content)
-    assert "was not believed" in optimum(SMALL, threads=1, folder=tmp_path).note
+    assert "was not used" in optimum(SMALL, threads=1, folder=tmp_path).note
     assert optimum(SMALL, threads=1, folder=tmp_path).note == ""
 
 
@@ -133,7 +133,7 @@ def test_a_cache_that_cannot_be_written_is_no_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     found = optimum(SMALL, threads=1, folder=tmp_path / "file")
     assert found.proved
-    assert "it was not remembered" in found.note
+    assert "the result was not cached" in found.note
 
 
 def open_instance() -> Instance:

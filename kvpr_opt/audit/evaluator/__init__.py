@@ -20,8 +20,8 @@ package, whose solver would do its work.
 
 >>> from kvpr_opt.audit.evaluator import Evaluator
 >>> evaluator = Evaluator("prism50", time_limit=5)
->>> evaluator.evaluate_source("def place(instance): return {}").score
-0.0
+>>> print(evaluator.evaluate_source("def place(instance, ...").feedback)
+The program cannot be run: not Python: invalid syntax
 """
 
 from kvpr_opt.audit.evaluator.evaluation import CaseScore, Evaluation

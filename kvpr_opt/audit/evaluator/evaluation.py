@@ -163,7 +163,7 @@ def _feedback(audit: Audit, cases: tuple[CaseScore, ...]) -> str:
         worst = sorted(cases, key=lambda case: case.score)[:_MAX_NAMED]
         optimal = sum(case.score == 1 for case in cases)
         lines = [
-            f"The program is valid on all {len(cases)} fleets and optimal on {optimal}. The "
+            f"The program is valid on all fleets ({len(cases)}) and optimal on {optimal}. The "
             "largest distances from the certified optimum:"
         ]
         lines += [
@@ -172,7 +172,7 @@ def _feedback(audit: Audit, cases: tuple[CaseScore, ...]) -> str:
             if case.score < 1
         ]
         if optimal == len(cases):
-            lines = [f"The program is optimal on all {len(cases)} fleets."]
+            lines = [f"The program is valid and optimal on all fleets ({len(cases)})."]
     if audit.failed_imports:
         lines.append(f"Imports that failed: {', '.join(audit.failed_imports[:_MAX_NAMED])}.")
     return "\n".join(lines)

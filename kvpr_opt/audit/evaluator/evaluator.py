@@ -135,11 +135,11 @@ class Evaluator:
         InputError
             If `names` has one that the suite does not have.
         """
-        cases = self._chosen(names)
         try:
             found = Program.at(program)
         except InputError as error:
             return refused(self.suite, error.message)
+        cases = self._chosen(names)
         key = self._key(found, cases)
         known = self._remembered(key)
         if known is not None:

@@ -25,6 +25,7 @@ def evaluate(
     suite: str = TRAINING,
     time_limit: float = 10.0,
     runs: int = 1,
+    jobs: int | None = None,
     cache_folder: str | None = None,
 ) -> Any:
     """Evaluate a program as OpenEvolve asks for it.
@@ -33,8 +34,9 @@ def evaluate(
     ----------
     program_path
         The file of the program.
-    suite, time_limit, runs
-        As for :class:`~kvpr_opt.audit.evaluator.Evaluator`.
+    suite, time_limit, runs, jobs
+        As for :class:`~kvpr_opt.audit.evaluator.Evaluator`. OpenEvolve may evaluate several
+        programs at a time; together they should not have more jobs than cores.
     cache_folder
         Where to remember results; OpenEvolve evaluates in several processes.
 
@@ -50,7 +52,7 @@ def evaluate(
     InputError
         For settings that are none; never on account of a program.
     """
-    evaluation = _evaluator(suite, time_limit, runs, cache_folder).evaluate(program_path)
+    evaluation = _evaluator(suite, time_limit, runs, jobs, cache_folder).evaluate(program_path)
     metrics = metrics_of(evaluation)
     framework = sys.modules.get("openevolve.evaluation_result")
     if framework is None:
@@ -69,5 +71,7 @@ def metrics_of(evaluation: Evaluation) -> dict[str, float]:
 
 
 @cache
-def _evaluator(suite: str, time_limit: float, runs: int, folder: str | None) -> Evaluator:
-    return Evaluator(suite, time_limit=time_limit, runs=runs, cache=folder)
+def _evaluator(
+    suite: str, time_limit: float, runs: int, jobs: int | None, folder: str | None
+) -> Evaluator:
+    return Evaluator(suite, time_limit=time_limit, runs=runs, jobs=jobs, cache=folder)

@@ -20,7 +20,7 @@ import numpy as np
 
 from kvpr_opt._types import Counts, Ints, Words
 from kvpr_opt.kernels import compiled
-from kvpr_opt.limits import Limits
+from kvpr_opt.limits import LimitsView
 from kvpr_opt.patterns.cover.bitpacking import Fields
 from kvpr_opt.patterns.lp.dual import Items
 from kvpr_opt.patterns.lp.knapsack_by_value import best_value, least_loads_by_prefix, value_limit
@@ -75,7 +75,11 @@ class Patterns:
 
 
 def enumerate_patterns(
-    question: PackingQuestion, fields: Fields, budgets: list[WasteBudget], most: int, limits: Limits
+    question: PackingQuestion,
+    fields: Fields,
+    budgets: list[WasteBudget],
+    most: int,
+    limits: LimitsView,
 ) -> Patterns | None:
     """The patterns of a question that stay within all budgets, least waste first.
 
@@ -105,7 +109,7 @@ def _within(
     question: PackingQuestion,
     fields: Fields,
     found: tuple[Words, Ints],
-    limits: Limits,
+    limits: LimitsView,
 ) -> Patterns | None:
     """Those patterns that stay within all budgets, and fit in exact numbers, least waste first."""
     words, types = found
@@ -214,7 +218,7 @@ def _pairs(left: Ints, right: Ints, low: int, high: int, most: int) -> tuple[Int
 
 
 def _depth_first(
-    question: PackingQuestion, fields: Fields, budget: WasteBudget, most: int, limits: Limits
+    question: PackingQuestion, fields: Fields, budget: WasteBudget, most: int, limits: LimitsView
 ) -> tuple[Words, Ints] | None:
     """Patterns within the budget of some values: for each type, by their first item."""
     items = Items.of(question, question.counts > 0)

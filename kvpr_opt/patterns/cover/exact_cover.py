@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kvpr_opt._types import Ints
-from kvpr_opt.limits import Limits
+from kvpr_opt.limits import LimitsView
 from kvpr_opt.patterns.cover.bitpacking import Fields
 from kvpr_opt.patterns.cover.enumeration import CHUNK, Patterns, WasteBudget, enumerate_patterns
 from kvpr_opt.patterns.cover.kernel import EXHAUSTED, FOUND, PAUSED, State, Table, search, start
@@ -39,7 +39,7 @@ _Number = TypeVar("_Number", np.int64, np.float64)
 
 def cover(
     question: PackingQuestion,
-    limits: Limits,
+    limits: LimitsView,
     *,
     most_patterns: int,
     work: int,
@@ -92,7 +92,7 @@ def cover(
     return NoPacking(int(state.cursor[2])) if verdict == EXHAUSTED else OutOfBudget(patterns=False)
 
 
-def _run(table: Table, state: State, limits: Limits, work: int) -> int:
+def _run(table: Table, state: State, limits: LimitsView, work: int) -> int:
     while work > 0 and not limits.stopped:
         verdict = search(table, state, min(work, _SLICE))
         if verdict != PAUSED:
@@ -102,7 +102,7 @@ def _run(table: Table, state: State, limits: Limits, work: int) -> int:
 
 
 def _table(
-    question: PackingQuestion, fields: Fields, found: Patterns, limits: Limits
+    question: PackingQuestion, fields: Fields, found: Patterns, limits: LimitsView
 ) -> Table | None:
     """What the kernel searches in; ``None`` where the limits came first."""
     sizes = question.sizes[fields.classes].astype(np.float64)

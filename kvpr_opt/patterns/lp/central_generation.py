@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kvpr_opt._types import Floats, Ints
-from kvpr_opt.limits import Limits
+from kvpr_opt.limits import LimitsView
 from kvpr_opt.patterns.lp.interior_point import CentralPoint, Columns, solve_central
 from kvpr_opt.patterns.lp.pool import PatternPool, loads
 from kvpr_opt.patterns.lp.pricing import COARSE, Duals, Precision, Priced, grids, price
@@ -85,7 +85,7 @@ class CentralGeneration:
         question: PackingQuestion,
         pool: PatternPool,
         recent: Ints | None,
-        limits: Limits,
+        limits: LimitsView,
         precision: Precision,
     ) -> None:
         self._question, self._pool, self._limits = question, pool, limits

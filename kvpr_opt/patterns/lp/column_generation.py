@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from kvpr_opt._types import Ints
-from kvpr_opt.limits import Limits
+from kvpr_opt.limits import LimitsView
 from kvpr_opt.patterns.lp.central_generation import BrokenDown, CentralGeneration
 from kvpr_opt.patterns.lp.dual import most_by_type, refuted_at_once, rounded
 from kvpr_opt.patterns.lp.master import LPSolution, Master
@@ -78,7 +78,11 @@ class PatternLP:
         self._master = Master(self.pool, len(scaled.classes), len(scaled.types))
 
     def decide(
-        self, question: PackingQuestion, limits: Limits, *, precision: Precision = Precision.FULL
+        self,
+        question: PackingQuestion,
+        limits: LimitsView,
+        *,
+        precision: Precision = Precision.FULL,
     ) -> Relaxed:
         """Answer the relaxation of a question about a whole fleet or a part of one.
 
@@ -101,7 +105,7 @@ class PatternLP:
         return outcome
 
     def _decide_centrally(
-        self, question: PackingQuestion, limits: Limits, precision: Precision
+        self, question: PackingQuestion, limits: LimitsView, precision: Precision
     ) -> Relaxed | BrokenDown:
         """Answer by column generation with central duals, from a sample of patterns."""
         self._add_single_items(question)
@@ -128,7 +132,7 @@ class PatternLP:
         return part
 
     def duals(
-        self, question: PackingQuestion, limits: Limits, precision: Precision = Precision.FINE
+        self, question: PackingQuestion, limits: LimitsView, precision: Precision = Precision.FINE
     ) -> tuple[Ints, Ints] | DualValues | None:
         """Optimal duals, nearly: integer values by class and the most by type.
 
@@ -151,7 +155,7 @@ class PatternLP:
         return None if most is None else (values, most)
 
     def _generate(
-        self, question: PackingQuestion, limits: Limits, precision: Precision, *, stop_at: float
+        self, question: PackingQuestion, limits: LimitsView, precision: Precision, *, stop_at: float
     ) -> LPSolution | DualValues:
         """Rounds of master and pricing until the factor is low enough or nothing prices out."""
         self._add_single_items(question)
@@ -185,7 +189,7 @@ class PatternLP:
                     left = left[1:]
 
     def _price_round(
-        self, question: PackingQuestion, duals: Duals, best: Duals, grid: Grid, limits: Limits
+        self, question: PackingQuestion, duals: Duals, best: Duals, grid: Grid, limits: LimitsView
     ) -> tuple[int, Duals] | DualValues:
         """The number of patterns added for the duals, and the best duals known; or a proof.
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from kvpr_opt._types import Counts, Ints
 from kvpr_opt.kernels import compiled
-from kvpr_opt.limits import Limits
+from kvpr_opt.limits import LimitsView
 
 #: Values of a set stay below this, so that one more item fits into 32 bits, too. (At the few
 #: loads beyond the capacity, which fill up a byte and are never read, they may not.)
@@ -92,7 +92,7 @@ def _empty_row(capacity: int) -> _Row:
 
 
 def most_by_load(
-    sizes: Ints, values: Ints, capacity: int, limits: Limits
+    sizes: Ints, values: Ints, capacity: int, limits: LimitsView
 ) -> tuple[_Row, _Bits] | None:
     """The most value of the sets of exactly each load 0..capacity, and how to reach it.
 

@@ -17,6 +17,11 @@ from kvpr_opt.kernels import compiled
 from kvpr_opt.patterns.lp.knapsack_by_value import _best_split, best_value
 
 _Choices = NDArray[np.int16]
+_Row = NDArray[np.int32]
+_Table = NDArray[np.int8]
+
+#: A load that no set has. No set is worth as much, so that it stays negative with any added.
+_NONE = np.int32(-(2**30) - 1)
 
 
 @compiled
@@ -26,13 +31,17 @@ def _add_stage(below: Ints, above: Ints, sizes: Ints, values: Ints, begin: int, 
     for o in range(begin, end):
         size, value = sizes[o], values[o]
         edge = min(value, below.size - 1) + 1
-        for v in range(edge):
-            if size < above[v] and v > 0:
-                above[v] = size
-        for v in range(edge, below.size):
-            load = below[v - value] + size
-            if load < above[v]:
-                above[v] = load
+        for v in range(1, edge):
+            above[v] = min(above[v], size)
+        _on_top(below[: below.size - edge + 1][1:], above[edge:], size)
+
+
+@compiled
+def _on_top(below: Ints, above: Ints, size: int) -> None:
+    # A plain loop of one operation, which becomes vector code.
+    for v in range(above.size):
+        load, known = below[v] + size, above[v]
+        above[v] = load if load < known else known
 
 
 @compiled
@@ -219,24 +228,34 @@ def best_by_value(
 
 
 @compiled
-def _values_by_load(
-    sizes: Ints, values: Ints, starts: Ints, capacity: int
-) -> tuple[Ints, _Choices]:
-    """The most value of each load, -1 where there is none; by stage the option taken, or -1."""
+def _take_option(
+    below: _Row, above: _Row, choices: NDArray[np.int8], value: np.int32, choice: np.int8
+) -> None:
+    """One option more: better loads, and that they come from it."""
+    # Without branches, so that it becomes vector code.
+    for load in range(above.size):
+        reached, known = np.int32(below[load] + value), above[load]
+        better = reached > known
+        above[load] = reached if better else known
+        choices[load] = choice if better else choices[load]
+
+
+@compiled
+def _values_by_load(sizes: Ints, values: Ints, starts: Ints, capacity: int) -> tuple[_Row, _Table]:
+    """The most value of each load, below 0 where there is none; by stage the option, or -1."""
     stages = starts.size - 1
-    row = np.full(capacity + 1, -1, dtype=np.int64)
+    row = np.full(capacity + 1, _NONE, dtype=np.int32)
     row[0] = 0
     other = np.empty_like(row)
-    choices = np.full((stages, capacity + 1), -1, dtype=np.int16)
+    choices = np.full((stages, capacity + 1), np.int8(-1), dtype=np.int8)
     for s in range(stages):
         other[:] = row
         for o in range(starts[s], starts[s + 1]):
-            size, value, choice = sizes[o], values[o], np.int16(o - starts[s])
-            for load in range(size, capacity + 1):
-                below = row[load - size]
-                if below >= 0 and below + value > other[load]:
-                    other[load] = below + value
-                    choices[s, load] = choice
+            size = sizes[o]
+            _take_option(
+                row[: capacity + 1 - size], other[size:], choices[s, size:],
+                np.int32(values[o]), np.int8(o - starts[s]),
+            )  # fmt: skip
         row, other = other, row
     return row, choices
 
@@ -257,6 +276,9 @@ def best_by_load(
         of_bin = row[: capacities[k] + 1]
         best[k] = of_bin.max()
         above = np.flatnonzero(of_bin > max(wanted[k], 0))
+        if above.size > keep:
+            least = np.partition(of_bin[above], above.size - keep)[above.size - keep]
+            above = above[of_bin[above] >= least]
         order = np.argsort(-of_bin[above], kind="mergesort")[:keep]
         for load in above[order]:
             left = load

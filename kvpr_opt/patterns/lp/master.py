@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from kvpr_opt._types import Floats
 from kvpr_opt.errors import NumericalError
 from kvpr_opt.highs import OwnThread, QuietHighs
-from kvpr_opt.limits import Limits
+from kvpr_opt.limits import LimitsView
 from kvpr_opt.patterns.lp.pool import PatternPool
 from kvpr_opt.patterns.problem import PackingQuestion
 
@@ -116,7 +116,7 @@ class Master:
         self._closed = closed
         self._posed = True
 
-    def solve(self, limits: Limits) -> LPSolution:
+    def solve(self, limits: LimitsView) -> LPSolution:
         """The optimum over the patterns at hand; an infinite factor where the time was up."""
         self._take_new()
         # HiGHS counts the seconds of all its runs.

@@ -15,7 +15,7 @@ from enum import Enum, auto
 import numpy as np
 
 from kvpr_opt._types import Counts, Floats, Ints
-from kvpr_opt.limits import Limits
+from kvpr_opt.limits import LimitsView
 from kvpr_opt.patterns.lp.dual import Bundles, rounded
 from kvpr_opt.patterns.lp.knapsack_by_load import (
     MAX_LOADS,
@@ -25,7 +25,7 @@ from kvpr_opt.patterns.lp.knapsack_by_load import (
     sets_of_loads,
 )
 from kvpr_opt.patterns.lp.knapsack_by_value import best_of_all, best_through_each, value_limit
-from kvpr_opt.patterns.lp.pricing_with_rules import best_sets, longest_scale
+from kvpr_opt.patterns.lp.pricing_with_rules import best_sets, longest_scale, most_worth
 from kvpr_opt.patterns.problem import DualValues, PackingQuestion
 
 #: Entries of a whole table by value on a coarse grid and on a finer one, and of one with a
@@ -128,7 +128,7 @@ class Priced:
 
 
 def price(
-    question: PackingQuestion, duals: Duals, grid: Grid, limits: Limits
+    question: PackingQuestion, duals: Duals, grid: Grid, limits: LimitsView
 ) -> Priced | DualValues | None:
     """The patterns worth most, or a proof that there is no packing; ``None`` if stopped."""
     if question.rules is not None:
@@ -164,13 +164,17 @@ def price(
 
 
 def _price_with_rules(
-    question: PackingQuestion, duals: Duals, grid: Grid, limits: Limits
+    question: PackingQuestion, duals: Duals, grid: Grid, limits: LimitsView
 ) -> Priced | DualValues | None:
     """The same where not every set that fits is a pattern."""
     worth_of_full = float(duals.by_type.max()) or float(question.capacities.max()) or 1.0
     units = grid.scale if grid.by_load else min(grid.scale, longest_scale(question))
     scale = units / worth_of_full
     whole = rounded(duals.by_class, scale)
+    top = most_worth(question, whole) if grid.by_load else 0
+    if top >= MAX_VALUE:
+        scale *= MAX_VALUE / (2 * top)
+        whole = rounded(duals.by_class, scale)
     wanted = np.floor(duals.by_type * scale).astype(np.int64) - 2
     found = best_sets(question, whole, wanted, limits, by_load=grid.by_load)
     if found is None:
@@ -200,7 +204,7 @@ def _in_integers(
 
 
 def _best_by_load(
-    question: PackingQuestion, items: Bundles, values: Ints, wanted: Ints, limits: Limits
+    question: PackingQuestion, items: Bundles, values: Ints, wanted: Ints, limits: LimitsView
 ) -> tuple[Counts, Ints, Ints] | None:
     """For each type, valuable sets that differ in their load; ``None`` if stopped.
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kvpr_opt._types import BoolArray, Counts, Ints
-from kvpr_opt.limits import Limits
+from kvpr_opt.limits import LimitsView
 from kvpr_opt.patterns.lp.knapsack_by_value import best_value, value_limit
 from kvpr_opt.patterns.lp.knapsack_of_groups import (
     best_by_load,
@@ -27,7 +27,10 @@ from kvpr_opt.problem.rules import Rules
 
 #: Entries of two whole tables, of one with the choice of each entry, and of a mere row times
 #: the options that change it.
-_WHOLE_ENTRIES, _CHOICE_ENTRIES, _ROW_ENTRIES = 8_000_000, 100_000_000, 1_000_000_000
+_WHOLE_ENTRIES, _CHOICE_ENTRIES, _ROW_ENTRIES = 8_000_000, 150_000_000, 1_000_000_000
+
+#: Options of a stage that a table by load can tell apart, in a byte.
+_MAX_OPTIONS = 127
 
 #: Patterns a type and round from a table with choices.
 _FEW = 100
@@ -101,7 +104,7 @@ class _Knapsack:
 
 
 def best_sets(
-    question: PackingQuestion, values: Ints, wanted: Ints, limits: Limits, *, by_load: bool
+    question: PackingQuestion, values: Ints, wanted: Ints, limits: LimitsView, *, by_load: bool
 ) -> tuple[Counts, Ints, Ints] | None:
     """The sets worth most for integer values by class, their types, and the most by type.
 
@@ -148,7 +151,8 @@ def _solve(
     stages, capacities = knapsack.stages, knapsack.capacities
     options = (stages.sizes, stages.worth(values), stages.owner, stages.copies, stages.starts)
     largest = int(capacities.max())
-    if by_load and (largest + 1) * stages.number <= _CHOICE_ENTRIES:
+    few = int(np.diff(stages.starts).max()) <= _MAX_OPTIONS
+    if by_load and few and (largest + 1) * stages.number <= _CHOICE_ENTRIES:
         return best_by_load(*options, len(values), capacities, wanted, _FEW)
     top = stages.limit(values, largest)
     sets = (question.sizes, knapsack.usable, question.counts, rules.member, capacities, wanted)
@@ -159,6 +163,14 @@ def _solve(
         )
         return best_through_options(*options, first, last, *sets)
     return best_by_value(*options, *sets, top, _FEW)
+
+
+def most_worth(question: PackingQuestion, values: Ints) -> int:
+    """An upper bound on what any pattern is worth."""
+    return max(
+        each.stages.limit(values, int(each.capacities.max()))
+        for each in _knapsacks(question, values > 0)
+    )
 
 
 def longest_scale(question: PackingQuestion) -> int:

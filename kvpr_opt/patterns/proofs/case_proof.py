@@ -157,7 +157,8 @@ def shorten_proof(tracker: Tracker, lp: PatternLP | None, limits: Limits) -> Non
         When to leave it as it is.
     """
     bound, scaled = tracker.certified_bound, tracker.instance.scaled
-    if bound is None or not isinstance(bound.evidence, evidence.DualVector):
+    vectors = evidence.DualVector | evidence.ConstrainedVector
+    if bound is None or not isinstance(bound.evidence, vectors):
         return
     value, points = bound.value, bound.evidence
     threshold = scaled.below(value)
@@ -167,5 +168,5 @@ def shorten_proof(tracker: Tracker, lp: PatternLP | None, limits: Limits) -> Non
     pool = PatternPool(len(scaled.classes)) if lp is None else lp.pool
     shorter = shorten_dual(question, DualValues(by_class, points.gpus), pool, limits)
     proof = dual_proof(scaled, threshold, shorter)
-    if proof.certified:
+    if isinstance(proof, vectors):
         tracker.restate(proof)

@@ -38,7 +38,7 @@ def dual_proof(
     """
     problem = scaled.packing(threshold)
     if isinstance(scaled, ConstrainedInstance):
-        return _own_claim(threshold, "dual vector under constraints", {})
+        return _constrained_proof(scaled, threshold, vector)
     points = evidence.DualVector(points_by_model(scaled, vector.class_values), vector.type_values)
     short = max(*points.models, *points.gpus, 0) <= MAX_POINTS
     if short and points.row_work(max(problem.capacities)) is not None:
@@ -46,6 +46,24 @@ def dual_proof(
     if sum(problem.sizes) > sum(problem.capacities):
         return evidence.Volume()
     return _own_claim(threshold, "dual vector of long numbers", {})
+
+
+def _constrained_proof(
+    scaled: ConstrainedInstance, threshold: Threshold, vector: DualValues
+) -> evidence.Evidence:
+    types = [0] * len(scaled.capacities)
+    for number, kind in enumerate(scaled.types):
+        for gpu in kind.gpus:
+            types[gpu] = number
+    points = evidence.ConstrainedVector(
+        points_by_model(scaled, vector.class_values), vector.type_values, tuple(types)
+    )
+    room = max(scaled.packing(threshold).capacities)
+    profiles = int(scaled.rules.profile_of.max()) + 1
+    short = max(*points.models, *points.gpus, 0) <= MAX_POINTS
+    if short and room >= 0 and points.row_work(room, profiles) is not None:
+        return points
+    return _own_claim(threshold, "dual vector of long numbers under constraints", {})
 
 
 def exhaustion(threshold: Threshold, answer: NoPacking) -> evidence.SolverClaim:

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from kvpr_opt._types import Counts, Ints
-from kvpr_opt.limits import Limits
+from kvpr_opt.limits import LimitsView
 from kvpr_opt.patterns.lp.dual import refutes
 from kvpr_opt.patterns.lp.pool import PatternPool, loads
 from kvpr_opt.patterns.lp.pricing import Duals, price, unrounded
@@ -49,7 +49,7 @@ _SIMPLE, _NEARLY = 5_000, 1 + 1e-6
 
 
 def shorten_dual(
-    question: PackingQuestion, vector: DualValues, pool: PatternPool, limits: Limits
+    question: PackingQuestion, vector: DualValues, pool: PatternPool, limits: LimitsView
 ) -> DualValues:
     """A vector of smaller numbers that refutes the same question, if one is found soon.
 
@@ -170,7 +170,7 @@ class _Comparison:
             excess -= number * top
         return excess
 
-    def learn(self, values: Ints, limits: Limits) -> bool:
+    def learn(self, values: Ints, limits: LimitsView) -> bool:
         """Take in the patterns for which the points prove nothing, where they are soon found."""
         question = self._question
         tops = [max([1, *(int(held.worth(values)) for held in sets)]) for sets in self._sets]

@@ -1,15 +1,15 @@
-"""Two records of the same runs, run by run: what got worse, and what changed in the mean.
+"""Compares two records of the same runs: what got worse, and what changed on average.
 
-A run of the new record is a regression if, against the run of the same key in the old one,
+A run of the new record is a regression if, compared with the same run in the old one,
 
-* it failed and the other did not, or its status is worse (proved is better than feasible,
-  feasible than unknown), or its proof now rests on a solver's word;
-* its gap is larger by more than the tolerance (a difference of relative gaps), or, where
-  a gap is missing, its value is larger by more than the tolerance, relatively;
-* it took longer by more than the factor *and* by more than the margin, since the time of
-  a short run is mostly noise, and its status is not better for it;
-* the two contradict each other: other fleets under one key, two proved optima that
-  differ, a placement below a proved bound. One of the records is then wrong.
+* it failed and the old one did not, or its status is worse (proved is better than
+  feasible, feasible is better than unknown), or its proof now rests on a solver's word;
+* its gap is larger by more than the tolerance (a difference of relative gaps) or, if a gap
+  is missing, its value is larger by more than the tolerance (relatively);
+* it took longer by more than the factor *and* by more than the margin, since times of
+  short runs are mostly noise, and its status is not better;
+* the two contradict each other: different fleets under one key, two different proved
+  optima, or a placement below a proved bound. One of the records is then wrong.
 
 Times are compared by their shifted geometric mean; a run that was cut short counts with
 the time it took.
@@ -56,15 +56,15 @@ _COLUMNS = (
 
 @dataclass(frozen=True)
 class Tolerance:
-    """What is not yet a regression.
+    """Differences that do not count as regressions.
 
     Attributes
     ----------
     gap
-        Of relative gaps, and of values relatively.
+        Growth of a relative gap, or relative growth of a value.
     factor, margin
-        A run is slower only beyond `factor` times the old seconds and `margin`
-        seconds more.
+        A run counts as slower only beyond `factor` times the old time and beyond
+        `margin` seconds more.
     """
 
     gap: float = 1e-4
@@ -79,11 +79,11 @@ class Comparison:
     Attributes
     ----------
     pairs
-        Old and new outcome of every run that both have, in the order of the old record.
+        Old and new run for every key in both records, in the order of the old one.
     only_old, only_new
-        How many runs the other record does not have.
+        Number of runs that the other record does not have.
     regressions
-        One line for each.
+        One line each.
     improved
         Runs that are better in status or gap.
     """
@@ -107,7 +107,7 @@ def compare(
     old, new
         As in :class:`~kvpr_opt.study.record.RecordContent`.
     tolerance
-        What is not yet a regression.
+        Differences that do not count.
     """
     before = {recorded.run.key: recorded for recorded in old}
     after = {recorded.run.key: recorded for recorded in new}

@@ -1,4 +1,4 @@
-"""A record as one table, for any other program: CSV or Parquet, one row a run."""
+"""Exports a record as one table for other programs: CSV or Parquet, one row per run."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ import msgspec
 
 from kvpr_opt.errors import InputError
 from kvpr_opt.files.atomic import write_bytes
-from kvpr_opt.files.text import writable
 from kvpr_opt.problem.exact import fraction_text
 from kvpr_opt.study.record import Answer, RecordedRun
+from kvpr_opt.text import writable
 
-#: The kinds of file by the end of their name.
+#: The supported file formats, by suffix.
 SUFFIXES = (".csv", ".parquet")
 
-# The columns and their types in polars; those of versions come after them.
+# The columns and their polars types; one column per version follows.
 _COLUMNS = {
     "key": "String",
     "cell": "String",
@@ -61,9 +61,9 @@ _COLUMNS = {
 def export(runs: Iterable[RecordedRun], path: str | os.PathLike[str]) -> int:
     """Write a record as a table, whole or not at all.
 
-    Numbers that claim something are there twice: as text, exactly, and to the nearest
-    double. ``trajectory``, ``parameters`` and ``options`` are JSON. A number that there
-    is not, such as the time limit of a run without, is empty.
+    Exact values appear twice: as text, exactly, and to the nearest double. ``trajectory``,
+    ``parameters`` and ``options`` are JSON. Missing numbers, such as the time limit of a
+    run without one, are empty.
 
     Parameters
     ----------
@@ -80,8 +80,8 @@ def export(runs: Iterable[RecordedRun], path: str | os.PathLike[str]) -> int:
     Raises
     ------
     InputError
-        If the suffix is another one, polars is not installed, or the file cannot
-        be written.
+        If the suffix is not supported, polars is not installed, or the file cannot be
+        written.
     """
     suffix = Path(path).suffix.lower()
     if suffix not in SUFFIXES:
@@ -90,7 +90,7 @@ def export(runs: Iterable[RecordedRun], path: str | os.PathLike[str]) -> int:
         import polars
     except ImportError:
         raise InputError(
-            "exporting needs the package polars: pip install 'kvpr-opt[study]'"
+            "exporting requires the package polars: pip install 'kvpr-opt[study]'"
         ) from None
     rows = [_row(recorded) for recorded in runs]
     names = dict.fromkeys(name for row in rows for name in row if name not in _COLUMNS)

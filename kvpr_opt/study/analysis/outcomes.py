@@ -1,4 +1,4 @@
-"""The runs of a record as a report needs them: by fleet and method, beside what is best known."""
+"""The runs of a record as a report needs them: by fleet and method, with the best known values."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from kvpr_opt.result import Status
 from kvpr_opt.study.analysis.table import best_values
 from kvpr_opt.study.record import Answer, TrajectoryPoint
 
-#: What is known of a fleet, by all of its runs together.
+#: What all runs on a fleet together say about it.
 Kind = Literal["feasible", "infeasible", "undecided"]
 
-#: The values of :data:`Kind` in the order of the report.
+#: The values of :data:`Kind`, in the order of the report.
 KINDS: tuple[Kind, ...] = ("feasible", "infeasible", "undecided")
 
 
@@ -29,7 +29,7 @@ class StudyFleet:
     name
         Its cell and seed, as text.
     family
-        The family that it was drawn from.
+        The family that it was drawn from; else where it came from.
     digest
         SHA-256 of its canonical form; empty if every run on it failed.
     """
@@ -41,12 +41,12 @@ class StudyFleet:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one run went.
+    """The outcome of one run, under the names of the report.
 
     Attributes
     ----------
     fleet, method
-        What was solved, by what (the method's name in the report).
+        What was solved, and the method's name in the report.
     limit
         Seconds, ``None`` for no limit.
     answer
@@ -93,9 +93,9 @@ class Outcome:
 
     @property
     def counted_seconds(self) -> float | None:
-        """Its time in means: the limit for a run that hit it or failed.
+        """Its time in means: a run that failed or hit its limit counts with the limit.
 
-        ``None`` for a failed run without a limit, of which no time is known.
+        ``None`` for a failed run without a limit, whose time is unknown.
         """
         if self.limit is not None and (self.failed or self.at_limit):
             return self.limit
@@ -167,7 +167,7 @@ class Outcomes:
         return {(outcome.fleet, outcome.method): outcome for outcome in self.all}
 
     def of(self, method: str, fleets: Iterable[StudyFleet]) -> list[Outcome]:
-        """The runs of a method, on those of the fleets that it was run on."""
+        """The runs of a method on those of the given fleets that it was run on."""
         pairs = ((fleet, method) for fleet in fleets)
         return [self._by_pair[pair] for pair in pairs if pair in self._by_pair]
 
@@ -182,7 +182,7 @@ class Outcomes:
         return {fleet: found[fleet.digest] for fleet in self.fleets if fleet.digest in found}
 
     def best(self, fleet: StudyFleet) -> Fraction | None:
-        """The least maximum KVPR that any run found: the optimum, if one proved it."""
+        """The smallest maximum KVPR that any run found: the optimum, if one proved it."""
         return self._best.get(fleet)
 
     @cached_property
@@ -190,18 +190,18 @@ class Outcomes:
         return frozenset(run.fleet.digest for run in self.all if run.infeasible)
 
     def kind(self, fleet: StudyFleet) -> Kind:
-        """What all runs together know of a fleet."""
+        """What all runs on a fleet together say about it."""
         if fleet in self._best:
             return "feasible"
         return "infeasible" if fleet.digest in self._proved_infeasible else "undecided"
 
     def horizon(self, fleet: StudyFleet) -> float:
-        """The longest time that any run on a fleet was given, or took without a limit."""
+        """The longest time limit of a run on a fleet, or time of a run without a limit."""
         times = (run.seconds if run.limit is None else run.limit for run in self.on(fleet))
         return max(times, default=0.0)
 
     def contradictions(self) -> list[str]:
-        """Claims of runs that another run refutes: there should be none, ever."""
+        """Claims of runs that another run refutes: there should never be any."""
         found = []
         for outcome in self.all:
             best = self.best(outcome.fleet)

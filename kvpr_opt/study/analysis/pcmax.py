@@ -34,7 +34,12 @@ COLUMNS = (
     "closed",
 )
 
-_CLOSED_COLUMNS = ("instance", "method", "machines", "jobs", "Cmax", "s", "certificate")
+#: Heads of the list of closed instances; the first two columns are text.
+CLOSED_COLUMNS = ("instance", "method", "machines", "jobs", "Cmax", "s", "certificate")
+
+#: Headings of the two lists of a report.
+CONTRADICTIONS = "Contradictions to the collection; one of the two is wrong:"
+CLOSED = "Closed here, without an optimum in the collection's own list:"
 
 
 @dataclass
@@ -88,8 +93,28 @@ class ScheduleTally:
         return [*map(str, counts), median, longest, *map(str, against)]
 
 
-def schedule_report(runs: Iterable[RecordedRun]) -> str:
-    """Tables in Markdown of all runs on instances of P||Cmax; empty if there are none.
+@dataclass(frozen=True)
+class ScheduleResults:
+    """What the runs on instances of P||Cmax say, as text.
+
+    Attributes
+    ----------
+    rows
+        By :data:`COLUMNS`.
+    contradictions
+        One line each; one of study and collection is then wrong.
+    closed
+        Instances proved here for which the collection states no optimum, by
+        :data:`CLOSED_COLUMNS`.
+    """
+
+    rows: tuple[tuple[str, ...], ...]
+    contradictions: tuple[str, ...]
+    closed: tuple[tuple[str, ...], ...]
+
+
+def schedule_results(runs: Iterable[RecordedRun]) -> ScheduleResults | None:
+    """The results on instances of P||Cmax; ``None`` if no run was on one.
 
     Parameters
     ----------
@@ -98,16 +123,25 @@ def schedule_report(runs: Iterable[RecordedRun]) -> str:
     """
     found = [(recorded, recorded.schedule) for recorded in runs if recorded.schedule is not None]
     if not found:
+        return None
+    return ScheduleResults(
+        tuple(tuple(row) for row in _rows(found)),
+        tuple(line for recorded, known in found if (line := contradiction(recorded, known))),
+        tuple(tuple(_closed_row(*pair)) for pair in found if _closes(*pair)),
+    )
+
+
+def schedule_report(runs: Iterable[RecordedRun]) -> str:
+    """The results on instances of P||Cmax in Markdown; empty if no run was on one."""
+    results = schedule_results(runs)
+    if results is None:
         return ""
-    parts = ["P||Cmax:", markdown([list(COLUMNS), *_rows(found)])]
-    contradictions = [line for recorded, known in found if (line := contradiction(recorded, known))]
-    if contradictions:
-        parts.append("Contradictions to the collection; one of the two is wrong:")
-        parts.append("\n".join(f"- {line}" for line in contradictions))
-    closed = [_closed_row(recorded, known) for recorded, known in found if _closes(recorded, known)]
-    if closed:
-        parts.append("Closed here, without an optimum in the collection's own list:")
-        parts.append(markdown([list(_CLOSED_COLUMNS), *closed], text_columns=2))
+    parts = ["P||Cmax:", markdown([COLUMNS, *results.rows])]
+    if results.contradictions:
+        parts.append(CONTRADICTIONS)
+        parts.append("\n".join(f"- {line}" for line in results.contradictions))
+    if results.closed:
+        parts += [CLOSED, markdown([CLOSED_COLUMNS, *results.closed])]
     return "\n\n".join(parts) + "\n"
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
-from kvpr_opt.files.text import one_line
 from kvpr_opt.study.analysis.outcomes import Outcome, Outcomes, StudyFleet
 from kvpr_opt.study.record import RecordedRun
 from kvpr_opt.study.runs import Method
 from kvpr_opt.suites.cells import FixedFleet
+from kvpr_opt.text import one_line
 
 
 def read_outcomes(runs: Sequence[RecordedRun]) -> Outcomes:
@@ -50,10 +50,10 @@ def _family(recorded: RecordedRun) -> str:
 
 
 def _method_names(pairs: Sequence[tuple[Method, StudyFleet]]) -> dict[Method, str]:
-    """A name for each method that tells it from all others on the same fleet.
+    """A name for each method that distinguishes it from all others on the same fleet.
 
-    Threads are named where they vary. A limit is named only where one fleet was
-    run with several: else it goes with the fleet, and the method is the same.
+    Threads are named if they vary. A limit is named only if one fleet was run with
+    several limits; otherwise it belongs to the fleet, and the method is the same.
     """
     names = {method: one_line(method.label) for method, _ in pairs}
     threads: dict[str, set[int | None]] = defaultdict(set)

@@ -1,7 +1,6 @@
-"""One table of a record: for each cell and method what came out, in counts, times and gaps.
+"""The table of a record: counts, times and gaps for each cell and method.
 
-The table is Markdown with padded columns, to be read on a screen and stored in
-a file alike.
+The table is Markdown with padded columns, readable on a screen and in a file.
 """
 
 from __future__ import annotations
@@ -12,13 +11,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from kvpr_opt.files.text import markdown_cell, one_line
 from kvpr_opt.problem.exact import relative_gap
 from kvpr_opt.result import Status
 from kvpr_opt.study.record import Answer, RecordedRun
 from kvpr_opt.study.runs import Method
+from kvpr_opt.text import markdown_cell, one_line
 
-#: Heads of the columns; the first two hold text, the others numbers.
+#: Column headings; the first two columns hold text, the others numbers.
 COLUMNS = (
     "fleet",
     "method",
@@ -43,20 +42,20 @@ class TableRow:
     Attributes
     ----------
     runs, failed
-        How many there are, and how many of them ended with an error.
+        Number of runs, and of those that failed.
     proved
         Proved optimal or infeasible.
     certified
-        Of these, with a proof that the checker accepts without a solver's word.
+        Those of them with a proof that the checker accepts without a solver's word.
     seconds
-        Wall time of the runs without an error; ``math.inf`` where the limit cut in.
+        Wall time of the runs that did not fail; ``math.inf`` if cut short by the limit.
     gaps
-        Of the runs that were not proved infeasible; ``math.inf`` without a
-        placement or a bound.
+        Of the runs that were not proved infeasible; ``math.inf`` without a placement or
+        a bound.
     off_best
-        Of the same runs: how far the value is from the best one that any run of
-        the record found on the fleet, relative to the value. The gap of a
-        heuristic says more about its bound, this about its placement.
+        Of the same runs: the distance of the value from the best one that any run of the
+        record found on the fleet, relative to the value. A heuristic's gap says more
+        about its bound; this says more about its placement.
     """
 
     cell: str
@@ -108,7 +107,7 @@ class TableRow:
         value = pick(self.seconds)
         if value < math.inf:
             return seconds_text(value)
-        # Without a limit only Ctrl-C cuts a run short.
+        # Without a limit, only a signal cuts a run short.
         return "stopped" if self.limit is None else f"> {self.limit:g}"
 
 
@@ -197,7 +196,7 @@ def _distinct(head: str, facts: Iterable[Mapping[str, object]]) -> list[str]:
     lines = dict.fromkeys(
         ", ".join(f"{name} {value}" for name, value in found.items())
         for found in facts
-        if found  # of a run that was lost with its machine nothing is known
+        if found  # empty for a run that was lost with its machine
     )
     return [one_line(f"{head}: {line}.") for line in lines]
 

@@ -1,9 +1,9 @@
-"""The engine of one machine: a worker process for each run that is worked on.
+"""Executes the runs of a study on this machine, in worker processes.
 
-Not joblib: its process pool (loky) gives up all runs in flight when one process
-dies, and cannot end a run that hangs. Here each slot owns one process and may
-kill it, so a run that crashes or hangs costs itself only; the processes stay
-warm from run to run all the same.
+This does not use joblib: its process pool (loky) gives up all runs in progress when one
+process dies, and cannot end a run that hangs. Here each slot owns one process and may kill
+it, so a run that crashes or hangs affects no other run; otherwise processes are reused, and
+stay warm from run to run.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import math
 import multiprocessing
 import os
 import secrets
-import shutil
 import signal
 import sys
 import tempfile
@@ -41,14 +40,14 @@ WARM_UP_LIMIT = 600.0
 
 
 class LocalExecutor:
-    """Runs on this machine; a context manager that ends the worker processes.
+    """Executes runs on this machine; a context manager that ends its worker processes.
 
     Parameters
     ----------
     jobs
-        Runs at the same time.
+        Number of runs at the same time.
     perform
-        What a worker does with a run; a function at the top of a module.
+        Does a run in a worker; a function at the top level of a module.
     warm
         Whether workers warm up a method before its first run.
     grace
@@ -74,7 +73,7 @@ class LocalExecutor:
 
     @property
     def running(self) -> tuple[Run, ...]:
-        """What is being worked on."""
+        """The runs in progress."""
         return tuple(slot.run for slot in self._slots if slot.run is not None)
 
     def room(self) -> int:
@@ -86,7 +85,7 @@ class LocalExecutor:
         next(slot for slot in self._slots if slot.run is None).start(run)
 
     def ended(self, seconds: float) -> list[RecordedRun]:
-        """Runs that have ended; waits for one, at most so many seconds."""
+        """Wait for a run to end, for at most `seconds`; return all that have ended."""
         busy = [slot for slot in self._slots if slot.run is not None]
         overdue = min((slot.deadline for slot in busy), default=math.inf) - time.monotonic()
         wait([slot.connection for slot in busy], timeout=max(0.0, min(seconds, overdue)))
@@ -111,7 +110,7 @@ class LocalExecutor:
 
 
 class Slot:
-    """A place for one run at a time, and the worker process that it runs in."""
+    """Executes one run at a time, in a worker process of its own."""
 
     def __init__(self, perform: worker.Perform, warm: bool, grace: float) -> None:
         self.run: Run | None = None
@@ -125,22 +124,21 @@ class Slot:
 
     @property
     def connection(self) -> Connection:
-        """The line to the worker."""
+        """The connection to the worker."""
         assert self._connection is not None
         return self._connection
 
     def start(self, run: Run) -> None:
-        """Hand a run to the worker, or to a new one where there is none."""
+        """Hand a run to the worker; starts a worker if there is none."""
         if self._process is None:
             self._launch()
         self.run = run
         self.deadline = time.monotonic() + WARM_UP_LIMIT
-        with suppress(OSError):  # if it has just died, the next poll finds out
+        with suppress(OSError):  # if the worker has just died, the next poll notices
             self.connection.send(run)
 
     def _launch(self) -> None:
-        # A fresh interpreter, not a copy of this one: solvers have threads, and those
-        # do not survive a fork.
+        # A new interpreter instead of a fork: solvers have threads, which do not survive one.
         context = multiprocessing.get_context("spawn")
         self._connection, theirs = context.Pipe()
         # Made by the worker once its watchdog is there to remove it.
@@ -157,7 +155,7 @@ class Slot:
         self._at_exit = Finalize(None, self.end, exitpriority=1)
 
     def poll(self) -> Answer | Failure | None:
-        """How the run ended, if it has."""
+        """The outcome of the run, if it has ended."""
         try:
             if self.connection.poll():
                 return self._heard(self.connection.recv())
@@ -179,7 +177,7 @@ class Slot:
         return message
 
     def _how_it_died(self) -> str:
-        # Not by joining it, which would give its number free before its children are ended.
+        # Without joining it, which would release its process id before its children are ended.
         wait([self._process.sentinel], timeout=10)
         self._kill()
         self._process.join()
@@ -198,14 +196,14 @@ class Slot:
             self._process = None
             self._at_exit.cancel()
             self.connection.close()
-            shutil.rmtree(self._folder, ignore_errors=True)
+            watchdog.remove_tree(self._folder)
 
     def _kill(self) -> None:
         if sys.platform != "win32":
-            # Only while its number cannot be another's: alive, or dead but not waited for.
+            # Only while no other process can have its id: alive, or dead but not waited for.
             with suppress(ChildProcessError):
                 os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG)
-                watchdog.kill_tree(self._process.pid)
+                watchdog.kill_all(self._process.pid, self._folder)
         self._process.kill()  # alone, if it leads no group yet
 
 
@@ -225,16 +223,16 @@ def _signals_ignored() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-#: Held while a process is started where that takes a change of this one.
+#: Held while this process is temporarily not daemonic, in order to start another.
 _STARTING = threading.Lock()
 
 
 @contextmanager
 def _children_allowed() -> Iterator[None]:
-    """Let a daemonic process have children: the workers of a Dask cluster are such.
+    """Let a daemonic process, such as a worker of a Dask cluster, have children.
 
-    The rule is there because a daemonic process that is killed cannot end its
-    children. A worker of a study ends by itself when its parent has gone.
+    Python forbids it because a daemonic process that is killed cannot end its children.
+    The worker of a study ends by itself once its parent has gone.
     """
     process = multiprocessing.current_process()
     with _STARTING:

@@ -10,14 +10,18 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import select
-import shutil
 import signal
+import stat
 import subprocess
 import sys
 
 # Seconds that a killed process may take to be gone.
 _LAST_GASP = 1.0
+
+# How often strays are looked for: one may start another while it is killed.
+_ROUNDS = 3
 
 
 def start(study: int, folder: str) -> None:
@@ -43,42 +47,62 @@ def start(study: int, folder: str) -> None:
     os.close(worker)
 
 
-def kill_tree(leader: int) -> None:
-    """Kill a process, its process group, and all descendants that can be found.
+def kill_all(worker: int, folder: str) -> None:
+    """Kill a worker, its process group, and what it started in groups of their own.
 
-    Descendants in a group of their own are looked up in ``/proc``, where there is one.
+    The latter are known by their folder for temporary files, which they inherit in their
+    environment; they are looked for in ``/proc``, if there is one.
     """
-    others = _descendants(leader) - {os.getpid()}
     with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(leader, signal.SIGKILL)
-    for process in others:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.kill(process, signal.SIGKILL)
+        os.killpg(worker, signal.SIGKILL)
+    for _ in range(_ROUNDS):
+        strays = _strays(folder)
+        for process in strays:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(process, signal.SIGKILL)
+        if not strays:
+            return
 
 
-def _descendants(ancestor: int) -> set[int]:
-    """The processes that a process started, directly or not, and that are not orphaned."""
-    children: dict[int, list[int]] = {}
+def _strays(folder: str) -> list[int]:
+    mark = b"\0TMPDIR=" + os.fsencode(folder) + b"\0"
+    found = []
     for entry in os.listdir("/proc") if os.path.isdir("/proc") else ():
         if entry.isdecimal():
-            with contextlib.suppress(OSError), open(f"/proc/{entry}/stat", "rb") as stream:
-                # pid (name) state parent ...; the name may hold anything, brackets too.
-                parent = int(stream.read().rpartition(b")")[2].split()[1])
-                children.setdefault(parent, []).append(int(entry))
-    found: set[int] = set()
-    waiting = [ancestor]
-    while waiting:
-        new = children.get(waiting.pop(), [])
-        found.update(new)
-        waiting += new
+            with contextlib.suppress(OSError), open(f"/proc/{entry}/environ", "rb") as stream:
+                if mark in b"\0" + stream.read():
+                    found.append(int(entry))
     return found
+
+
+def remove_tree(root: str) -> None:
+    """Remove a folder, however deeply nested; what cannot be removed is left.
+
+    Every folder in it is first moved up to the root, so that no path grows long and
+    nothing recurses. Symbolic links are removed, never followed.
+    """
+    folders = [root]
+    for folder in folders:  # grows while it is read
+        with contextlib.suppress(OSError):
+            os.chmod(folder, stat.S_IRWXU)
+            for name in os.listdir(folder):
+                path = os.path.join(folder, name)
+                if os.path.isdir(path) and not os.path.islink(path):
+                    moved = os.path.join(root, secrets.token_hex(8))
+                    os.rename(path, moved)
+                    folders.append(moved)
+                else:
+                    os.unlink(path)
+    for folder in reversed(folders):
+        with contextlib.suppress(OSError):
+            os.rmdir(folder)
 
 
 def _watch(leader: int, study: int, worker: int, folder: str) -> None:
     select.select([study, worker], [], [])
-    kill_tree(leader)
+    kill_all(leader, folder)
     select.select([worker], [], [], _LAST_GASP)  # nothing is written after that
-    shutil.rmtree(folder, ignore_errors=True)
+    remove_tree(folder)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""What happens in a worker process: one run after another, each turned into an entry.
+"""What happens in a worker process: it does one run after another and sends back the answers.
 
-A worker is a process of its own, so that a run which hangs, crashes or takes
-all memory can be ended without the study.
+A worker is a separate process, so that a run that hangs, crashes or takes all memory can
+be ended without ending the study.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from functools import cache
 from multiprocessing.connection import Connection
 
 from kvpr_opt.environment import usable_cores, versions
-from kvpr_opt.files.text import error_text
 from kvpr_opt.problem.instance import GPU, LLM, Instance
 from kvpr_opt.result import Result
 from kvpr_opt.solve import solve
@@ -30,11 +29,12 @@ from kvpr_opt.study.heuristics import is_heuristic, place
 from kvpr_opt.study.record import Answer, Failure, RecordedRun, encode_line
 from kvpr_opt.study.runs import Method, Run
 from kvpr_opt.suites.cells import FixedFleet
+from kvpr_opt.text import error_text
 
 #: Does a run.
 Perform = Callable[[Run], Answer]
 
-#: What a worker says when a run is loaded, warmed up and about to start.
+#: Sent by a worker when a run is loaded, warmed up and about to start.
 STARTED = "started"
 
 
@@ -64,15 +64,15 @@ def _result(instance: Instance, method: Method) -> Result:
 
 
 def warm_up(method: Method) -> None:
-    """Do once what only the first run in a process pays for, so that no run is charged for it.
+    """Do in advance what would otherwise slow down the first run in a process.
 
-    Compiled kernels are fetched from their cache, or compiled, and the libraries
-    of the solver are loaded by solving a fleet too small to matter.
+    Compiled kernels are loaded from their cache, or compiled, and the solver's libraries
+    are loaded by solving a tiny fleet.
     """
     if method.program is not None:
-        return  # what it does when it is called is its author's
+        return  # its author decides what it does when it is called
     if method.name in (*PATTERN_METHODS, "local-search"):
-        # Imported here: the other methods are spared the compiled code.
+        # Lazy import: the other methods need no compiled code.
         from kvpr_opt.warm_up import warm_up as load_kernels
 
         load_kernels()
@@ -85,14 +85,14 @@ def warm_up(method: Method) -> None:
         return
     names = [method.name, *([DEFAULT_FORMULATION] if method.name == "auto" else [])]
     for name in names:
-        # Without a placement to start from, no solver is spared.
+        # Without a heuristic placement even an easy fleet reaches the solver.
         skip = () if name == "heuristic" else ("heuristic",)
         solve(fleet, method=name, threads=method.threads, time_limit=60, skip=skip)
 
 
 @cache
 def machine() -> dict[str, str | int]:
-    """The machine that this process runs on."""
+    """A description of the machine that this process runs on."""
     usable = usable_cores()
     return {"cpu": _cpu_model(), "cores": usable, "platform": platform.platform()}
 
@@ -110,7 +110,7 @@ def _cpu_model() -> str:
 
 
 def recorded(run: Run, outcome: Answer | Failure) -> RecordedRun:
-    """A run that has just ended on this machine, and its outcome."""
+    """The record of a run that has just ended on this machine."""
     program, cell = run.method.program, run.cell
     return RecordedRun(
         run=run,
@@ -132,9 +132,9 @@ def serve(connection: Connection, perform_: Perform, warm: bool, folder: str) ->
     Parameters
     ----------
     connection
-        Runs come in, answers go out; closed from the other end, it ends the process.
+        Receives runs and sends answers; when the other end is closed, the process ends.
     perform_
-        What to do with a run.
+        Does a run.
     warm
         Whether to warm up a method before its first run.
     folder
@@ -152,17 +152,22 @@ def serve(connection: Connection, perform_: Perform, warm: bool, folder: str) ->
         except EOFError:
             return
         kind = (run.method.name, run.method.threads)
+        outcome: Answer | Failure
         try:
             if warm and kind not in known:
                 warm_up(run.method)
                 known.add(kind)
             connection.send(STARTED)
-            answer = perform_(run)
-            encode_line(recorded(run, answer))  # what the record cannot hold is a failed run
-        except BaseException as error:  # the border of the process: whatever it is, it is recorded
-            connection.send(Failure(error_text(error)))
+            outcome = perform_(run)
+            encode_line(recorded(run, outcome))  # an answer that cannot be stored is a failed run
+        except BaseException as error:  # whatever it is, it is recorded as the run's failure
+            outcome = Failure(error_text(error))
+        try:
+            connection.send(outcome)
+        except OSError:
+            return  # the study has gone
+        if isinstance(outcome, Failure):
             return
-        connection.send(answer)
 
 
 def _leave_signals_to_the_study() -> None:

@@ -23,6 +23,7 @@ from statistics import median
 from kvpr_opt.certificates.canonical import canonical_fleet
 from kvpr_opt.certificates.certificate import Certificate
 from kvpr_opt.environment import versions
+from kvpr_opt.exit_codes import ExitCode
 from kvpr_opt.generate import prism_instance, random_instance
 from kvpr_opt.patterns.proofs.case_proof import PROVING
 from kvpr_opt.problem.exact import relative_gap
@@ -157,7 +158,7 @@ def measure(fleets: Iterator[Instance], limit: float) -> CertifiedRow:
         row.gap_difference = max(row.gap_difference, _gap_difference(result, certificate))
         if result.status in (Status.OPTIMAL, Status.INFEASIBLE):
             row.proved += 1
-            row.certified += report.exit_code == 0
+            row.certified += report.exit_code == ExitCode.DONE
     return row
 
 

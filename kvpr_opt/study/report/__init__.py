@@ -12,7 +12,7 @@ from kvpr_opt.files.source import refusal
 from kvpr_opt.study.analysis.reading import read_outcomes
 from kvpr_opt.study.record import RecordedRun
 
-#: The page in the folder of a study, where no other name is given.
+#: The default name of the page in the folder of a study.
 PAGE_NAME = "report.html"
 
 #: The folder of the figures, beside the page.
@@ -28,8 +28,8 @@ def write_report(
 ) -> list[Path]:
     """Write the page of a record, and its figures into the folder ``figures`` beside it.
 
-    The files follow from the record and the versions of the libraries alone:
-    written again, they are the same, byte by byte.
+    The files depend only on the record and on the versions of the libraries: written
+    again, they are identical byte by byte.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def write_report(
     Returns
     -------
     list of Path
-        All files that were written, the page first.
+        The files written, the page first.
 
     Raises
     ------
@@ -53,7 +53,7 @@ def write_report(
         If matplotlib is missing, or a file cannot be written.
     """
     _check_matplotlib()
-    # Imported here: they draw with matplotlib, which nothing else needs.
+    # Lazy import: nothing else needs matplotlib.
     from kvpr_opt.study.report.figures import draw
     from kvpr_opt.study.report.page import page
 
@@ -76,7 +76,7 @@ def _check_matplotlib() -> None:
         import matplotlib  # noqa: F401
     except ModuleNotFoundError as error:
         raise InputError(
-            f"the page needs matplotlib ({error}); install it with: pip install 'kvpr-opt[study]'"
+            f"the page requires matplotlib ({error}): pip install 'kvpr-opt[study]'"
         ) from None
 
 

@@ -1,4 +1,4 @@
-"""The command lines that make single runs of a record again."""
+"""Command lines that repeat single runs of a record."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from kvpr_opt.suites.cells import PRISM, Cell
 
 
 def generate_commands(runs: Sequence[RecordedRun]) -> list[str]:
-    """For each cell the command that writes the fleet of its first recorded seed.
+    """For each cell, the command that writes the fleet of its first recorded seed.
 
-    Fleets that came with the study were not drawn, and have no such command.
+    Fleets that were not drawn have no such command.
     """
     seeds: dict[Cell, int] = {}
     for recorded in runs:
@@ -25,9 +25,9 @@ def generate_commands(runs: Sequence[RecordedRun]) -> list[str]:
 
 
 def solve_commands(runs: Sequence[RecordedRun]) -> list[str]:
-    """For each method, with each of its limits, the command that solves a fleet by it.
+    """For each method and limit, the command that solves a fleet by it.
 
-    Heuristics that only a study knows have no such command.
+    Heuristics that only studies know have no such command.
     """
     methods = dict.fromkeys(recorded.run.method for recorded in runs)
     return [_solve(method) for method in methods if not is_heuristic(method)]

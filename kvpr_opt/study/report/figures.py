@@ -1,12 +1,13 @@
-"""The figures of a report, each drawn from the outcomes of a record."""
+"""The figures of a report, drawn from the outcomes of a record."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
+from kvpr_opt.problem.exact import relative_gap
 from kvpr_opt.study.analysis.convergence import dual_gap, mean_gaps, primal_gap, primal_integrals
 from kvpr_opt.study.analysis.outcomes import Outcome, Outcomes, StudyFleet
 from kvpr_opt.study.analysis.statistics import (
@@ -39,10 +40,10 @@ _LEAST_INTEGRAL = 1e-4
 
 
 def draw(outcomes: Outcomes) -> list[Drawing]:
-    """All figures that the outcomes have something to show in.
+    """All figures for which the outcomes have data.
 
-    Methods are compared on the fleets that all of them were run on; where there
-    are others beside these, two figures show all of them, too.
+    Methods are compared on the fleets that all of them were run on; if there are other
+    fleets, two further figures include them.
     """
     if all(outcome.failed for outcome in outcomes.all):
         return []
@@ -64,6 +65,7 @@ def _all(outcomes: Outcomes) -> Iterator[Drawing | None]:
         yield _closed(outcomes, shared, "closed", which)
         yield None if one else _profile(outcomes, shared, which)
         yield _gaps(outcomes, shared, "gaps", which)
+        yield None if one else _distances(outcomes, shared, which)
         yield from _mean_gaps(outcomes, shared, which)
         yield _integrals(outcomes, shared, which)
     for number, fleet in enumerate(_hardest(outcomes), start=1):
@@ -127,22 +129,55 @@ def _gaps(
         ]
         for method in outcomes.methods
     }
-    finite = [gap for row in gaps.values() for gap in row if gap < math.inf]
-    if not finite:
-        return None
-    legend = dict(enumerate(outcomes.methods))
-    chart = Chart(legend, "relative gap at the end, %", "share of the runs, %")
-    start, end = percent_axis(chart.axes, "x", finite)
-    for place, row in enumerate(gaps.values()):
-        x, shares = distribution(row)
-        chart.line(place, *_as_steps(x, shares, start, end), steps=True)
-    share_axis(chart.axes)
     caption = (
         f"{which} The share of runs that end with at most a gap, (placement - bound) / "
         "placement. Runs without a placement or a bound are never reached; fleets proved "
-        "infeasible are left out. The scale is logarithmic, but for the stretch next to 0."
+        f"infeasible are left out. {_SCALE}"
     )
-    return chart.finished(name, "Gaps at the end" + _scope(name), caption)
+    title = "Gaps at the end" + _scope(name)
+    return _shares(gaps, name, title, "relative gap at the end, %", caption)
+
+
+def _distances(outcomes: Outcomes, fleets: Sequence[StudyFleet], which: str) -> Drawing | None:
+    """How far placements are from the best one known, which the gap of a heuristic hides."""
+    feasible = [fleet for fleet in fleets if outcomes.kind(fleet) == "feasible"]
+    distances = {
+        method: [100 * _distance(outcomes, run) for run in outcomes.of(method, feasible)]
+        for method in outcomes.methods
+    }
+    optimal = sum(any(run.closed for run in outcomes.on(fleet)) for fleet in feasible)
+    caption = (
+        f"{which} The share of runs whose placement is at most so far from the best one that "
+        "any method found, as a share of its own value; on "
+        f"{optimal} of the {len(feasible)} fleets that have a placement, that one is proved "
+        f"optimal. Runs without a placement are never reached. {_SCALE}"
+    )
+    label = "distance from the best known, %"
+    return _shares(distances, "distance", "Distance from the best placement", label, caption)
+
+
+def _distance(outcomes: Outcomes, run: Outcome) -> float:
+    gap = relative_gap(run.incumbent, outcomes.best(run.fleet))
+    return math.inf if gap is None else float(gap)
+
+
+_SCALE = "The scale is logarithmic except next to 0."
+
+
+def _shares(
+    percentages: Mapping[str, list[float]], name: str, title: str, label: str, caption: str
+) -> Drawing | None:
+    """For each method the share of its runs with at most a percentage."""
+    finite = [value for row in percentages.values() for value in row if value < math.inf]
+    if not finite:
+        return None
+    chart = Chart(dict(enumerate(percentages)), label, "share of the runs, %")
+    start, end = percent_axis(chart.axes, "x", finite)
+    for place, row in enumerate(percentages.values()):
+        x, shares = distribution(row)
+        chart.line(place, *_as_steps(x, shares, start, end), steps=True)
+    share_axis(chart.axes)
+    return chart.finished(name, title, caption)
 
 
 def _mean_gaps(outcomes: Outcomes, fleets: Sequence[StudyFleet], which: str) -> Iterator[Drawing]:
@@ -205,7 +240,7 @@ def _integrals(outcomes: Outcomes, fleets: Sequence[StudyFleet], which: str) -> 
 
 
 def _hardest(outcomes: Outcomes) -> list[StudyFleet]:
-    """One fleet of each family, of the first families: that which took all runs the longest."""
+    """For each of the first families, the fleet on which all runs together took longest."""
     hardest: dict[str, tuple[float, StudyFleet]] = {}
     for fleet in outcomes.fleets:
         if outcomes.kind(fleet) == "feasible":

@@ -1,27 +1,37 @@
-"""The page of a report: one HTML file with everything in it, which loads nothing.
+"""The page of a report: one self-contained HTML file.
 
-It has no scripts, and a policy in its head forbids any. On a narrow screen each
-row of a table turns into a small table of its own.
+It loads nothing and has no scripts; a policy in its head forbids both. On a narrow screen
+each row of a table becomes a small table of its own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from kvpr_opt.files.html import Html, element, joined
-from kvpr_opt.files.text import one_line
+from kvpr_opt.html import Html, element, joined
 from kvpr_opt.study.analysis.outcomes import Outcomes
+from kvpr_opt.study.analysis.pcmax import (
+    CLOSED,
+    CLOSED_COLUMNS,
+    COLUMNS,
+    CONTRADICTIONS,
+    schedule_results,
+)
 from kvpr_opt.study.analysis.statistics import RESAMPLES
 from kvpr_opt.study.analysis.table import provenance
 from kvpr_opt.study.record import RecordedRun
 from kvpr_opt.study.report.commands import generate_commands, solve_commands
 from kvpr_opt.study.report.drawing import Drawing
 from kvpr_opt.study.report.tables import ReportTable, by_cell, comparison, counted, summaries
+from kvpr_opt.text import one_line
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
-# Failures, contradictions and commands in a list; the record has all of them.
+# Entries shown in lists of failures, contradictions and commands; the record has them all.
 _MAX_LINES = 30
+
+# Closed instances of P||Cmax in a table; `study report` prints all of them.
+_MAX_CLOSED = 200
 
 _DOIS = {
     "Dolan and Moré 2002": "10.1007/s101070100263",
@@ -89,7 +99,7 @@ def page(
     drawings
         The figures, in their order on the page.
     left
-        Runs that were asked for and have no entry.
+        Runs that were asked for and are not recorded.
     spec
         The text of the study's file; empty if there is none.
     """
@@ -107,6 +117,7 @@ def page(
         _section("Figures", "figures", _figures(drawings)),
         _section("Comparison of methods", "comparison", _comparison(outcomes)),
         _section("By family", "families", _families(outcomes)),
+        _section("P||Cmax", "schedules", _schedules(runs)),
         _section("By size", "cells", _cells(runs)),
         _section("Failed runs", "failures", _failures(outcomes)),
         _section("How to run it again", "again", _again(runs, spec)),
@@ -117,7 +128,7 @@ def page(
 
 
 def _section(title: str, name: str, content: Iterable[Html]) -> Html:
-    """A section with its heading; nothing where it has no content."""
+    """A section with its heading; nothing if it has no content."""
     parts = list(content)
     return element("section", element("h2", title), *parts, id=name) if parts else Html()
 
@@ -183,6 +194,22 @@ def _cells(runs: Sequence[RecordedRun]) -> Iterator[Html]:
         yield element("details", summary, _table(by_cell(runs), text_columns=2))
 
 
+def _schedules(runs: Sequence[RecordedRun]) -> Iterator[Html]:
+    results = schedule_results(runs)
+    if results is None:
+        return
+    if results.contradictions:
+        yield element("p", CONTRADICTIONS, class_="wrong")
+        yield _listed(results.contradictions)
+    yield _table(ReportTable("By class and method", COLUMNS, results.rows), text_columns=2)
+    if results.closed:
+        lines = results.closed[:_MAX_CLOSED]
+        caption = CLOSED.rstrip(":")
+        if len(lines) < len(results.closed):
+            caption += f"; the first {len(lines)} of {len(results.closed)}"
+        yield _table(ReportTable(caption, CLOSED_COLUMNS, lines), text_columns=2)
+
+
 def _failures(outcomes: Outcomes) -> Iterator[Html]:
     failed = [run for run in outcomes.all if run.failed]
     if failed:
@@ -227,7 +254,7 @@ def _listed(lines: Sequence[str]) -> Html:
 
 
 def _code(lines: Sequence[str]) -> Html:
-    """Commands, each a block of its own, which on a narrow screen break between words only."""
+    """Commands as separate blocks, which break only between words on a narrow screen."""
     more = [f"# and {len(lines) - _MAX_LINES} more"] if len(lines) > _MAX_LINES else []
     blocks = []
     for line in [*lines[:_MAX_LINES], *more]:
@@ -240,7 +267,7 @@ def _code(lines: Sequence[str]) -> Html:
 
 
 def _table(table: ReportTable, text_columns: int = 1) -> Html:
-    """A table whose cells carry the head of their column, for narrow screens."""
+    """A table whose cells carry the heading of their column, for narrow screens."""
     heads = [element("th", head, scope="col") for head in table.heads]
     lines = [
         element(

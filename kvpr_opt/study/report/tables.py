@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 from statistics import fmean
 
-from kvpr_opt.files.text import one_line
 from kvpr_opt.study.analysis.convergence import primal_integrals
 from kvpr_opt.study.analysis.outcomes import KINDS, Outcome, Outcomes, StudyFleet
 from kvpr_opt.study.analysis.statistics import (
@@ -20,6 +19,7 @@ from kvpr_opt.study.analysis.statistics import (
 )
 from kvpr_opt.study.analysis.table import COLUMNS, percent_text, rows
 from kvpr_opt.study.record import RecordedRun
+from kvpr_opt.text import one_line
 
 #: Rows of the table by cell, at most; the table that ``study report`` prints has all of them.
 MAX_CELLS = 200
@@ -32,9 +32,9 @@ class ReportTable:
     Attributes
     ----------
     caption
-        What it is of.
+        What it shows.
     heads
-        By column, with units.
+        Column headings, with units.
     lines
         The rows; the first column names the row.
     """
@@ -45,7 +45,7 @@ class ReportTable:
 
 
 def summaries(outcomes: Outcomes, fleets: Sequence[StudyFleet], what: str) -> list[ReportTable]:
-    """Counts and means by method, of the feasible, infeasible and undecided fleets apart."""
+    """Counts and means by method; feasible, infeasible and undecided fleets separately."""
     found = []
     for kind in KINDS:
         chosen = [fleet for fleet in fleets if outcomes.kind(fleet) == kind]
@@ -106,9 +106,9 @@ _COMPARISON = (
 
 
 def comparison(outcomes: Outcomes) -> ReportTable | None:
-    """Each method against the first, on the fleets that both were run on.
+    """Each method compared with the first, on the fleets that both were run on.
 
-    ``None`` where no two methods share a fleet.
+    ``None`` if no two methods share a fleet.
     """
     first, *others = outcomes.methods or ("",)
     lines = []
@@ -156,7 +156,7 @@ def _compared(outcomes: Outcomes, pairs: Sequence[Pair]) -> tuple[str, ...]:
 
 
 def _won(pairs: Sequence[Pair]) -> str:
-    """On how many fleets the placement is better, equal and worse, exactly; none is worst."""
+    """Number of fleets with a better, equal and worse placement, exactly; none is worst."""
     values = [(_value(run), _value(base)) for run, base in pairs]
     better = sum(run < base for run, base in values)
     worse = sum(run > base for run, base in values)
@@ -173,7 +173,7 @@ def _interval(pairs: Sequence[tuple[float, float]], statistic: Callable[..., flo
 
 
 def interval_text(interval: Interval) -> str:
-    """An estimate with its interval behind it."""
+    """An estimate followed by its interval."""
     text = number(interval.estimate)
     if interval.low is None or interval.high is None:
         return text
@@ -181,7 +181,7 @@ def interval_text(interval: Interval) -> str:
 
 
 def by_cell(runs: Sequence[RecordedRun]) -> ReportTable:
-    """The table that ``study report`` prints, in its first :data:`MAX_CELLS` rows."""
+    """The first :data:`MAX_CELLS` rows of the table that ``study report`` prints."""
     lines = [tuple(map(one_line, row.cells())) for row in rows(runs)]
     caption = f"The first {MAX_CELLS} of {len(lines)} rows" if len(lines) > MAX_CELLS else "All"
     return ReportTable(caption, COLUMNS, tuple(lines[:MAX_CELLS]))
@@ -196,10 +196,10 @@ def number(value: float | None) -> str:
 
 
 def _unbroken(text: str) -> str:
-    """A text that stays on one line, however narrow the column."""
+    """A text that is not broken, however narrow the column."""
     return text.replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def counted(count: int, what: str) -> str:
-    """A number of things, with an ``s`` where there is not one."""
+    """A number of things, in the plural unless it is one."""
     return f"{count} {what}" + ("" if count == 1 else "s")

@@ -81,7 +81,7 @@ def test_an_optimal_program_has_the_score_1_and_nothing_has_more(
     source = OPTIMAL.format(file=str(tmp_path / "answers.json"))
     evaluation = Evaluator(suite).evaluate_source(source)
     assert (evaluation.score, evaluation.optimal) == (1.0, 2)
-    assert "optimal on all 2 fleets" in evaluation.feedback
+    assert "optimal on all fleets (2)" in evaluation.feedback
 
 
 @pytest.mark.parametrize(
@@ -91,6 +91,10 @@ def test_an_optimal_program_has_the_score_1_and_nothing_has_more(
         ("x = 1", "no function place"),
         (HEAD + "    from kvpr_opt import solve\n" + SPREAD, "it imports kvpr_opt"),
         ("import kvpr_opt as k\n" + HEAD + SPREAD, "it imports kvpr_opt"),
+        (
+            HEAD + "    __import__('importlib').import_module('kvpr_opt')\n" + SPREAD,
+            "it imports kvpr_opt",
+        ),
         ("\udcff", "not Python"),
     ],
 )

@@ -32,7 +32,7 @@ FAILED = {"error": "it broke"}
 UNKNOWN = {"status": "unknown", "max_kvpr": None}
 INFEASIBLE = {"status": "infeasible", "max_kvpr": None, "lower_bound": None}
 
-REGRESSIONS = {
+REGRESSIONS: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "failed": ({}, FAILED, "failed, was feasible"),
     "no longer proved": (OPTIMAL, {}, "feasible, was optimal; gap 50 %, was 0 %"),
     "no placement any more": ({}, UNKNOWN, "unknown, was feasible"),
@@ -83,7 +83,7 @@ def test_a_regression_is_named(case: str) -> None:
     assert line in comparison_text(found, Tolerance())
 
 
-NONE = {
+NONE: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "equal": ({}, {}),
     "both failed": (FAILED, FAILED),
     "repaired": (FAILED, {}),

@@ -114,4 +114,4 @@ def test_contradictions_between_runs_are_found_exactly() -> None:
 
 def test_an_empty_record_has_nothing_in_it() -> None:
     outcomes = read_outcomes([])
-    assert outcomes.methods == outcomes.fleets == outcomes.shared == ()
+    assert (outcomes.methods, outcomes.fleets, outcomes.shared) == ((), (), ())

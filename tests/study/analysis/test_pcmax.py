@@ -13,10 +13,12 @@ from report_records import entry
 
 from kvpr_opt.cli import main
 from kvpr_opt.study.analysis.pcmax import schedule_report
+from kvpr_opt.study.analysis.reading import read_outcomes
 from kvpr_opt.study.execution import worker
 from kvpr_opt.study.execution.local import LocalExecutor
 from kvpr_opt.study.execution.runner import run_study
 from kvpr_opt.study.record import Record, RecordedRun, read_record
+from kvpr_opt.study.report.page import page
 from kvpr_opt.study.runs import Run
 from kvpr_opt.study.spec.read import read_spec
 from kvpr_opt.suites.cells import FixedFleet
@@ -177,6 +179,15 @@ def test_a_contradiction_to_the_collection_is_reported(
     report = schedule_report([schedule_run(optimum, value, bound, embedding)])
     assert ("Contradictions" in report) == bool(message)
     assert message in report
+
+
+def test_the_page_has_the_same_tables() -> None:
+    runs = [schedule_run(None, 8, 8), schedule_run(9, 8, 7, "both")]
+    text = page(runs, read_outcomes(runs), [], left=0, spec="")
+    assert '<section id="schedules"><h2>P||Cmax</h2>' in text
+    assert "f, x has a schedule of makespan 8; the collection states 9" in text
+    assert "collection&#x27;s own list</caption>" in text
+    assert 'id="schedules"' not in page([], read_outcomes([]), [], left=0, spec="")
 
 
 def test_other_studies_have_no_such_part() -> None:

@@ -9,17 +9,17 @@ from report_records import entry
 from kvpr_opt.study.analysis.table import report, rows
 from kvpr_opt.study.record import RecordedRun
 from kvpr_opt.study.runs import Method
-from kvpr_opt.suites.cells import Cell
+from kvpr_opt.suites.cells import Cell, FixedFleet
 
 
 def solved(seed: int, seconds: float, *, certified: bool = True, **where: Any) -> RecordedRun:
-    values = {"max_kvpr": "1/7", "lower_bound": "1/7", "certified": certified}
+    values: dict[str, Any] = {"max_kvpr": "1/7", "lower_bound": "1/7", "certified": certified}
     return entry(seed, **where, status="optimal", stop_reason="proved", seconds=seconds, **values)
 
 
 def cut_short(seed: int, incumbent: str | None, bound: str | None, **where: Any) -> RecordedRun:
     status = "feasible" if incumbent else "unknown"
-    values = {"max_kvpr": incumbent, "lower_bound": bound, "certified": True}
+    values: dict[str, Any] = {"max_kvpr": incumbent, "lower_bound": bound, "certified": True}
     return entry(seed, **where, status=status, stop_reason="time limit", seconds=60.1, **values)
 
 
@@ -161,3 +161,23 @@ def test_an_error_of_several_lines_takes_one() -> None:
 
 def test_an_empty_record_is_an_empty_table() -> None:
     assert len(report([]).splitlines()) == 2
+
+
+HOSTILE = "a|b\nc\x1b[2J\u202egnp\ud800"
+
+
+def test_no_name_and_no_error_breaks_the_table_or_acts_on_a_terminal() -> None:
+    method = Method(HOSTILE, 60, 2, skip=(HOSTILE,))
+    runs = [
+        solved(0, 1.0, method=method),
+        solved(0, 1.0, cell=FixedFleet(HOSTILE, HOSTILE, "0" * 64, 1, 1)),
+        entry(1, method=method, error=HOSTILE * 10, machine={HOSTILE: HOSTILE}),
+    ]
+    text = report(runs)
+    text.encode("utf-8")
+    assert all(line.isprintable() for line in text.split("\n"))
+    table = text.split("\n\n")[0].splitlines()
+    assert len(table) == 4
+    assert len({line.replace("\\|", "").count("|") for line in table}) == 1
+    assert "a\\|b c\\x1b[2J\\u202egnp\\ud800" in table[2]
+    assert text.count("\n- ") == 1

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from kvpr_opt.study.execution import watchdog
 from kvpr_opt.study.record import FILE_NAME, read_record
 
 pytestmark = pytest.mark.skipif(not os.path.isdir("/proc"), reason="looks for processes in /proc")
@@ -117,8 +118,8 @@ def test_an_overdue_heuristic_is_ended_with_its_children(
 def test_a_heuristic_that_crashes_takes_its_children_along(
     tmp_path: Path, study: Callable[..., subprocess.Popen[str]]
 ) -> None:
-    process = study("started.pop(); os._exit(7)")
-    numbers = started(tmp_path)[:2]
+    process = study("os._exit(7)")
+    numbers = started(tmp_path)
     assert "1 failed" in process.communicate(timeout=30)[1]
     (found,) = read_record(tmp_path / "record").runs
     assert found.error == "the process of the run died: exit code 7"
@@ -148,3 +149,27 @@ def test_a_signal_that_all_processes_hear_stops_the_study_and_fails_no_run(
     assert err.startswith("stopped: 0 runs done, 0 failed, 0 known before, 1 left")
     assert (tmp_path / "record" / FILE_NAME).read_bytes() == b""
     check_nothing_is_left(tmp_path, numbers)
+
+
+def test_a_folder_is_removed_however_it_was_left(tmp_path: Path) -> None:
+    root, outside = tmp_path / "root", tmp_path / "outside"
+    outside.mkdir()
+    (outside / "kept").write_text("")
+    root.mkdir()
+    (root / "link").symlink_to(outside)
+    (root / "dangling").symlink_to(root / "nowhere")
+    locked = root / "locked"
+    locked.mkdir()
+    (locked / "file").write_text("")
+    locked.chmod(0)
+    here = os.open(root, os.O_RDONLY)
+    for _ in range(1200):  # more than Python recurses
+        os.mkdir("deep", dir_fd=here)
+        below = os.open("deep", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = below
+    os.close(here)
+    watchdog.remove_tree(str(root))
+    assert [path.name for path in tmp_path.iterdir()] == ["outside"]
+    assert (outside / "kept").exists()
+    watchdog.remove_tree(str(root))  # once more: it is gone

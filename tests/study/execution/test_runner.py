@@ -19,7 +19,7 @@ from kvpr_opt.errors import InputError
 from kvpr_opt.result import Status, StopReason
 from kvpr_opt.study.execution import worker
 from kvpr_opt.study.execution.local import LocalExecutor
-from kvpr_opt.study.execution.runner import EngineLostError, StudyProgress, run_study
+from kvpr_opt.study.execution.runner import ExecutorLostError, StudyProgress, run_study
 from kvpr_opt.study.record import FILE_NAME, Record, RecordedRun, read_record
 from kvpr_opt.study.runs import Method, Run
 from kvpr_opt.study.user_heuristics import UserHeuristic
@@ -164,7 +164,7 @@ def test_progress_tells_what_is_running(tmp_path: Path) -> None:
 
 
 class Lost:
-    """An engine that is lost after two runs."""
+    """An executor that is lost after two runs."""
 
     def __init__(self) -> None:
         self.running: tuple[Run, ...] = ()
@@ -178,7 +178,7 @@ class Lost:
     def ended(self, _seconds: float) -> list[RecordedRun]:
         run = self.running[0]
         if run.seed == 2:
-            raise EngineLostError("it is gone")
+            raise ExecutorLostError("it is gone")
         self.running = self.running[1:]
         return [worker.recorded(run, study_jobs.quick(run))]
 

@@ -21,7 +21,7 @@ from kvpr_opt import read_instance
 from kvpr_opt.certificates.canonical import digest
 from kvpr_opt.cli import main
 from kvpr_opt.errors import InputError
-from kvpr_opt.files.html import element
+from kvpr_opt.html import element
 from kvpr_opt.study.analysis.reading import read_outcomes
 from kvpr_opt.study.record import FILE_NAME, RecordedRun, encode_line
 from kvpr_opt.study.report import write_report
@@ -94,7 +94,7 @@ def test_a_page_holds_all_figures_and_loads_nothing(report: list[Path]) -> None:
     outline = Outline(report[0].read_text(encoding="utf-8"))
     ids = [value for name, value in outline.attributes if name == "id"]
     assert len(ids) == len(set(ids))
-    assert outline.tags.count("svg") == 7
+    assert outline.tags.count("svg") == 8
     assert not {"script", "img", "image", "link", "iframe"} & set(outline.tags)
     links = {value for name, value in outline.attributes if name in ("href", "src", "xlink:href")}
     outside = {value for value in links if value and not value.startswith("#")}
@@ -105,7 +105,10 @@ def test_a_page_holds_all_figures_and_loads_nothing(report: list[Path]) -> None:
 def test_each_figure_is_there_as_svg_and_pdf_with_units_on_its_axes(report: list[Path]) -> None:
     folder = report[0].parent
     assert set(folder.rglob("*.*")) == set(report)
-    names = {"closed", "profile", "gaps", "primal", "dual", "integral", "trajectory_1"}
+    names = {
+        *("closed", "profile", "gaps", "distance"),
+        *("primal", "dual", "integral", "trajectory_1"),
+    }
     assert named(folder) == names
     for path in report[1:]:
         if path.suffix == ".pdf":

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,8 @@ import pytest
 from kvpr_opt import random_instance, write_instance
 from kvpr_opt.certificates.canonical import digest
 from kvpr_opt.errors import InputError
+from kvpr_opt.study.execution import worker
+from kvpr_opt.study.record import decode_line, encode_line
 from kvpr_opt.study.runs import Method, Run, run_of
 from kvpr_opt.study.spec.read import Spec, read_spec
 from kvpr_opt.suites.cells import Cell
@@ -220,7 +224,7 @@ BAD = {
     ),
     "another version of a suite": (
         TOP + "[[cells]]\nsuite = 'prism50@2'",
-        r"cells\[0\].suite: suite 'prism50' is here in version 1",
+        r"cells\[0\].suite: suite 'prism50' has version 1 here",
     ),
     "suite with seeds": (
         TOP + "[[cells]]\nsuite = 'prism50'\nseeds = [1]",
@@ -325,3 +329,18 @@ def test_a_bad_spec_is_one_error_with_its_place(tmp_path: Path, case: str) -> No
 def test_an_unreadable_spec_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no\.toml: cannot be read"):
         read_spec(tmp_path / "no.toml")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are text there")
+def test_a_file_whose_name_is_no_text_is_a_fleet_with_a_name_that_can_be_recorded(
+    tmp_path: Path,
+) -> None:
+    fleet = random_instance("uniform", gpus=2, models=4, seed=0)
+    write_instance(fleet, tmp_path / "a.json")
+    os.rename(tmp_path / "a.json", os.fsencode(tmp_path) + b"/fl\xffeet.json")
+    path = tmp_path / "study.toml"
+    path.write_text("methods = ['lpt']\ntime_limit = 1\n[[cells]]\nfiles = '*.json'\n")
+    (run,) = read_spec(path).runs
+    assert run.cell.fleet_name(0) == "fl\\udcffeet.json"
+    line = encode_line(worker.recorded(run, worker.perform(run)))
+    assert decode_line(line).run == run

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kvpr_opt.files.text import (
+from kvpr_opt.text import (
     MAX_TEXT_BYTES,
     error_text,
     markdown_cell,
