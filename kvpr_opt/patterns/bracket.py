@@ -101,6 +101,8 @@ class Bracket:
         """The next question, ``None`` if there is none left."""
         attempts, high = self._attempts, self._attempts.high
         last = attempts.scaled.below(high)
+        if last.value <= self._low:
+            return None  # asked, and too close to call
         top = high if self._top is None else min(self._top, high)
         if self._top is None:
             distance = min(self._volume * self._distance, (high - self._volume) / 2)
@@ -119,7 +121,7 @@ class Bracket:
         middle = attempts.between(self._low, top, Fraction(1, 2))
         if top - self._low > _NARROW * high and self._low < middle.value < top:
             return middle
-        return last if self._low < last.value else None
+        return last
 
     def _raise_bound(self) -> None:
         """Ask below what only the rounding left undecided, for the sake of the bound."""
