@@ -8,7 +8,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -97,25 +96,40 @@ def test_a_time_limit_that_cuts_in_gives_the_best_and_its_gap(run: Run, tmp_path
     assert "time limit" in out
 
 
+#: The command, which gets a signal as soon as it has a placement.
+STOPPED_SOON = """
+import os, sys
+from kvpr_opt.cli import main
+from kvpr_opt.cli.progress_view import LiveStatus
+number = int(sys.argv.pop())
+update = LiveStatus.update
+sent = []
+def stop(live, event):
+    update(live, event)
+    if event.incumbent is not None and not sent:
+        sent.append(number)
+        os.kill(os.getpid(), number)
+LiveStatus.update = stop
+main()
+"""
+
+
 @pytest.mark.parametrize("signal_sent", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_stop_signal_gives_the_best_so_far(tmp_path: Path, signal_sent: signal.Signals) -> None:
+def test_a_stop_signal_gives_the_best_so_far(
+    run: Run, tmp_path: Path, signal_sent: signal.Signals
+) -> None:
     fleet, output = tmp_path / "hard.json", tmp_path / "result.json"
-    command = [sys.executable, "-m", "kvpr_opt"]
-    subprocess.run(
-        [*command, "generate", "uniform", "--gpus", "48", "--models", "192", "-o", str(fleet)],
-        check=True,
-        timeout=60,
-    )
-    process = subprocess.Popen(
-        [*command, "solve", str(fleet), "--output", str(output), "--time-limit", "none"],
-        stdout=subprocess.PIPE,
+    assert run("generate", "uniform", "--gpus", 48, "--models", 192, "-o", fleet)[0] == 0
+    options = ["--output", str(output), "--time-limit", "none", str(int(signal_sent))]
+    done = subprocess.run(
+        [sys.executable, "-c", STOPPED_SOON, "solve", str(fleet), *options],
+        capture_output=True,
         text=True,
+        timeout=60,
+        check=False,
     )
-    time.sleep(3)
-    process.send_signal(signal_sent)
-    out, _ = process.communicate(timeout=20)
-    assert process.returncode == 3
-    assert "interrupted" in out
+    assert (done.returncode, done.stderr) == (3, "")
+    assert "interrupted" in done.stdout
     assert json.loads(output.read_text())["stop_reason"] == "interrupted"
 
 
