@@ -24,7 +24,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from kvpr_opt.limits import Limits
+from kvpr_opt.limits import LimitsView
 from kvpr_opt.problem.scaled import PackingProblem, ScaledInstance
 
 #: The node in which all paths end.
@@ -109,7 +109,7 @@ def build(
     *,
     most_waste: int,
     most_arcs: int,
-    limits: Limits,
+    limits: LimitsView,
 ) -> Graph | None:
     """The graph of all patterns that waste little enough.
 
@@ -141,7 +141,7 @@ def build(
 
 
 def network_of(
-    scaled: ScaledInstance, problem: PackingProblem, limits: Limits, most_arcs: int
+    scaled: ScaledInstance, problem: PackingProblem, limits: LimitsView, most_arcs: int
 ) -> Network | None:
     """The graph of a packing problem, if it is small enough.
 
@@ -188,7 +188,7 @@ class _Builder:
         capacity: int,
         most_waste: int,
         most_arcs: int,
-        limits: Limits,
+        limits: LimitsView,
     ) -> None:
         self.sizes = sizes
         self.capacity = capacity

@@ -74,7 +74,7 @@ from formulations.backends.pulp_solvers import PulpSolver
 from formulations.model_file import Exported
 from kvpr_opt.certificates.evidence import Counting, Volume
 from kvpr_opt.errors import InputError, InvalidPlacementError
-from kvpr_opt.limits import Limits
+from kvpr_opt.limits import Limits, LimitsView
 from kvpr_opt.problem.instance import Instance
 from kvpr_opt.problem.placement import Placement
 from kvpr_opt.problem.scaled import PackingProblem, Threshold, fit_range
@@ -122,7 +122,7 @@ class Formulation:
     def decide(
         self,
         threshold: Threshold,
-        limits: Limits,
+        limits: LimitsView,
         *,
         budget: float | None = None,
         hint: Placement | None = None,
@@ -148,15 +148,15 @@ class Formulation:
         return self._checked([0] * len(exact.sizes), threshold)
 
     def _solve(
-        self, network: Network, threshold: Threshold, limits: Limits, budget: float | None
+        self, network: Network, threshold: Threshold, limits: LimitsView, budget: float | None
     ) -> Verdict:
         model = _ArcFlowModel(network)
         nodes = None if budget is None else int(budget * _NODES_PER_UNIT)
-        ending = self.solver.solve(model.model, limits, nodes=nodes)
-        if ending.status == "infeasible":
+        termination = self.solver.solve(model.model, limits, nodes=nodes)
+        if termination.infeasible:
             return Infeasible(self.solver.word(f"arc-flow model{network.grid}", threshold))
-        if ending.status != "solved":
-            return Unknown(ending.message, final=ending.status == "failed")
+        if not termination.solved:
+            return Unknown(termination.message, final=termination.final)
         gpu_of = model.solution(len(self.instance.models))
         if gpu_of is None:
             return Unknown("the flow is not whole", final=True)

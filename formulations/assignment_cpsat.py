@@ -16,7 +16,15 @@ Constraints
     (5)  sum_{i in S} x_ig <= |S| - 1        for covers S found too large for g (below)
     (6)  sum_i w_i x_ig >= c_g - W           for all g in G       W = sum_g c_g - sum_i w_i
 
-    (3), (4) and (6) can be left out or taken in, see :class:`Options`.
+    (7)  x_ig = 0                            where i may not run on g
+    (8)  sum_{i in A} x_ig <= 1              for all g, groups A  apart on each GPU
+    (9)  sum_{g in v} x_ig = y_sv            for all nodes v and shards i of s
+    (10) sum_r sum_{g in v} x_{i_r g} <= 1   for all nodes v, i_r the first part of
+                                             each replica r of a model spread over nodes
+
+    (3), (4) and (6) can be left out or taken in, see :class:`Options`. (7) to (10) are
+    the constraints of a fleet, y_sv in {0, 1}; where there are any, (3) and (4) are
+    left out, since GPUs and models of equal numbers are not interchangeable then.
 
 Size
     |I| |G| variables, |I| + |G| constraints, and one (4) per duplicate.
@@ -73,7 +81,7 @@ Reference
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import NamedTuple
 
@@ -81,7 +89,7 @@ from ortools.sat.python import cp_model
 
 from formulations.backends.cpsat import solve, workers
 from kvpr_opt.certificates.evidence import Counting, SolverClaim
-from kvpr_opt.limits import Limits
+from kvpr_opt.limits import LimitsView
 from kvpr_opt.problem.instance import Instance
 from kvpr_opt.problem.placement import Placement
 from kvpr_opt.problem.scaled import PackingProblem, Threshold, fit_range
@@ -155,7 +163,7 @@ class Formulation:
     def decide(
         self,
         threshold: Threshold,
-        limits: Limits,
+        limits: LimitsView,
         *,
         budget: float | None = None,
         hint: Placement | None = None,
@@ -166,6 +174,8 @@ class Formulation:
         exact = self.instance.scaled.packing(threshold)
         model = _AssignmentModel(self.instance, fit_range(exact), self.options)
         if model.stranded is not None:
+            if self.instance.constraints:
+                return Infeasible(self._word(threshold))
             return Infeasible(Counting((model.stranded,)))
         if hint is not None:
             model.add_hint(hint.gpu_of)
@@ -201,7 +211,7 @@ class _AssignmentModel:
     def __init__(self, instance: Instance, problem: PackingProblem, options: Options) -> None:
         self.instance = instance
         self.problem = problem
-        self.options = options
+        self.options = replace(options, symmetry=False) if instance.constraints else options
         scaled = instance.scaled
         key = list(zip(problem.sizes, scaled.sizes, scaled.pressures, strict=True))
         self.ranked = sorted(range(len(key)), key=lambda i: ((-key[i][0], *key[i][1:]), i))
@@ -215,16 +225,20 @@ class _AssignmentModel:
         if self.stranded is None:
             self._one_gpu_each()
             self._within_threshold()
-            if options.symmetry:
+            if self.options.symmetry:
                 self._twins_in_order()
+            self._keep_apart()
+            self._keep_nodes()
 
     def _variables(self) -> list[dict[int, cp_model.IntVar]]:
-        """x_ig where model i fits GPU g and (3) allows it: by model, then by GPU."""
+        """x_ig where model i fits GPU g and (3) and (7) allow it: by model, then by GPU."""
         x: list[dict[int, cp_model.IntVar]] = [{} for _ in self.ranked]
+        admissible = self.instance.constraints.admissible
         for rank, i in enumerate(self.ranked):
             for kind in self.instance.scaled.types:
                 for g in kind.gpus[: rank + 1] if self.options.symmetry else kind.gpus:
-                    if self.problem.sizes[i] <= self.problem.capacities[g]:
+                    allowed = i not in admissible or g in admissible[i]
+                    if allowed and self.problem.sizes[i] <= self.problem.capacities[g]:
                         x[i][g] = self.model.new_bool_var(f"x_{i}_{g}")
         return x
 
@@ -256,9 +270,34 @@ class _AssignmentModel:
             )
             self.model.add(first <= second)
 
+    def _keep_apart(self) -> None:
+        """(8)."""
+        for group in self.instance.constraints.apart:
+            for g in range(len(self.instance.gpus)):
+                self.model.add_at_most_one(self.x[i][g] for i in group.models if g in self.x[i])
+
+    def _keep_nodes(self) -> None:
+        """(9) and (10)."""
+        constraints = self.instance.constraints
+        for number, shards in enumerate(constraints.together):
+            in_node = [
+                self.model.new_bool_var(f"y_{number}_{v}") for v in range(len(constraints.nodes))
+            ]
+            for i in shards.models:
+                for v, gpus in enumerate(constraints.nodes):
+                    self.model.add(self._in(i, gpus) == in_node[v])
+        for spread in constraints.spread:
+            for gpus in constraints.nodes:
+                self.model.add(sum(self._in(parts[0], gpus) for parts in spread.replicas) <= 1)
+
+    def _in(self, i: int, gpus: Iterable[int]) -> cp_model.LinearExprT:
+        """Whether model i is on one of the GPUs."""
+        return cp_model.LinearExpr.sum([self.x[i][g] for g in gpus if g in self.x[i]])
+
     def add_hint(self, gpu_of: Sequence[int]) -> None:
         """Suggest a placement, in the copy of it that (3) and (4) keep."""
-        for i, g in enumerate(self._in_kept_order(gpu_of)):
+        kept = self._in_kept_order(gpu_of) if self.options.symmetry else gpu_of
+        for i, g in enumerate(kept):
             for h, variable in self.x[i].items():
                 self.model.add_hint(variable, h == g)
 

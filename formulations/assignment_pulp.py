@@ -48,7 +48,7 @@ from formulations.backends.pulp_catalogue import DEFAULT_SOLVER
 from formulations.backends.pulp_solvers import PulpSolver, placement_of
 from formulations.model_file import Exported, check_exact, meaning_of
 from kvpr_opt.certificates.evidence import Counting
-from kvpr_opt.limits import Limits
+from kvpr_opt.limits import LimitsView
 from kvpr_opt.problem.instance import Instance
 from kvpr_opt.problem.placement import Placement
 from kvpr_opt.problem.scaled import PackingProblem, Threshold, fit_range
@@ -95,7 +95,7 @@ class Formulation:
     def decide(
         self,
         threshold: Threshold,
-        limits: Limits,
+        limits: LimitsView,
         *,
         budget: float | None = None,
         hint: Placement | None = None,
@@ -113,15 +113,15 @@ class Formulation:
             return Feasible(Placement(instance, ()))
         model, x = _assignment_model(problem)
         nodes = None if budget is None else int(budget * _NODES_PER_UNIT)
-        ending = self.solver.solve(model, limits, nodes=nodes)
-        if ending.status == "infeasible":
+        termination = self.solver.solve(model, limits, nodes=nodes)
+        if termination.infeasible:
             return Infeasible(self.solver.word("assignment model", threshold))
         placement = placement_of(instance, x)
         if placement is not None and placement.meets(threshold):
             return Feasible(placement)
-        if ending.status == "solved":
+        if termination.solved:
             return Unknown("the solution exceeds the threshold", final=True)
-        return Unknown(ending.message, final=ending.status == "failed")
+        return Unknown(termination.message, final=termination.final)
 
     def exported(self, threshold: Threshold) -> Exported:
         """The model of a threshold for other solvers, its integers unrounded.

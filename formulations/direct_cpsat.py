@@ -66,7 +66,7 @@ from ortools.sat.python import cp_model
 from formulations.assignment_cpsat import Formulation as AssignmentFormulation
 from formulations.backends.cpsat import STATUS_NAMES, solve
 from kvpr_opt.certificates.evidence import LowerBound, SolverClaim
-from kvpr_opt.limits import Limits
+from kvpr_opt.limits import LimitsView
 from kvpr_opt.problem.instance import Instance
 from kvpr_opt.problem.placement import Placement
 from kvpr_opt.problem.scaled import ScaledInstance
@@ -111,7 +111,7 @@ class Formulation:
 
     def improve(
         self,
-        limits: Limits,
+        limits: LimitsView,
         *,
         incumbent: Placement | None,
         bound: Fraction | float | None,
@@ -150,7 +150,7 @@ class Formulation:
         best = found if found.max_kvpr < incumbent.max_kvpr else incumbent
         return Improvement(best, proved, reason)
 
-    def _any_placement(self, limits: Limits) -> Improvement:
+    def _any_placement(self, limits: LimitsView) -> Improvement:
         match self._any.decide(self.instance.scaled.finite(), limits):
             case Feasible(placement):
                 return Improvement(placement, reason="a first placement")

@@ -44,12 +44,12 @@ Validity
     there, U is the threshold asked for, L is rounded down to six decimals, and the
     model has a solution if and only if the threshold can be met.
 
-    HiGHS works with doubles. For it, (2) and (5) are divided by the largest
-    capacity, its tolerances are the smallest that serve, and its dual bound is
-    lowered by a relative 1e-6 (more where U is far above L, since an error in t / U
-    counts U / L fold) before it becomes a lower bound, on a solver's word; another
-    solver's optimal value by 1e-3. The placement is re-evaluated exactly. So most
-    runs end with a gap of about 1e-6, not of 0.
+    HiGHS works with doubles. For it, (2) and (5) are each divided by the capacity of
+    their GPU, so that a tolerance means the same on every GPU; its tolerances are the
+    smallest that serve, and its dual bound is lowered by a relative 1e-6 (more where U
+    is far above L, since an error in t / U counts U / L fold) before it becomes a lower
+    bound, on a solver's word; another solver's optimal value by 1e-3. The placement is
+    re-evaluated exactly. So most runs end with a gap of about 1e-6, not of 0.
 
 Strength
     With GPUs of one memory the LP relaxation has the value L, whatever L is:
@@ -78,7 +78,7 @@ from formulations.backends.pulp_catalogue import DEFAULT_SOLVER
 from formulations.backends.pulp_solvers import PulpSolver, placement_of
 from formulations.model_file import Exported, check_exact, meaning_of
 from kvpr_opt.certificates.evidence import LowerBound
-from kvpr_opt.limits import Limits
+from kvpr_opt.limits import LimitsView
 from kvpr_opt.problem.instance import Instance
 from kvpr_opt.problem.placement import Placement
 from kvpr_opt.problem.scaled import PackingProblem, ScaledInstance, Threshold
@@ -127,7 +127,7 @@ class Formulation:
 
     def improve(
         self,
-        limits: Limits,
+        limits: LimitsView,
         *,
         incumbent: Placement | None,
         bound: Fraction | float | None,
@@ -150,12 +150,12 @@ class Formulation:
         model.start_from(incumbent)
         # Half of the gap for the solver, the other half for the lowering of its bound.
         allowed = float(gap / 2)
-        ending = self.solver.solve(model.model, limits, gap=allowed)
+        termination = self.solver.solve(model.model, limits, gap=allowed)
         best = _better(incumbent, placement_of(instance, model.x))
-        if ending.status == "infeasible":  # with a placement at hand: lost in the tolerances
-            return Improvement(reason=f"{ending.message}, which the incumbent refutes")
-        proved = self._proved(ending.dual_bound, low, high, best, allowed)
-        return Improvement(best, proved, reason=ending.message)
+        if termination.infeasible:  # with a placement at hand: lost in the tolerances
+            return Improvement(reason=f"{termination.message}, which the incumbent refutes")
+        proved = self._proved(termination.dual_bound, low, high, best, allowed)
+        return Improvement(best, proved, reason=termination.message)
 
     def exported(self, threshold: Threshold) -> Exported:
         """The model with U at a threshold for other solvers, its integers unrounded.
@@ -176,7 +176,7 @@ class Formulation:
         }
         return Exported(model.model, meaning)
 
-    def _any_placement(self, limits: Limits) -> Improvement:
+    def _any_placement(self, limits: LimitsView) -> Improvement:
         match self._any.decide(self.instance.scaled.finite(), limits):
             case Feasible(placement):
                 return Improvement(placement, reason="a first placement")
@@ -208,6 +208,10 @@ class _Numbers(NamedTuple):
         Of (2): of x, of y, and of t.
     sizes, memories
         Of (5).
+    units
+        What (5) is divided by, by GPU; (2) is divided by `scale` times as much.
+    scale
+        See `units`.
     least
         L / U.
     most
@@ -216,11 +220,13 @@ class _Numbers(NamedTuple):
         Whether a model may run on a GPU: by model, then by GPU.
     """
 
-    pressures: Sequence[float]
-    weights: Sequence[float]
-    capacities: Sequence[float]
-    sizes: Sequence[float]
-    memories: Sequence[float]
+    pressures: Sequence[int]
+    weights: Sequence[int]
+    capacities: Sequence[int]
+    sizes: Sequence[int]
+    memories: Sequence[int]
+    units: Sequence[int]
+    scale: int
     least: float
     most: float
     fits: Sequence[Sequence[bool]]
@@ -239,6 +245,8 @@ def _undivided(scaled: ScaledInstance, threshold: Threshold) -> _Numbers:
         capacities=[a * capacity for capacity in scaled.capacities],
         sizes=scaled.sizes,
         memories=scaled.capacities,
+        units=[1] * len(scaled.capacities),
+        scale=1,
         least=math.floor(least * 10**_DECIMALS) / 10**_DECIMALS,
         most=1,
         fits=[
@@ -254,16 +262,9 @@ def _undivided(scaled: ScaledInstance, threshold: Threshold) -> _Numbers:
 def _divided(scaled: ScaledInstance, high: Fraction, least: Fraction) -> _Numbers:
     """The same in the order of 1, with U at the KVPR of a placement."""
     threshold = scaled.at_most(high)
-    whole = _undivided(scaled, threshold)
-    memory = scaled.largest_capacity
-    row = threshold.numerator * memory
-    return whole._replace(
-        # Quotients of integers of any length, each rounded once.
-        pressures=[pressure / row for pressure in whole.pressures],
-        weights=[weight / row for weight in whole.weights],
-        capacities=[capacity / row for capacity in whole.capacities],
-        sizes=[size / memory for size in whole.sizes],
-        memories=[capacity / memory for capacity in whole.memories],
+    return _undivided(scaled, threshold)._replace(
+        units=[max(1, capacity) for capacity in scaled.capacities],
+        scale=threshold.numerator,
         least=float(least),
         most=1 + _AIR,
     )
@@ -273,7 +274,7 @@ class _DirectModel:
     """Variables and constraints, one method a family."""
 
     def __init__(self, numbers: _Numbers) -> None:
-        self.multiplicities = numbers
+        self.numbers = numbers
         self.model = pulp.LpProblem("direct", pulp.LpMinimize)
         self.t = self.model.add_variable("t", numbers.least, numbers.most)
         self.x = [
@@ -301,7 +302,7 @@ class _DirectModel:
 
     def _products(self) -> None:
         """(3) and (4)."""
-        least, most = self.multiplicities.least, self.multiplicities.most
+        least, most = self.numbers.least, self.numbers.most
         for i, choices in enumerate(self.x):
             for g, x in choices.items():
                 y = self.y[i][g]
@@ -310,23 +311,26 @@ class _DirectModel:
 
     def _within_t(self) -> None:
         """(2)."""
-        for g, capacity in enumerate(self.multiplicities.capacities):
-            terms = [-capacity * self.t]
+        numbers = self.numbers
+        for g, capacity in enumerate(numbers.capacities):
+            unit = numbers.units[g] * numbers.scale
+            terms = [-_quotient(capacity, unit) * self.t]
             for i, choices in enumerate(self.x):
                 if g in choices:
-                    terms.append(self.multiplicities.pressures[i] * choices[g])
-                    terms.append(self.multiplicities.weights[i] * self.y[i][g])
+                    terms.append(_quotient(numbers.pressures[i], unit) * choices[g])
+                    terms.append(_quotient(numbers.weights[i], unit) * self.y[i][g])
             self.model += pulp.lpSum(terms) <= 0, f"kvpr_{g}"
 
     def _within_memory(self) -> None:
         """(5)."""
-        for g, memory in enumerate(self.multiplicities.memories):
+        for g, memory in enumerate(self.numbers.memories):
+            unit = self.numbers.units[g]
             terms = [
-                self.multiplicities.sizes[i] * choices[g]
+                _quotient(self.numbers.sizes[i], unit) * choices[g]
                 for i, choices in enumerate(self.x)
                 if g in choices
             ]
-            self.model += pulp.lpSum(terms) <= memory, f"memory_{g}"
+            self.model += pulp.lpSum(terms) <= _quotient(memory, unit), f"memory_{g}"
 
     def start_from(self, placement: Placement) -> None:
         """Give the solver the placement of U to start from."""
@@ -336,6 +340,11 @@ class _DirectModel:
                 here = placement.gpu_of[i] == g
                 x.setInitialValue(int(here))
                 self.y[i][g].setInitialValue(int(here))
+
+
+def _quotient(number: int, unit: int) -> float:
+    """A quotient of integers of any length, rounded once, or the integer as it is."""
+    return number if unit == 1 else number / unit
 
 
 def _better(incumbent: Placement, found: Placement | None) -> Placement:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kvpr_opt.errors import InvalidPlacementError
-from kvpr_opt.limits import Limits
+from kvpr_opt.limits import LimitsView
 from kvpr_opt.patterns.cover.bitpacking import Fields
 from kvpr_opt.patterns.cover.enumeration import WasteBudget, enumerate_patterns
 from kvpr_opt.patterns.lp.dual import refuted_at_once
@@ -60,7 +60,7 @@ class Columns:
 
 
 def waste_bounded(
-    instance: Instance, threshold: Threshold, limits: Limits, most: int
+    instance: Instance, threshold: Threshold, limits: LimitsView, most: int
 ) -> Columns | Verdict:
     """Every pattern that a packing can use, or the answer where none is needed.
 

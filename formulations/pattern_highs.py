@@ -11,10 +11,10 @@ import highspy
 import numpy as np
 from numpy.typing import NDArray
 
-from formulations.backends.interruptible import run
-from formulations.backends.termination import Ending, ending_of
+from formulations.backends import highs
+from formulations.backends.termination import Termination
 from formulations.pattern_columns import Columns
-from kvpr_opt.limits import Limits
+from kvpr_opt.limits import LimitsView
 
 # HiGHS's presolve is slow on many columns and cannot be stopped meanwhile. There is
 # little for it to find in patterns: without it most questions are settled sooner.
@@ -23,11 +23,11 @@ _OPTIONS = {"presolve": "off"}
 
 def choose(
     columns: Columns,
-    limits: Limits,
+    limits: LimitsView,
     options: Mapping[str, str | int | float | bool],
     *,
     covering: bool = False,
-) -> tuple[Ending, NDArray[np.int64] | None]:
+) -> tuple[Termination, NDArray[np.int64] | None]:
     """How often each pattern is taken, so that every model is in one.
 
     Parameters
@@ -45,21 +45,11 @@ def choose(
     -------
     How the run ended, and the numbers by pattern if it is solved.
     """
-    if limits.stopped:
-        return Ending("stopped", "HiGHS: not started"), None
-    highs = highspy.Highs()
-    highs.silent()
-    highs.HandleUserInterrupt = True
-    for option, value in {**_OPTIONS, **options}.items():
-        highs.setOptionValue(option, value)
-    highs.passModel(_program(columns, covering=covering))
-    if limits.remaining < float("inf"):
-        highs.setOptionValue("time_limit", limits.remaining)
-    run(highs.run, limits, highs.cancelSolve)
-    ending = ending_of(highs)
-    if ending.status != "solved":
-        return ending, None
-    return ending, np.rint(highs.getSolution().col_value).astype(np.int64)
+    program = _program(columns, covering=covering)
+    termination, values = highs.solve(program, limits, {**_OPTIONS, **options})
+    if values is None or not termination.solved:
+        return termination, None
+    return termination, np.rint(values).astype(np.int64)
 
 
 def _program(columns: Columns, *, covering: bool) -> highspy.HighsLp:

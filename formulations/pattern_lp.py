@@ -86,7 +86,7 @@ import numpy as np
 from formulations.pattern_columns import Columns, placed
 from formulations.pattern_highs import choose
 from kvpr_opt.errors import NumericalError
-from kvpr_opt.limits import Limits
+from kvpr_opt.limits import LimitsView
 from kvpr_opt.patterns.lp.column_generation import PatternLP
 from kvpr_opt.patterns.problem import (
     DualValues,
@@ -135,7 +135,7 @@ class Formulation:
     def decide(
         self,
         threshold: Threshold,
-        limits: Limits,
+        limits: LimitsView,
         *,
         budget: float | None = None,
         hint: Placement | None = None,
@@ -177,7 +177,7 @@ class Formulation:
         self._lp.pool.add(counts, types)
 
     def _restricted_master(
-        self, question: PackingQuestion, limits: Limits, budget: float | None
+        self, question: PackingQuestion, limits: LimitsView, budget: float | None
     ) -> Verdict:
         """(1) and (2) in whole numbers, over the columns at hand."""
         pool = self._lp.pool
@@ -187,10 +187,10 @@ class Formulation:
         options = dict(self.parameters)
         if budget is not None:
             options["mip_max_nodes"] = max(1, int(budget * _NODES_PER_UNIT))
-        ending, times = choose(columns, limits, options, covering=True)
+        termination, times = choose(columns, limits, options, covering=True)
         if times is None:
-            reason = f"the LP passes; restricted master: {ending.message}"
-            return Unknown(reason, final=ending.status != "stopped")
+            reason = f"the LP passes; restricted master: {termination.message}"
+            return Unknown(reason, final=termination.final)
         packing = _without_surplus(columns.chosen(times), question)
         return placed(self.instance, question.threshold, packing)
 

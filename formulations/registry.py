@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 
 from kvpr_opt.errors import InputError, check_known
-from kvpr_opt.limits import Limits
+from kvpr_opt.limits import LimitsView
 from kvpr_opt.problem.instance import Instance
 from kvpr_opt.problem.scaled import Threshold
 from kvpr_opt.search.oracle import Capabilities, Infeasible, Optimiser, Oracle
@@ -43,7 +43,9 @@ class Entry(NamedTuple):
 #: Every formulation by its name.
 ENTRIES: dict[str, Entry] = {
     "arcflow_pulp": Entry("formulations.arcflow_pulp", Capabilities(classes=True, export=True)),
-    "assignment_cpsat": Entry("formulations.assignment_cpsat", Capabilities(hints=True)),
+    "assignment_cpsat": Entry(
+        "formulations.assignment_cpsat", Capabilities(hints=True, constraints=True)
+    ),
     "assignment_pulp": Entry("formulations.assignment_pulp", Capabilities(export=True)),
     "direct_cpsat": Entry("formulations.direct_cpsat", Capabilities(answers="optimum", hints=True)),
     "direct_pulp": Entry(
@@ -94,9 +96,11 @@ def create(name: str, instance: Instance, *, seed: int = 0, threads: int = 1) ->
     Raises
     ------
     InputError
-        For a name that is not known, or a solver that is not there.
+        For a name that is not known, a solver that is not installed, or a fleet with
+        constraints that the formulation does not keep.
     """
     check_name(name)
+    check_constraints(name, instance)
     base, mark, solver = name.partition(SOLVER_MARK)
     chosen = {"solver": solver} if mark else {}
     module = import_module(ENTRIES[base].module)
@@ -115,6 +119,22 @@ def capabilities_of(name: str) -> Capabilities:
         One that :func:`create` takes.
     """
     return ENTRIES[name.partition(SOLVER_MARK)[0]].capabilities
+
+
+def check_constraints(name: str, instance: Instance) -> None:
+    """Refuse a formulation for a fleet whose constraints it would ignore.
+
+    Raises
+    ------
+    InputError
+        With the formulations that keep them.
+    """
+    if instance.constraints and not capabilities_of(name).constraints:
+        able = ", ".join(key for key, entry in ENTRIES.items() if entry.capabilities.constraints)
+        raise InputError(
+            f"{name} does not keep constraints, and the fleet has some; able: {able}",
+            place="method",
+        )
 
 
 def check_name(name: str, *, others: tuple[str, ...] = ()) -> None:
@@ -190,7 +210,7 @@ def write_model(
 
 
 def relaxation_meets(
-    name: str, instance: Instance, threshold: Threshold, limits: Limits
+    name: str, instance: Instance, threshold: Threshold, limits: LimitsView
 ) -> bool | None:
     """Whether the linear relaxation of a formulation meets a threshold, in doubles.
 

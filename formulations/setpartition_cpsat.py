@@ -52,7 +52,7 @@ from ortools.sat.python import cp_model
 from formulations.backends.cpsat import solve, workers
 from formulations.pattern_columns import Columns, placed, waste_bounded
 from kvpr_opt.certificates.evidence import SolverClaim
-from kvpr_opt.limits import Limits
+from kvpr_opt.limits import LimitsView
 from kvpr_opt.problem.instance import Instance
 from kvpr_opt.problem.placement import Placement
 from kvpr_opt.problem.scaled import Threshold
@@ -88,7 +88,7 @@ class Formulation:
     def decide(
         self,
         threshold: Threshold,
-        limits: Limits,
+        limits: LimitsView,
         *,
         budget: float | None = None,
         hint: Placement | None = None,

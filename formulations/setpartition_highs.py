@@ -59,7 +59,7 @@ from importlib.metadata import version
 from formulations.pattern_columns import Columns, placed, waste_bounded
 from formulations.pattern_highs import choose
 from kvpr_opt.certificates.evidence import SolverClaim
-from kvpr_opt.limits import Limits
+from kvpr_opt.limits import LimitsView
 from kvpr_opt.problem.instance import Instance
 from kvpr_opt.problem.placement import Placement
 from kvpr_opt.problem.scaled import Threshold
@@ -98,7 +98,7 @@ class Formulation:
     def decide(
         self,
         threshold: Threshold,
-        limits: Limits,
+        limits: LimitsView,
         *,
         budget: float | None = None,
         hint: Placement | None = None,
@@ -110,11 +110,11 @@ class Formulation:
         options = dict(self.parameters)
         if budget is not None:
             options["mip_max_nodes"] = max(1, int(budget * _NODES_PER_UNIT))
-        ending, times = choose(columns, limits, options)
-        if ending.status == "infeasible":
+        termination, times = choose(columns, limits, options)
+        if termination.infeasible:
             return Infeasible(self._word(threshold))
         if times is None:
-            return Unknown(ending.message, final=ending.status == "failed")
+            return Unknown(termination.message, final=termination.final)
         return placed(self.instance, threshold, columns.chosen(times))
 
     def _word(self, threshold: Threshold) -> SolverClaim:

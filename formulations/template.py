@@ -59,7 +59,7 @@ from formulations.backends.pulp_solvers import PulpSolver
 from formulations.model_file import Exported, check_exact
 from kvpr_opt.certificates.evidence import Counting
 from kvpr_opt.errors import InputError, InvalidPlacementError
-from kvpr_opt.limits import Limits
+from kvpr_opt.limits import LimitsView
 from kvpr_opt.problem.instance import Instance
 from kvpr_opt.problem.placement import Placement
 from kvpr_opt.problem.scaled import PackingProblem, Threshold, fit_range
@@ -109,7 +109,7 @@ class Formulation:
     def decide(
         self,
         threshold: Threshold,
-        limits: Limits,
+        limits: LimitsView,
         *,
         budget: float | None = None,
         hint: Placement | None = None,
@@ -126,16 +126,16 @@ class Formulation:
                 return Infeasible(Counting((i,)))
         model = _RepresentativesModel(problem)
         nodes = None if budget is None else int(budget * _NODES_PER_UNIT)
-        ending = self.solver.solve(model.model, limits, nodes=nodes)
-        if ending.status == "infeasible":
+        termination = self.solver.solve(model.model, limits, nodes=nodes)
+        if termination.infeasible:
             return Infeasible(self.solver.word("representatives model", threshold))
         # Whatever the solver says of its solution, it is evaluated exactly.
         placement = self._placement(model.solution())
         if placement is not None and placement.meets(threshold):
             return Feasible(placement)
-        if ending.status == "solved":
+        if termination.solved:
             return Unknown("the solution exceeds the threshold", final=True)
-        return Unknown(ending.message, final=ending.status == "failed")
+        return Unknown(termination.message, final=termination.final)
 
     def exported(self, threshold: Threshold) -> Exported:
         """The model of a threshold for other solvers, its integers unrounded.

@@ -96,6 +96,7 @@ def solve(
         says ``not checked``, and the answer does not count as certified.
     """
     check_method(method)
+    _check_constraints(method, instance)
     limits = Limits(time_limit)
     wanted, cores, left_out = _gap(gap), _threads(threads), check_stages(skip)
     seed = whole_number("seed", seed, 0, MAX_SEED)
@@ -133,6 +134,13 @@ def check_method(method: str, *, others: tuple[str, ...] = ()) -> None:
     from formulations.registry import check_name
 
     check_name(method, others=(*OWN_METHODS, *others))
+
+
+def _check_constraints(method: str, instance: Instance) -> None:
+    from formulations.registry import check_constraints
+
+    if method not in OWN_METHODS:
+        check_constraints(method, instance)
 
 
 def known_methods() -> tuple[str, ...]:
@@ -181,7 +189,7 @@ def _as_placement(instance: Instance, given: Placement | Mapping[str, str]) -> P
 def _stop_reason(tracker: Tracker, status: Status) -> StopReason:
     if status in (Status.OPTIMAL, Status.INFEASIBLE):
         return StopReason.PROVED
-    if tracker.settled:
+    if tracker.gap_reached:
         return StopReason.GAP
     if tracker.limits.interrupted:
         return StopReason.INTERRUPTED
@@ -207,7 +215,7 @@ def _result(run: SolveRun, message: str, parameters: dict[str, Any]) -> Result:
         lower_bound=tracker.bound_value,
         grade=_grade(tracker, certified=made.certified),
         stop_reason=reason,
-        message="; ".join(filter(None, [message, made.remark])),
+        message="; ".join(filter(None, [message, *run.remarks, made.remark])),
         certificate=certificate,
         seconds=tracker.limits.elapsed,
         parameters=parameters,

@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
+import logging
 import math
+import time
 from collections.abc import Callable
 from fractions import Fraction
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from kvpr_opt import heuristics
-from kvpr_opt.certificates.evidence import DualVector
+from kvpr_opt.certificates.evidence import ConstrainedVector, DualVector
 from kvpr_opt.errors import NumericalError
 from kvpr_opt.limits import Limits
+from kvpr_opt.problem.constrained import ConstrainedInstance
 from kvpr_opt.problem.placement import Placement
 from kvpr_opt.problem.scaled import fit_range
-from kvpr_opt.search.bounds import counting_bound, volume_bound
+from kvpr_opt.search.bounds import counting_bound, pinned_bound, volume_bound
 from kvpr_opt.search.infeasibility import cause
 from kvpr_opt.search.oracle import Optimiser, Oracle
 from kvpr_opt.search.threshold_search import threshold_search
 from kvpr_opt.search.tracker import Tracker
 
 if TYPE_CHECKING:
+    from kvpr_opt.kernels import Group
     from kvpr_opt.patterns.engine import PatternEngine
     from kvpr_opt.patterns.lp.column_generation import PatternLP
+    from kvpr_opt.warm_up import BackgroundCompiler
+
+_log = logging.getLogger(__name__)
 
 #: Stages of this module that can be left out, beside those of the heuristic.
 OWN_STAGES = (
@@ -44,15 +51,17 @@ STAGES: tuple[str, ...] = (*OWN_STAGES, *heuristics.STAGES)
 PATTERN_METHODS = ("auto", "branch_and_price")
 OWN_METHODS = ("auto", "heuristic", "branch_and_price")
 
-#: Rounds (of 2 to 10 ms) of the compiled local search before the pattern engine; at first,
-#: where its first question may end the run.
-FIRST_ROUNDS, ROUNDS = 3, 20
+#: The compiled local search before the pattern engine, and after its first questions, where
+#: those leave a gap: rounds of 2 to 10 ms, and constructions for large fleets that come before.
+SEARCHES = ((20, 0),)
+SPARSE_SEARCHES = ((3, 0), *SEARCHES)
+LARGE_SEARCHES = ((20, 4), (400, 12))
 
-#: Models a GPU up to which that question mostly ends the run.
+#: Models a GPU up to which the first question mostly ends the run.
 SPARSE = 2
 
-#: GPUs from which the large-scale construction comes first, and the rounds are more.
-FILL_FROM, MANY_ROUNDS = 200, 400
+#: GPUs from which constructions are worth it.
+CONSTRUCT_FROM = 200
 
 #: Relative gap at which the pattern engine stops where it does not see all models.
 BLIND_GAP = Fraction(1, 2**20)
@@ -61,7 +70,13 @@ BLIND_GAP = Fraction(1, 2**20)
 DEFAULT_FORMULATION = "assignment_cpsat"
 
 #: How the stage begins that the user is told of even where there is no terminal.
-COMPILING = "compiling kernels, about half a minute: "
+COMPILING = "compiling kernels in the background: "
+
+#: Models times GPUs up to which questions are answered without compiled kernels: in seconds.
+MAX_INTERPRETED = 400
+
+# Seconds between two looks whether the kernels are compiled.
+_POLL = 0.02
 
 
 class SolveRun:
@@ -82,6 +97,8 @@ class SolveRun:
     ----------
     statistics
         What the stages report, as plain data.
+    remarks
+        What the user was warned of.
     """
 
     def __init__(
@@ -89,22 +106,29 @@ class SolveRun:
     ) -> None:
         self.tracker = tracker
         self.statistics: dict[str, Any] = {}
+        self.remarks: list[str] = []
         self._method = method
         self._seed = seed
         self._threads = threads
         self._skip = skip
         self._skip_in_heuristic = skip.difference(OWN_STAGES)
         self._engine: PatternEngine | None = None
+        self._told = False
 
     def run(self, warm_start: Placement | None) -> str:
-        """SolveRun all stages; the cause of infeasibility, or an empty text, is returned."""
-        self.tracker.raise_bound(volume_bound(self.tracker.instance.scaled), "volume bound")
+        """Run all stages; the cause of infeasibility, or an empty text, is returned."""
+        scaled = self.tracker.instance.scaled
+        self.tracker.raise_bound(volume_bound(scaled), "volume bound")
+        pinned = pinned_bound(scaled)
+        if pinned is not None:
+            self.tracker.raise_bound(pinned, "pinned models")
         if warm_start is not None:
             self.tracker.offer(warm_start, "warm start")
         self._place()
         self._counting_bound()
         self._search()
         self._prove()
+        self._lift()
         self._level()
         return self._cause()
 
@@ -115,9 +139,9 @@ class SolveRun:
             return
         self.tracker.enter("heuristic")
         skip = self._skip_in_heuristic
-        if self._large and self._method in PATTERN_METHODS:
+        if self._large and self._method in PATTERN_METHODS and self._ready("local search"):
             # The compiled construction does in a second what the other stages do in ten.
-            skip = skip.union(heuristics.STAGES).difference({"greedy"} - self._skip)
+            skip = skip.union(heuristics.STAGES).difference(heuristics.FIRST_STAGES - self._skip)
         outcome = heuristics.run(
             self.tracker.instance,
             skip=skip,
@@ -139,10 +163,78 @@ class SolveRun:
     def _search(self) -> None:
         if self._method == "heuristic" or self.tracker.done:
             return
-        if self._method in PATTERN_METHODS and self._load_kernels():
-            self._pattern_methods()
+        if self._method in PATTERN_METHODS:
+            if not self._ready(*self._needed):
+                self._without_kernels()
+            if self._ready("patterns") and not self.tracker.done:
+                self._pattern_methods()
         if self._method != "branch_and_price" and not self.tracker.done:
             self._threshold_search()
+
+    # -- a machine on which the kernels are not compiled yet ---------------------------
+
+    @property
+    def _needed(self) -> tuple[Group, ...]:
+        """The kernels that the pattern methods start with; others may be ready later."""
+        return ("patterns", "local search") if self._large else ("patterns",)
+
+    def _ready(self, *groups: Group) -> bool:
+        # Imported here and below: compiled code and solvers take longer to load
+        # than a small fleet takes to place.
+        from kvpr_opt import kernels
+
+        return kernels.are_ready(*groups)
+
+    def _without_kernels(self) -> None:
+        """Work by other means until the kernels are compiled, in the background."""
+        from kvpr_opt import kernels
+
+        compiler = self._start_compiler()
+        if self._small and not self._relaxed:
+            with kernels.interpreted():
+                engine = self._make_engine()
+                if engine is not None:
+                    self._run_engine(engine.ask_first)
+        if self._method == "auto" and not self.tracker.done:
+            self._threshold_search(lambda: compiler.over or self._ready(*self._needed))
+        self._await_kernels(*self._needed)
+
+    def _start_compiler(self) -> BackgroundCompiler:
+        """Compile the kernels in the background, if nobody does it yet, and say so."""
+        from kvpr_opt import kernels, warm_up
+
+        compiler = warm_up.background_compiler()
+        if not (compiler.over or self._told):
+            kept = kernels.folder_kept_in() is not None
+            self.tracker.enter(COMPILING + ("once on this machine" if kept else kernels.NOT_KEPT))
+            self._told = True
+        return compiler
+
+    def _await_kernels(self, *groups: Group, proving: bool = False) -> bool:
+        """Wait until they are ready, or the run is over, or they will never be.
+
+        A run that is settled is not over where its proof is what they are for.
+        """
+        if self._ready(*groups):
+            return True
+        compiler, limits = self._start_compiler(), self.tracker.limits
+        while not (limits.stopped or compiler.over or self._ready(*groups)):
+            if self.tracker.settled and not proving:
+                break
+            time.sleep(min(_POLL, limits.remaining))
+        if self._ready(*groups):
+            return True
+        if compiler.over and "kernels" not in self.statistics:
+            self._remark("kernels", f"the kernels could not be compiled: {compiler.message}")
+        return False
+
+    @property
+    def _small(self) -> bool:
+        """Whether a question or two can be answered without machine code."""
+        instance = self.tracker.instance
+        return len(instance.models) * len(instance.gpus) <= MAX_INTERPRETED
+
+    # -- the pattern engine ------------------------------------------------------------
 
     def _pattern_methods(self) -> None:
         from kvpr_opt.patterns.problem import beyond_patterns
@@ -151,54 +243,36 @@ class SolveRun:
         counts = [len(group.models) for group in scaled.classes]
         too_large = beyond_patterns(counts, len(scaled.types))
         if too_large:
-            self.statistics["pattern_engine"] = f"left out: {too_large}"
-        rounds = [MANY_ROUNDS] if self._large else [ROUNDS]
-        if self._sparse:
-            rounds.insert(0, FIRST_ROUNDS)
+            self._remark("pattern_engine", f"left out: {too_large}")
+        searches = LARGE_SEARCHES if self._large else SPARSE_SEARCHES if self._sparse else SEARCHES
+        waiting = list(searches)
 
         def search_on() -> None:
-            if rounds:
-                self._compiled_search(rounds.pop(0))
+            if waiting:
+                self._compiled_search(*waiting.pop(0))
 
         search_on()
         if not too_large:
             self._pattern_engine(search_on)
         search_on()  # if the engine had no use for it
 
-    def _load_kernels(self) -> bool:
-        """Compile what was not compiled on this machine before; that does not count as time.
-
-        False where the machine code could not be written down, for a disk that is full.
-        """
-        # Imported here and below: compiled code and solvers take longer to load
-        # than a small fleet takes to place.
-        from kvpr_opt import kernels
-        from kvpr_opt.warm_up import warm_up
-
-        if kernels.are_ready():
-            return True
-        kept = kernels.folder_kept_in() is not None
-        self.tracker.enter(COMPILING + ("once on this machine" if kept else kernels.NOT_KEPT))
-        limits = self.tracker.limits
-        try:
-            with limits.not_counting(), limits.interruptible_at_once():
-                warm_up()
-        except OSError as error:
-            self.statistics["kernels"] = f"cannot be kept: {error}"
-            self.tracker.enter(f"going on without kernels, which cannot be kept: {error}")
-            return False
-        return True
-
-    def _compiled_search(self, rounds: int) -> None:
-        if "compiled_search" in self._skip or self.tracker.done:
+    def _compiled_search(self, rounds: int, constructions: int) -> None:
+        # The compiled moves know no constraints.
+        if "compiled_search" in self._skip or self.tracker.done or self._constrained:
+            return
+        if not self._ready("local search"):
             return
         from kvpr_opt import local_search
 
         self.tracker.enter("compiled local search")
         instance, limits = self.tracker.instance, self.tracker.limits
-        if self._large:
+        if constructions:
             local_search.construct(
-                instance, seed=self._seed, limits=limits, on_improvement=self._offer_compiled
+                instance,
+                seed=self._seed,
+                limits=limits,
+                attempts=constructions,
+                on_improvement=self._offer_compiled,
             )
         local_search.search(
             instance,
@@ -211,8 +285,19 @@ class SolveRun:
         )
 
     @property
+    def _relaxed(self) -> bool:
+        """Whether the patterns know only a part of the constraints."""
+        scaled = self.tracker.instance.scaled
+        return isinstance(scaled, ConstrainedInstance) and scaled.is_relaxed
+
+    @property
+    def _constrained(self) -> bool:
+        """Whether the fleet has constraints."""
+        return bool(self.tracker.instance.constraints)
+
+    @property
     def _large(self) -> bool:
-        return len(self.tracker.instance.gpus) >= FILL_FROM
+        return len(self.tracker.instance.gpus) >= CONSTRUCT_FROM
 
     @property
     def _sparse(self) -> bool:
@@ -224,51 +309,102 @@ class SolveRun:
         self.tracker.offer(placement, "compiled local search")
 
     def _pattern_engine(self, local_search: Callable[[], None]) -> None:
-        tracker = self.tracker
-        if tracker.done:
+        if self.tracker.done:
             return
+        if self._relaxed:
+            self._relaxed_engine()
+            return
+        engine = self._make_engine(local_search)
+        if engine is not None:
+            self._run_engine(engine.run)
+        elif self.tracker.value_to_beat is not None:
+            from kvpr_opt.patterns.engine import PatternEngine
+
+            with self.tracker.content_with(BLIND_GAP):
+                self._run_engine(PatternEngine(self.tracker, self._skip).run)
+
+    def _make_engine(self, local_search: Callable[[], None] | None = None) -> PatternEngine | None:
+        """The pattern engine, unless it would take models that are rounded to nothing for none."""
         from kvpr_opt.patterns.engine import PatternEngine
 
-        scaled, value = tracker.instance.scaled, tracker.incumbent_value
+        tracker = self.tracker
+        scaled, value = tracker.instance.scaled, tracker.value_to_beat
         threshold = scaled.finite() if value is None else scaled.below(value)
         whole = scaled.packing(threshold)
         rounded = fit_range(whole)
         if any(size and not small for size, small in zip(whole.sizes, rounded.sizes, strict=True)):
-            # The engine takes models that are rounded to nothing for nothing.
-            if value is not None:
-                with tracker.content_with(BLIND_GAP):
-                    self._run_engine(PatternEngine(tracker, self._skip).run)
-            return
+            return None
         self._engine = PatternEngine(
             tracker, self._skip, local_search=local_search, threads=self._threads
         )
-        self._run_engine(self._engine.run)
+        return self._engine
+
+    def _relaxed_engine(self) -> None:
+        """Bounds without nodes, and placements that keep to the nodes of the incumbent."""
+        from kvpr_opt.patterns.engine import PatternEngine
+        from kvpr_opt.patterns.nodes import search_within_nodes
+
+        self._engine = PatternEngine(self.tracker, self._skip, threads=self._threads)
+        self._run_engine(self._engine.raise_bound)
+        if self.tracker.incumbent is not None and not self.tracker.done:
+            self._run_engine(partial(search_within_nodes, self.tracker, self._skip, self._threads))
 
     def _run_engine(self, run: Callable[[], None]) -> None:
-        """SolveRun the pattern engine; where its LP fails, say so and leave the rest to others."""
+        """Run the pattern engine; where its LP fails, say so and leave the rest to others."""
         try:
             run()
         except NumericalError as error:
-            self.statistics["pattern_engine"] = f"gave up: {error}"
-            self.tracker.enter(f"pattern engine gave up: {error}")
+            self._remark("pattern_engine", f"gave up: {error}")
+
+    def _remark(self, key: str, text: str) -> None:
+        """Tell the user at once of a stage that did not do its work, and keep it in the result."""
+        self.statistics[key] = text
+        shown = f"{key.replace('_', ' ')} {text}" if key == "pattern_engine" else text
+        if self.tracker.limits.remaining == math.inf:
+            shown += "; without a time limit the run may take any time, Ctrl-C ends it"
+        self.remarks.append(shown)
+        _log.warning("%s", shown)
+        self.tracker.enter(shown)
 
     def _prove(self) -> None:
         """Look for a proof where the best bound is a solver's word, and for a short one."""
         bound, limits = self.tracker.bound, self.tracker.limits
         if bound is None or limits.stopped:
             return
-        if bound.evidence.certified and not isinstance(bound.evidence, DualVector):
+        if bound.evidence.certified and not isinstance(
+            bound.evidence, DualVector | ConstrainedVector
+        ):
             return
-        # Imported here, since what simple bounds settle is spared the compiled code.
+        # Imported here: fleets settled by simple bounds need no compiled code.
         from kvpr_opt import kernels
-
-        # Not worth half a minute of compiling to a run that did without.
-        if not kernels.are_ready():
-            return
         from kvpr_opt.patterns.proofs.case_proof import prove_bound, shorten_proof
 
-        self._run_engine(partial(prove_bound, self.tracker, self._lp))
+        prove = partial(prove_bound, self.tracker, self._lp)
+        if not self._ready("patterns"):
+            if self._small:
+                with kernels.interpreted():
+                    self._run_engine(prove)
+            proved = self.tracker.bound is not None and self.tracker.bound.evidence.certified
+            # A formulation does without kernels, and is not to wait for them.
+            if proved or self._method not in PATTERN_METHODS:
+                return
+            if not self._await_kernels("patterns", proving=True):
+                return
+        self._run_engine(prove)
         shorten_proof(self.tracker, self._lp, limits)
+
+    def _lift(self) -> None:
+        """Raise a bound of the rounded fleet to the exact value of the incumbent, if it holds."""
+        tracker = self.tracker
+        incumbent, bound = tracker.incumbent, tracker.certified_bound
+        if incumbent is None or bound is None or tracker.gap_reached or not tracker.settled:
+            return
+        from kvpr_opt.certificates.lifting import lift
+
+        tracker.enter("exact value of the bound")
+        lifted = lift(incumbent, bound, tracker.limits)
+        if lifted is not None:
+            tracker.raise_bound(lifted, "exact value of the bound")
 
     def shorten(self, limits: Limits) -> None:
         """Look for smaller numbers in the proof of the best bound, if the engine has run."""
@@ -282,13 +418,14 @@ class SolveRun:
         """The pattern LP of the engine, with the patterns that it knows."""
         return None if self._engine is None else self._engine.lp
 
-    def _threshold_search(self) -> None:
+    def _threshold_search(self, over: Callable[[], bool] = lambda: False) -> None:
         self.tracker.enter("starting the solver")
         formulation = self._formulation(self._method)
         if isinstance(formulation, Optimiser):
             self._optimise(formulation)
             return
-        answers = threshold_search(self.tracker, formulation, polish=self._polish)
+        limits = self.tracker.limits.until(over)
+        answers = threshold_search(self.tracker, formulation, polish=self._polish, limits=limits)
         self.statistics["answers"] = answers
 
     def _optimise(self, optimiser: Optimiser) -> None:
@@ -322,7 +459,7 @@ class SolveRun:
         from formulations.registry import capabilities_of, create
 
         name = DEFAULT_FORMULATION if name in OWN_METHODS else name
-        if capabilities_of(name).compiled and not self._load_kernels():
+        if capabilities_of(name).compiled and not self._await_kernels("patterns"):
             name = DEFAULT_FORMULATION  # which runs none
         return create(name, self.tracker.instance, seed=self._seed, threads=self._threads)
 
@@ -343,5 +480,6 @@ class SolveRun:
     def _cause(self) -> str:
         bound = self.tracker.bound
         if bound is None or bound.value != math.inf:
-            return ""
+            found = self.tracker.incumbent is not None
+            return "" if found else "no placement found; none is ruled out"
         return cause(self.tracker.instance, bound.evidence, self._oracle, self.tracker.limits)

@@ -22,6 +22,8 @@ from fractions import Fraction
 from typing import Any, NamedTuple
 
 FLEET_SCHEMA, CERTIFICATE_SCHEMA = "kvpr-opt/canonical/1", "kvpr-opt/certificate/1"
+# A fleet with constraints, and its certificates.
+CONSTRAINED_FLEET, CONSTRAINED_CERTIFICATE = "kvpr-opt/canonical/2", "kvpr-opt/certificate/2"
 PASSED, FAILED, NOT_CHECKABLE = "passed", "FAILED", "not checkable"
 EXIT_CODES = {PASSED: 0, NOT_CHECKABLE: 3, FAILED: 5}
 UNREADABLE = 2
@@ -37,20 +39,33 @@ class Limits(NamedTuple):
     point_digits: int = 9  # of points, and of the limits of GPUs
     memory_bits: int = 4_000  # of all different denominators of memories and sizes
     pressure_bits: int = 100_000_000  # of those of the pressures, times GPUs and models
+    sum_bits: int = 4_000_000  # of those of the pressures on one GPU
     row_bytes: int = 40_000_000  # of one row of least sizes
     row_work: int = 2_500_000_000  # bytes of that row, times the models
     table_bytes: int = 15_000_000  # of all rows that the search for patterns looks up
+    constraint_names: int = 1_000_000  # of models and GPUs in the constraints of a fleet
     steps: int = 3_000_000  # of the search for patterns
     patterns: int = 20_000  # found by it
     cases: int = 100_000  # of a tree
 
 
 LIMITS = Limits()
+NUMBER = re.compile("(0|[1-9][0-9]*)(?:/([1-9][0-9]*))?")
 
 Item = tuple[int, int]  # its size and its points
 Bins = tuple[int, int, int]  # how many bins of one type there are, their capacity and their limit
 Pattern = tuple[int, Counter[Item]]  # its waste, and its items, with (0, k) for a bin of type k
 Refute = Callable[[Iterable[Item], Sequence[Bins], int], str]
+
+
+class Constraints(NamedTuple):
+    """Where models may run, by name; all empty where every one may go anywhere."""
+
+    only: dict[str, frozenset[str]]  # by model: the GPUs on which it may run
+    apart: list[list[str]]  # models of which a GPU takes one at most
+    together: list[list[str]]  # models that are all in one node
+    spread: list[list[list[str]]]  # lists of models; no node has models of two lists
+    nodes: dict[str, str]  # by GPU: the first GPU of its node
 
 
 class Fleet(NamedTuple):
@@ -60,6 +75,7 @@ class Fleet(NamedTuple):
     sizes: dict[str, int]
     pressures: dict[str, Fraction]
     memory_unit: Fraction
+    constraints: Constraints
 
 
 class WholeFleet(NamedTuple):
@@ -69,6 +85,7 @@ class WholeFleet(NamedTuple):
     sizes: dict[str, int]
     pressures: dict[str, int]
     unit: Fraction
+    constraints: Constraints
 
 
 class Bound(NamedTuple):
@@ -81,6 +98,7 @@ class Bound(NamedTuple):
 class Certificate(NamedTuple):
     """What is claimed, as read; nothing of it is checked yet."""
 
+    schema: str
     digest: str
     status: str
     value: Fraction | None
@@ -112,8 +130,8 @@ def require(condition: object, message: str, error: type[Exception] = ValueError
 # -- the form of the texts ---------------------------------------------------------------------
 
 
-def load(text: str, schema: str, form: Mapping[str, Any]) -> list[Any]:
-    """Read a text whose object has the `schema` and the fields of `form`; return their values."""
+def load(text: str, schemas: Sequence[str], form: Mapping[str, Any]) -> list[Any]:
+    """Read a text whose object has one of the `schemas` and the fields of `form`; return all."""
     size = len(text.encode())  # half a surrogate pair has no UTF-8: that is a ValueError
     require(size <= LIMITS.file_bytes, f"it has more than {LIMITS.file_bytes:,} bytes")
     brackets = text.count("[") + text.count("{")
@@ -122,8 +140,9 @@ def load(text: str, schema: str, form: Mapping[str, Any]) -> list[Any]:
     data = json.loads(text, object_pairs_hook=_object, parse_int=float)
     if "\\u" in text:
         json.dumps(data, ensure_ascii=False).encode()  # surrogates may be hidden in escapes
-    require(isinstance(data, dict) and data.get("schema") == schema, f"its schema is not {schema}")
-    return fields(data, {"schema": str, **form})[1:]
+    known = isinstance(data, dict) and data.get("schema") in schemas
+    require(known, f"its schema is not {' or '.join(schemas)}")
+    return fields(data, {"schema": str, **form})
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any] | float:
@@ -134,37 +153,45 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any] | float:
 
 def fields(data: Any, form: Mapping[str, Any]) -> list[Any]:
     """Return the values of an object that has exactly the keys of `form`, of these types."""
-    right = isinstance(data, dict) and data.keys() == form.keys()
-    right = right and all(isinstance(data[key], kind) for key, kind in form.items())
+    if isinstance(data, dict) and data.keys() == form.keys():
+        values = [data[key] for key in form]
+        if all(map(isinstance, values, form.values())):
+            return values
     keys = f"{[*form]!a}"[:150]
-    require(right, f"an object needs exactly these keys, once, of the right type: {keys}")
-    return [data[key] for key in form]
+    raise ValueError(f"an object needs exactly these keys, once, of the right type: {keys}")
 
 
 def number(text: str, digits: int) -> Fraction:
     """Read a reduced fraction p/q, or p, of at most so many digits each."""
-    match = re.fullmatch("(0|[1-9][0-9]*)(?:/([1-9][0-9]*))?", text)
+    match = NUMBER.fullmatch(text)
     if match is None:
         raise ValueError(f"{text[:60]!a} is no fraction p/q, or p, of decimal digits")
-    parts = match.groups("1")
-    short = max(map(len, parts)) <= digits
-    require(short, f"{text[:60]!a}... has more than {digits:,} digits: round the fleet's numbers")
-    # Through Decimal, since int() reads no more than some hundreds of digits at once.
-    p, q = (int(part if len(part) < 600 else Decimal(part)) for part in parts)
-    value = Fraction(p, q)
-    reduced = value.denominator == q and not text.endswith("/1")
-    require(reduced, f"{text[:60]!a} is no reduced fraction")
+    top, bottom = match.groups("1")
+    if max(len(top), len(bottom)) > digits:
+        raise ValueError(f"{text[:60]!a}... has more than {digits:,} digits: round it")
+    value = Fraction(integer(top), integer(bottom))
+    if value.denominator != integer(bottom) or text.endswith("/1"):
+        raise ValueError(f"{text[:60]!a} is no reduced fraction")
     return value
+
+
+def integer(text: str) -> int:
+    """Read an integer of any length: int() by itself reads no more than some hundreds of digits."""
+    return int(text) if len(text) < 600 else int(Decimal(text))
 
 
 def read_fleet(text: str) -> Fleet:
     """Read a canonical fleet; the same fleet in another spelling has another digest."""
     form = {"gpus": list, "models": list, "constraints": list}
-    gpus, models, constraints = load(text, FLEET_SCHEMA, form)
-    gpus = [fields(gpu, {"name": str, "memory": str}) for gpu in gpus]
+    schema, gpus, models, listed = load(text, (FLEET_SCHEMA, CONSTRAINED_FLEET), form)
+    require(
+        bool(listed) == (schema == CONSTRAINED_FLEET),
+        f"constraints are what {CONSTRAINED_FLEET} has, and {FLEET_SCHEMA} has not",
+    )
+    entries = [_gpu_fields(gpu, schema) for gpu in gpus]
+    gpus = [[name, memory] for name, memory, _ in entries]
     models = [fields(model, {"name": str, "size": str, "pressure": str}) for model in models]
     require(gpus, "it has no GPU")
-    require(not constraints, "it has constraints, which are not known here")
     memories = {name: number(memory, LIMITS.fleet_digits) for name, memory in gpus}
     sizes = {name: number(size, LIMITS.fleet_digits) for name, size, _ in models}
     pressures = {name: number(pressure, LIMITS.fleet_digits) for name, _, pressure in models}
@@ -177,17 +204,67 @@ def read_fleet(text: str) -> Fleet:
         f"{LIMITS.memory_bits:,}: round them",
     )
     (capacities, whole_sizes), unit = in_units(memories, sizes)
-    return Fleet(capacities, whole_sizes, pressures, unit)
+    nodes = {name: node or name for name, _, node in entries}
+    require(set(nodes.values()) <= set(nodes), "a node is not called by one of its GPUs")
+    constraints = read_constraints(listed, set(sizes), nodes)
+    return Fleet(capacities, whole_sizes, pressures, unit, constraints)
+
+
+def _gpu_fields(gpu: Any, schema: str) -> list[Any]:
+    """Return name, memory and node of a GPU; the node is empty where it has none."""
+    form = {"name": str, "memory": str}
+    if schema == CONSTRAINED_FLEET and isinstance(gpu, dict) and "node" in gpu:
+        return fields(gpu, {**form, "node": str})
+    return [*fields(gpu, form), ""]
+
+
+def read_constraints(listed: list[Any], models: set[str], nodes: dict[str, str]) -> Constraints:
+    """Read the constraints of a fleet; every name in them is one of the fleet."""
+    made = Constraints({}, [], [], [], nodes)
+    names = 0
+    for constraint in listed:
+        kind = constraint.get("kind") if isinstance(constraint, dict) else None
+        if kind == "only":
+            _, model, gpus = fields(constraint, {"kind": str, "model": str, "gpus": list})
+            require(model not in made.only, "a model has two constraints of the kind only")
+            names += len(_names([model], models)) + len(_names(gpus, set(nodes)))
+            made.only[model] = frozenset(gpus)
+        elif kind in ("apart", "together"):
+            _, members = fields(constraint, {"kind": str, "models": list})
+            names += len(_names(members, models))
+            (made.apart if kind == "apart" else made.together).append(members)
+        else:
+            require(kind == "spread", "a constraint is of none of the kinds known here")
+            _, replicas = fields(constraint, {"kind": str, "models": list})
+            require(all(isinstance(parts, list) for parts in replicas), "a replica is no list")
+            names += len(_names([model for parts in replicas for model in parts], models))
+            made.spread.append(replicas)
+    require(
+        names <= LIMITS.constraint_names,
+        f"its constraints have {names:,} names, more than {LIMITS.constraint_names:,}",
+    )
+    return made
+
+
+def _names(listed: list[Any], known: set[str]) -> list[str]:
+    """Refuse what is no list of different known names."""
+    right = all(isinstance(name, str) and name in known for name in listed)
+    require(right, "a constraint names what the fleet does not have")
+    require(len(set(listed)) == len(listed), "a constraint has a name twice")
+    require(listed, "a constraint has an empty list of names")
+    return listed
 
 
 def read_certificate(text: str) -> Certificate:
     """Read a certificate; what is inside placement and proofs is looked at with the claims."""
     claims = {"instance_sha256": str, "status": str, "max_kvpr": str | None}
     form = {**claims, "placement": dict | None, "bounds": list}
-    digest, status, value, placement, bounds = load(text, CERTIFICATE_SCHEMA, form)
+    schemas = (CERTIFICATE_SCHEMA, CONSTRAINED_CERTIFICATE)
+    schema, digest, status, value, placement, bounds = load(text, schemas, form)
     require(len(bounds) <= 2, "it has more than two bounds")
     pairs = [fields(bound, {"value": str, "proof": dict}) for bound in bounds]
     return Certificate(
+        schema,
         digest,
         status,
         None if value is None else number(value, LIMITS.kvpr_digits),
@@ -231,7 +308,24 @@ def whole_fleet(fleet: Fleet) -> WholeFleet:
         TimeoutError,
     )
     (pressures,), unit = in_units(fleet.pressures)
-    return WholeFleet(fleet.capacities, fleet.sizes, pressures, unit / fleet.memory_unit)
+    kvpr_unit = unit / fleet.memory_unit
+    return WholeFleet(fleet.capacities, fleet.sizes, pressures, kvpr_unit, fleet.constraints)
+
+
+def rounded_fleet(fleet: Fleet, unit: Fraction) -> WholeFleet:
+    """Round the pressures down to multiples of `unit`, and count them in their own unit."""
+    require(unit > 0, "the unit of rounded pressures is not above 0")
+    bits = unit.denominator.bit_length() * (len(fleet.capacities) + len(fleet.pressures))
+    require(
+        bits <= LIMITS.pressure_bits,
+        f"the unit of the rounded pressures is too long ({bits:,} bits to work on, more than "
+        f"{LIMITS.pressure_bits:,}): round to a shorter one",
+        TimeoutError,
+    )
+    multiples = {name: Fraction(x // unit) for name, x in fleet.pressures.items()}
+    (pressures,), common = in_units(multiples)
+    kvpr_unit = common * unit / fleet.memory_unit
+    return WholeFleet(fleet.capacities, fleet.sizes, pressures, kvpr_unit, fleet.constraints)
 
 
 def threshold(fleet: WholeFleet, value: Fraction | float) -> tuple[int, int]:
@@ -239,9 +333,9 @@ def threshold(fleet: WholeFleet, value: Fraction | float) -> tuple[int, int]:
     everything, largest = sum(fleet.pressures.values()), max(1, *fleet.capacities.values())
     if everything == 0:
         return 1, 0  # which stands for any KVPR: memory is all that counts
-    if isinstance(value, float) or value / fleet.unit > everything:
+    ratio = math.inf if isinstance(value, float) else value / fleet.unit
+    if isinstance(ratio, float) or ratio > everything:
         return everything, 1  # no finite KVPR exceeds all pressure over one unit of memory
-    ratio = value / fleet.unit
     nearest = ratio.limit_denominator(largest)
     p, q = nearest.as_integer_ratio()
     if nearest < ratio:
@@ -278,26 +372,10 @@ def check_rounded(fleet: Fleet, bound: Bound, refute: Refute) -> tuple[str, str]
     """Lemma: a bound of a fleet with smaller pressures is a bound of the fleet.
 
     A placement has the same free memory in both, and no more pressure anywhere in the one with
-    smaller pressures; so its value there is at most its value here. The smaller pressures are
-    the largest multiples of `unit` that do not exceed the true ones.
+    smaller pressures; so its value there is at most its value here.
     """
-    _, text, proof = fields(bound.proof, {"kind": str, "unit": str, "proof": dict})
-    unit = number(text, LIMITS.kvpr_digits)
-    require(unit > 0, "the unit of rounded pressures is not above 0")
-    bits = unit.denominator.bit_length() * (len(fleet.capacities) + len(fleet.pressures))
-    require(
-        bits <= LIMITS.pressure_bits,
-        f"the unit of the rounded pressures is too long ({bits:,} bits to work on, more than "
-        f"{LIMITS.pressure_bits:,}): round to a shorter one",
-        TimeoutError,
-    )
-    multiples = {
-        model: Fraction(x.numerator * unit.denominator // (x.denominator * unit.numerator))
-        for model, x in fleet.pressures.items()
-    }
-    (pressures,), common = in_units(multiples)
-    kvpr = common * unit / fleet.memory_unit
-    rounded = WholeFleet(fleet.capacities, fleet.sizes, pressures, kvpr)
+    _, unit, proof = fields(bound.proof, {"kind": str, "unit": str, "proof": dict})
+    rounded = rounded_fleet(fleet, number(unit, LIMITS.kvpr_digits))
     outcome, detail = check_whole(rounded, Bound(bound.value, proof), refute)
     return outcome, f"with rounded pressures, {detail}"
 
@@ -307,15 +385,25 @@ def check_whole(fleet: WholeFleet, bound: Bound, refute: Refute) -> tuple[str, s
     a, f = threshold(fleet, bound.value)
     items, capacities = packing(fleet, a, f)
     kind = bound.proof.get("kind")
+    ignored = "" if is_free(fleet.constraints) else " (without: constraints)"
     if kind == "volume":
-        return check_volume(items, capacities, bound.proof)
+        outcome, detail = check_volume(items, capacities, bound.proof)
+        return outcome, detail + ignored
     if kind == "dual":
-        return check_dual(fleet, items, capacities, bound.proof, refute)
+        outcome, detail = check_dual(fleet, items, capacities, bound.proof, refute)
+        return outcome, detail + ignored
     if kind == "tree":
-        return check_tree(fleet, items, capacities, bound.proof, refute)
+        outcome, detail = check_tree(fleet, items, capacities, bound.proof, refute)
+        return outcome, detail + ignored
+    if kind == "pinned":
+        return check_pinned(fleet, items, capacities, bound.proof)
+    if kind == "constrained":
+        return check_constrained(fleet, items, capacities, bound.proof)
     if kind == "solver":
         return check_solver(math.inf if f == 0 else Fraction(a, f) * fleet.unit, bound.proof)
-    raise ValueError("its kind is not known here: it is none of volume, dual, tree, solver")
+    raise ValueError(
+        "its kind is not known here: it is none of volume, dual, tree, pinned, constrained, solver"
+    )
 
 
 def check_volume(items: list[int], capacities: list[int], proof: Any) -> tuple[str, str]:
@@ -351,6 +439,110 @@ def check_tree(
     """
     pointed, bins = _points_and_limits(fleet, items, capacities, proof)
     return PASSED, f"tree: {refute(pointed, bins, LIMITS.cases)}"
+
+
+def check_pinned(
+    fleet: WholeFleet, items: list[int], capacities: list[int], proof: Any
+) -> tuple[str, str]:
+    """Lemma: items do not fit if those that have to be in one bin are larger than it."""
+    _, gpu = fields(proof, {"kind": str, "gpu": str})
+    rooms = dict(zip(fleet.capacities, capacities, strict=True))
+    require(gpu in rooms, f"the fleet has no GPU {gpu[:60]!a}")
+    pinned = pinned_models(fleet.constraints)
+    sizes = dict(zip(fleet.sizes, items, strict=True))
+    base = sum(size for model, size in sizes.items() if pinned.get(model) == gpu)
+    require(base > rooms[gpu], "the models that have to be on this GPU fit it")
+    return PASSED, "pinned: the models that have to be on one GPU are more than it can hold"
+
+
+def check_constrained(
+    fleet: WholeFleet, items: list[int], capacities: list[int], proof: Any
+) -> tuple[str, str]:
+    """Lemma: that of `check_dual`, for the sets that constraints allow.
+
+    What has to be on one GPU takes its room there, and is no item. A set of items is one that
+    a bin may hold if each of them may be on the GPU, and no two are of one group, nor of a
+    group of which a pinned model is there. The bins of a packing that keeps the constraints
+    hold such sets only. Of the groups of an item, the largest counts here; nodes do not.
+    """
+    form = {"kind": str, "models": str, "gpus": str, "types": str}
+    _, models, gpus, types = fields(proof, form)
+    points = dict(zip(fleet.sizes, _whole_numbers(models, len(items)), strict=True))
+    type_of = dict(zip(fleet.capacities, _whole_numbers(types, len(capacities)), strict=True))
+    limits = _whole_numbers(gpus, max(type_of.values()) + 1)
+    constraints, pinned = fleet.constraints, pinned_models(fleet.constraints)
+    sizes = dict(zip(fleet.sizes, items, strict=True))
+    rooms = dict(zip(fleet.capacities, capacities, strict=True))
+    for model, gpu in pinned.items():
+        rooms[gpu] -= sizes.pop(model)
+    require(min(rooms.values()) >= 0, "what is pinned to a GPU is more than it can hold")
+    # Multiples of `common` fit into a room if they fit into its largest multiple within.
+    common = math.gcd(*sizes.values()) or 1
+    counted = {model: size // common for model, size in sizes.items() if size and points[model]}
+    held = sum(limits[type_of[gpu]] for gpu in rooms)
+    spare = held - sum(points[model] for model in counted)
+    require(spare < 0, f"the models have no more points than GPUs may hold, by {spare}")
+    group_of = largest_groups(constraints, pinned)
+    alike: dict[frozenset[str], list[str]] = {}
+    for gpu in rooms:
+        alike.setdefault(allowed_models(gpu, counted, constraints, pinned), []).append(gpu)
+    work = 0
+    for allowed, same in alike.items():
+        bins = [(1, rooms[gpu] // common, limits[type_of[gpu]]) for gpu in same]
+        work += len(allowed) * (_most_points(bins) + 2) * _entry_bytes(bins)
+        require(work <= LIMITS.row_work, "its points are too many: shorten it", TimeoutError)
+        stages: dict[str | int, list[Item]] = {}
+        for model in allowed:
+            stages.setdefault(group_of.get(model, model), []).append(
+                (counted[model], points[model])
+            )
+        _no_choice_exceeds_its_limit(list(stages.values()), bins)
+    ignored = " (without: nodes)" if constraints.together or constraints.spread else ""
+    more = f"the points of the models exceed what the GPUs can hold by {-spare}"
+    return PASSED, f"constrained: {more}{ignored}"
+
+
+def is_free(constraints: Constraints) -> bool:
+    """Whether every model may go anywhere."""
+    only, apart, together, spread, _ = constraints
+    return not (only or apart or together or spread)
+
+
+def pinned_models(constraints: Constraints) -> dict[str, str]:
+    """Return the GPU of each model that may run on one only."""
+    return {model: next(iter(gpus)) for model, gpus in constraints.only.items() if len(gpus) == 1}
+
+
+def largest_groups(constraints: Constraints, pinned: Mapping[str, str]) -> dict[str, int]:
+    """Return the number of the group that counts for each model: the one of most free models.
+
+    Of several as large, the first; a group of one free model is none.
+    """
+    free = [[model for model in group if model not in pinned] for group in constraints.apart]
+    found: dict[str, int] = {}
+    for number, group in enumerate(free):
+        for model in group:
+            if len(group) > 1 and (model not in found or len(group) > len(free[found[model]])):
+                found[model] = number
+    return found
+
+
+def allowed_models(
+    gpu: str, models: Iterable[str], constraints: Constraints, pinned: Mapping[str, str]
+) -> frozenset[str]:
+    """Return those of the models that may run on a GPU, beside what is pinned to it."""
+    barred = {
+        model
+        for group in constraints.apart
+        if any(pinned.get(member) == gpu for member in group)
+        for model in group
+    }
+    everywhere = frozenset([gpu])
+    return frozenset(
+        model
+        for model in models
+        if model not in barred and gpu in constraints.only.get(model, everywhere)
+    )
 
 
 def _points_and_limits(
@@ -425,6 +617,17 @@ def _no_set_exceeds_its_limit(items: list[Item], bins: Sequence[Bins]) -> None:
     for _, capacity, limit in bins:
         place = (limit + 1) * width
         size = int.from_bytes(text[place : place + width], "big")
+        require(size > capacity, "models of more points than a GPU may hold fit it")
+
+
+def _no_choice_exceeds_its_limit(stages: list[list[Item]], bins: Sequence[Bins]) -> None:
+    """Check that no set with one item at most of each stage fits a bin and exceeds its limit."""
+    width, top = _entry_bytes(bins), _most_points(bins)
+    require((top + 2) * width <= LIMITS.row_bytes, "its points are too many", TimeoutError)
+    least = row_of_stages(stages, bins, width).to_bytes((top + 2) * width, "big")
+    for _, capacity, limit in bins:
+        place = (limit + 1) * width
+        size = int.from_bytes(least[place : place + width], "big")
         require(size > capacity, "models of more points than a GPU may hold fit it")
 
 
@@ -508,35 +711,68 @@ def check_placement(fleet: Fleet, certificate: Certificate) -> tuple[str, str]:
     value, placement = certificate.value, certificate.placement
     if value is None and placement is None:
         return PASSED, "none is claimed"
+    if value is None or placement is None:
+        raise ValueError("a placement and its max KVPR need each other")
     fields(placement, dict.fromkeys(fleet.sizes, str))
-    assert placement is not None
     free = fleet.capacities.copy()
     load: dict[str, list[Fraction]] = {gpu: [] for gpu in free}
     for model, gpu in placement.items():
         require(gpu in free, f"the fleet has no GPU {gpu[:60]!a}")
         free[gpu] -= fleet.sizes[model]
-        if fleet.pressures[model] > 0:
-            load[gpu].append(fleet.pressures[model])
+        load[gpu].append(fleet.pressures[model])
     require(min(free.values()) >= 0, "a GPU is overfull")
-    # A full GPU has an infinite KVPR under pressure, and 0 without.
-    full = any(load[gpu] and free[gpu] == 0 for gpu in free)
-    require(not full, "a GPU is full and under pressure: its KVPR is infinite")
-    ratios = [exact_sum(load[gpu]) / (free[gpu] * fleet.memory_unit) for gpu in free if load[gpu]]
-    require(max(ratios, default=0) == value, "its max KVPR is not the one claimed")
+    check_constraints(fleet.constraints, placement)
+    wrong = "its max KVPR is not the one claimed"
+    reached = value == 0  # a GPU without pressure has a KVPR of 0, even if it is full
+    for gpu, pressures in load.items():
+        require(
+            denominator_bits(pressures) <= LIMITS.sum_bits,
+            f"the different denominators of the pressures on a GPU have more than "
+            f"{LIMITS.sum_bits:,} bits: round rates and SLOs",
+            TimeoutError,
+        )
+        top, bottom = exact_sum(pressures)
+        if top > 0:
+            require(free[gpu] > 0, "a GPU is full and under pressure")
+            # Pressure / free memory is at most the value: the same without a division.
+            most = value * (free[gpu] * fleet.memory_unit)
+            difference = top * most.denominator - bottom * most.numerator
+            require(difference <= 0, wrong)
+            reached = reached or difference == 0
+    require(reached, wrong)
     return PASSED, "it is valid, and its max KVPR is the one claimed"
 
 
-def exact_sum(numbers: Iterable[Fraction]) -> Fraction:
-    """Add fractions in pairs, and reduce once: a long common denominator comes late."""
-    by_denominator = Counter[int]()
+def exact_sum(numbers: Iterable[Fraction]) -> tuple[int, int]:
+    """Add fractions, in pairs and without reducing them: denominators may be very long."""
+    by_denominator: dict[int, int] = {}
     for x in numbers:
-        by_denominator[x.denominator] += x.numerator
+        by_denominator[x.denominator] = by_denominator.get(x.denominator, 0) + x.numerator
     parts = [(top, bottom) for bottom, top in by_denominator.items()]
     while len(parts) > 1:
         pairs = zip(parts[::2], parts[1::2], strict=False)
         rest = parts[len(parts) & ~1 :]
         parts = [(a * d + c * b, b * d) for (a, b), (c, d) in pairs] + rest
-    return Fraction(*parts[0]) if parts else Fraction(0)
+    return parts[0] if parts else (0, 1)
+
+
+def check_constraints(constraints: Constraints, placement: Mapping[str, str]) -> None:
+    """Refuse a placement that breaks a constraint."""
+    for model, gpus in constraints.only.items():
+        require(placement[model] in gpus, f"{model[:60]!a} is on a GPU where it may not run")
+    for group in constraints.apart:
+        different = len({placement[model] for model in group}) == len(group)
+        require(different, "models that are to be apart share a GPU")
+    for parts in constraints.together:
+        one = len({constraints.nodes[placement[model]] for model in parts}) == 1
+        require(one, "models that are to be in one node are not")
+    for replicas in constraints.spread:
+        nodes = [
+            node
+            for parts in replicas
+            for node in {constraints.nodes[placement[model]] for model in parts}
+        ]
+        require(len(set(nodes)) == len(nodes), "replicas that are to be spread share a node")
 
 
 def check_status(certificate: Certificate, outcomes: Sequence[str]) -> tuple[str, str]:
@@ -573,6 +809,9 @@ def check(canonical_text: str, certificate_text: str, refute: Refute = refute) -
         fleet = read_fleet(canonical_text)
         name = "certificate"
         certificate = read_certificate(certificate_text)
+        free = is_free(fleet.constraints)
+        wanted = CERTIFICATE_SCHEMA if free else CONSTRAINED_CERTIFICATE
+        require(certificate.schema == wanted, f"its schema is not {wanted}, for this fleet")
         actual = hashlib.sha256(canonical_text.encode()).hexdigest()
         if certificate.digest != actual:
             return Report([Check("digest", FAILED, f"this fleet has another one, {actual}")], 5)
@@ -633,6 +872,24 @@ def rows_of_least_sizes(
         marks = more & tops
         row -= more & (marks - (marks >> high))
         yield row
+
+
+def row_of_stages(stages: list[list[Item]], bins: Sequence[Bins], width: int) -> int:
+    """Return the row of all stages, of each of which a set has one item at most."""
+    room, entries = max(capacity for _, capacity, _ in bins), _most_points(bins) + 2
+    high = 8 * width - 1
+    ones = int.from_bytes((1).to_bytes(width, "big") * entries, "big")
+    tops = ones << high
+    row = ones * (room + 1) - ((room + 1) << (high + 1) * (entries - 1))
+    for stage in stages:
+        before = row
+        for size, points in stage:
+            # An item larger than the room changes nothing, and must not overflow an entry.
+            if size <= room:
+                more = row + ones * ((1 << high) - size) - (before >> (high + 1) * points)
+                marks = more & tops
+                row -= more & (marks - (marks >> high))
+    return row
 
 
 def _most_points(bins: Sequence[Bins]) -> int:

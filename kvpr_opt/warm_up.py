@@ -1,8 +1,22 @@
-"""Compiling the kernels ahead, by running the engine on small fleets."""
+"""Compiling the kernels: ahead, or in a process of its own while a run goes on without them.
+
+    python -m kvpr_opt.warm_up
+
+compiles all kernels, and ends with its standard input.
+"""
 
 from __future__ import annotations
 
+import atexit
+import contextlib
+import os
 import random
+import subprocess
+import sys
+import threading
+from fractions import Fraction
+from functools import cache
+from pathlib import Path
 
 import numpy as np
 
@@ -11,20 +25,28 @@ from kvpr_opt.limits import Limits
 from kvpr_opt.patterns.cover.bitpacking import Fields
 from kvpr_opt.patterns.cover.enumeration import WasteBudget, enumerate_patterns
 from kvpr_opt.patterns.engine import PatternEngine
-from kvpr_opt.patterns.lp.dual import Items
+from kvpr_opt.patterns.lp.central_generation import CentralGeneration
+from kvpr_opt.patterns.lp.column_generation import PatternLP
+from kvpr_opt.patterns.lp.dual import Bundles
 from kvpr_opt.patterns.lp.knapsack_by_value import best_of_all
+from kvpr_opt.patterns.lp.pricing import Precision
+from kvpr_opt.patterns.lp.sampling import sample_patterns
 from kvpr_opt.patterns.problem import PackingQuestion
 from kvpr_opt.problem.instance import GPU, LLM, Instance
 from kvpr_opt.search.bounds import volume_bound
 from kvpr_opt.search.tracker import Tracker
 
+#: By how much the process in the background makes way for others.
+_NICENESS = 5
+
 
 def warm_up() -> None:
     """Call every kernel once, so that its machine code is loaded, or compiled and kept.
 
-    Compiling takes half a minute, once on a machine; loading a fraction of a second.
+    Compiling takes half a minute or more, once on a machine; loading a fraction of a second.
     """
-    local_search.warm_up()
+    if kernels.DISABLED:
+        return
     for memories, models, grid in (((20, 20, 20), 12, 1), ((20, 26, 32), 10, 10**6)):
         draw = random.Random(models)
         fleet = Instance(
@@ -37,17 +59,99 @@ def warm_up() -> None:
         tracker = Tracker(fleet, Limits())
         tracker.raise_bound(volume_bound(fleet.scaled), "volume bound")
         PatternEngine(tracker).run()
-    _of_large_fleets(PackingQuestion.of(fleet.scaled, fleet.scaled.finite()))
-    kernels.set_ready()
+    threshold = fleet.scaled.at_most(Fraction(volume_bound(fleet.scaled).value))
+    _of_large_fleets(fleet, PackingQuestion.of(fleet.scaled, threshold))
+    kernels.set_ready("patterns")
+    local_search.warm_up()
+    kernels.set_ready("local search")
 
 
-def _of_large_fleets(question: PackingQuestion) -> None:
+def _of_large_fleets(fleet: Instance, question: PackingQuestion) -> None:
     """Call what only fleets need that are too large for whole tables and for pairs of halves."""
     sizes = WasteBudget.of(question, question.sizes, question.capacities)
     enumerate_patterns(question, Fields.of(question.counts), [sizes], 1, Limits())
-    items = Items.of(question, question.counts > 0)
+    lp = PatternLP(fleet.scaled)
+    lp.pool.add(*sample_patterns(question, each=1, seed=0))
+    CentralGeneration(question, lp.pool, None, Limits(), Precision.FULL).run()
+    items = Bundles.of(question, question.counts > 0)
     worth = np.ones_like(items.sizes)
     most = np.zeros_like(question.capacities)
     best_of_all(
-        items.sizes, worth, items.owner, question.counts, question.capacities, most, worth.size, 1
-    )
+        items.sizes, worth, items.owner, items.copies,
+        question.counts, question.capacities, most, worth.size, 1,
+    )  # fmt: skip
+
+
+class BackgroundCompiler:
+    """A process that compiles the kernels, each kept as soon as it is done.
+
+    It ends with this process, whatever ends that. What it has done by then is kept, so that
+    the next one goes on from there.
+    """
+
+    def __init__(self) -> None:
+        folder = kernels.folder()
+        environment = {**os.environ, "PYTHONPATH": _import_path()}
+        if folder is not None and kernels.folder_kept_in() is None:
+            environment["NUMBA_CACHE_DIR"] = str(folder.parent)
+        self._process: subprocess.Popen[bytes] | None = None
+        with contextlib.suppress(OSError):  # there is no Python to start: not ready, and over
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "kvpr_opt.warm_up"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                env=environment,
+                start_new_session=True,  # Ctrl-C is ours
+            )
+
+    @property
+    def message(self) -> str:
+        """Why it ended without the kernels."""
+        if self._process is None:
+            return f"{sys.executable or 'Python'} cannot be started"
+        return f"exit code {self._process.poll()} of python -m kvpr_opt.warm_up"
+
+    @property
+    def over(self) -> bool:
+        """Whether it has ended, with or without the kernels."""
+        return self._process is None or self._process.poll() is not None
+
+    def end(self) -> None:
+        """End it, wherever it is."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            assert self._process.stdin is not None
+            self._process.stdin.close()
+
+
+@cache
+def background_compiler() -> BackgroundCompiler:
+    """The one of this process, started at the first call; it ends with the process."""
+    compiler = BackgroundCompiler()
+    atexit.register(compiler.end)
+    return compiler
+
+
+def _import_path() -> str:
+    """Where a child finds this package and all that it needs, wherever it is started."""
+    here = str(Path(__file__).parent.parent)
+    return os.pathsep.join([here, *(os.path.abspath(entry) for entry in sys.path if entry)])
+
+
+def main() -> None:
+    """Compile, and end as soon as the process that asked for it does."""
+
+    def end_with_parent() -> None:
+        sys.stdin.buffer.read()
+        os._exit(1)
+
+    threading.Thread(target=end_with_parent, daemon=True).start()
+    if hasattr(os, "nice"):
+        os.nice(_NICENESS)
+    warm_up()
+
+
+if __name__ == "__main__":
+    main()

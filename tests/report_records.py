@@ -6,6 +6,8 @@ import hashlib
 from fractions import Fraction
 from typing import Any
 
+from kvpr_opt.result import Status, StopReason
+from kvpr_opt.study.record import Answer, Failure, RecordedRun, TrajectoryPoint
 from kvpr_opt.study.runs import Method, Run
 from kvpr_opt.suites.cells import Cell, FixedFleet
 
@@ -18,19 +20,40 @@ Step = tuple[float, float | None, float | None]
 
 
 def entry(
-    seed: int, cell: Cell | FixedFleet = CELL, method: Method = AUTO, **outcome: Any
-) -> dict[str, Any]:
-    """An entry with the given outcome, of the schema that the record has."""
+    seed: int,
+    cell: Cell | FixedFleet = CELL,
+    method: Method = AUTO,
+    error: str | None = None,
+    machine: dict[str, str | int] | None = None,
+    **outcome: Any,
+) -> RecordedRun:
+    """A recorded run with an error, or with the given keys of its answer."""
     run = Run(cell, seed, method)
-    return {
-        "schema": "kvpr-opt/run/1",
-        "key": run.key,
-        "run": run.identity,
-        "machine": {"cpu": "A", "cores": 2},
-        "versions": {"kvpr-opt": "1.0"},
-        "ended": "2026-01-02T03:04:05+00:00",
-        **outcome,
-    }
+    return RecordedRun(
+        run=run,
+        outcome=answer(run, **outcome) if error is None else Failure(error),
+        machine={"cpu": "A", "cores": 2} if machine is None else machine,
+        versions={"kvpr-opt": "1.0"},
+        ended="2026-01-02T03:04:05+00:00",
+    )
+
+
+def answer(run: Run, **outcome: Any) -> Answer:
+    """An answer with the given keys, exact values as text."""
+    for name in ("max_kvpr", "lower_bound"):
+        text = outcome.get(name)
+        outcome[name] = None if text is None else Fraction(text)
+    text = f"{run.cell} {run.seed}"
+    fleet = hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
+    return Answer(
+        **{
+            "fleet_sha256": fleet,
+            "certified": True,
+            **outcome,
+            "status": Status(outcome["status"]),
+            "stop_reason": StopReason(outcome.get("stop_reason", "finished")),
+        }
+    )
 
 
 def ran(
@@ -39,32 +62,24 @@ def ran(
     incumbent: str | None,
     bound: str | None,
     *steps: Step,
-    certified: bool = True,
     stop_reason: str = "",
     **where: Any,
-) -> dict[str, Any]:
+) -> RecordedRun:
     """A run that ended by itself or, with a gap left, at its limit."""
     proved = incumbent is not None and bound is not None and Fraction(incumbent) == Fraction(bound)
     status = "optimal" if proved else "feasible" if incumbent else "unknown"
-    run = Run(where.get("cell", CELL), seed, AUTO)
     return entry(
         seed,
         **where,
-        fleet_sha256=hashlib.sha256(f"{run.cell} {seed}".encode()).hexdigest(),
         status=status,
         stop_reason=stop_reason or ("proved" if proved else "time limit"),
         max_kvpr=incumbent,
         lower_bound=bound,
-        certified=certified,
         seconds=seconds,
-        trajectory=[
-            {"seconds": time, "stage": "", "max_kvpr": value, "lower_bound": low}
-            for time, value, low in steps
-        ],
+        trajectory=tuple(TrajectoryPoint(time, value, low) for time, value, low in steps),
     )
 
 
-def infeasible(seed: int, seconds: float, **where: Any) -> dict[str, Any]:
+def infeasible(seed: int, seconds: float, **where: Any) -> RecordedRun:
     """A run that proved that its fleet has no placement."""
-    found = ran(seed, seconds, None, None, **where)
-    return {**found, "status": "infeasible", "stop_reason": "proved"}
+    return entry(seed, **where, status="infeasible", stop_reason="proved", seconds=seconds)

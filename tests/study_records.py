@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
-from kvpr_opt.study.record import read_entries
+from kvpr_opt.study.record import encode_line, read_record
 
 #: What does not depend on the machine, the time, the number of jobs or the engine.
 DETERMINISTIC = (
@@ -25,7 +26,5 @@ DETERMINISTIC = (
 
 def told(folder: Path) -> dict[str, dict[str, Any]]:
     """What a record says of each run, without times."""
-    return {
-        entry["key"]: {name: entry.get(name) for name in DETERMINISTIC}
-        for entry in read_entries(folder)
-    }
+    lines = [json.loads(encode_line(recorded)) for recorded in read_record(folder).runs]
+    return {line["key"]: {name: line.get(name) for name in DETERMINISTIC} for line in lines}

@@ -30,6 +30,7 @@ ORDER = [
     "html",
     "text",
     "limits",
+    "highs",
     "drawing",
     "problem",
     "certificates",
@@ -44,6 +45,7 @@ ORDER = [
     "solve",
     "generate",
     "files",
+    "programs",
     "integrations",
     "suites",
     "study",
@@ -57,6 +59,7 @@ FOR_FORMULATIONS = {
     "errors",
     "_types",
     "certificates",
+    "highs",
     "limits",
     "patterns",
     "problem",
@@ -128,6 +131,7 @@ def test_the_package_reaches_the_formulations_only_through_their_registry() -> N
         "formulations.registry",
         "formulations.registry.NAMES",
         "formulations.registry.capabilities_of",
+        "formulations.registry.check_constraints",
         "formulations.registry.check_name",
         "formulations.registry.create",
         "formulations.registry.relaxation_meets",
@@ -141,10 +145,27 @@ def test_the_package_reaches_the_formulations_only_through_their_registry() -> N
     }
 
 
-@pytest.mark.parametrize("module", ["kvpr_opt.verify", "kvpr_opt.audit.child"])
+@pytest.mark.parametrize(
+    "module",
+    [
+        "kvpr_opt.verify",
+        "kvpr_opt.audit.watchdog",
+        "kvpr_opt.programs.contract",
+    ],
+)
 def test_what_runs_alone_imports_the_standard_library_only(module: str) -> None:
     top = {name.split(".")[0] for name in imports(modules()[module])}
     assert top <= set(sys.stdlib_module_names)
+
+
+def test_the_process_of_a_program_loads_the_package_only_for_the_contract_that_asks_for_it() -> (
+    None
+):
+    found = imports(modules()["kvpr_opt.audit.child"])
+    assert {name for name in found if name.split(".")[0] not in sys.stdlib_module_names} == {
+        "kvpr_opt.files.reading",
+        "kvpr_opt.files.reading.read_instance",
+    }
 
 
 @pytest.mark.parametrize(

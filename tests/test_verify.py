@@ -739,7 +739,7 @@ def test_it_imports_the_standard_library_only():
 
 def test_it_stays_short_enough_to_be_read():
     """So many lines in all, blank lines and comments included."""
-    assert len(CHECKER.read_text(encoding="utf-8").splitlines()) <= 700
+    assert len(CHECKER.read_text(encoding="utf-8").splitlines()) <= 750
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 
 from ortools.sat.python import cp_model
 
-from formulations.backends.interruptible import run
+from formulations.backends.interruptible import run_interruptible
 from kvpr_opt.errors import SolverError
-from kvpr_opt.limits import Limits
+from kvpr_opt.limits import LimitsView
 
 #: Cores from which the solver's portfolio of strategies beats its default one alone. With
 #: fewer, the portfolio splits its time among strategies made for objectives; there is none here.
@@ -34,7 +34,7 @@ def workers(threads: int) -> int:
 
 def solve(
     model: cp_model.CpModel,
-    limits: Limits,
+    limits: LimitsView,
     parameters: Mapping[str, str | int | float | bool],
     budget: float | None = None,
 ) -> tuple[int, cp_model.CpSolver]:
@@ -70,7 +70,7 @@ def solve(
         solver.parameters.max_time_in_seconds = limits.remaining
     if budget is not None:
         solver.parameters.max_deterministic_time = budget
-    status = int(run(lambda: solver.solve(model), limits, solver.stop_search))
+    status = int(run_interruptible(lambda: solver.solve(model), limits, solver.stop_search))
     if status == cp_model.MODEL_INVALID:
         raise SolverError(f"CP-SAT refuses the model: {model.validate()}")
     return status, solver

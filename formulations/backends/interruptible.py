@@ -10,7 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from typing import TypeVar
 
-from kvpr_opt.limits import Limits
+from kvpr_opt.limits import LimitsView
 
 # How long a Ctrl-C may go unnoticed while the solver works, in seconds.
 _HEED_EVERY = 0.05
@@ -18,7 +18,7 @@ _HEED_EVERY = 0.05
 _T = TypeVar("_T")
 
 
-def run(work: Callable[[], _T], limits: Limits, stop: Callable[[], object]) -> _T:
+def run_interruptible(work: Callable[[], _T], limits: LimitsView, stop: Callable[[], object]) -> _T:
     """Do the work, and call `stop` again and again once the limits are reached.
 
     Parameters

@@ -1,8 +1,8 @@
 """The solvers that PuLP can call, under the names that users give them.
 
-Which of them are there is found out at run time. A solver's "infeasible" is
+Which of them are installed is found out at run time. A solver's "infeasible" is
 believed only where PuLP passes it on faithfully, which was read from PuLP's
-sources, versions 3.3 and 4.0, class by class.
+sources, versions 3.3 and 4.2, class by class.
 """
 
 from __future__ import annotations
@@ -35,19 +35,21 @@ DEFAULT_SOLVER = "highs"
 
 #: The solvers by the names that a user may give.
 FAMILIES: dict[str, Family] = {
-    DEFAULT_SOLVER: Family(("HiGHS",), "pip install highspy"),
+    DEFAULT_SOLVER: Family(("HiGHS",), "highspy"),
     "cbc": Family(
         ("COIN_CMD", "PULP_CBC_CMD"),
-        "a program 'cbc' on the path (package coinor-cbc of many systems), or "
-        "pip install 'pulp[cbc]' from PuLP 4 on; PuLP 3 brings one for most machines",
+        "'pulp[cbc]' (PuLP 4), or a program 'cbc' on the path, such as the system's package "
+        "coinor-cbc; PuLP 3 brings one for most machines",
     ),
-    "scip": Family(("SCIP_PY", "SCIP_CMD", "FSCIP_CMD"), "pip install pyscipopt"),
-    "gurobi": Family(("GUROBI", "GUROBI_CMD"), "pip install gurobipy, and a licence"),
-    "cplex": Family(("CPLEX_PY", "CPLEX_CMD"), "pip install cplex, or CPLEX Studio"),
-    "copt": Family(("COPT", "COPT_CMD", "COPT_DLL"), "pip install coptpy, and a licence"),
-    "xpress": Family(("XPRESS_PY", "XPRESS_CMD"), "pip install xpress"),
-    "mosek": Family(("MOSEK",), "pip install mosek, and a licence"),
-    "glpk": Family(("GLPK_CMD", "PYGLPK"), "a program 'glpsol' on the path (package glpk)"),
+    "scip": Family(("SCIP_PY", "SCIP_CMD", "FSCIP_CMD"), "pyscipopt"),
+    "gurobi": Family(("GUROBI", "GUROBI_CMD"), "gurobipy, and a licence"),
+    "cplex": Family(("CPLEX_PY", "CPLEX_CMD"), "cplex, or CPLEX Studio"),
+    "copt": Family(("COPT", "COPT_CMD", "COPT_DLL"), "coptpy, and a licence"),
+    "xpress": Family(("XPRESS_PY", "XPRESS_CMD"), "xpress"),
+    "mosek": Family(("MOSEK",), "mosek, and a licence"),
+    "glpk": Family(
+        ("GLPK_CMD", "PYGLPK"), "a program 'glpsol' on the path, such as the system's package glpk"
+    ),
     "mipcl": Family(("MIPCL_CMD",), "the program 'mps_mipcl' on the path"),
     "choco": Family(("CHOCO_CMD",), "a 'choco-parsers-with-dependencies.jar' on the path"),
 }
@@ -66,12 +68,12 @@ OPTIONS: dict[str, list[str]] = {
 
 
 def check_solver(name: str) -> None:
-    """Refuse a solver that PuLP does not know, or that is not there.
+    """Refuse a solver that PuLP does not know, or that is not installed.
 
     Raises
     ------
     InputError
-        With the nearest known name, or what to install.
+        With the nearest known name, or with what to install.
     """
     check_known("solver", name, tuple(FAMILIES), place="method")
     class_of(name)
@@ -90,8 +92,8 @@ def class_of(name: str) -> str:
         if _is_there(candidate):
             return candidate
     raise InputError(
-        f"solver {name!r} is not there; needed: {family.how_to_get}. "
-        f"There are: {', '.join(available())}",
+        f"solver {name!r} is not installed; install {family.how_to_get}. "
+        f"Available: {', '.join(available())}",
         place="method",
     )
 

@@ -5,8 +5,8 @@
 It is run as a file, so that nothing but PuLP is loaded. The request is JSON: the model
 as :meth:`pulp.LpProblem.toDict` gives it, the name of PuLP's class, its arguments, of
 which those are used that the class takes, and the time of day at which the solver
-has to end. The answer is JSON: PuLP's two statuses and the values of the variables, or
-an error.
+has to end. The answer is JSON: what the solver found out, PuLP's word for it, and the
+values of the variables; or an error.
 """
 
 from __future__ import annotations
@@ -20,6 +20,10 @@ from typing import Any
 
 import pulp
 
+#: What a solver may have found out: the best solution, one that is as good as asked for,
+#: that there is none, or none of these.
+OPTIMAL, WITHIN_GAP, INFEASIBLE, NOTHING = "optimal", "within gap", "infeasible", "nothing"
+
 # Of the time left, what a solver is given at least, in seconds.
 _LEAST = 0.05
 
@@ -32,12 +36,33 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     variables, model = pulp.LpProblem.fromDict(request["model"])
     kind = type(pulp.getSolver(request["class"], msg=False))
     known = inspect.signature(kind.__init__).parameters
-    model.solve(kind(msg=False, **{k: v for k, v in arguments.items() if k in known}))
-    return {
-        "status": model.status,
-        "sol_status": model.sol_status,
-        "values": {name: variable.varValue for name, variable in variables.items()},
-    }
+    outcome = model.solve(kind(msg=False, **{k: v for k, v in arguments.items() if k in known}))
+    found, word = _read_3(model) if isinstance(outcome, int) else _read_4(outcome)
+    values = {name: variable.varValue for name, variable in variables.items()}
+    return {"found": found, "word": word, "values": values}
+
+
+def _read_3(model: Any) -> tuple[str, str]:
+    """What the two statuses of PuLP 3 say.
+
+    It folds "not solved" and "undefined" into the solution status "infeasible", and calls a
+    solution at the time limit "optimal": only where both agree is it believed.
+    """
+    word = pulp.LpStatus.get(model.status, str(model.status))
+    if model.status == pulp.LpStatusInfeasible:
+        return INFEASIBLE, word
+    both = (model.status, model.sol_status) == (pulp.LpStatusOptimal, pulp.LpSolutionOptimal)
+    return (OPTIMAL if both else NOTHING), word
+
+
+def _read_4(statistics: Any) -> tuple[str, str]:
+    """What the one status of PuLP 4, and whether there is a solution, say."""
+    word = statistics.status.name
+    if word == "Infeasible":
+        return INFEASIBLE, word
+    if statistics.has_solution:
+        return {"Optimal": OPTIMAL, "GapLimit": WITHIN_GAP}.get(word, NOTHING), word
+    return NOTHING, word
 
 
 def main() -> None:

@@ -1,87 +1,93 @@
-"""Solving a PuLP model by HiGHS: stoppable from outside, and with HiGHS's own account of it.
+"""Solving a PuLP model by HiGHS, the default solver of :mod:`formulations.backends.pulp_solvers`.
 
-The default solver behind :mod:`formulations.backends.pulp_solvers`.
+The model is handed to HiGHS as it is, not through PuLP's own interface: that has other
+classes and statuses in PuLP 3 and PuLP 4, folds "stopped" and "unknown" into others, and
+leaves out the start.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import highspy
+import numpy as np
 import pulp
 
-from formulations.backends.interruptible import run
-from formulations.backends.termination import Ending, ending_of
+from formulations.backends import highs
+from formulations.backends.termination import Termination, TerminationStatus
 from formulations.model_file import Exported
-from kvpr_opt.limits import Limits
-
-
-class _StoppableHiGHS(pulp.HiGHS):  # type: ignore[misc]
-    """PuLP's interface to HiGHS, which another thread may stop, and whose status is left alone.
-
-    PuLP's own reading of the status folds "stopped" and "unknown" into others,
-    and does not know all of them.
-    """
-
-    def createAndConfigureSolver(self, lp: pulp.LpProblem) -> None:
-        """Create the solver as PuLP does, and let it be stopped."""
-        super().createAndConfigureSolver(lp)
-        lp.solverModel.HandleUserInterrupt = True
-
-    def buildSolverModel(self, lp: pulp.LpProblem) -> None:
-        """Build the model as PuLP does, with the start that PuLP leaves out."""
-        super().buildSolverModel(lp)
-        values = [variable.varValue for variable in _columns(lp)]
-        if None not in values:
-            start = highspy.HighsSolution()
-            start.col_value = values
-            lp.solverModel.setSolution(start)
-
-    def findSolutionValues(self, lp: pulp.LpProblem) -> tuple[int, int]:
-        """Take the values of the variables only, where there are any."""
-        values = list(lp.solverModel.getSolution().col_value)
-        if values:
-            for variable, value in zip(_columns(lp), values, strict=True):
-                variable.varValue = value
-        return pulp.LpStatusNotSolved, pulp.LpSolutionNoSolutionFound
-
-
-def _columns(lp: pulp.LpProblem) -> list[pulp.LpVariable]:
-    """The variables in the order of HiGHS's columns."""
-    # From PuLP 4 on; before, the columns are the variables.
-    exported = getattr(lp, "exported_variables", lp.variables)
-    return list(exported())
+from kvpr_opt.limits import LimitsView
 
 
 def solve(
-    model: pulp.LpProblem, limits: Limits, options: Mapping[str, str | int | float | bool]
-) -> Ending:
-    """Solve in a thread of its own, so that limits can stop it.
+    model: pulp.LpProblem,
+    limits: LimitsView,
+    options: Mapping[str, str | int | float | bool],
+    *,
+    relaxed: bool = False,
+) -> Termination:
+    """Solve a model to be minimised; its variables then hold the best solution found, if any.
 
     Parameters
     ----------
     model
-        Solved from the initial values of its variables, if all have one; they
-        then hold the best solution. ``model.solverModel`` is the HiGHS object.
+        Solved from the initial values of its variables, if all have one.
     limits
         When to stop.
     options
         For HiGHS, by its names.
+    relaxed
+        Whether to drop the integrality of the variables.
     """
-    if limits.stopped:
-        return Ending("stopped", "HiGHS: not started")
-    time_limit = limits.remaining if limits.remaining < float("inf") else None
-    solver = _StoppableHiGHS(msg=False, timeLimit=time_limit, **options)
-    run(lambda: model.solve(solver), limits, lambda: _cancel(model))
-    return ending_of(model.solverModel)
+    # First the program: where there is no objective, PuLP adds a variable for it.
+    program = _program(model, relaxed=relaxed)
+    variables = {variable.name: variable for variable in model.variables()}
+    columns = [variables[name] for name in program.col_names_]
+    start = [variable.varValue for variable in columns]
+    termination, values = highs.solve(program, limits, options, None if None in start else start)
+    if values is not None:
+        for variable, value in zip(columns, values.tolist(), strict=True):
+            variable.varValue = value
+    return termination
 
 
-def _cancel(model: pulp.LpProblem) -> None:
-    if getattr(model, "solverModel", None) is not None:
-        model.solverModel.cancelSolve()
+def _program(model: pulp.LpProblem, *, relaxed: bool) -> highspy.HighsLp:
+    """The model as HiGHS takes it, by rows; the names of its columns are those of PuLP."""
+    # Of all that PuLP 3 and PuLP 4 give of a model, this is the same.
+    data = model.toDataclass()
+    index = {variable.name: j for j, variable in enumerate(data.variables)}
+    program = highspy.HighsLp()
+    program.num_col_, program.num_row_ = len(data.variables), len(data.constraints)
+    program.col_names_ = list(index)
+    program.col_lower_ = np.array([_or(v.lowBound, -math.inf) for v in data.variables])
+    program.col_upper_ = np.array([_or(v.upBound, math.inf) for v in data.variables])
+    costs = np.zeros(len(data.variables))
+    for term in data.objective.coefficients:
+        costs[index[term.name]] += term.value
+    program.col_cost_ = costs
+    if not relaxed:
+        whole, real = highspy.HighsVarType.kInteger, highspy.HighsVarType.kContinuous
+        program.integrality_ = [whole if v.cat == pulp.LpInteger else real for v in data.variables]
+    sides = np.array([-row.constant for row in data.constraints], dtype=np.float64)
+    senses = np.array([row.sense for row in data.constraints], dtype=np.int64)
+    program.row_lower_ = np.where(senses == pulp.LpConstraintLE, -math.inf, sides)
+    program.row_upper_ = np.where(senses == pulp.LpConstraintGE, math.inf, sides)
+    terms = [term for row in data.constraints for term in row.coefficients]
+    matrix = program.a_matrix_
+    matrix.format_ = highspy.MatrixFormat.kRowwise
+    lengths = [len(row.coefficients) for row in data.constraints]
+    matrix.start_ = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
+    matrix.index_ = np.array([index[term.name] for term in terms], dtype=np.int32)
+    matrix.value_ = np.array([term.value for term in terms], dtype=np.float64)
+    return program
 
 
-def relaxation_is_feasible(exported: Exported, limits: Limits) -> bool | None:
+def _or(bound: float | None, otherwise: float) -> float:
+    return otherwise if bound is None else float(bound)
+
+
+def relaxation_is_feasible(exported: Exported, limits: LimitsView) -> bool | None:
     """Whether the model without its integrality has a solution.
 
     Parameters
@@ -96,5 +102,6 @@ def relaxation_is_feasible(exported: Exported, limits: Limits) -> bool | None:
     bool or None
         ``None`` where HiGHS has not found out.
     """
-    ending = solve(exported.model, limits, {"mip": False, "threads": 1})
-    return {"solved": True, "infeasible": False}.get(ending.status)
+    termination = solve(exported.model, limits, {"threads": 1}, relaxed=True)
+    known = {TerminationStatus.SOLVED: True, TerminationStatus.INFEASIBLE: False}
+    return known.get(termination.status)

@@ -19,8 +19,8 @@ import pulp
 
 from formulations.backends import pulp_child
 from formulations.backends.pulp_catalogue import FAITHFUL, OPTIONS
-from formulations.backends.termination import Ending
-from kvpr_opt.limits import Limits
+from formulations.backends.termination import Termination, TerminationStatus
+from kvpr_opt.limits import LimitsView
 
 # The part of the time left that the solver is given, for it to report what it has.
 _SHARE = 0.9
@@ -39,12 +39,12 @@ _HEED_EVERY = 0.05
 def solve(
     model: pulp.LpProblem,
     class_name: str,
-    limits: Limits,
+    limits: LimitsView,
     *,
     threads: int,
     nodes: int | None = None,
     gap: float | None = None,
-) -> Ending:
+) -> Termination:
     """Solve a model; its variables then hold the solution found, if any.
 
     Parameters
@@ -59,7 +59,7 @@ def solve(
         Cores, nodes of the tree and relative gap allowed, where PuLP can pass them on.
     """
     if limits.stopped:
-        return Ending("stopped", f"{class_name}: not started")
+        return Termination(TerminationStatus.STOPPED, f"{class_name}: not started")
     seconds = limits.remaining * _SHARE
     arguments = {
         "threads": threads,
@@ -78,37 +78,41 @@ def solve(
     start = time.monotonic()
     answer = _ask(request, limits)
     in_time = time.monotonic() - start < _BELIEVED * seconds
-    ending = _ending(model, class_name, answer, in_time)
-    if ending.status != "solved":
-        return ending
+    termination = _termination(model, class_name, answer, in_time=in_time, gap=gap)
+    if not termination.solved:
+        return termination
     # PuLP passes on no bound. An optimal value is one, less the gap that was allowed.
     value = float(pulp.value(model.objective) or 0.0)
-    return ending._replace(dual_bound=value - abs(value) * (gap or 0.0))
+    return termination._replace(dual_bound=value - abs(value) * (gap or 0.0))
 
 
-def _ending(
-    model: pulp.LpProblem, class_name: str, answer: dict[str, Any] | None, in_time: bool
-) -> Ending:
+def _termination(
+    model: pulp.LpProblem,
+    class_name: str,
+    answer: dict[str, Any] | None,
+    *,
+    in_time: bool,
+    gap: float | None = None,
+) -> Termination:
     if answer is None:
-        return Ending("stopped", f"{class_name}: ended at the limit")
+        return Termination(TerminationStatus.STOPPED, f"{class_name}: ended at the limit")
     if "error" in answer:
-        return Ending("failed", f"{class_name}: {answer['error']}")
-    status, kind = answer["status"], answer["sol_status"]
-    message = f"{class_name} in PuLP: {pulp.LpStatus.get(status, status)}"
-    if status == pulp.LpStatusInfeasible:
+        return Termination(TerminationStatus.FAILED, f"{class_name}: {answer['error']}")
+    message = f"{class_name} in PuLP: {answer['word']}"
+    if answer["found"] == pulp_child.INFEASIBLE:
         if not in_time:
-            return Ending("stopped", f"{message}, but at the time limit")
+            return Termination(TerminationStatus.STOPPED, f"{message}, but at the time limit")
         believed = class_name in FAITHFUL
-        return Ending("infeasible" if believed else "failed", f"{message}, as PuLP tells it")
+        status = TerminationStatus.INFEASIBLE if believed else TerminationStatus.FAILED
+        return Termination(status, f"{message}, as PuLP tells it")
     for variable in model.variables():
         variable.varValue = answer["values"].get(variable.name)
-    # "Optimal" alone means no more than "here is a solution".
-    if (status, kind) == (pulp.LpStatusOptimal, pulp.LpSolutionOptimal) and in_time:
-        return Ending("solved", message)
-    return Ending("stopped", message)
+    good = [pulp_child.OPTIMAL] if gap is None else [pulp_child.OPTIMAL, pulp_child.WITHIN_GAP]
+    solved = answer["found"] in good and in_time
+    return Termination(TerminationStatus.SOLVED if solved else TerminationStatus.STOPPED, message)
 
 
-def _ask(request: dict[str, Any], limits: Limits) -> dict[str, Any] | None:
+def _ask(request: dict[str, Any], limits: LimitsView) -> dict[str, Any] | None:
     """The answer of the process, or ``None`` where the limits ended it."""
     with tempfile.TemporaryDirectory(prefix="kvpr-opt-") as folder:
         where = {"TMPDIR": folder, "TEMP": folder, "TMP": folder}
@@ -140,7 +144,7 @@ def _ask(request: dict[str, Any], limits: Limits) -> dict[str, Any] | None:
     return answer
 
 
-def _wait(process: subprocess.Popen[bytes], limits: Limits) -> bytes | None:
+def _wait(process: subprocess.Popen[bytes], limits: LimitsView) -> bytes | None:
     """What the process writes until it ends, or ``None`` where the limits came first."""
     stopped_at = math.inf
     while True:

@@ -1,7 +1,7 @@
 """The solvers of the formulations that are written in PuLP, and what their answers are worth.
 
 A formulation gets its solver by name (``assignment_pulp:cbc``), hands it a model
-and gets an :class:`~formulations.backends.termination.Ending`. PuLP's own statuses are
+and gets a :class:`~formulations.backends.termination.Termination`. PuLP's own statuses are
 not passed on: it reports a time limit or a missing file as "infeasible" or "optimal" in
 places. Here only a real refutation is called infeasible.
 """
@@ -15,10 +15,10 @@ import pulp
 
 from formulations.backends import pulp_highs, pulp_process
 from formulations.backends.pulp_catalogue import DEFAULT_SOLVER, check_solver, class_of
-from formulations.backends.termination import Ending
+from formulations.backends.termination import Termination
 from kvpr_opt.certificates.evidence import SolverClaim
 from kvpr_opt.errors import InvalidPlacementError
-from kvpr_opt.limits import Limits
+from kvpr_opt.limits import LimitsView
 from kvpr_opt.problem.instance import Instance
 from kvpr_opt.problem.placement import Placement
 from kvpr_opt.problem.scaled import Threshold
@@ -70,11 +70,11 @@ class PulpSolver:
     def solve(
         self,
         model: pulp.LpProblem,
-        limits: Limits,
+        limits: LimitsView,
         *,
         nodes: int | None = None,
         gap: float | None = None,
-    ) -> Ending:
+    ) -> Termination:
         """Solve a model; its variables then hold the best solution found, if any.
 
         Parameters

@@ -1,52 +1,53 @@
-"""How a run of a solver behind PuLP ended, in words that can be relied on."""
+"""How a run of a solver ended, in words that can be relied on."""
 
 from __future__ import annotations
 
+import enum
 import math
-from typing import Literal, NamedTuple
-
-import highspy
+from typing import NamedTuple
 
 
-class Ending(NamedTuple):
+class TerminationStatus(enum.Enum):
+    """What a solver has found out, whatever its own words for it are."""
+
+    #: The variables hold a solution, the best where there is an objective.
+    SOLVED = "solved"
+    #: There is no solution.
+    INFEASIBLE = "infeasible"
+    #: Stopped by a limit; the variables may hold a solution.
+    STOPPED = "stopped"
+    #: Anything else: more time would not help.
+    FAILED = "failed"
+
+
+class Termination(NamedTuple):
     """How a run of a solver ended.
 
     Attributes
     ----------
     status
-        ``"solved"``: the variables hold a solution, the best where there is an
-        objective. ``"infeasible"``: there is none. ``"stopped"``: by a limit; the
-        variables may hold a solution. ``"failed"``: anything else; more time would
-        not help.
+        What it found out.
     message
         The solver's own words, for the log.
     dual_bound
         The bound on the objective that the solver claims; NaN for none.
     """
 
-    status: Literal["solved", "infeasible", "stopped", "failed"]
+    status: TerminationStatus
     message: str
     dual_bound: float = math.nan
 
+    @property
+    def solved(self) -> bool:
+        """Whether the variables hold a solution, the best where there is an objective."""
+        return self.status is TerminationStatus.SOLVED
 
-_STATUS = highspy.HighsModelStatus
+    @property
+    def infeasible(self) -> bool:
+        """Whether there is no solution."""
+        return self.status is TerminationStatus.INFEASIBLE
 
-# Ways to end that more time or work might have changed.
-_LIMITS = (
-    _STATUS.kTimeLimit,
-    _STATUS.kIterationLimit,
-    _STATUS.kSolutionLimit,
-    _STATUS.kInterrupt,
-)
-
-
-def ending_of(highs: highspy.Highs) -> Ending:
-    """How the last run of a HiGHS object ended."""
-    status = highs.getModelStatus()
-    dual_bound = float(highs.getInfo().mip_dual_bound)
-    message = f"HiGHS: {status.name}"
-    if status == _STATUS.kOptimal:
-        return Ending("solved", message, dual_bound)
-    if status == _STATUS.kInfeasible:
-        return Ending("infeasible", message)
-    return Ending("stopped" if status in _LIMITS else "failed", message, dual_bound)
+    @property
+    def final(self) -> bool:
+        """Whether more time would not help to find a solution."""
+        return self.status is not TerminationStatus.STOPPED

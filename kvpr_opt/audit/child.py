@@ -1,16 +1,20 @@
-"""One case of an audit, in a process of its own: the only file of the package that runs there.
+"""One case of an audit, in a process of its own.
 
 Standard library only, and little of it, so that the process starts within milliseconds
-and the program that is audited finds nothing of this package loaded::
+and the program that is audited finds nothing of this package loaded. The one other file
+it needs, :mod:`kvpr_opt.programs.contract`, it loads by its path. Python 3.8 or newer::
 
-    python -I    child.py call LIMITS PROGRAM.py CASE REPORT
+    python -I    child.py call LIMITS PROGRAM CONTRACT CASE REPORT
     python -I -S child.py exec LIMITS PROGRAM FLEET
+    python -I -S child.py look LIMITS PROGRAM
 
-``call`` calls ``compute_model_placement(gpu_num, models)`` of a Python file and writes to
-the file REPORT what came back, in the words of the program: which of the objects it was
-given stands under which key, what their attributes are by now, and what the evaluator
-of the public benchmark would make of them. ``exec`` becomes the program. LIMITS are
-``memory,output,cpu`` in bytes, bytes and seconds; 0 for none.
+``call`` calls the function of a Python file (see the contracts there) and writes to the
+file REPORT what came back, as plain data: which of the objects that it was given stands
+under which key, what has become of their attributes, what the evaluator of the public
+benchmark would make of them; or the mapping of names that it returned. CASE is a fleet
+file for the contract ``place``, else a number of GPUs and records. ``exec`` becomes
+the program. ``look`` prints which contract the file keeps to, without running it. LIMITS
+are ``memory,output,cpu`` in bytes, bytes and seconds; 0 for none.
 
 Nothing is judged here. A program that tampers with this process can at best keep it from
 reporting, which counts as a crash, or forge a report: a process is no sandbox.
@@ -24,55 +28,50 @@ import operator
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from itertools import islice
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.machinery import SourceFileLoader
+from types import FrameType, ModuleType
 from typing import Any
-
-#: What a program must leave as it is. ``cur_gpu_id`` is the benchmark's place for an answer.
-FIELDS = ("model_name", "model_size", "req_rate", "slo")
-
-#: Memory of every GPU in the public benchmark; its programs have the number built in.
-BENCHMARK_MEMORY = 80
 
 #: What the benchmark's evaluator takes for the KVPR of a GPU without free memory.
 BENCHMARK_FULL = 1_000_000
 
-#: The function that a Python program has.
-FUNCTION = "compute_model_placement"
+_HERE = os.path.dirname(os.path.abspath(__file__))
 
-# Characters of what is only shown, and of the name of a model.
-_MAX_TEXT, _MAX_NAME = 200, 100_000
+# Characters of what is only shown. Names are whole; the size of the report bounds them.
+_MAX_TEXT, _WHOLE = 200, sys.maxsize
 
 _MAX_INTEGER = 2**63
 
+# Names of failed imports and of replaced built-ins that are reported.
+_MAX_NOTES = 50
 
-@dataclass
-class Model:
-    """One model as the public benchmark hands it out: a plain, mutable dataclass."""
 
-    model_name: str
-    model_size: float
-    req_rate: float
-    slo: float
-    cur_gpu_id: int
+class _TooLargeError(Exception):
+    """The report has no room for the answer."""
 
 
 def main(arguments: list[str]) -> None:
     """Run one case as told on the command line."""
     mode, limits, program, *files = arguments
-    _limit(*map(int, limits.split(",")))
+    memory, output, cpu = map(int, limits.split(","))
+    _limit(memory, output, cpu)
     if mode == "exec":
         os.execv(program, [program, *files])
-    case_file, report_file = files
-    with open(case_file, encoding="utf-8") as stream:
-        case = json.load(stream)
+    contracts = _contracts()
+    if mode == "look":
+        print(json.dumps(_look(program, contracts)))
+        return
+    contract, case, report_file = files
     # Opened before the program runs, which may go elsewhere or close what it finds.
-    report = os.open(report_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    own, encode, original = os.getpid(), json.JSONEncoder().encode, dict(vars(builtins))
-    outcome = _call(program, case, original)
+    report = os.open(report_file, os.O_WRONLY)
+    own, encode = os.getpid(), json.JSONEncoder().encode
+    made = _PlaceCase(case) if contract == contracts.PLACE else _BenchmarkCase(case, contracts)
+    outcome = _call(program, contracts, made, _Budget(output))
     if os.getpid() == own:  # not in a copy of this process that the program has forked
         data = encode(outcome).encode("utf-8")
+        if len(data) > output:
+            data = encode({"outcome": "too large"}).encode("utf-8")
         while data:
             data = data[os.write(report, data) :]
     # Without the program's threads, its exit handlers and its buffered output.
@@ -104,55 +103,78 @@ def _lower(resource: Any, kind: int | None, most: int) -> None:
         return  # macOS knows RLIMIT_AS by name but does not take it
 
 
-def _call(program: str, case: Mapping[str, Any], original: Mapping[str, Any]) -> dict[str, Any]:
+def _look(program: str, contracts: Any) -> dict[str, Any]:
+    """The contract of a file, or why it has none, in words."""
+    with open(program, "rb") as stream:
+        source = stream.read()
+    try:
+        return {"contract": contracts.contract_of(source, program)}
+    except LookupError as error:
+        return {"missing": str(error)}
+    except SyntaxError as error:
+        return {"syntax": _text(error.msg), "line": error.lineno}
+
+
+def _contracts() -> Any:
+    """The module of the contracts, loaded by its path."""
+    path = os.path.join(os.path.dirname(_HERE), "programs", "contract.py")
+    module = ModuleType("_kvpr_opt_contract")
+    module.__file__ = path
+    sys.modules[module.__name__] = module
+    SourceFileLoader(module.__name__, path).exec_module(module)
+    return module
+
+
+def _call(
+    program: str, contracts: Any, case: _BenchmarkCase | _PlaceCase, budget: _Budget
+) -> dict[str, Any]:
     """Load the program, call its function on the case, and describe what came back."""
-    given = tuple(Model(**record) for record in case["models"])
-    models = list(given)
+    watch = _ImportWatch(os.path.dirname(program))
+    watch.install()
+    original = dict(vars(builtins))
     clock = time.perf_counter
     start = clock()
     try:
-        function = _load(program)
-        if function is None:
-            return {"outcome": "no function"}
+        module = contracts.load_module(_bytes(program), program, "program")
+        found = contracts.function_of(module)
+        if found is None or found[0] != case.contract:
+            return {"outcome": "no function", "seconds": clock() - start, **watch.notes()}
         start = clock()
-        result = function(case["gpu_num"], models)
+        result = case.call(found[1])
         seconds = clock() - start
+        # As the evaluator, which lives in one process with the program, so with what that
+        # has made of the built-in functions.
+        naive = case.naive(result)
+        patched = [name for name in original if vars(builtins).get(name) is not original[name]]
+        vars(builtins).update(original)
+        described = case.described(result, budget)
+    except _TooLargeError:
+        return {"outcome": "too large", "seconds": seconds, **watch.notes()}
     except BaseException as error:  # the border of the audit: whatever it is, it is told
         seconds = clock() - start
         vars(builtins).update(original)
-        return {"outcome": "raised", "error": _told(error), "seconds": seconds}
-    # As the evaluator, which lives in one process with the program, so with what that
-    # has made of the built-in functions.
-    naive = naive_outcome(result)
-    patched = [name for name, value in original.items() if vars(builtins).get(name) is not value]
-    vars(builtins).update(original)
+        return {"outcome": "raised", "error": _told(error), "seconds": seconds, **watch.notes()}
     return {
         "outcome": "returned",
         "seconds": seconds,
         "naive": naive,
-        "patched": patched,
-        **_described(result, given, models),
+        "patched": patched[:_MAX_NOTES],
+        "type": _shown_type(result),
+        **watch.notes(),
+        **described,
     }
 
 
-def _load(program: str) -> Callable[[int, list[Model]], Any] | None:
-    """The function of a Python file, which is run as a module like the evaluator does it."""
-    with open(program, "rb") as stream:
-        code = compile(stream.read(), program, "exec")
-    module = type(sys)("program")
-    module.__file__ = program
-    sys.modules["program"] = module
-    sys.argv = [program]
-    sys.path.append(os.path.dirname(program))
-    exec(code, vars(module))
-    function: Callable[[int, list[Model]], Any] | None = getattr(module, FUNCTION, None)
-    return function
+def _bytes(path: str) -> bytes:
+    with open(path, "rb") as stream:
+        return stream.read()
 
 
 def _told(error: BaseException) -> str:
     """One line about an error; a program's own error classes may refuse even that."""
     try:
-        return _text(f"{type(error).__name__}: {error}".removesuffix(": "))
+        said = _text(str(error), _MAX_TEXT)
+        return f"{_shown_type(error)}: {said}" if said else _shown_type(error)
     except BaseException:
         return _shown_type(error)
 
@@ -160,13 +182,15 @@ def _told(error: BaseException) -> str:
 # -- the evaluator of the public benchmark -----------------------------------------------
 
 
-def naive_outcome(result: Any) -> float | None:
+def naive_outcome(result: Any, memory: float) -> float | None:
     """The maximum KVPR that the evaluator of the public benchmark reads off an answer.
 
     Parameters
     ----------
     result
         What the program returned, with the objects in it as the program left them.
+    memory
+        Of every GPU.
 
     Returns
     -------
@@ -187,7 +211,7 @@ def naive_outcome(result: Any) -> float | None:
         for models in result.values():
             size = sum(model.model_size for model in models)
             pressure = sum(model.req_rate / model.slo for model in models)
-            free = BENCHMARK_MEMORY - size
+            free = memory - size
             highest = max(highest, pressure / free if free > 0 else BENCHMARK_FULL)
         value = float(highest)
         return value if float("-inf") < value < float("inf") else 0.0
@@ -198,41 +222,138 @@ def naive_outcome(result: Any) -> float | None:
 # -- what came back --------------------------------------------------------------------
 
 
-def _described(result: Any, given: tuple[Model, ...], models: list[Any]) -> dict[str, Any]:
-    """What came back and what has become of the inputs, as plain data."""
-    position = {id(model): index for index, model in enumerate(given)}
-    # More than every model twice: what is left out of the report repeats a model anyway.
-    most = 2 * len(given) + 100
-    described: dict[str, Any] = {
-        "inputs": [_values(model) for model in given],
-        "order": [position.get(id(model)) for model in islice(models, most)],
-        "type": _shown_type(result),
-        "gpus": None,
-    }
-    if isinstance(result, dict):
-        described["gpus"] = [
-            [_gpu_id(key), _items(value, position, most)]
-            for key, value in islice(dict.items(result), most)
-        ]
-    return described
+class _Budget:
+    """Bytes that a report may have: what is read is bounded, not what is right."""
+
+    def __init__(self, most: int) -> None:
+        self._left = most
+
+    def spend(self, number: int) -> None:
+        """Take room for a piece of the report.
+
+        Raises
+        ------
+        _TooLargeError
+            If there is none left.
+        """
+        self._left -= number
+        if self._left < 0:
+            raise _TooLargeError
 
 
-def _items(value: Any, position: Mapping[int, int], most: int) -> list[Any] | str:
-    """The models under one key as pairs of position among the inputs, or null, and attributes.
+class _BenchmarkCase:
+    """A case for ``compute_model_placement(gpu_num, models)``."""
 
-    The name of its type for what is no list: a generator, for one, is empty at the second look.
-    """
-    if isinstance(value, list):
-        found: Iterable[Any] = list.__iter__(value)
-    elif isinstance(value, tuple):
-        found = tuple.__iter__(value)
-    else:
-        return _shown_type(value)
-    return [[position.get(id(item)), _values(item)] for item in islice(found, most)]
+    def __init__(self, path: str, contracts: Any) -> None:
+        case = json.loads(_bytes(path))
+        self.contract = contracts.BENCHMARK
+        self._memory = contracts.BENCHMARK_MEMORY
+        self._gpu_num = case["gpu_num"]
+        self._fields = contracts.FIELDS
+        self._told = [[record[field] for field in self._fields] for record in case["models"]]
+        self._given = tuple(contracts.BenchmarkModel(**record) for record in case["models"])
+        self._models = list(self._given)
+        self._position = {id(model): index for index, model in enumerate(self._given)}
+
+    def call(self, function: Any) -> Any:
+        """What the function returns."""
+        return function(self._gpu_num, self._models)
+
+    def naive(self, result: Any) -> float | None:
+        """The maximum KVPR that the evaluator of the benchmark reads off an answer."""
+        return naive_outcome(result, self._memory)
+
+    def described(self, result: Any, budget: _Budget) -> dict[str, Any]:
+        """What came back and what has become of the inputs, as plain data."""
+        models = self._models
+        gpus = None
+        if isinstance(result, dict):
+            gpus = []
+            for key, value in dict.items(result):
+                items = self._items(value, budget)
+                if items:  # an empty list places nothing, under whatever key
+                    gpu = _gpu_id(key)
+                    budget.spend(_room([gpu]))
+                    gpus.append([gpu, items])
+        return {
+            "changed": list(self._changed(budget)),
+            "entries": len(models),
+            "kept": len(models) == len(self._given) and all(map(operator.is_, models, self._given)),
+            "gpus": gpus,
+        }
+
+    def _changed(self, budget: _Budget) -> Iterable[list[Any]]:
+        """Position and present values of each input that has others than it had."""
+        for index, model in enumerate(self._given):
+            values = self._values(model)
+            if values != self._told[index]:
+                budget.spend(_room(values))
+                yield [index, values]
+
+    def _items(self, value: Any, budget: _Budget) -> list[Any] | str:
+        """The models under one key: position among the inputs, or the values of another object.
+
+        The name of its type for what is no list: a generator is empty at the second look.
+        """
+        if isinstance(value, list):
+            found: Iterable[Any] = list.__iter__(value)
+        elif isinstance(value, tuple):
+            found = tuple.__iter__(value)
+        else:
+            return _shown_type(value)
+        items: list[Any] = []
+        for item in found:
+            position = self._position.get(id(item))
+            entry = self._values(item) if position is None else position
+            budget.spend(_room(entry) if isinstance(entry, list) else 2)
+            items.append(entry)
+        return items
+
+    def _values(self, item: Any) -> list[Any]:
+        return [_plain(_attribute(item, field)) for field in self._fields]
 
 
-def _values(item: Any) -> list[Any]:
-    return [_plain(_attribute(item, field)) for field in FIELDS]
+class _PlaceCase:
+    """A case for ``place(instance)``, which takes a fleet as this package has it."""
+
+    contract = "place"
+
+    def __init__(self, path: str) -> None:
+        root = os.path.dirname(os.path.dirname(_HERE))
+        if root not in sys.path:
+            sys.path.append(root)  # where the package is used without being installed
+        from kvpr_opt.files.reading import read_instance
+
+        self._instance = read_instance(path)
+
+    def call(self, function: Any) -> Any:
+        """What the function returns."""
+        return function(self._instance)
+
+    def naive(self, result: Any) -> float | None:
+        """Nothing: what a mapping of names is worth needs no evaluator of its own."""
+        return None
+
+    def described(self, result: Any, budget: _Budget) -> dict[str, Any]:
+        """The mapping from models to GPUs, as pairs of names."""
+        assignment = getattr(result, "assignment", result)  # a Placement has one
+        if not isinstance(assignment, Mapping):
+            return {"pairs": None}
+        pairs = []
+        for model in assignment:
+            pair = [_name(model), _name(assignment[model])]
+            budget.spend(_room(pair))
+            pairs.append(pair)
+        return {"pairs": pairs}
+
+
+def _name(value: Any) -> str:
+    return _text(value, _WHOLE) if isinstance(value, str) else _shown(value)
+
+
+def _room(values: Sequence[Any]) -> int:
+    """At least how many bytes a list of plain values takes."""
+    return 2 + sum(1 + (len(value) if isinstance(value, str) else 1) for value in values)
 
 
 def _attribute(item: Any, field: str) -> Any:
@@ -247,7 +368,7 @@ def _plain(value: Any) -> Any:
     if value is None:
         return None
     if isinstance(value, str):
-        return _text(value, _MAX_NAME)
+        return _text(value, _WHOLE)
     whole = _whole(value)
     if whole is not None:
         return whole
@@ -287,7 +408,80 @@ def _shown_type(value: Any) -> str:
 def _text(text: str, most: int = _MAX_TEXT) -> str:
     """At most so much of a text, with half of a surrogate pair written out."""
     start = str.__getitem__(text, slice(most))
-    return start.encode("utf-8", "backslashreplace").decode("utf-8")
+    return str.encode(start, "utf-8", "backslashreplace").decode("utf-8")
+
+
+# -- what it imports -------------------------------------------------------------------
+
+
+class _ImportWatch:
+    """Notes which imports of a program's own files fail, and whether it uses this package.
+
+    A program that goes on without a module that is missing is another program than its
+    author has measured, and nothing of that shows in its answers.
+    """
+
+    def __init__(self, folder: str) -> None:
+        self._folder = os.path.join(folder, "")
+        self._import = builtins.__import__
+        self._failed: dict[str, None] = {}
+        self._loaded = "kvpr_opt" in sys.modules
+        self._package = False
+
+    def install(self) -> None:
+        """Watch from now on: import statements, and whatever else looks for a module."""
+        builtins.__import__ = self._watched
+        sys.meta_path.append(self)
+
+    def notes(self) -> dict[str, Any]:
+        """What there is to report."""
+        failed = [
+            name
+            for name in self._failed
+            if not any(name.startswith(f"{other}.") for other in self._failed)
+        ]
+        # However it was loaded, where this process had not done so itself.
+        used = self._package or ("kvpr_opt" in sys.modules and not self._loaded)
+        return {"failed_imports": failed[:_MAX_NOTES], "uses_package": used}
+
+    def _watched(
+        self,
+        name: str,
+        globals: Any = None,
+        locals: Any = None,
+        fromlist: Any = (),
+        level: int = 0,
+    ) -> ModuleType:
+        own = self._is_own(globals)
+        try:
+            module = self._import(name, globals, locals, fromlist, level)
+        except (RecursionError, MemoryError):  # say nothing of the module
+            raise
+        except Exception:
+            if own:
+                self._failed[_text("." * level + name)] = None
+            raise
+        if own:
+            self._package = self._package or name.split(".")[0] == "kvpr_opt"
+            for item in fromlist or ():
+                if item != "*" and not hasattr(module, item):
+                    self._failed[_text(f"{name}.{item}")] = None
+        return module
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> None:
+        """Note a module that no finder before this one, the last, has found."""
+        frame: FrameType | None = sys._getframe(1)
+        while frame is not None and "importlib" in frame.f_code.co_filename:
+            frame = frame.f_back
+        if frame is not None and self._is_own(frame.f_globals):
+            self._failed[_text(name)] = None
+
+    def _is_own(self, globals: Any) -> bool:
+        """Whether the code with these global names is the program or stands beside it."""
+        file = globals.get("__file__") if isinstance(globals, dict) else None
+        return (
+            isinstance(file, str) and file.startswith(self._folder) and "site-packages" not in file
+        )
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import os
 from fractions import Fraction
 from pathlib import Path
@@ -16,6 +17,7 @@ from kvpr_opt.certificates.canonical import digest
 from kvpr_opt.environment import versions
 from kvpr_opt.problem.exact import fraction_text
 from kvpr_opt.problem.placement import Kvpr
+from kvpr_opt.text import printable
 
 #: The value of the key ``schema`` in the JSON document.
 SCHEMA = "kvpr-opt/audit/1"
@@ -49,11 +51,13 @@ def audit_data(audit: Audit) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "program": {
-            "path": audit.program.path,
+            "path": printable(audit.program.path),
             "sha256": audit.program.sha256,
-            "interface": audit.program.interface,
+            "interface": audit.program.contract,
+            "python": printable(audit.program.python) or None,
         },
-        "suite": audit.suite,
+        "suite": printable(audit.suite),
+        "complete": audit.complete,
         "time_limit": audit.limits.seconds,
         "memory_limit": audit.limits.memory,
         "valid": audit.valid,
@@ -72,18 +76,20 @@ def audit_data(audit: Audit) -> dict[str, Any]:
             "optimal_cases": audit.optimal,
         },
         "not_repeatable": list(audit.unrepeatable),
-        "replaced_builtins": list(audit.patched),
+        "replaced_builtins": [printable(name) for name in audit.patched],
+        "failed_imports": [printable(name) for name in audit.failed_imports],
+        "imports_kvpr_opt": audit.uses_package,
         "cases": [_case(case) for case in audit.cases],
         "versions": versions(),
     }
 
 
-def _score(score: Score | None) -> dict[str, float] | None:
+def _score(score: Score | None) -> dict[str, float | None] | None:
     if score is None:
         return None
     return {
-        "combined": score.combined,
-        "inverse_mean": score.inverse_mean,
+        "combined": _finite(score.combined),
+        "inverse_mean": _finite(score.inverse_mean),
         "success_rate": score.success_rate,
     }
 
@@ -91,7 +97,7 @@ def _score(score: Score | None) -> dict[str, float] | None:
 def _case(case: CaseAudit) -> dict[str, Any]:
     fleet = case.case
     return {
-        "name": fleet.name,
+        "name": printable(fleet.name),
         "gpus": len(fleet.instance.gpus),
         "models": len(fleet.instance.models),
         "instance_sha256": digest(fleet.instance),
@@ -112,7 +118,7 @@ def _run(run: RunVerdict) -> dict[str, Any]:
             {"problem": finding.problem.value, "detail": finding.detail} for finding in run.findings
         ],
         "max_kvpr": _value(run.max_kvpr),
-        "naive_kvpr": run.reading.naive,
+        "naive_kvpr": _finite(run.reading.naive),
         "seconds": round(run.reading.seconds, 6),
         "assignment": run.assignment,
     }
@@ -122,11 +128,20 @@ def _value(value: Kvpr | None) -> dict[str, Any] | None:
     """As in a result file; ``null`` also for an infinite value, which a finding names."""
     if not isinstance(value, Fraction):
         return None
-    return {"exact": fraction_text(value), "decimal": float(value)}
+    return {"exact": fraction_text(value), "decimal": _decimal(value)}
+
+
+def _finite(value: float | None) -> float | None:
+    """A number as JSON has it; ``null`` for what it has no number for."""
+    return None if value is None or not math.isfinite(value) else value
 
 
 def _decimal(value: Fraction | None) -> float | None:
-    return None if value is None else float(value)
+    """The nearest double; ``null`` without one, or beyond the largest."""
+    try:
+        return None if value is None else float(value)
+    except OverflowError:
+        return None
 
 
 def _csv(audit: Audit) -> str:
@@ -137,7 +152,7 @@ def _csv(audit: Audit) -> str:
         fleet, value = case.case, case.max_kvpr
         writer.writerow(
             [
-                fleet.name,
+                printable(fleet.name),
                 len(fleet.instance.gpus),
                 len(fleet.instance.models),
                 "yes" if case.valid else "no",

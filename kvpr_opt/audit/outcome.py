@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from functools import cached_property
 from kvpr_opt.audit.cases import Case
 from kvpr_opt.audit.process import ResourceLimits
 from kvpr_opt.audit.program import Program
-from kvpr_opt.audit.verdict import Finding, Problem, RunVerdict
+from kvpr_opt.audit.verdict import Finding, Problem, Reading, RunVerdict
 from kvpr_opt.problem.exact import relative_gap
 from kvpr_opt.problem.placement import Kvpr
 
@@ -28,7 +29,8 @@ class CaseAudit:
     case
         The fleet.
     runs
-        What they came to. The first is the one that is scored, not the better one.
+        What they came to, at least one. The first is the one that is scored, not the
+        better one.
     """
 
     case: Case
@@ -109,17 +111,30 @@ class Audit:
         What each run could use.
     cases
         Case by case, in the order of the suite; at least one.
+    runs
+        How often each case is run.
+    total
+        Cases of the suite. An audit that was stopped has fewer.
     """
 
     program: Program
     suite: str
     limits: ResourceLimits
     cases: tuple[CaseAudit, ...]
+    runs: int
+    total: int
+
+    @property
+    def complete(self) -> bool:
+        """Whether every case has had all its runs."""
+        return len(self.cases) == self.total and all(
+            len(case.runs) == self.runs for case in self.cases
+        )
 
     @property
     def valid(self) -> bool:
-        """Whether every case is valid."""
-        return self.faulty == 0
+        """Whether every case of the suite is valid."""
+        return self.complete and self.faulty == 0
 
     @property
     def faulty(self) -> int:
@@ -140,8 +155,21 @@ class Audit:
     @property
     def patched(self) -> tuple[str, ...]:
         """Names of the built-in functions that the program replaces."""
-        runs = [run for case in self.cases for run in case.runs]
-        return tuple(sorted({name for run in runs for name in run.reading.patched}))
+        return tuple(sorted({name for run in self._readings for name in run.patched}))
+
+    @property
+    def failed_imports(self) -> tuple[str, ...]:
+        """Names of the modules that the program's own files could not import."""
+        return tuple(sorted({name for run in self._readings for name in run.failed_imports}))
+
+    @property
+    def uses_package(self) -> bool:
+        """Whether the program's own files import this package."""
+        return any(run.uses_package for run in self._readings)
+
+    @property
+    def _readings(self) -> list[Reading]:
+        return [run.reading for case in self.cases for run in case.runs]
 
     @cached_property
     def gaps(self) -> tuple[Fraction, ...]:
@@ -177,7 +205,7 @@ class Audit:
         """
         seen = [case.runs[0].reading.naive for case in self.cases]
         values = [value for value in seen if value is not None]
-        mean = sum(values) / len(values) if values else 0.0
+        mean = math.fsum(values) / len(values) if values else 0.0
         return Score(1 / mean if mean else 0.0, len(values) / len(seen))
 
     @cached_property
@@ -200,4 +228,9 @@ class Audit:
 def _score(values: Sequence[Fraction], valid: bool) -> Score | None:
     """The score of exact values; none for fleets all without pressure, whose mean is 0."""
     total = sum(values, Fraction(0))
-    return Score(float(len(values) / total), 1.0) if valid and total else None
+    if not valid or not total:
+        return None
+    try:
+        return Score(float(len(values) / total), 1.0)
+    except OverflowError:
+        return Score(math.inf, 1.0)

@@ -6,7 +6,8 @@ import math
 from pathlib import Path
 
 from kvpr_opt.audit.outcome import Audit, CaseAudit
-from kvpr_opt.audit.summary import facts, headline, percent, problems, scores, verdict_text
+from kvpr_opt.audit.program import EXECUTABLE
+from kvpr_opt.audit.summary import facts, headline, outcome, percent, problems, scores, verdict_text
 from kvpr_opt.environment import versions
 from kvpr_opt.html import Html, element, joined
 from kvpr_opt.problem.placement import Kvpr
@@ -70,7 +71,7 @@ def page(audit: Audit) -> str:
     )
     badge = element(
         "span",
-        "VALID" if audit.valid else "NOT VALID",
+        outcome(audit),
         class_=f"badge {'good' if audit.valid else 'bad'}",
     )
     body = element(
@@ -178,13 +179,15 @@ def _protocol(audit: Audit) -> Html:
     limits = audit.limits
     memory = f"{limits.memory >> 20} MB of memory" if limits.memory else "no limit on memory"
     used = ", ".join(f"{name} {version}" for name, version in versions().items())
-    kind = "function" if audit.program.interface == "function" else "executable"
+    contract = audit.program.contract
+    kind = contract if contract == EXECUTABLE else f"function {contract}"
+    python = f" by {printable(audit.program.python)}" if audit.program.python else ""
     return joined(
         [
             element(
                 "p",
                 f"Each run in a process of its own with {limits.seconds:g} s and {memory}; "
-                f"the {kind} is {printable(audit.program.path)}.",
+                f"the {kind} is in {printable(audit.program.path)}, run{python}.",
             ),
             element("p", used, class_="soft"),
         ]

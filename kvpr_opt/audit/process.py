@@ -2,24 +2,39 @@
 
 from __future__ import annotations
 
+import errno
 import os
-import shutil
-import signal
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
 
-from kvpr_opt.audit import child
+from kvpr_opt.audit import child, watchdog
+from kvpr_opt.audit.folder import RunFolder, content
 
-#: Bytes of a file, of an answer above all, that a program may write.
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+#: Bytes of a file, of an answer above all, that a program may write, whatever its input.
 MAX_OUTPUT = 16 << 20
 
-# What is kept of what a failing program says.
-_MAX_STDERR_TAIL = 2000
+# Bytes of output for each byte of input: an answer repeats every name, possibly escaped.
+_OUTPUT_PER_INPUT = 4
+
+# Seconds between attempts to start a process on a machine that is out of something.
+_PAUSES = (0.1, 0.2, 0.5, 1.0, 2.0)
+
+# Of what a machine may be out for a moment: processes, memory, files, disk space.
+_OUT_OF = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ENOSPC)
+
+# Seconds that the clean-up may take.
+_CLEAN_UP_LIMIT = 30
 
 
 @dataclass(frozen=True)
@@ -37,14 +52,24 @@ class ResourceLimits:
     seconds: float
     memory: int
 
-    def for_child(self) -> str:
+    def for_child(self, output: int) -> str:
         """The limits as the child takes them on its command line.
 
-        The processor time stops what no one is left to stop, should the audit itself be
-        killed; it is wide enough never to come before the wall clock.
+        The processor time stops what no one is left to stop, should everything else
+        fail; it is wide enough never to come before the wall clock.
+
+        Parameters
+        ----------
+        output
+            Bytes of a file that the program may write.
         """
         cpu = (int(self.seconds) + 2) * (os.cpu_count() or 1)
-        return f"{self.memory},{MAX_OUTPUT},{cpu}"
+        return f"{self.memory},{output},{cpu}"
+
+
+def max_output(given: bytes) -> int:
+    """Bytes that the answer to an input may have."""
+    return MAX_OUTPUT + _OUTPUT_PER_INPUT * len(given)
 
 
 @dataclass(frozen=True)
@@ -61,7 +86,7 @@ class CompletedRun:
         Wall-clock time from its start to its end.
     answer
         What it left: the report of the child, or the standard output of an executable.
-        ``None`` if nothing was left, or more than is read.
+        ``None`` if it is more than is read.
     stderr_tail
         The end of its standard error.
     input_kept
@@ -79,32 +104,92 @@ class CompletedRun:
 class ProcessRunner:
     """Runs programs, in several threads at once, and can end all that are running.
 
+    A context manager. Nothing that it has started outlives it, nor the process that it
+    is in, even if that is killed: a watchdog ends what is left and removes the files
+    (not on Windows).
+
     Parameters
     ----------
     limits
         What each run may use.
+    python
+        The interpreter for Python files; this one if not given.
     """
 
-    def __init__(self, limits: ResourceLimits) -> None:
+    def __init__(self, limits: ResourceLimits, python: str | None = None) -> None:
         self.limits = limits
+        self._python = python or sys.executable
         self._running: set[subprocess.Popen[bytes]] = set()
         self._lock = threading.Lock()
         self._closed = False
+        self._numbers = count()
+        self._root: Path | None = None
+        self._watchdog: subprocess.Popen[bytes] | None = None
 
-    def call(self, program: str, case: bytes) -> CompletedRun:
-        """Call the function of a Python file on a case, by :mod:`kvpr_opt.audit.child`."""
-        with _Folder(case) as folder:
+    def __enter__(self) -> Self:
+        self._root = Path(tempfile.mkdtemp(prefix="kvpr-opt-audit-"))
+        if sys.platform != "win32":
+            self._watchdog = subprocess.Popen(
+                [sys.executable, "-I", "-S", watchdog.__file__, str(self._root)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                cwd="/",
+                start_new_session=True,
+                bufsize=0,
+            )
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+        if self._watchdog is None:
+            watchdog.remove_tree(str(self._root))
+            return
+        assert self._watchdog.stdin is not None
+        self._watchdog.stdin.close()
+        try:
+            self._watchdog.wait(_CLEAN_UP_LIMIT)
+        except subprocess.TimeoutExpired:
+            self._watchdog.kill()
+            self._watchdog.wait()
+        if self._watchdog.returncode != 0:  # somebody has ended it
+            watchdog.remove_tree(str(self._root))
+
+    def call(self, program: str, contract: str, case: bytes) -> CompletedRun:
+        """Call the function of a Python file on a case, by :mod:`kvpr_opt.audit.child`.
+
+        Raises
+        ------
+        OSError
+            If the process cannot be started.
+        """
+        with self._folder(case) as folder:
+            output = max_output(case)
             command = [
-                *(sys.executable, "-I", child.__file__, "call", self.limits.for_child()),
-                *(program, str(folder.case), str(folder.report)),
+                *(self._python, "-I", child.__file__, "call", self.limits.for_child(output)),
+                *(program, contract, str(folder.input), str(folder.report)),
             ]
-            return self._run(command, folder, folder.report)
+            # A Python program's prints are of no use to anyone, and may be gigabytes.
+            return self._run(command, folder, silent=True, limit=output)
 
     def execute(self, program: str, fleet: bytes) -> CompletedRun:
-        """Run an executable with the path of a fleet as its only argument."""
-        with _Folder(fleet) as folder:
-            limiter = [sys.executable, "-I", "-S", child.__file__, "exec", self.limits.for_child()]
-            return self._run([*limiter, program, str(folder.case)], folder, folder.output)
+        """Run an executable with the path of a fleet as its only argument.
+
+        Raises
+        ------
+        OSError
+            If the process cannot be started.
+        """
+        with self._folder(fleet) as folder:
+            output = max_output(fleet)
+            limiter = [sys.executable, "-I", "-S", child.__file__, "exec"]
+            command = [*limiter, self.limits.for_child(output), program, str(folder.input)]
+            return self._run(command, folder, silent=False, limit=output)
 
     def close(self) -> None:
         """End all that is running; runs that come later end at once."""
@@ -113,34 +198,55 @@ class ProcessRunner:
             for process in self._running:
                 _kill(process)
 
-    def _run(self, command: list[str], folder: _Folder, answer: Path) -> CompletedRun:
-        start = time.monotonic()
-        with open(folder.output, "wb") as output, open(folder.errors, "wb") as errors:
-            # A Python program's prints are of no use to anyone, and may be gigabytes.
-            silent = answer == folder.report
-            process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL if silent else output,
-                stderr=subprocess.DEVNULL if silent else errors,
-                cwd=folder.work,
-                env=_environment(folder),
-                start_new_session=True,
-            )
+    def _folder(self, given: bytes) -> RunFolder:
+        assert self._root is not None, "a runner is a context manager"
+        with self._lock:
+            number = next(self._numbers)
+        return RunFolder(self._root / f"run-{number}", given)
+
+    def _run(
+        self, command: list[str], folder: RunFolder, *, silent: bool, limit: int
+    ) -> CompletedRun:
+        process, start = self._started(command, folder, silent)
         timed_out = self._wait(process, start)
         return CompletedRun(
             process.returncode,
             timed_out,
             time.monotonic() - start,
-            _content(answer),
-            _tail(folder.errors),
+            content(folder.report_stream if silent else folder.output, limit),
+            folder.stderr_tail(),
             folder.input_kept(),
         )
+
+    def _started(
+        self, command: list[str], folder: RunFolder, silent: bool
+    ) -> tuple[subprocess.Popen[bytes], float]:
+        """The process and when it was started; what a machine is out of may come back."""
+        for pause in (*_PAUSES, None):
+            start = time.monotonic()
+            try:
+                process = subprocess.Popen(
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL if silent else folder.output,
+                    stderr=subprocess.DEVNULL if silent else folder.errors,
+                    cwd=folder.work,
+                    env=_environment(folder.work),
+                    start_new_session=True,
+                )
+            except OSError as error:
+                if pause is None or error.errno not in _OUT_OF or self._closed:
+                    raise
+                time.sleep(pause)
+            else:
+                return process, start
+        raise AssertionError("the last attempt returns or raises")
 
     def _wait(self, process: subprocess.Popen[bytes], start: float) -> bool:
         """Wait for the process, ending it in time; whether that was necessary."""
         with self._lock:
             self._running.add(process)
+            self._tell_watchdog("+", process)
             if self._closed:
                 _kill(process)
         out_of_time = threading.Event()
@@ -156,52 +262,30 @@ class ProcessRunner:
             _await_end(process)
         finally:
             timer.cancel()
+            timer.join()
             # What it has started and left behind goes with it.
             _kill(process)
-            process.wait()
             with self._lock:
                 self._running.discard(process)
+                self._tell_watchdog("-", process)
+            process.wait()
         return out_of_time.is_set()
 
-
-class _Folder:
-    """The files of one run; removed when it is over, with what the program has put there.
-
-    The program runs in a folder of its own inside, which is empty.
-    """
-
-    def __init__(self, given: bytes) -> None:
-        self.given = given
-        root = Path(tempfile.mkdtemp(prefix="kvpr-opt-audit-"))
-        self._root = root
-        self.work = root / "work"
-        self.case, self.report = root / "fleet.json", root / "report.json"
-        self.output, self.errors = root / "output", root / "errors"
-
-    def __enter__(self) -> _Folder:
-        self.work.mkdir()
-        self.case.write_bytes(self.given)
-        return self
-
-    def input_kept(self) -> bool:
-        """Whether the file for the program still holds what was written there."""
-        try:
-            with open(self.case, "rb") as stream:
-                return stream.read(len(self.given) + 1) == self.given
-        except OSError:
-            return False
-
-    def __exit__(self, *_: object) -> None:
-        shutil.rmtree(self._root, ignore_errors=True)
+    def _tell_watchdog(self, sign: str, process: subprocess.Popen[bytes]) -> None:
+        if self._watchdog is not None and self._watchdog.stdin is not None:
+            try:
+                self._watchdog.stdin.write(f"{sign}{process.pid}\n".encode())
+            except (BrokenPipeError, ValueError):
+                return  # somebody has ended it: nothing is lost while this process lives
 
 
-def _environment(folder: _Folder) -> dict[str, str]:
+def _environment(work: Path) -> dict[str, str]:
     """What a program gets to know about the world around it."""
     kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT") if name in os.environ}
-    here = str(folder.work)
     # One thread for numerical libraries: runs share the machine, and each thread's
     # stack counts against the address space.
-    return {**kept, "HOME": here, "TMPDIR": here, "LANG": "C.UTF-8", "OMP_NUM_THREADS": "1"}
+    own = {"HOME": str(work), "TMPDIR": str(work), "LANG": "C.UTF-8", "OMP_NUM_THREADS": "1"}
+    return {**kept, **own}
 
 
 def _await_end(process: subprocess.Popen[bytes]) -> None:
@@ -217,24 +301,7 @@ def _await_end(process: subprocess.Popen[bytes]) -> None:
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
     """End a process and, where there are such groups, all that still belongs to its group."""
-    try:
-        if sys.platform == "win32":
-            process.kill()
-        else:
-            os.killpg(process.pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        return  # it has ended, with all of its group
-
-
-def _content(path: Path) -> bytes | None:
-    try:
-        with open(path, "rb") as stream:
-            data = stream.read(MAX_OUTPUT + 1)
-    except OSError:
-        return None
-    return data if len(data) <= MAX_OUTPUT else None
-
-
-def _tail(path: Path) -> str:
-    data = _content(path) or b""
-    return data[-_MAX_STDERR_TAIL:].decode("utf-8", "replace")
+    if sys.platform == "win32":
+        process.kill()
+    else:
+        watchdog.kill_group(process.pid)

@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import signal
-import warnings
-from dataclasses import dataclass
+import subprocess
+import sys
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from kvpr_opt.audit import executable, function
+from kvpr_opt.audit import benchmark, by_name, child
 from kvpr_opt.audit.process import CompletedRun, ProcessRunner
 from kvpr_opt.audit.verdict import Problem, Reading
 from kvpr_opt.errors import InputError
 from kvpr_opt.files.source import refusal
 from kvpr_opt.problem.instance import Instance
+from kvpr_opt.programs import contract
+from kvpr_opt.programs.benchmark import records
+
+#: What stands in the place of a contract for anything but a Python file.
+EXECUTABLE = "executable"
+
+# Seconds that an interpreter may take to say what a file or it itself is.
+_LOOK_LIMIT = 60
+
+_NO_LIMITS = "0,0,0"
 
 
 @dataclass(frozen=True)
@@ -27,39 +39,53 @@ class Program:
         Its absolute path.
     sha256
         The digest of its file, before it has run.
-    interface
-        ``"function"`` for a Python file, ``"executable"`` for anything else.
+    contract
+        The name of its function (see :mod:`kvpr_opt.programs.contract`) for a Python
+        file, :data:`EXECUTABLE` for anything else.
+    python
+        The interpreter that runs a Python file; empty for an executable.
     """
 
     path: str
     sha256: str
-    interface: str
+    contract: str
+    python: str = field(default="")
 
     @classmethod
-    def at(cls, path: str | os.PathLike[str]) -> Program:
+    def at(cls, path: str | os.PathLike[str], python: str | None = None) -> Program:
         """The program in a file.
+
+        Parameters
+        ----------
+        path
+            The file.
+        python
+            The interpreter for a Python file; this one if not given.
 
         Raises
         ------
         InputError
-            If it cannot be read, is Python with a syntax error, or is neither Python (by
-            its suffix ``.py``) nor executable.
+            If it cannot be read, is Python with a syntax error or without the function, is
+            neither Python (by its suffix ``.py``) nor executable, or if the interpreter
+            cannot run it.
         """
         source = os.fspath(path)
         try:
             data = Path(source).read_bytes()
         except (OSError, ValueError) as error:
             raise refusal(source, "read", error) from None
-        python = Path(source).suffix.lower() == ".py"
-        if python:
-            _check_syntax(data, source)
-        elif not os.access(source, os.X_OK):
+        absolute, sha256 = os.path.abspath(source), hashlib.sha256(data).hexdigest()
+        if Path(source).suffix.lower() == ".py":
+            interpreter = sys.executable if python is None else _interpreter(python)
+            found = _contract(absolute, interpreter, source)
+            if found == contract.PLACE and python is not None:
+                _check_package(interpreter)
+            return cls(absolute, sha256, found, interpreter)
+        if not os.access(source, os.X_OK):
             raise InputError("neither a Python file (.py) nor executable", source=source)
-        return cls(
-            os.path.abspath(source),
-            hashlib.sha256(data).hexdigest(),
-            "function" if python else "executable",
-        )
+        if python is not None:
+            raise InputError(f"{source} is no Python file (.py)", place="--python")
+        return cls(absolute, sha256, EXECUTABLE)
 
     def check(self, instance: Instance, case: str) -> None:
         """Refuse a fleet that the program cannot be told about.
@@ -67,49 +93,119 @@ class Program:
         Raises
         ------
         InputError
-            For GPUs of different memory, which the function's interface has no words for.
+            For what the benchmark's function has no words for: GPUs of different memory,
+            constraints, numbers beyond a double.
         """
-        if self.interface == "function":
+        if self.contract == contract.BENCHMARK:
             try:
-                function.benchmark_scale(instance)
+                records(instance)
             except InputError as error:
                 raise error.within(source=case) from None
 
     def run(self, runner: ProcessRunner, instance: Instance) -> Reading:
         """Run it once on a fleet, in a fresh process, and read its answer.
 
-        Raises
-        ------
-        InputError
-            If it is a Python file without the function.
+        Whatever it does is in the answer; nothing is raised on account of a program.
         """
-        if self.interface == "function":
-            run = runner.call(self.path, function.case_file(instance))
-            return _failure(run, runner) or function.read(instance, run, self.path)
-        run = runner.execute(self.path, executable.fleet_file(instance))
-        return _failure(run, runner) or executable.read(instance, run)
+        try:
+            run = self._run(runner, instance)
+        except OSError as error:
+            return Reading.failed(Problem.NOT_RUN, f"the machine refused: {error.strerror}")
+        failure = _failure(run, runner.limits.seconds)
+        if failure is not None:
+            return failure
+        if self.contract == contract.BENCHMARK:
+            return benchmark.read(instance, run)
+        if self.contract == contract.PLACE:
+            return by_name.read_report(instance, run)
+        return by_name.read_output(instance, run)
+
+    def _run(self, runner: ProcessRunner, instance: Instance) -> CompletedRun:
+        if self.contract == EXECUTABLE:
+            return runner.execute(self.path, by_name.fleet_file(instance))
+        case = benchmark.case_file if self.contract == contract.BENCHMARK else by_name.fleet_file
+        return runner.call(self.path, self.contract, case(instance))
 
 
-def _check_syntax(data: bytes, source: str) -> None:
+def _interpreter(python: str) -> str:
+    """The absolute path of an interpreter that works.
+
+    Raises
+    ------
+    InputError
+        If it does not.
+    """
+    # Not resolved: a link is how an interpreter knows its environment.
+    path = os.path.abspath(python) if os.path.dirname(python) else _found(python)
+    version = _output([path, "-I", "-S", "-c", "import sys; print(*sys.version_info[:2])"])
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what is bad style in it is not ours to say
-            compile(data, source, "exec", dont_inherit=True)
-    except SyntaxError as error:
-        place = "" if error.lineno is None else f"line {error.lineno}"
-        raise InputError(f"not Python: {error.msg}", place=place, source=source) from None
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"not Python: {error}", source=source) from None
+        major, minor = map(int, version.split())
+    except ValueError:
+        raise InputError(f"{python!r} is no Python interpreter", place="--python") from None
+    if (major, minor) < (3, 8):
+        raise InputError(
+            f"{python!r} is Python {major}.{minor}; 3.8 or newer is needed", place="--python"
+        )
+    return path
 
 
-def _failure(run: CompletedRun, runner: ProcessRunner) -> Reading | None:
+def _found(name: str) -> str:
+    for folder in os.get_exec_path():
+        path = os.path.join(folder, name)
+        if os.access(path, os.X_OK) and os.path.isfile(path):
+            return os.path.abspath(path)
+    return os.path.abspath(name)
+
+
+def _output(command: list[str]) -> str:
+    """The standard output of a command; empty if it fails."""
+    try:
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_LOOK_LIMIT, check=False
+        )
+    except (OSError, ValueError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.decode("utf-8", "replace") if done.returncode == 0 else ""
+
+
+def _contract(path: str, python: str, source: str) -> str:
+    """The contract of a Python file, as the interpreter that will run it sees the file.
+
+    Raises
+    ------
+    InputError
+        If it is not Python there, or has no function to call.
+    """
+    answer = _output([python, "-I", "-S", child.__file__, "look", _NO_LIMITS, path])
+    if not answer:
+        raise InputError("the interpreter fails to compile it", source=source)
+    look = json.loads(answer)
+    if "syntax" in look:
+        place = f"line {look['line']}" if look["line"] else ""
+        raise InputError(f"not Python: {look['syntax']}", place=place, source=source)
+    if "missing" in look:
+        raise InputError(look["missing"], source=source)
+    # Where only running it would tell, the one that programs from elsewhere have.
+    return look["contract"] or contract.BENCHMARK
+
+
+def _check_package(python: str) -> None:
+    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(child.__file__))))
+    test = f"import sys; sys.path.append({root!r}); import kvpr_opt; print(1)"
+    if not _output([python, "-I", "-c", test]):
+        raise InputError(
+            f"{python} cannot import kvpr_opt, which {contract.PLACE}(instance) needs",
+            place="--python",
+        )
+
+
+def _failure(run: CompletedRun, limit: float) -> Reading | None:
     """What there is to say of a run that did not come to its regular end."""
     if run.timed_out:
-        detail = f"not done after {runner.limits.seconds:g} s"
-        return Reading.failed(Problem.TIMEOUT, detail, run.seconds)
+        return Reading.failed(Problem.TIMEOUT, f"not done after {limit:g} s", run.seconds)
     if run.code != 0:
-        words = run.stderr_tail.strip().splitlines()
-        said = f": {words[-1]}" if words else ""
+        lines = run.stderr_tail.strip().splitlines()
+        said = f": {lines[-1]}" if lines else ""
         return Reading.failed(Problem.CRASH, f"{_ending(run.code)}{said}", run.seconds)
     return None
 

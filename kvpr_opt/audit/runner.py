@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from itertools import takewhile
 
 from kvpr_opt.audit.cases import Case
 from kvpr_opt.audit.outcome import Audit, CaseAudit
@@ -14,6 +15,10 @@ from kvpr_opt.audit.verdict import RunVerdict, judge
 #: Runs of each case, each in a fresh process: a difference is randomness without a seed.
 RUNS = 2
 
+#: Called whenever runs are done: their number, that of all runs, and a function that puts
+#: together what there is so far (``None`` before the first case has a run).
+OnProgress = Callable[[int, int, Callable[[], "Audit | None"]], object]
+
 
 def audit(
     program: Program,
@@ -22,9 +27,10 @@ def audit(
     limits: ResourceLimits,
     *,
     jobs: int,
-    on_progress: Callable[[int, int], object] | None = None,
+    runs: int = RUNS,
+    on_progress: OnProgress | None = None,
 ) -> Audit:
-    """Run a program on every case, twice, and judge what it answers.
+    """Run a program on every case and judge what it answers.
 
     Parameters
     ----------
@@ -38,43 +44,57 @@ def audit(
         What each run may use.
     jobs
         Runs at the same time.
+    runs
+        Runs of each case.
     on_progress
-        Called with the number of runs done and of all runs, whenever one is done.
+        Called whenever runs are done; see :data:`OnProgress`.
+
+    Returns
+    -------
+    Audit
+        Complete. Whatever the program does is the verdict of its case.
 
     Raises
     ------
-    InputError
-        If the program cannot be told of a case, or is a Python file without the function.
+    KeyboardInterrupt
+        After a Ctrl-C; what was started has been ended. `on_progress` had all before.
     """
-    runner = ProcessRunner(limits)
-    with ThreadPoolExecutor(jobs) as pool:
+    verdicts: list[dict[int, RunVerdict]] = [{} for _ in cases]
+
+    def so_far() -> Audit | None:
+        audits = []
+        for case, found in zip(cases, verdicts, strict=True):
+            # In order, and none without the one before it: the first run is the one scored.
+            ready = tuple(found[n] for n in takewhile(found.__contains__, range(runs)))
+            if ready:
+                audits.append(CaseAudit(case, ready))
+        return Audit(program, suite, limits, tuple(audits), runs, len(cases)) if audits else None
+
+    with ProcessRunner(limits, program.python or None) as runner, ThreadPoolExecutor(jobs) as pool:
         try:
             # All first runs, then all second ones: apart in time, too.
-            runs = [pool.submit(_run, program, runner, case) for _ in range(RUNS) for case in cases]
-            _follow(runs, on_progress)
+            places = {
+                pool.submit(_run, program, runner, case): (index, number)
+                for number in range(runs)
+                for index, case in enumerate(cases)
+            }
+            left = set(places)
+            while left:
+                done, left = wait(left, return_when=FIRST_COMPLETED)
+                for future in done:
+                    index, number = places[future]
+                    verdicts[index][number] = future.result()
+                if on_progress is not None:
+                    on_progress(len(places) - len(left), len(places), so_far)
         except BaseException:
             # An error of ours or Ctrl-C: nothing that was started goes on.
             pool.shutdown(wait=False, cancel_futures=True)
             runner.close()
             raise
-    verdicts = [run.result() for run in runs]
-    count = len(cases)
-    audits = (CaseAudit(case, tuple(verdicts[n::count])) for n, case in enumerate(cases))
-    return Audit(program, suite, limits, tuple(audits))
+    found = so_far()
+    assert found is not None, "there is at least one case"
+    return found
 
 
 def _run(program: Program, runner: ProcessRunner, case: Case) -> RunVerdict:
     return judge(case.instance, program.run(runner, case.instance))
-
-
-def _follow(
-    runs: Sequence[Future[RunVerdict]], on_progress: Callable[[int, int], object] | None
-) -> None:
-    """Until all runs are done; an error in one of them is raised at once."""
-    left = set(runs)
-    while left:
-        done, left = wait(left, return_when=FIRST_COMPLETED)
-        for run in done:
-            run.result()
-        if on_progress is not None:
-            on_progress(len(runs) - len(left), len(runs))

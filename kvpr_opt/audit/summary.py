@@ -12,10 +12,11 @@ _UNDEFINED = "not defined: no fleet has pressure"
 
 
 def headline(audit: Audit) -> str:
-    """How many cases are valid."""
-    total = len(audit.cases)
-    valid = total - audit.faulty
-    return f"{valid} of {total} cases valid, two runs each"
+    """How many cases are valid, and whether these are all."""
+    valid = len(audit.cases) - audit.faulty
+    runs = {1: "one run each", 2: "two runs each"}.get(audit.runs, f"{audit.runs} runs each")
+    said = f"{valid} of {len(audit.cases)} cases valid, {runs}"
+    return said if audit.complete else f"stopped: {said}, of {audit.total} in the suite"
 
 
 def problems(audit: Audit) -> list[tuple[str, str]]:
@@ -60,8 +61,10 @@ def _score(score: Score | None) -> str:
 
 
 def _honest(audit: Audit) -> str:
-    if not audit.valid:
+    if audit.faulty:
         return "not every case is valid"
+    if not audit.complete:
+        return "not every case has been run"
     return "exact, every case valid" if audit.honest else _UNDEFINED
 
 
@@ -96,6 +99,13 @@ def _times(audit: Audit) -> str:
     return f"median {_clock(median(seconds))}, longest {_clock(max(seconds))}"
 
 
+def outcome(audit: Audit) -> str:
+    """The verdict in a word or two."""
+    if audit.valid:
+        return "VALID"
+    return "NOT VALID" if audit.faulty else "STOPPED"
+
+
 def _clock(seconds: float) -> str:
     return f"{seconds:.2f} s" if seconds >= 1 else f"{seconds * 1000:.3g} ms"
 
@@ -105,6 +115,11 @@ def _notes(audit: Audit) -> list[str]:
     if audit.unrepeatable:
         names = listed(audit.unrepeatable)
         notes.append(f"random without a seed: the second run went another way in {names}")
+    if audit.failed_imports:
+        names = listed(audit.failed_imports)
+        notes.append(f"imports that failed, so it may have run as another program: {names}")
+    if audit.uses_package:
+        notes.append("it imports kvpr_opt, whose solver could do its work")
     if audit.patched:
         notes.append(f"it replaces built-in functions: {listed(audit.patched)}")
     return notes

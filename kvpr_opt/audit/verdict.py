@@ -12,9 +12,13 @@ from fractions import Fraction
 from kvpr_opt.problem.exact import decimal_text
 from kvpr_opt.problem.instance import Instance
 from kvpr_opt.problem.placement import Kvpr, Placement
+from kvpr_opt.text import one_line, writable
 
 # Characters of a name, or of a remark on one, that a finding repeats.
 _MAX_NAME = 200
+
+# Bytes of the detail of a finding.
+_MAX_DETAIL = 1000
 
 #: A model and a GPU, each by its index, or by the text of one that does not exist.
 Pair = tuple[int | str, int | str]
@@ -25,6 +29,7 @@ class Problem(enum.Enum):
 
     TIMEOUT = "timeout"
     CRASH = "crash"
+    NOT_RUN = "not run"
     NO_PLACEMENT = "no placement"
     DROPPED = "dropped models"
     DUPLICATED = "duplicated models"
@@ -32,15 +37,27 @@ class Problem(enum.Enum):
     FOREIGN_MODEL = "foreign models"
     MUTATED = "mutated inputs"
     OVERFULL = "overfull GPU"
+    CONSTRAINT = "broken constraint"
     INFINITE = "infinite KVPR"
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is wrong, and where it shows."""
+    """One thing that is wrong, and where it shows.
+
+    Attributes
+    ----------
+    problem
+        What it is.
+    detail
+        One line of a bounded length that any file can hold, whatever a program has said.
+    """
 
     problem: Problem
     detail: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "detail", one_line(writable(self.detail, _MAX_DETAIL)))
 
     def __str__(self) -> str:
         return f"{self.problem.value}: {self.detail}"
@@ -64,6 +81,10 @@ class Reading:
         What the program took: the call of its function, or its process.
     patched
         Names of built-in functions that it has replaced.
+    failed_imports
+        Names of modules that its own files tried to import in vain.
+    uses_package
+        Whether its own files import this package, whose solver could do its work.
     """
 
     findings: tuple[Finding, ...] = ()
@@ -71,6 +92,8 @@ class Reading:
     naive: float | None = None
     seconds: float = 0.0
     patched: tuple[str, ...] = ()
+    failed_imports: tuple[str, ...] = ()
+    uses_package: bool = False
 
     @classmethod
     def failed(cls, problem: Problem, detail: str, seconds: float = 0.0) -> Reading:
@@ -90,7 +113,8 @@ class RunVerdict:
         Name of the GPU by name of the model, where every model is placed exactly once on a
         GPU that exists.
     max_kvpr
-        Its exact maximum KVPR by the numbers of the fleet, where the memory is kept too.
+        Its exact maximum KVPR by the numbers of the fleet, where memory and constraints are
+        kept, too.
         A run that is not valid for another reason, such as mutated inputs, has one as well.
     reading
         What this rests on.
@@ -108,7 +132,7 @@ class RunVerdict:
 
 
 def judge(instance: Instance, reading: Reading) -> RunVerdict:
-    """Check an answer against the fleet: every model once, memory kept, exact KVPR.
+    """Check an answer against the fleet: each model once, memory and constraints, exact KVPR.
 
     Parameters
     ----------
@@ -128,6 +152,11 @@ def judge(instance: Instance, reading: Reading) -> RunVerdict:
     assignment = {model.name: names[gpu_of[n]] for n, model in enumerate(instance.models)}
     if any(finding.problem is Problem.OVERFULL for finding in findings):
         return RunVerdict(findings, assignment, None, reading)
+    if instance.constraints:
+        broken = instance.constraints.broken([gpu_of[n] for n in range(len(placed))])
+        if broken:
+            findings += (Finding(Problem.CONSTRAINT, broken),)
+            return RunVerdict(findings, assignment, None, reading)
     value = Placement.of(instance, assignment).max_kvpr
     if value == math.inf:
         findings += (Finding(Problem.INFINITE, "a GPU under pressure has no memory left"),)

@@ -16,20 +16,34 @@ from typing import Any, NamedTuple
 
 from kvpr_opt.certificates.canonical import canonical_fleet, digest
 from kvpr_opt.certificates.evidence import (
+    ConstrainedVector,
     Counting,
     DualVector,
+    Evidence,
     LowerBound,
+    Pinned,
     Refuted,
+    Rounded,
     SolverClaim,
     Tree,
     Volume,
 )
 from kvpr_opt.errors import InputError, SolverError
 from kvpr_opt.exit_codes import ExitCode
+from kvpr_opt.problem.constrained import ConstrainedInstance
 from kvpr_opt.problem.exact import fraction_text
 from kvpr_opt.problem.instance import Instance
 from kvpr_opt.problem.placement import Placement
-from kvpr_opt.verify import CERTIFICATE_SCHEMA, Bins, Item, check, read_certificate, refute
+from kvpr_opt.problem.scaled import ScaledInstance
+from kvpr_opt.verify import (
+    CERTIFICATE_SCHEMA,
+    CONSTRAINED_CERTIFICATE,
+    Bins,
+    Item,
+    check,
+    read_certificate,
+    refute,
+)
 
 
 @dataclass(frozen=True)
@@ -64,6 +78,8 @@ class Certificate:
         The best bound that the checker can prove and, if a solver's word goes
         further, that one too. Empty where nothing is known but that no KVPR is
         negative.
+    schema
+        The version of the format: another one for fleets with constraints.
     """
 
     instance_sha256: str
@@ -71,11 +87,12 @@ class Certificate:
     max_kvpr: Fraction | None
     placement: Mapping[str, str] | None
     bounds: tuple[BoundClaim, ...]
+    schema: str = CERTIFICATE_SCHEMA
 
     def to_json(self) -> str:
         """Write the certificate as text, in the format described in ``docs/certificate.md``."""
         data = {
-            "schema": CERTIFICATE_SCHEMA,
+            "schema": self.schema,
             "instance_sha256": self.instance_sha256,
             "status": self.status,
             "max_kvpr": None if self.max_kvpr is None else _number_text(self.max_kvpr),
@@ -105,6 +122,7 @@ class Certificate:
             status=claimed.status,
             max_kvpr=claimed.value,
             placement=claimed.placement,
+            schema=claimed.schema,
             bounds=tuple(BoundClaim(bound.value, bound.proof) for bound in claimed.bounds),
         )
 
@@ -176,6 +194,7 @@ def certify(
         max_kvpr=value,
         placement=None if incumbent is None else incumbent.assignment,
         bounds=tuple(BoundClaim(bound.value, _proof(instance, bound)) for bound in _best(bounds)),
+        schema=CONSTRAINED_CERTIFICATE if instance.constraints else CERTIFICATE_SCHEMA,
     )
 
 
@@ -231,13 +250,33 @@ def _best(bounds: Iterable[LowerBound]) -> list[LowerBound]:
 
 
 def _proof(instance: Instance, bound: LowerBound) -> dict[str, Any]:
-    evidence = bound.evidence
+    evidence, scaled = bound.evidence, instance.scaled
+    if isinstance(evidence, Rounded):
+        scaled = instance.rounded(evidence.unit)
+        evidence = evidence.proof
+    written = _written(instance, scaled, bound.value, evidence)
+    if scaled.rounding is None:
+        return written
+    return {"kind": Rounded.kind, "unit": fraction_text(scaled.rounding), "proof": written}
+
+
+def _written(
+    instance: Instance, scaled: ScaledInstance, value: Fraction | float, evidence: Evidence
+) -> dict[str, Any]:
     if isinstance(evidence, Counting):
-        evidence = _as_points(instance, bound.value, evidence)
+        evidence = (
+            as_constrained_points(scaled, value, evidence)
+            if isinstance(scaled, ConstrainedInstance)
+            else as_points(scaled, value, evidence)
+        )
     proof: dict[str, Any] = {"kind": evidence.kind}
-    if isinstance(evidence, DualVector | Tree):
+    if isinstance(evidence, DualVector | ConstrainedVector | Tree):
         proof["models"] = " ".join(map(str, evidence.models))
         proof["gpus"] = " ".join(map(str, evidence.gpus))
+        if isinstance(evidence, ConstrainedVector):
+            proof["types"] = " ".join(map(str, evidence.types))
+    elif isinstance(evidence, Pinned):
+        proof["gpu"] = instance.gpus[evidence.gpu].name
     elif isinstance(evidence, SolverClaim):
         proof["solver"] = evidence.solver
         proof["version"] = evidence.version
@@ -251,9 +290,8 @@ def _proof(instance: Instance, bound: LowerBound) -> dict[str, Any]:
     return proof
 
 
-def _as_points(instance: Instance, value: Fraction | float, counting: Counting) -> DualVector:
+def as_points(scaled: ScaledInstance, value: Fraction | float, counting: Counting) -> DualVector:
     """Counting is a dual vector: a point for each model counted, and how many a GPU can hold."""
-    scaled = instance.scaled
     problem = scaled.packing(scaled.below(value))
     points = [0] * len(problem.sizes)
     for model in counting.models:
@@ -262,6 +300,20 @@ def _as_points(instance: Instance, value: Fraction | float, counting: Counting) 
     least = list(accumulate(sorted(problem.sizes[model] for model in counting.models)))
     rooms = [problem.capacities[kind.gpus[0]] for kind in scaled.types]
     return DualVector(tuple(points), tuple(bisect_right(least, room) for room in rooms))
+
+
+def as_constrained_points(
+    scaled: ConstrainedInstance, value: Fraction | float, counting: Counting
+) -> ConstrainedVector:
+    """The same for a fleet with constraints, by GPU: what is pinned takes its room there."""
+    problem = scaled.packing(scaled.below(value))
+    counted = [model for model in counting.models if model not in scaled.pinned]
+    points = [0] * len(problem.sizes)
+    for model in counted:
+        points[model] = 1
+    least = list(accumulate(sorted(problem.sizes[model] for model in counted)))
+    limits = tuple(bisect_right(least, room) for room in problem.capacities)
+    return ConstrainedVector(tuple(points), limits, tuple(range(len(limits))))
 
 
 def _number_text(value: Fraction | float) -> str:

@@ -45,6 +45,21 @@ class Counting:
 
 
 @dataclass(frozen=True)
+class Pinned:
+    """What is pinned to one GPU is more than it can hold.
+
+    Attributes
+    ----------
+    gpu
+        Its number.
+    """
+
+    gpu: int
+    kind: ClassVar[str] = "pinned"
+    certified: ClassVar[bool] = True
+
+
+@dataclass(frozen=True)
 class DualVector:
     """Points for the models that add up to more than the GPUs can hold.
 
@@ -76,6 +91,44 @@ class DualVector:
         """
         row = (max(self.gpus) + 2) * ((2 * room).bit_length() // 8 + 1)
         work = row * len(self.models)
+        return work if row <= LIMITS.row_bytes and work <= LIMITS.row_work else None
+
+
+@dataclass(frozen=True)
+class ConstrainedVector:
+    """Points as in :class:`DualVector`, for the sets of models that constraints allow.
+
+    Pinned models are no items but take their room; of a group a GPU holds one at most.
+    Nodes are left out, and so are all groups of a model but the largest.
+
+    Attributes
+    ----------
+    models
+        Points by model, in input order; natural numbers, those of pinned models of no matter.
+    gpus
+        The most points that fit a GPU, by type.
+    types
+        The type of each GPU, in input order.
+    """
+
+    models: tuple[int, ...]
+    gpus: tuple[int, ...]
+    types: tuple[int, ...]
+    kind: ClassVar[str] = "constrained"
+    certified: ClassVar[bool] = True
+
+    def row_work(self, room: int, profiles: int) -> int | None:
+        """Bytes that the checker changes; ``None`` where that is more than it does.
+
+        Parameters
+        ----------
+        room
+            The largest capacity.
+        profiles
+            How many sets of models there are that some GPU may hold.
+        """
+        row = (max(self.gpus) + 2) * ((2 * room).bit_length() // 8 + 1)
+        work = row * len(self.models) * profiles
         return work if row <= LIMITS.row_bytes and work <= LIMITS.row_work else None
 
 
@@ -146,7 +199,26 @@ class SolverClaim:
     certified: ClassVar[bool] = False
 
 
-Evidence = Volume | Counting | DualVector | Tree | SolverClaim
+@dataclass(frozen=True)
+class Rounded:
+    """What `proof` says of the fleet whose pressures are rounded down to multiples of `unit`.
+
+    No placement is worth more there than it is, so a bound of that fleet is one of this.
+    """
+
+    unit: Fraction
+    proof: Volume | Counting | Pinned | DualVector | ConstrainedVector | Tree | SolverClaim
+    kind: ClassVar[str] = "rounded"
+
+    @property
+    def certified(self) -> bool:
+        """Whether the checker can repeat it."""
+        return self.proof.certified
+
+
+Evidence = (
+    Volume | Counting | Pinned | DualVector | ConstrainedVector | Tree | SolverClaim | Rounded
+)
 
 
 @dataclass(frozen=True)

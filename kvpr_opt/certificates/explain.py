@@ -15,13 +15,14 @@ from typing import Any
 
 from kvpr_opt.certificates.canonical import canonical_fleet
 from kvpr_opt.certificates.certificate import BoundClaim, Certificate, Check, Report, verify
-from kvpr_opt.problem.exact import decimal_text
+from kvpr_opt.problem.exact import decimal_text, read_fraction
 from kvpr_opt.problem.instance import Instance
 from kvpr_opt.verify import (
     FAILED,
     NOT_CHECKABLE,
     packing,
     read_fleet,
+    rounded_fleet,
     threshold,
     whole_fleet,
 )
@@ -61,15 +62,19 @@ class _Question:
     kinds: tuple[_Kind, ...]
 
     @classmethod
-    def of(cls, instance: Instance, value: Fraction | float) -> _Question:
-        fleet = whole_fleet(read_fleet(canonical_fleet(instance)))
+    def of(
+        cls, instance: Instance, value: Fraction | float, rounding: Fraction | None
+    ) -> _Question:
+        written = read_fleet(canonical_fleet(instance))
+        fleet = whole_fleet(written) if rounding is None else rounded_fleet(written, rounding)
         a, f = threshold(fleet, value)
         largest = Fraction(a, f) * fleet.unit if f else math.inf
         items, capacities = packing(fleet, a, f)
         # The checker counts in units of its own; this is one of them, in memory.
         everything = sum(model.footprint for model in instance.models)
         if isinstance(largest, Fraction) and largest > 0:
-            everything += sum(model.pressure for model in instance.models) / largest
+            pressure = sum(fleet.pressures.values()) * fleet.unit * written.memory_unit
+            everything += pressure / largest
         total = sum(items)
         unit = Fraction(everything) / total if total else Fraction(1)
         return cls(
@@ -121,17 +126,28 @@ def _bound(instance: Instance, bound: BoundClaim, made: Check) -> list[str]:
     )
     if made.outcome == FAILED:
         return [f"{claim}: this is claimed, but its proof fails."]
-    kind = bound.proof["kind"]
+    proof, rounding, rounded = bound.proof, None, []
+    if proof["kind"] == "rounded":
+        rounding = read_fraction(proof["unit"], "unit")
+        rounded = [
+            f"- Round every pressure down to a multiple of {_amount(rounding)}: that raises the "
+            "KVPR of no placement."
+        ]
+        proof = proof["proof"]
+    kind = proof["kind"]
     if kind == "solver":
-        return [f"{claim}, says a solver:", *_word(bound.proof)]
-    question = _Question.of(instance, bound.value)
+        return [f"{claim}, says a solver:", *rounded, *_word(proof)]
+    if instance.constraints:
+        # By type and group it would be long; the checker has repeated it.
+        return [f"{claim}. The argument, which the checker repeats:", *rounded, f"- {made.detail}."]
+    question = _Question.of(instance, bound.value, rounding)
     opening = f"{claim}. Suppose that one had:"
     if question.largest <= 0:
-        return [opening, *_nothing(question)]
-    room = _room(question, bound.value)
+        return [opening, *rounded, *_nothing(question)]
+    room = [*rounded, *_room(question, bound.value)]
     if kind == "volume":
         return [opening, *room, *_volume(question)]
-    return [opening, *room, *_points_and_limits(question, bound.proof, made)]
+    return [opening, *room, *_points_and_limits(question, proof, made)]
 
 
 def _nothing(question: _Question) -> list[str]:

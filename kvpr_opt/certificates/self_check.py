@@ -6,10 +6,20 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from kvpr_opt.certificates.certificate import Certificate, Report, verify
-from kvpr_opt.certificates.evidence import DualVector, LowerBound, Refuted, Tree
+from kvpr_opt.certificates.evidence import (
+    ConstrainedVector,
+    DualVector,
+    Evidence,
+    LowerBound,
+    Refuted,
+    Rounded,
+    Tree,
+)
 from kvpr_opt.errors import SolverError
 from kvpr_opt.limits import Limits
+from kvpr_opt.problem.constrained import ConstrainedInstance
 from kvpr_opt.problem.instance import Instance
+from kvpr_opt.problem.scaled import ScaledInstance
 from kvpr_opt.verify import LIMITS
 
 #: Seconds that a check may take when the time is up.
@@ -80,21 +90,39 @@ def too_long(instance: Instance, bounds: list[LowerBound]) -> bool:
 def seconds_to_check(instance: Instance, bounds: list[LowerBound]) -> float:
     """About how long the checker takes for the bounds of a fleet, from the work that it counts."""
     vectors = sum(
-        _seconds_for_points(instance, bound.value, bound.evidence)
+        _seconds_for_points(scaled, bound.value, evidence)
         for bound in bounds
-        if isinstance(bound.evidence, DualVector)
+        for scaled, evidence in [_counted_in(instance, bound.evidence)]
+        if isinstance(evidence, DualVector | ConstrainedVector)
     )
     return vectors + (len(instance.models) + len(instance.gpus)) / _NAMES
 
 
 def _refuted(bounds: list[LowerBound]) -> list[Refuted]:
-    trees = [bound.evidence for bound in bounds if isinstance(bound.evidence, Tree)]
+    proofs = [
+        bound.evidence.proof if isinstance(bound.evidence, Rounded) else bound.evidence
+        for bound in bounds
+    ]
+    trees = [proof for proof in proofs if isinstance(proof, Tree)]
     return [tree.refuted for tree in trees if tree.refuted is not None]
 
 
-def _seconds_for_points(instance: Instance, value: Fraction | float, vector: DualVector) -> float:
+def _counted_in(instance: Instance, evidence: Evidence) -> tuple[ScaledInstance, Evidence]:
+    """The fleet in the numbers that an argument is about, and the argument itself."""
+    if isinstance(evidence, Rounded):
+        return instance.rounded(evidence.unit), evidence.proof
+    return instance.scaled, evidence
+
+
+def _seconds_for_points(
+    scaled: ScaledInstance, value: Fraction | float, vector: DualVector | ConstrainedVector
+) -> float:
     """About how long points alone take: one row, changed by each model, or a search for sets."""
-    scaled = instance.scaled
     threshold = scaled.below(value)
-    work = vector.row_work(max(scaled.packing(threshold).capacities))
+    room = max(scaled.packing(threshold).capacities)
+    if isinstance(vector, ConstrainedVector):
+        assert isinstance(scaled, ConstrainedInstance), "a vector of a fleet with constraints"
+        work = vector.row_work(room, int(scaled.rules.profile_of.max()) + 1)
+    else:
+        work = vector.row_work(room)
     return LIMITS.table_bytes / _BYTES + _SETS_SECONDS if work is None else work / _BYTES

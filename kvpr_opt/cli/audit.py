@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import time
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -22,6 +25,7 @@ from kvpr_opt.environment import usable_cores
 from kvpr_opt.errors import InputError
 from kvpr_opt.exit_codes import ExitCode
 from kvpr_opt.files import check_writable, write_text
+from kvpr_opt.files.source import STANDARD_STREAM
 from kvpr_opt.suites import catalogue
 
 #: The most seconds that a run may be given: a day.
@@ -36,8 +40,8 @@ def command(
         str,
         typer.Argument(
             metavar="PROGRAM",
-            help="Python file with compute_model_placement(gpu_num, models), or an executable "
-            "that is given the path of a fleet and prints JSON {model: gpu}.",
+            help="Python file with compute_model_placement(gpu_num, models) or place(instance), "
+            "or an executable that is given the path of a fleet and prints JSON {model: gpu}.",
         ),
     ],
     suite: Annotated[
@@ -57,6 +61,10 @@ def command(
         int | None,
         typer.Option("--jobs", "-j", metavar="N", min=1, help="Runs at a time; all cores."),
     ] = None,
+    python: Annotated[
+        str | None,
+        typer.Option("--python", metavar="P", help="Interpreter for a Python file; this one."),
+    ] = None,
     output: Annotated[
         str | None,
         typer.Option(
@@ -72,8 +80,9 @@ def command(
 ) -> None:
     """Score a placement program honestly, against certified optima.
 
-    Every case runs twice, in a fresh process that is ended on time. Exit code: 0 every
-    case valid, 2 bad input, 3 stopped by Ctrl-C, 6 a case is not valid.
+    Every case runs twice, in a fresh process that is ended on time. Files are written as
+    results come. Exit code: 0 every case valid, 2 bad input, 3 stopped by Ctrl-C, SIGTERM
+    or SIGHUP, 6 a case is not valid.
     """
     limits = ResourceLimits(_limit(time_limit), _memory(memory_limit))
     check_apart(program, "the program", output=output, html=html)
@@ -82,18 +91,85 @@ def command(
     for path in (output, html):
         if path is not None:
             check_writable(path)
-    audited = Program.at(program)
+    audited = Program.at(program, python)
     remarks = remark_console(quiet=quiet)
+    answers = answer_console(quiet=quiet, stdout_taken="-" in (output, html))
+    record = _Record(output, html)
     cases = _cases(audited, suite, seconds(prove, "--prove"), remarks)
-    with LiveCount(remarks, "runs") as live:
-        found = audit(
-            audited, suite, cases, limits, jobs=jobs or usable_cores(), on_progress=live.update
-        )
     try:
-        show(answer_console(quiet=quiet, stdout_taken="-" in (output, html)), found)
-    finally:
-        _write(found, output, html)
+        with LiveCount(remarks, "runs") as live:
+
+            def on_progress(done: int, total: int, so_far: Callable[[], Audit | None]) -> None:
+                live.update(done, total)
+                record.update(so_far)
+
+            found = audit(
+                audited,
+                suite,
+                cases,
+                limits,
+                jobs=jobs or usable_cores(),
+                on_progress=on_progress,
+            )
+    except KeyboardInterrupt:
+        partial = record.latest()
+        if partial is not None:
+            _report(answers, partial, record)
+        raise
+    _report(answers, found, record)
     raise typer.Exit(ExitCode.DONE if found.valid else ExitCode.FAILED)
+
+
+class _Record:
+    """The files of an audit, written as results come, and the latest results.
+
+    Parameters
+    ----------
+    output, html
+        Where to write; ``None`` for nowhere.
+    """
+
+    def __init__(self, output: str | None, html: str | None) -> None:
+        self._output = output
+        self._html = html
+        self._so_far: Callable[[], Audit | None] = lambda: None
+        self._next = 0.0
+
+    def latest(self) -> Audit | None:
+        """What there is by now."""
+        return self._so_far()
+
+    def update(self, so_far: Callable[[], Audit | None]) -> None:
+        """Take note of new results; write them, unless that would take much of the time."""
+        self._so_far = so_far
+        start = time.monotonic()
+        if start < self._next:
+            return
+        found = so_far()
+        if found is not None:
+            # Of a stream nothing can be taken back: it gets the end result only.
+            self.write(found, streams=False)
+            end = time.monotonic()
+            self._next = end + max(1.0, 20 * (end - start))
+
+    def write(self, found: Audit, *, streams: bool = True) -> None:
+        """Write the files, each whole or not at all."""
+        if self._output is not None and (streams or not _is_stream(self._output)):
+            write_text(self._output, audit_text(found, self._output))
+        if self._html is not None and (streams or not _is_stream(self._html)):
+            write_text(self._html, page(found))
+
+
+def _is_stream(path: str) -> bool:
+    return path == STANDARD_STREAM or (os.path.exists(path) and not os.path.isfile(path))
+
+
+def _report(console: Console, found: Audit, record: _Record) -> None:
+    """Show and write an audit; it is written even where it cannot be shown."""
+    try:
+        show(console, found)
+    finally:
+        record.write(found)
 
 
 def _limit(text: str) -> float:
@@ -131,10 +207,3 @@ def _cases(program: Program, suite: str, limit: float | None, console: Console) 
             on_progress=live.update,
             on_note=lambda note: console.print(note, markup=False, soft_wrap=True),
         )
-
-
-def _write(found: Audit, output: str | None, html: str | None) -> None:
-    if output is not None:
-        write_text(output, audit_text(found, output))
-    if html is not None:
-        write_text(html, page(found))

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from kvpr_opt.audit.outcome import Audit, CaseAudit
-from kvpr_opt.audit.summary import facts, headline, percent, problems, scores, verdict_text
+from kvpr_opt.audit.summary import facts, headline, outcome, percent, problems, scores, verdict_text
 from kvpr_opt.cli.console import shortened
 from kvpr_opt.drawing.text import entry
 from kvpr_opt.text import printable
@@ -38,7 +38,7 @@ def show(console: Console, audit: Audit) -> None:
         note = f"The {len(chosen)} worst of {len(audit.cases)} cases."
         console.print(Text(textwrap.fill(note, width)))
     style = "bold green" if audit.valid else "bold red"
-    console.print(Text("VALID" if audit.valid else "NOT VALID", style=style))
+    console.print(Text(outcome(audit), style=style))
     program = f"{Path(audit.program.path).name} on {audit.suite}"
     lines = [
         ("program", program),

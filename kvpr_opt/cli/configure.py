@@ -14,9 +14,9 @@ from kvpr_opt.cli.console import remark_console
 from kvpr_opt.cli.options import Fleet, check_apart, read_fleet
 from kvpr_opt.errors import InputError
 from kvpr_opt.files import check_writable, read_result, write_text
+from kvpr_opt.files.checkpoints.folder import folders, name_of, read_checkpoint
 from kvpr_opt.files.source import STANDARD_STREAM
 from kvpr_opt.integrations.placed import placed
-from kvpr_opt.integrations.sources import checkpoint
 from kvpr_opt.integrations.targets.registry import TARGETS, settings_of
 
 #: The choices of ``--for``.
@@ -66,12 +66,14 @@ def command(
     check_apart(fleet, output=output)
     check_apart(result, "the result", output=output)
     instance = read_fleet(fleet, None, None)
-    folders = [
-        checkpoint.read_model(folder.resolve(), name or checkpoint.name_of(folder))
+    checkpoints = [
+        read_checkpoint(folder.resolve(), name or name_of(folder))
         for given in models or ()
-        for name, folder in checkpoint.folders(given)
+        for name, folder in folders(given)
     ]
-    plan = placed(read_result(result, instance), folders, unit=unit, version=version("kvpr-opt"))
+    plan = placed(
+        read_result(result, instance), checkpoints, unit=unit, version=version("kvpr-opt")
+    )
     _write(target.files(plan, chosen), output)
     console = remark_console()
     for remark in (f"For {target.STACK}. Nothing has been started.", *plan.remarks):

@@ -13,14 +13,15 @@ import typer
 
 from kvpr_opt.errors import InputError
 from kvpr_opt.files import check_writable, read_text, write_text
-from kvpr_opt.integrations.amounts import bytes_of
+from kvpr_opt.files.checkpoints.folder import folders, read_checkpoint
 from kvpr_opt.integrations.demand import merged
 from kvpr_opt.integrations.importing import PerModel, Settings, imported_fleet
 from kvpr_opt.integrations.records import Demand, GPURecord
-from kvpr_opt.integrations.sources import checkpoint, metrics_scrapes, nvml, request_trace
+from kvpr_opt.integrations.sources import metrics_scrapes, nvml, request_trace
 from kvpr_opt.integrations.sources.protocol import Quantity, Reading
 from kvpr_opt.integrations.sources.registry import DEMAND_SOURCES, GPU_SOURCES, recognised
 from kvpr_opt.problem.exact import to_fraction
+from kvpr_opt.problem.units import Amount, read_amount
 
 _T = TypeVar("_T")
 
@@ -40,7 +41,8 @@ def command(
         list[str] | None,
         _list(
             "FILE",
-            "GPUs: output of nvidia-smi (CSV) or kubectl get nodes -o json, or the word nvml. "
+            "GPUs: output of nvidia-smi (CSV), of kubectl get nodes or resourceslices (JSON), or "
+            "the word nvml. "
             "NODE=FILE names the machine.",
             "--gpus",
         ),
@@ -94,15 +96,15 @@ def command(
         kind=demand,
         slo=_per_model(slo, "--slo", _above_zero),
         max_tokens=_per_model(max_model_len, "--max-model-len", _tokens),
-        overhead=_per_model(overhead, "--overhead", bytes_of),
+        overhead=_per_model(overhead, "--overhead", _bytes),
     )
     window = None if peak_window is None else _above_zero(peak_window, "--peak-window")
     text = imported_fleet(
         list(_gpus(gpus or ())),
         [
-            checkpoint.read_model(folder, name)
+            read_checkpoint(folder, name)
             for given in models or ()
-            for name, folder in checkpoint.folders(given)
+            for name, folder in folders(given)
         ],
         merged([*_rates(rates or (), window), *_scraped(scrapes or ())]),
         settings,
@@ -190,3 +192,15 @@ def _tokens(text: str, option: str) -> int:
     if not text.isascii() or not text.isdigit() or not 0 < len(text) <= 9 or int(text) == 0:
         raise InputError(f"{text!r} is not a number of tokens", place=option)
     return int(text)
+
+
+def _bytes(text: str, option: str) -> int:
+    """The bytes of an amount such as ``3.5``, which is GB, or ``3.5GiB``."""
+    try:
+        number, unit = read_amount(text, "amount")
+    except InputError as error:
+        raise error.within(place=option) from None
+    size = Amount(number, unit or "GB").in_unit("bytes")
+    if size < 0:
+        raise InputError(f"{text!r} is below 0", place=option)
+    return round(size)

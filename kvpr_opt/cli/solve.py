@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -39,6 +41,9 @@ def command(
     certificate: Annotated[
         str | None,
         typer.Option("--certificate", metavar="F", help="Write the certificate; - for stdout."),
+    ] = None,
+    html: Annotated[
+        str | None, typer.Option("--html", metavar="F", help="Write a page to look at.")
     ] = None,
     gpus: Gpus = None,
     memory: Memory = None,
@@ -85,8 +90,8 @@ def command(
     2 bad input, 3 stopped before that, 4 no placement exists.
     """
     limit = seconds(time_limit)
-    check_apart(fleet, output=output, certificate=certificate)
-    for path in (output, certificate):
+    check_apart(fleet, output=output, certificate=certificate, html=html)
+    for path in (output, certificate, html):
         if path is not None:
             check_writable(path)
     instance = read_fleet(fleet, gpus, memory)
@@ -109,11 +114,11 @@ def command(
             )
         with Limits().heeding_signals():
             try:
-                taken = STANDARD_STREAM in (output, certificate)
+                taken = STANDARD_STREAM in (output, certificate, html)
                 show(answer_console(quiet=quiet, stdout_taken=taken), result, all_gpus=all_gpus)
             finally:
                 # Also where the reader of the screen has gone.
-                _write(result, output, certificate)
+                _write(result, output, certificate, html)
             ignore_stop_signals()
     raise typer.Exit(exit_code(result))
 
@@ -126,21 +131,30 @@ def show(console: Console, result: Result, *, all_gpus: bool = False) -> None:
     console.print(text, soft_wrap=True)
 
 
-def _write(result: Result, output: str | None, certificate: str | None) -> None:
-    """Write both files, even where one of them fails: the answer may have taken hours."""
-    failures: list[InputError | BrokenPipeError] = []
+def _write(result: Result, output: str | None, certificate: str | None, html: str | None) -> None:
+    """Write all files, even where one of them fails: the answer may have taken hours."""
+    writers: list[Callable[[], None]] = []
     if output is not None:
-        try:
-            write_result(result, output)
-        except (InputError, BrokenPipeError) as error:
-            failures.append(error)
+        writers.append(partial(write_result, result, output))
     if certificate is not None and result.certificate is not None:
+        writers.append(partial(write_text, certificate, result.certificate.to_json()))
+    if html is not None:
+        writers.append(partial(_write_page, result, html))
+    failures: list[InputError | BrokenPipeError] = []
+    for write in writers:
         try:
-            write_text(certificate, result.certificate.to_json())
+            write()
         except (InputError, BrokenPipeError) as error:
             failures.append(error)
     if failures:
         raise failures[0]
+
+
+def _write_page(result: Result, path: str) -> None:
+    # Few runs need it.
+    from kvpr_opt.integrations.result_page import result_page
+
+    write_text(path, result_page(result))
 
 
 def exit_code(result: Result) -> ExitCode:

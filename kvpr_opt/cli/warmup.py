@@ -14,6 +14,8 @@ def command() -> None:
     from kvpr_opt import kernels
     from kvpr_opt.warm_up import warm_up
 
+    if kernels.DISABLED:
+        raise InputError("there is nothing to compile: NUMBA_DISABLE_JIT is set")
     if kernels.folder_kept_in() is None:
         raise InputError(f"there is nothing to do ahead: kernels are compiled {kernels.NOT_KEPT}")
     start = time.monotonic()

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 from kvpr_opt.errors import InputError
 from kvpr_opt.files.csv_table import Table, csv_table, header_of
 from kvpr_opt.files.fleet_unit import fleet_unit
+from kvpr_opt.files.model_folders import with_folders
 from kvpr_opt.files.records import MODEL_LISTS, MODEL_NUMBERS, check_model_keys, models
 from kvpr_opt.files.tree import Tree, shown
 from kvpr_opt.problem.instance import GPU, Instance
@@ -25,8 +27,8 @@ def looks_like_csv(text: str) -> bool:
     return len(columns) > 1 and any(column in columns for column in _TELLTALE)
 
 
-def csv_fleet(text: str, gpus: list[GPU]) -> Instance:
-    """The fleet of these GPUs and the models of a CSV file.
+def csv_fleet(text: str, gpus: list[GPU], base: Path) -> Instance:
+    """The fleet of these GPUs and the models of a CSV file; folders are relative to `base`.
 
     Raises
     ------
@@ -36,10 +38,11 @@ def csv_fleet(text: str, gpus: list[GPU]) -> Instance:
     table = csv_table(text)
     check_model_keys(table.columns, "header")
     decimal_commas = _decimal_commas(table)
-    rows = [
+    records = [
         (f"row {number}", _record(values, decimal_commas=decimal_commas))
         for number, values in table.rows
     ]
+    rows = with_folders(records, base)
     unit = fleet_unit(None, [], rows, plain_gpus=True)
     made = models(rows, unit)
     try:

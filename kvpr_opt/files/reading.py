@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from kvpr_opt.errors import InputError
 from kvpr_opt.files.csv_fleet import csv_fleet, looks_like_csv
@@ -45,12 +46,14 @@ def read_instance(
     if file_format == "csv" and given is None:
         raise InputError(_NO_GPUS, source=source)
     text = read_text(path)
+    # Of standard input, "-", it is the current folder.
+    base = Path(path).parent
     try:
         if file_format == "csv" or (file_format == "stream" and looks_like_csv(text)):
             if given is None:
                 raise InputError(_NO_GPUS)
-            return csv_fleet(text, given)
-        return fleet(_tree(text, file_format), given)
+            return csv_fleet(text, given, base)
+        return fleet(_tree(text, file_format), given, base)
     except InputError as error:
         raise error.within(source=source) from None
 

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from kvpr_opt.errors import InputError
-from kvpr_opt.files import values
+from kvpr_opt.files import model_folders, values
 from kvpr_opt.files.tree import Tree, shown
 from kvpr_opt.problem.exact import to_fraction, whole_number
 from kvpr_opt.problem.instance import GPU, LLM, Number
@@ -31,7 +31,7 @@ _MODEL_TEXTS = ("spread",)
 
 #: Keys of models with a name or a list of names.
 MODEL_LISTS = ("pin", "only", "never", "apart", "current")
-MODEL_KEYS = ("name", *MODEL_NUMBERS, *_MODEL_TEXTS, *MODEL_LISTS)
+MODEL_KEYS = ("name", *MODEL_NUMBERS, *_MODEL_TEXTS, *MODEL_LISTS, model_folders.KEY)
 
 #: The records of the public benchmark, and what we call their keys.
 _BENCHMARK_KEYS = {
@@ -41,7 +41,6 @@ _BENCHMARK_KEYS = {
     "slo": "slo",
     "cur_gpu_id": "",  # read, not used
 }
-_LATER_MODEL_KEYS = ("hf",)
 
 
 def models(records: Iterable[tuple[str, Tree]], unit: str | None = None) -> list[LLM]:
@@ -60,7 +59,7 @@ def check_model_keys(keys: Collection[str], place: str) -> None:
     """Refuse keys that a model does not have, and the two ways of writing one mixed."""
     own_to_benchmark = [key for key in keys if key in _BENCHMARK_KEYS and key not in MODEL_KEYS]
     if not own_to_benchmark:
-        values.check_keys(keys, MODEL_KEYS, _LATER_MODEL_KEYS, place)
+        values.check_keys(keys, MODEL_KEYS, place)
         return
     native = [key for key in keys if key in MODEL_KEYS and key not in _BENCHMARK_KEYS]
     if native:
@@ -69,7 +68,7 @@ def check_model_keys(keys: Collection[str], place: str) -> None:
             f"either {', '.join(MODEL_KEYS)} or {', '.join(_BENCHMARK_KEYS)}",
             place=f"{place}.{native[0]}",
         )
-    values.check_keys(keys, tuple(_BENCHMARK_KEYS), (), place)
+    values.check_keys(keys, tuple(_BENCHMARK_KEYS), place)
 
 
 def gpus(tree: Tree, unit: str | None = None) -> list[GPU]:
@@ -81,7 +80,7 @@ def gpus(tree: Tree, unit: str | None = None) -> list[GPU]:
     made: list[tuple[str, GPU]] = []
     expanded = 0
     for place, entry in entries:
-        values.check_keys(entry, GPU_KEYS, (), place)
+        values.check_keys(entry, GPU_KEYS, place)
         try:
             count = _gpu_count(entry, MAX_GPUS - len(made))
             name = values.text(entry["name"], "name") if count is None else f"gpu{expanded}"

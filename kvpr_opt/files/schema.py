@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from kvpr_opt.certificates.canonical import CONSTRAINED_SCHEMA
 from kvpr_opt.certificates.canonical import SCHEMA as CANONICAL
 from kvpr_opt.errors import InputError
 from kvpr_opt.files import records, values
 from kvpr_opt.files.fleet_unit import fleet_unit
+from kvpr_opt.files.model_folders import with_folders
 from kvpr_opt.files.tree import Tree, shown
 from kvpr_opt.problem.instance import GPU, Instance
 from kvpr_opt.problem.units import check_unit
@@ -16,8 +18,10 @@ from kvpr_opt.problem.units import check_unit
 # A canonical fleet is a fleet file too, hence the last two.
 _FLEET_KEYS = ("gpus", "models", "unit", "schema", "constraints")
 
+_HERE = Path()
 
-def fleet(tree: Tree, given_gpus: list[GPU] | None = None) -> Instance:
+
+def fleet(tree: Tree, given_gpus: list[GPU] | None = None, base: Path = _HERE) -> Instance:
     """The fleet that a JSON or YAML file describes.
 
     Parameters
@@ -26,6 +30,8 @@ def fleet(tree: Tree, given_gpus: list[GPU] | None = None) -> Instance:
         The file: a mapping with ``gpus`` and ``models``, or a list of models.
     given_gpus
         The GPUs, where they are given beside the file.
+    base
+        The folder that paths in the file start from.
 
     Raises
     ------
@@ -48,7 +54,7 @@ def fleet(tree: Tree, given_gpus: list[GPU] | None = None) -> Instance:
         raise InputError("no key 'gpus'; put it in the file, or give number and memory of the GPUs")
     said = check_unit(values.text(tree["unit"], "unit")) if "unit" in tree else None
     gpus = [] if given_gpus is not None else _placed(tree["gpus"], "gpus")
-    models = _placed(tree["models"], "models")
+    models = with_folders(_placed(tree["models"], "models"), base)
     unit = fleet_unit(said, gpus, models, plain_gpus=given_gpus is not None)
     return Instance(
         records.gpus(tree["gpus"], unit) if given_gpus is None else given_gpus,

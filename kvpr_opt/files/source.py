@@ -60,13 +60,15 @@ def _is_special(name: str) -> bool:
         return False
 
 
-def read_text(path: str | os.PathLike[str]) -> str:
+def read_text(path: str | os.PathLike[str], encoding: str = "utf-8-sig") -> str:
     """All text of a file in UTF-8, a byte-order mark at its start left out.
 
     Parameters
     ----------
     path
         The file; ``-`` for standard input.
+    encoding
+        ``"utf-8"`` to keep a byte-order mark, for a format that does not allow any.
 
     Raises
     ------
@@ -89,7 +91,7 @@ def read_text(path: str | os.PathLike[str]) -> str:
             f"larger than {MAX_BYTES >> 20} MB, the most that is read", source=label(path)
         )
     try:
-        return data.decode("utf-8-sig")
+        return data.decode(encoding)
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise InputError(

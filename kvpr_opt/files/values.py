@@ -26,19 +26,14 @@ _DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d+")
 _Named = TypeVar("_Named", GPU, LLM)
 
 
-def check_keys(
-    keys: Iterable[str], known: tuple[str, ...], later: tuple[str, ...] = (), place: str = ""
-) -> None:
+def check_keys(keys: Iterable[str], known: tuple[str, ...], place: str = "") -> None:
     """Refuse keys that are not known, with the nearest one that is."""
     for key in keys:
         if key in known:
             continue
         short = len(key) <= _LONGEST_KEY
-        if key in later:
-            reason = "this version does not read that key yet"
-        else:
-            hint = nearest(key, known) if short else ""
-            reason = f"unknown key{hint}; known: {', '.join(known)}"
+        hint = nearest(key, known) if short else ""
+        reason = f"unknown key{hint}; known: {', '.join(known)}"
         named = key if short and key.isidentifier() else shown(key)
         raise InputError(reason, place=f"{place}.{named}" if place else named)
 

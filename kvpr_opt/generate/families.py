@@ -8,7 +8,9 @@ from fractions import Fraction
 from numpy.random import RandomState
 
 from kvpr_opt.errors import InputError, nearest
+from kvpr_opt.generate.constrained import constrained, paper_sharded, pinned, sharded
 from kvpr_opt.generate.long_tail import fine, long_tail, paper
+from kvpr_opt.generate.real import real
 from kvpr_opt.generate.uniform import mixed, precise, tight, uniform, zero_heavy
 from kvpr_opt.problem.exact import to_fraction, whole_number
 from kvpr_opt.problem.instance import Instance, Number
@@ -19,11 +21,16 @@ _EVEN: dict[str, Callable[[RandomState, int, int], Instance]] = {
     "precise": precise,
     "mixed": mixed,
     "tight": tight,
+    "real": real,
+    "constrained": constrained,
+    "pinned": pinned,
+    "sharded": sharded,
 }
 _SKEWED: dict[str, Callable[[RandomState, int, int, Fraction], Instance]] = {
     "long-tail": long_tail,
     "fine": fine,
     "paper": paper,
+    "paper-sharded": paper_sharded,
 }
 
 #: Every family that :func:`random_instance` draws from, and the function that
@@ -51,7 +58,7 @@ def random_instance(
         0 to 2**32 - 1.
     skew
         How fast request rates fall with the rank of the model, for `long-tail`,
-        `fine` and `paper` only: from 0 to 2 with at most two decimals, 0.9 if
+        `fine`, `paper` and `paper-sharded` only: from 0 to 2 with at most two decimals, 0.9 if
         not given.
 
     Raises

@@ -5,7 +5,7 @@ that came from elsewhere. :data:`STAGES` are the names that `skip` accepts.
 """
 
 from kvpr_opt.heuristics.pipeline import HeuristicOutcome, run
-from kvpr_opt.heuristics.plan import STAGES
+from kvpr_opt.heuristics.plan import FIRST_STAGES, STAGES
 from kvpr_opt.heuristics.polish import level, polish
 
-__all__ = ["STAGES", "HeuristicOutcome", "level", "polish", "run"]
+__all__ = ["FIRST_STAGES", "STAGES", "HeuristicOutcome", "level", "polish", "run"]

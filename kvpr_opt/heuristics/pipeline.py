@@ -2,7 +2,8 @@
 
 The stages, in order (names as in :data:`~kvpr_opt.heuristics.plan.STAGES`):
 
-1. ``greedy``: one placement within milliseconds, so that there is an answer.
+1. ``greedy``: one placement within milliseconds, so that there is an answer; where memory is
+   too tight for it, ``best_fit``: best fit decreasing.
 2. ``parametric``: bin packing at a threshold T in nine recipes (three orders,
    three policies), T searched for each; ``rebuild``: the nine recipes again at
    T times 0.99, 0.995, 1, 1.005 and 1.01, T the smallest that packed;
@@ -32,12 +33,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from kvpr_opt._types import BoolArray, FloatArray, IntArray
+from kvpr_opt.heuristics import constrained
 from kvpr_opt.heuristics.arrays import ZERO_EPS, FleetArrays
+from kvpr_opt.heuristics.best_fit import best_fit
 from kvpr_opt.heuristics.candidates import Candidates
 from kvpr_opt.heuristics.construction import Rows, greedy, pack
 from kvpr_opt.heuristics.insertion import memory_packing, regret_insertion
 from kvpr_opt.heuristics.local_search import descend, level_off, swap_worst_pair
-from kvpr_opt.heuristics.plan import STAGES, Plan
+from kvpr_opt.heuristics.plan import FIRST_STAGES, STAGES, Plan
 from kvpr_opt.heuristics.repartition import repartition
 from kvpr_opt.heuristics.thresholds import lower_bound, search
 from kvpr_opt.heuristics.zero_pressure import move_zeros, refill
@@ -102,10 +105,17 @@ def run(
 
     Notes
     -----
+    A fleet with constraints is placed by :mod:`kvpr_opt.heuristics.constrained` alone,
+    whatever the stages.
     Deterministic; ties are broken by input order. That no placement was found
     proves nothing.
     """
     fleet = FleetArrays.of(instance, zero_eps)
+    if instance.constraints:
+        plan = Plan.of(fleet, skip)
+        placed = constrained.construct(instance, limits=limits, on_candidate=on_candidate)
+        left_out = dict.fromkeys(STAGES, "the fleet has constraints") | dict(plan.left_out)
+        return HeuristicOutcome(placed, ("constrained",), left_out)
     heuristic = _Pipeline(fleet, Plan.of(fleet, skip), limits or Limits(), on_candidate)
     if fleet.may_fit:
         heuristic.improve(heuristic.construct())
@@ -138,13 +148,15 @@ class _Pipeline:
         left_out = dict(self.plan.left_out)
         for stage in STAGES:
             if stage not in self.stages_run and stage not in left_out:
-                left_out[stage] = self._why_not()
+                left_out[stage] = self._why_not(stage)
         for stage in ("zero_moves", "refill"):
             if any(name.startswith(f"{stage}:") for name in self.stages_run):
                 left_out.pop(stage, None)
         return HeuristicOutcome(self.best, tuple(self.stages_run), left_out)
 
-    def _why_not(self) -> str:
+    def _why_not(self, stage: str) -> str:
+        if stage == "best_fit" and self.best is not None:
+            return "there was a placement already"
         if self.settled:
             return "the lower bound was reached"
         return "stopped by a limit" if self.limits.stopped else "no candidate to work on"
@@ -154,7 +166,7 @@ class _Pipeline:
         if not self.plan.runs(stage) or self.settled:
             return False
         # The first answer takes milliseconds and is given even when stopped at once.
-        if self.limits.stopped and stage != "greedy":
+        if self.limits.stopped and stage not in FIRST_STAGES:
             return False
         if stage not in self.stages_run:
             self.stages_run.append(stage)
@@ -188,6 +200,8 @@ class _Pipeline:
 
         if self.starts("greedy"):
             collect(greedy(fleet, low), "greedy")
+        if not np.isfinite(self.value) and self.starts("best_fit"):
+            collect(best_fit(fleet, low, limits=self.limits), "best_fit")
         if self.starts("memory_packing"):
             collect(memory_packing(fleet, limits=limits)[0], "memory_packing")
         threshold = self.value if np.isfinite(self.value) else 2 * low

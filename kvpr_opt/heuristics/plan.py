@@ -20,6 +20,7 @@ POSITIONS = ("construction", "between", "end")
 #: stand for all three of their positions.
 STAGES: tuple[str, ...] = (
     "greedy",
+    "best_fit",
     "parametric",
     "rebuild",
     "retune",
@@ -35,6 +36,10 @@ STAGES: tuple[str, ...] = (
     "repartition",
     "relief",
 )
+
+#: What gives a first answer, in less time than it takes to read the fleet. The second is run
+#: where the first finds none.
+FIRST_STAGES = frozenset({"greedy", "best_fit"})
 
 #: Table entries (row, model, GPU) that one batch of constructions may touch.
 _CONSTRUCTION_WORK = 100_000_000

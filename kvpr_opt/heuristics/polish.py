@@ -6,6 +6,7 @@ from collections.abc import Collection
 
 import numpy as np
 
+from kvpr_opt.heuristics import constrained
 from kvpr_opt.heuristics.arrays import ZERO_EPS, FleetArrays
 from kvpr_opt.heuristics.candidates import Candidates
 from kvpr_opt.heuristics.local_search import descend, level_off, swap_worst_pair
@@ -54,6 +55,8 @@ def polish(
     """
     fleet = FleetArrays.of(placement.instance, zero_eps)
     plan, limits = Plan.of(fleet, skip), limits or Limits()
+    if placement.instance.constraints:
+        return constrained.improve(placement, limits)
     candidate = _batch(fleet, placement)
     moves, swaps = plan.runs("moves"), plan.runs("swaps")
     before = None
@@ -85,10 +88,12 @@ def level(placement: Placement, *, limits: Limits | None = None) -> Placement:
     Parameters
     ----------
     placement
-        Any placement.
+        Any placement; that of a fleet with constraints stays as it is.
     limits
         When to stop with what there is.
     """
+    if placement.instance.constraints:
+        return placement
     fleet = FleetArrays.of(placement.instance)
     candidate = _batch(fleet, placement)
     if len(placement.gpu_of):

@@ -8,8 +8,8 @@ from dataclasses import fields, replace
 from fractions import Fraction
 
 from kvpr_opt.errors import InputError
+from kvpr_opt.files.checkpoints.kv_cache import KVCache
 from kvpr_opt.files.tree import shown
-from kvpr_opt.integrations.kv_cache import KVCache
 from kvpr_opt.integrations.records import Demand
 
 _QUANTITIES = tuple(field.name for field in fields(Demand) if field.default is None)

@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import Generic, Literal, TypeVar
 
 from kvpr_opt.errors import InputError, nearest
+from kvpr_opt.files.checkpoints.folder import Checkpoint
 from kvpr_opt.files.tree import shown
 from kvpr_opt.integrations.demand import resident_kv
 from kvpr_opt.integrations.fleet_file import (
@@ -17,13 +18,13 @@ from kvpr_opt.integrations.fleet_file import (
     number_value,
     text_value,
 )
-from kvpr_opt.integrations.records import Demand, GPURecord, ModelRecord
+from kvpr_opt.integrations.records import Demand, GPURecord
 
 #: What each server takes beside weights and cache, where nobody says: in bytes, and why.
 DEFAULT_OVERHEAD = 292 * (1 << 30) // 100 + 500_000_000
 OVERHEAD_ORIGIN = (
-    "default: 0.39 + 2.53 GiB for context and activations, as one server of vLLM logged "
-    "(vLLM issue 11251), and 0.5 GB for CUDA; measure your own"
+    "The default overhead is 0.39 + 2.53 GiB for activations and more, as a server of vLLM logged "
+    "(vLLM issue 11251), and 0.5 GB for CUDA; --overhead takes what yours log."
 )
 
 #: Models that are asked for pressure as rate over objective, or as resident KV memory.
@@ -68,7 +69,7 @@ class Settings:
 
 def imported_fleet(
     gpus: Sequence[GPURecord],
-    models: Sequence[ModelRecord],
+    models: Sequence[Checkpoint],
     demands: Mapping[str, Demand],
     settings: Settings,
     version: str,
@@ -96,6 +97,8 @@ def imported_fleet(
         f"Written by kvpr-opt import {version}. Amounts are in GB (1e9 bytes) unless they say MiB.",
         f"Measured numbers have six digits. Pressure is {_PRESSURE[settings.kind]}.",
     ]
+    if any(settings.overhead.of(name) is None for name in names):
+        header.append(OVERHEAD_ORIGIN)
     entries = [_entries(model, demands.get(model.name), settings) for model in models]
     return fleet_text(header, gpus, entries)
 
@@ -114,7 +117,7 @@ def _check_names(names: Sequence[str], what: str) -> None:
             )
 
 
-def _entries(model: ModelRecord, demand: Demand | None, settings: Settings) -> list[Entry]:
+def _entries(model: Checkpoint, demand: Demand | None, settings: Settings) -> list[Entry]:
     if demand is None or demand.req_rate is None:
         raise InputError(
             f"no rate for model {shown(model.name)}; --rates takes a CSV file with the header "
@@ -147,14 +150,14 @@ def _entries(model: ModelRecord, demand: Demand | None, settings: Settings) -> l
     ]
 
 
-def _overhead(model: ModelRecord, settings: Settings) -> Entry:
+def _overhead(model: Checkpoint, settings: Settings) -> Entry:
     given = settings.overhead.of(model.name)
     if given is None:
-        return Entry("overhead", gigabytes(DEFAULT_OVERHEAD), OVERHEAD_ORIGIN)
+        return Entry("overhead", gigabytes(DEFAULT_OVERHEAD), "default, see above")
     return Entry("overhead", gigabytes(given), "--overhead")
 
 
-def _floor(model: ModelRecord, settings: Settings) -> Entry:
+def _floor(model: Checkpoint, settings: Settings) -> Entry:
     given = settings.max_tokens.of(model.name)
     tokens = model.max_tokens if given is None else given
     if tokens is None:
@@ -176,7 +179,7 @@ def _floor(model: ModelRecord, settings: Settings) -> Entry:
     )
 
 
-def _per_token(model: ModelRecord) -> str:
+def _per_token(model: Checkpoint) -> str:
     cache = model.kv_cache
     sliding = f" + {cache.sliding} up to token {cache.window}" if cache.sliding else ""
     return f"{cache.full}{sliding} bytes a token"

@@ -7,9 +7,9 @@ from fractions import Fraction
 
 from kvpr_opt.certificates.canonical import digest
 from kvpr_opt.errors import InputError, nearest
+from kvpr_opt.files.checkpoints.folder import Checkpoint
 from kvpr_opt.files.tree import shown
 from kvpr_opt.integrations.launch import Device, Launch, ServerNeeds, launch
-from kvpr_opt.integrations.records import ModelRecord
 from kvpr_opt.problem.instance import GPU, LLM
 from kvpr_opt.problem.placement import Placement
 from kvpr_opt.problem.units import UNITS
@@ -17,7 +17,7 @@ from kvpr_opt.result import Result
 
 
 def placed(
-    result: Result, models: Sequence[ModelRecord] = (), *, unit: str | None = None, version: str
+    result: Result, models: Sequence[Checkpoint] = (), *, unit: str | None = None, version: str
 ) -> Launch:
     """The servers of a result.
 
@@ -97,7 +97,7 @@ def _on_its_own_machine(device: Device, gpu: GPU) -> Device:
 
 
 def _servers(
-    placement: Placement, unit: int, folders: Mapping[str, ModelRecord]
+    placement: Placement, unit: int, folders: Mapping[str, Checkpoint]
 ) -> list[ServerNeeds]:
     parts: dict[tuple[str, int], list[tuple[LLM, int]]] = {}
     for model, gpu in zip(placement.instance.models, placement.gpu_of, strict=True):

@@ -1,4 +1,4 @@
-"""What the sources hand over: GPUs, models and their demand, each with its origin.
+"""What the sources hand over: GPUs and the demand of models, each with its origin.
 
 Memory is in bytes, time in seconds, and all numbers are exact. ``origin`` says in a few
 words where the numbers came from; it ends up as a comment in the fleet file.
@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-
-from kvpr_opt.integrations.kv_cache import KVCache
 
 
 @dataclass(frozen=True)
@@ -38,32 +36,6 @@ class GPURecord:
     index: int | None = None
     uuid: str | None = None
     labels: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class ModelRecord:
-    """One model on disk.
-
-    Attributes
-    ----------
-    name
-        Of its folder, or as given.
-    folder
-        Where it is.
-    weights
-        Bytes that its weights take once they are loaded.
-    kv_cache
-        What its KV cache takes.
-    max_tokens
-        The longest sequence that its configuration allows, where it says so.
-    """
-
-    name: str
-    folder: str
-    weights: int
-    origin: str
-    kv_cache: KVCache
-    max_tokens: int | None = None
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,7 @@ from contextlib import nullcontext
 from fractions import Fraction
 from itertools import count
 
+from kvpr_opt.patterns.bracket import Bracket
 from kvpr_opt.patterns.lp.column_generation import PatternLP
 from kvpr_opt.patterns.lp.pricing import Precision
 from kvpr_opt.patterns.primal import assisted, dive_low, lower
@@ -129,13 +130,31 @@ class PatternEngine:
         self._find_first()
         if self._tracker.done or self._tracker.incumbent is None:
             return
-        if "lp_bound" not in self._skip:
+        if self._units > _SEARCHABLE and "lp_bound" not in self._skip:
+            Bracket(attempts).close()
+        elif "lp_bound" not in self._skip:
             attempts.relax(self._scaled.below(attempts.high), Precision.FINE)
         if self._local_search is not None and not self._tracker.done:
             self._local_search()
         self._settle_tiny()
         if not self._tracker.done:
             self._rounds()
+
+    def ask_first(self) -> None:
+        """Ask only the first question: whether the LP refutes all that is below the incumbent."""
+        known = self._tracker.incumbent is not None and self._scaled.total_pressure > 0
+        if known and "lp_bound" not in self._skip and not self._tracker.done:
+            self._attempts.relax(self._scaled.below(self._attempts.high), Precision.FINE)
+
+    def raise_bound(self) -> None:
+        """Only raise the bound by the LP, once: for a fleet of which patterns know a part."""
+        if self._scaled.total_pressure == 0 or self._tracker.done:
+            return
+        if self._tracker.incumbent is None:
+            self._attempts.relax(self._scaled.finite(), Precision.FINE)
+            return
+        self._attempts.relax(self._scaled.below(self._attempts.high), Precision.FINE)
+        self._narrow(False, Precision.FULL)
 
     def _rounds(self) -> None:
         """Rounds of growing budgets, until L = U or nothing is left that raises L."""
@@ -180,6 +199,8 @@ class PatternEngine:
         attempts = self._attempts
         number = 0
         threshold = self._scaled.finite()
+        if "lp_bound" not in self._skip:
+            attempts.relax(threshold, Precision.FULL)
         while not self._tracker.done and number < self._patience:
             effort = Effort.of_round(number)
             if not attempts.dive(threshold, effort):

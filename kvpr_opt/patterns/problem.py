@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kvpr_opt._types import Counts, Floats, Ints
+from kvpr_opt.problem.constrained import ConstrainedInstance
+from kvpr_opt.problem.rules import Rules
 from kvpr_opt.problem.scaled import ScaledInstance, Threshold, fit_range
 
 #: Copies of one model, which are counted in 16 bits, and entries (models, GPU types, classes)
@@ -44,6 +46,8 @@ class PackingQuestion:
         Sizes by class and capacities by type of any length, where the above were
         rounded down to fit 64 bits: an answer "no" still holds then, a packing
         need not be a placement.
+    rules
+        Which patterns there are, where not every set that fits is one.
     """
 
     sizes: Ints
@@ -52,6 +56,7 @@ class PackingQuestion:
     multiplicities: Ints
     threshold: Threshold
     exact: tuple[tuple[int, ...], tuple[int, ...]] | None = None
+    rules: Rules | None = None
 
     @classmethod
     def of(cls, scaled: ScaledInstance, threshold: Threshold) -> PackingQuestion:
@@ -66,10 +71,12 @@ class PackingQuestion:
         return cls(
             sizes=sizes,
             counts=np.where(sizes > 0, counts, 0),
-            capacities=_ints([packing.capacities[gpu] for gpu in gpus]),
+            # Below 0 where too much is pinned, which a bound of its own says.
+            capacities=_ints([max(0, packing.capacities[gpu]) for gpu in gpus]),
             multiplicities=_ints([len(kind.gpus) for kind in scaled.types]),
             threshold=threshold,
             exact=None if packing.exact else long,
+            rules=scaled.rules if isinstance(scaled, ConstrainedInstance) else None,
         )
 
     @property
@@ -96,6 +103,31 @@ class PackingQuestion:
             load = sum(int(counts[row, c]) * sizes[c] for c in np.flatnonzero(counts[row]))
             fits[row] = load <= capacities[types[row]]
         return fits
+
+    def rounded_up(self, loads: int) -> PackingQuestion:
+        """The same in so many loads at most: a packing of it is one of this question.
+
+        Sizes are rounded up and capacities down, so that "no" says nothing of this one.
+        """
+        unit = self._unit(loads)
+        sizes, capacities = -(-self.sizes // unit), self.capacities // unit
+        return self if unit == 1 else replace(self, sizes=sizes, capacities=capacities, exact=None)
+
+    def rounded_down(self, loads: int) -> PackingQuestion:
+        """The same in so many loads at most, where "no" is the answer to this question, too.
+
+        Sizes and capacities are rounded down: what fits still fits, since the rounded
+        sizes add up to no more than their rounded sum.
+        """
+        unit = self._unit(loads)
+        sizes, capacities = self.sizes // unit, self.capacities // unit
+        counts = np.where(sizes > 0, self.counts, 0)
+        rounded = replace(self, sizes=sizes, counts=counts, capacities=capacities, exact=None)
+        return self if unit == 1 else rounded
+
+    def _unit(self, loads: int) -> int:
+        """What one load is, so that the largest bin has no more than `loads` of them."""
+        return max(1, -(-int(self.capacities.max()) // loads))
 
     def left(self, counts: Ints, numbers: Ints) -> PackingQuestion:
         """The same question for a part of the items and bins."""

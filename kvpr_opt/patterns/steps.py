@@ -12,6 +12,8 @@ from kvpr_opt.certificates.evidence import Evidence, LowerBound
 from kvpr_opt.errors import InvalidPlacementError
 from kvpr_opt.patterns.cover.exact_cover import cover
 from kvpr_opt.patterns.dive import Dive, DivePlan
+from kvpr_opt.patterns.fill_and_dive import fill_and_dive
+from kvpr_opt.patterns.guided_rounding import round_by_vertices
 from kvpr_opt.patterns.lns import repack
 from kvpr_opt.patterns.lp.column_generation import PatternLP
 from kvpr_opt.patterns.lp.pricing import Precision
@@ -23,6 +25,7 @@ from kvpr_opt.patterns.problem import (
     Packing,
     PackingQuestion,
     Relaxed,
+    Undecided,
 )
 from kvpr_opt.patterns.proofs.case_proof import PROVING, proving_seconds, tree_proof
 from kvpr_opt.patterns.proofs.evidence import dual_proof, exhaustion, packing_of, placement_of
@@ -66,6 +69,17 @@ class Effort:
     def reduced(self) -> Effort:
         """A smaller budget, for searches that succeed quickly or never."""
         return replace(self, patterns=self.patterns // 6, work=self.work // 5)
+
+
+#: Loads up to which large fleets are asked about in the exact numbers, and to which they are
+#: rounded otherwise: a table by load of some hundred classes takes a second.
+LOADS = 2**22
+
+#: GPUs that a construction leaves to a dive.
+_FILL_ALL_BUT = 24
+
+#: Bins that rounding leaves to a dive, and how many fewer after each failure.
+_LAST_BINS, _FEWER_BINS = 48, 10
 
 
 @dataclass
@@ -150,6 +164,49 @@ class Attempts:
         packing = Dive(self.lp, self._limits, effort.dive, seed=self._dives).run(question)
         return packing is not None and self._packed(packing, "dive")
 
+    def relax_in_loads(self, threshold: Threshold) -> Relaxed:
+        """Ask the LP in numbers of a few digits; a refutation raises the bound.
+
+        Rounded up, so that what passes can be packed; what is refuted so is asked again
+        rounded down, and undecided where only the rounding was to blame.
+        """
+        self.tracker.enter("pattern LP")
+        question = PackingQuestion.of(self.scaled, threshold)
+        answer = self.lp.decide(question.rounded_up(LOADS), self._limits)
+        if isinstance(answer, DualValues):
+            down = question.rounded_down(LOADS)
+            refuted = answer if down is question else self.lp.decide(down, self._limits)
+            if not isinstance(refuted, DualValues):
+                return Undecided(refuted.weights)
+            self._refuted_by(question, refuted)
+        return answer
+
+    def fill_and_dive(self, threshold: Threshold, effort: Effort) -> bool:
+        """Whether filling most GPUs, and a dive on the last ones, improved the incumbent."""
+        question = PackingQuestion.of(self.scaled, threshold)
+        if "dives" in self._skip or question.rules is not None or question.slack < 0:
+            return False
+        self.tracker.enter("construction and dive")
+        self._dives += 1
+        packing = fill_and_dive(
+            self.scaled, question, self._limits, effort.dive,
+            last_bins=_FILL_ALL_BUT, seed=self._dives,
+        )  # fmt: skip
+        return packing is not None and self._packed(packing, "construction and dive")
+
+    def round_down(self, threshold: Threshold, answer: Fractional, number: int) -> bool:
+        """Whether rounding an answer of the LP, many bins at a time, improved the incumbent."""
+        if "dives" in self._skip:
+            return False
+        self.tracker.enter("rounding")
+        question = PackingQuestion.of(self.scaled, threshold).rounded_up(LOADS)
+        self._dives += 1
+        packing = round_by_vertices(
+            self.lp, question, answer, self._limits, Effort.of_round(1 + number).dive,
+            last_bins=_LAST_BINS - _FEWER_BINS * min(number, 3), seed=self._dives,
+        )  # fmt: skip
+        return packing is not None and self._packed(packing, "rounding")
+
     def repack(self, threshold: Threshold, effort: Effort) -> bool:
         """Whether packing a few GPUs at a time anew improved the incumbent."""
         incumbent = self.tracker.incumbent
@@ -194,10 +251,16 @@ class Attempts:
 
     def _refuted_by(self, question: PackingQuestion, vector: DualValues) -> None:
         proof = dual_proof(self.scaled, question.threshold, vector)
-        if not proof.certified:
+        limits = self.tracker.limits
+        seconds = proving_seconds(
+            self.tracker, self._bound_after(question.threshold), self._proving
+        )
+        if not proof.certified and seconds > 0:
             self.tracker.enter(PROVING)
+            start = limits.elapsed
             shorter = shorten_dual(question, vector, self.lp.pool, self._limits)
             proof = dual_proof(self.scaled, question.threshold, shorter)
+            self._proving += limits.elapsed - start
         self._refuted(question.threshold, proof, "pattern LP")
 
     def _exhausted(
@@ -258,6 +321,6 @@ class Attempts:
     @property
     def high(self) -> Fraction:
         """The value of the incumbent."""
-        value = self.tracker.incumbent_value
+        value = self.tracker.value_to_beat
         assert value is not None, "there is an incumbent after the first stage"
         return value

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -98,6 +98,34 @@ class Constraints:
             for model in group.models:
                 found.setdefault(model, []).append(number)
         return {model: tuple(numbers) for model, numbers in found.items()}
+
+    def within_nodes(self, gpu_of: Sequence[int]) -> Constraints:
+        """The constraints of those placements that keep shards and replicas in their nodes.
+
+        Nodes are those of a placement. As many shards as GPUs that they may run on are
+        pinned one by one, since they are all alike.
+        """
+        admissible = dict(self.admissible)
+        everywhere = frozenset(range(len(self.gpus)))
+        bound = [shards.models for shards in self.together]
+        bound += [(part,) for each in self.spread for parts in each.replicas for part in parts]
+        for models in bound:
+            home = frozenset(self.nodes[self.node_of[gpu_of[models[0]]]])
+            for model in models:
+                admissible[model] = admissible.get(model, everywhere) & home
+            shared = admissible[models[0]]
+            alike = all(admissible[model] == shared for model in models)
+            if alike and len(shared) == len(models) > 1:
+                for model in models:
+                    admissible[model] = frozenset([gpu_of[model]])
+        return replace(
+            self,
+            restrictions=tuple(
+                Restriction(model, gpus, "") for model, gpus in sorted(admissible.items())
+            ),
+            together=(),
+            spread=(),
+        )
 
     def broken(self, gpu_of: Sequence[int]) -> str:
         """Which constraint a placement breaks, in words; empty where it keeps all.

@@ -11,6 +11,8 @@ from __future__ import annotations
 import math
 import numbers as abstract
 import re
+from collections import Counter
+from collections.abc import Iterable
 from decimal import Decimal
 from fractions import Fraction
 
@@ -252,6 +254,24 @@ def simplest_between(low: Fraction, high: Fraction) -> Fraction:
         return Fraction(whole)
     whole -= 1
     return whole + 1 / simplest_between(1 / (high - whole), 1 / (low - whole))
+
+
+def exact_sum(numbers: Iterable[Fraction]) -> Fraction:
+    """The sum of many fractions, reduced only once.
+
+    Numbers of equal denominator are added first, the rest in pairs, pairs of pairs and so
+    on: a common denominator of thousands of digits comes late. ``sum`` would reduce after
+    every step, which takes seconds for a thousand random denominators.
+    """
+    by_denominator: Counter[int] = Counter()
+    for number in numbers:
+        by_denominator[number.denominator] += number.numerator
+    parts = [(top, bottom) for bottom, top in by_denominator.items()]
+    while len(parts) > 1:
+        odd = parts[-1:] if len(parts) % 2 else []
+        pairs = zip(parts[::2], parts[1::2], strict=False)
+        parts = [(a * d + c * b, b * d) for (a, b), (c, d) in pairs] + odd
+    return Fraction(*parts[0]) if parts else Fraction(0)
 
 
 def relative_gap(incumbent: Fraction | None, bound: Fraction | float | None) -> Fraction | None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from fractions import Fraction
 from functools import cached_property
 
 from kvpr_opt.errors import InputError
+from kvpr_opt.problem.constrained import ConstrainedInstance
 from kvpr_opt.problem.constraints import Constraints
 from kvpr_opt.problem.expansion import expand
 from kvpr_opt.problem.gpu import GPU as GPU
@@ -71,11 +73,30 @@ class Instance:
     @cached_property
     def scaled(self) -> ScaledInstance:
         """The same fleet in whole numbers; computed once, shared by all algorithms."""
-        return ScaledInstance.of(
+        return self._scaled_by(None)
+
+    def under(self, constraints: Constraints) -> Instance:
+        """The same fleet under other constraints, for an algorithm that works on a part."""
+        other = object.__new__(Instance)
+        for name in ("gpus", "models", "unit", "declared"):
+            object.__setattr__(other, name, getattr(self, name))
+        object.__setattr__(other, "constraints", constraints)
+        return other
+
+    def rounded(self, unit: Fraction) -> ScaledInstance:
+        """The same fleet with every pressure rounded down to a multiple of `unit`."""
+        return self._scaled_by(unit)
+
+    def _scaled_by(self, rounding: Fraction | None) -> ScaledInstance:
+        scaled = ScaledInstance.of(
             sizes=[model.footprint for model in self.models],
             pressures=[model.pressure for model in self.models],
             capacities=[gpu.usable for gpu in self.gpus],
+            rounding=rounding,
         )
+        if self.constraints:
+            return ConstrainedInstance.under(scaled, self.constraints)
+        return scaled
 
     @cached_property
     def gpu_index(self) -> dict[str, int]:

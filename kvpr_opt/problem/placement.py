@@ -10,6 +10,7 @@ from fractions import Fraction
 from functools import cached_property
 
 from kvpr_opt.errors import InvalidPlacementError, nearest
+from kvpr_opt.problem.exact import exact_sum
 from kvpr_opt.problem.instance import Instance
 from kvpr_opt.problem.scaled import Threshold
 
@@ -147,18 +148,66 @@ class Placement:
         return {gpu.name: value for gpu, value in zip(self.instance.gpus, values, strict=True)}
 
     def _kvpr(self, gpu: int) -> Kvpr:
+        scaled = self.instance.scaled
         used, pressure = self._loads[gpu]
-        if pressure == 0:
+        if pressure == 0:  # rounded or not: no pressure is rounded to nothing
             return Fraction(0)
-        free = self.instance.scaled.capacities[gpu] - used
+        free = scaled.capacities[gpu] - used
         if free == 0:
             return math.inf
-        return Fraction(pressure, free) * self.instance.scaled.kvpr_unit
+        if scaled.rounding is None:
+            return Fraction(pressure, free) * scaled.kvpr_unit
+        return self._pressure(gpu) / (free * scaled.memory_unit)
+
+    def _pressure(self, gpu: int) -> Fraction:
+        """The pressure on a GPU, exactly."""
+        scaled = self.instance.scaled
+        if scaled.rounding is None:
+            return self._loads[gpu][1] * scaled.pressure_unit
+        return exact_sum(self.instance.models[model].pressure for model in self._models_on[gpu])
+
+    @cached_property
+    def _models_on(self) -> list[list[int]]:
+        on: list[list[int]] = [[] for _ in self.instance.gpus]
+        for model, gpu in enumerate(self.gpu_of):
+            on[gpu].append(model)
+        return on
 
     @cached_property
     def max_kvpr(self) -> Kvpr:
         """The KVPR of the most pressed GPU; ``math.inf`` if one is full and under pressure."""
-        return max(self.kvpr.values())
+        return max(map(self._kvpr, self._most_pressed()))
+
+    @cached_property
+    def rounded_max_kvpr(self) -> Kvpr:
+        """The maximum as the whole numbers of the fleet show it.
+
+        The same as :attr:`max_kvpr`, but where the pressures of the fleet are rounded: a
+        little less there.
+        """
+        if self.instance.scaled.rounding is None:
+            return self.max_kvpr
+        capacities = self.instance.scaled.capacities
+        loads = [(load, c - used) for (used, load), c in zip(self._loads, capacities, strict=True)]
+        if any(load and not free for load, free in loads):
+            return math.inf
+        ratios = (Fraction(load, free) for load, free in set(loads) if load)
+        return max(ratios, default=Fraction(0)) * self.instance.scaled.kvpr_unit
+
+    def _most_pressed(self) -> list[int]:
+        """The GPUs that the maximum may be on: floats leave out those that are clearly below."""
+        scaled = self.instance.scaled
+        # Rounding takes less than one unit from each model.
+        lost = 0 if scaled.rounding is None else max(map(len, self._models_on))
+        least: list[float] = []
+        most: list[float] = []
+        for (used, pressure), capacity in zip(self._loads, scaled.capacities, strict=True):
+            if pressure and used == capacity:
+                return [len(least)]
+            least.append(_ratio(pressure, capacity - used))
+            most.append(_ratio(pressure + lost, capacity - used) if pressure else 0.0)
+        enough = max(least) * (1 - 1e-9)
+        return [gpu for gpu, ratio in enumerate(most) if ratio >= enough]
 
     @property
     def gpus(self) -> tuple[GPULoad, ...]:
@@ -172,16 +221,26 @@ class Placement:
                 name=gpu.name,
                 memory=gpu.usable,
                 used=used * instance.scaled.memory_unit,
-                pressure=pressure * instance.scaled.pressure_unit,
+                pressure=self._pressure(index),
                 kvpr=self.kvpr[gpu.name],
                 models=tuple(names),
             )
-            for gpu, (used, pressure), names in zip(instance.gpus, self._loads, on_gpu, strict=True)
+            for index, (gpu, (used, _), names) in enumerate(
+                zip(instance.gpus, self._loads, on_gpu, strict=True)
+            )
         )
 
     def meets(self, threshold: Threshold) -> bool:
         """Whether every GPU is within a threshold, exactly."""
         return self.max_kvpr <= threshold.value
+
+
+def _ratio(pressure: int, free: int) -> float:
+    """About pressure / free; infinite where that is too large for a float."""
+    try:
+        return pressure / free if pressure else 0.0
+    except OverflowError:
+        return math.inf
 
 
 def _number(gpu: object) -> int:

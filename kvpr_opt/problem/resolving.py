@@ -86,7 +86,8 @@ class _Resolver:
             gpus=self._gpus,
             models=tuple(model for _, model in self._placed),
             restrictions=tuple(restrictions),
-            apart=maximal(groups),
+            # In the order of the canonical fleet, where several are as good.
+            apart=tuple(sorted(maximal(groups))),
             together=tuple(together) if several else (),
             # Where each GPU is a node of its own, being on different GPUs is the same.
             spread=tuple(spread) if several and not singles else (),

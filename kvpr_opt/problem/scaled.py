@@ -9,6 +9,14 @@ both integers. For a threshold t = a / f on that scale
 
 which is one-dimensional bin packing with integer data. For t > 0 the memory
 limit is implied, because no pressure is negative.
+
+Pressures with many different denominators have no short common unit: thousands of
+random ones need a million bits. Such pressures are *rounded down* to multiples of a
+unit that is short. A placement leaves the same memory free in the rounded fleet and
+has no more pressure anywhere, so its value there is at most its true one, and a lower
+bound of the rounded fleet is one of the fleet. The reverse does not hold: whether a
+placement meets a threshold is asked of :class:`~kvpr_opt.problem.placement.Placement`,
+which adds the true pressures. Sizes are never rounded, so what fits is exact.
 """
 
 from __future__ import annotations
@@ -20,7 +28,23 @@ from fractions import Fraction
 from functools import cached_property
 from typing import NamedTuple
 
+from kvpr_opt.errors import InputError
 from kvpr_opt.problem.exact import farey_above, farey_below, farey_ceil, farey_floor
+
+#: Bits of the common denominator of the pressures, times the models, up to which they are
+#: kept exactly; a pass over all models then takes milliseconds.
+MAX_EXACT_BITS = 1 << 22
+
+#: Bits of the total of rounded pressures, where the smallest one allows it: sums of the whole
+#: fleet are then machine integers.
+ROUNDED_BITS = 59
+
+#: Bits that all different denominators of sizes and memories may have. The checker reads no more.
+MAX_MEMORY_BITS = 4_000
+
+#: Bits of all different denominators of pressures, by GPU, from which the exact KVPR of a GPU
+#: has more digits than the checker reads (20,000).
+MAX_PRESSURE_BITS_A_GPU = 66_000
 
 
 class GPUType(NamedTuple):
@@ -76,6 +100,9 @@ class ScaledInstance:
         Usable memory by GPU, in memory units.
     memory_unit, pressure_unit
         What one unit stands for.
+    rounding
+        ``None`` where the pressures are exact; else the number to whose multiples they
+        were rounded down.
     """
 
     sizes: tuple[int, ...]
@@ -83,6 +110,7 @@ class ScaledInstance:
     capacities: tuple[int, ...]
     memory_unit: Fraction
     pressure_unit: Fraction
+    rounding: Fraction | None = None
 
     @classmethod
     def of(
@@ -90,16 +118,47 @@ class ScaledInstance:
         sizes: Sequence[Fraction],
         pressures: Sequence[Fraction],
         capacities: Sequence[Fraction],
+        *,
+        rounding: Fraction | None = None,
     ) -> ScaledInstance:
-        """Scale exact quantities by the largest units that divide them all."""
+        """Scale quantities by the largest units that divide them all.
+
+        Parameters
+        ----------
+        sizes, pressures, capacities
+            By model, by model, by GPU.
+        rounding
+            Round the pressures down to multiples of this. Without it, that is done only
+            where their common unit is very short, to one chosen here.
+
+        Raises
+        ------
+        InputError
+            If the sizes and memories have no common unit of a sensible length, or the
+            exact KVPR of a GPU would have tens of thousands of digits.
+
+        Notes
+        -----
+        O(n) operations on numbers of at most :data:`MAX_EXACT_BITS` / n bits.
+        """
+        _check_length(sizes, pressures, capacities)
         memory_unit, memory = _in_common_unit([*sizes, *capacities])
-        pressure_unit, pressure = _in_common_unit(pressures)
+        if rounding is None and not _have_short_unit(pressures):
+            rounding = _short_unit(pressures)
+        if rounding is None:
+            pressure_unit, pressure = _in_common_unit(pressures)
+        else:
+            multiples = [pressure // rounding for pressure in pressures]
+            common = math.gcd(*multiples) or 1
+            pressure_unit = common * rounding
+            pressure = [multiple // common for multiple in multiples]
         return cls(
             sizes=tuple(memory[: len(sizes)]),
             pressures=tuple(pressure),
             capacities=tuple(memory[len(sizes) :]),
             memory_unit=memory_unit,
             pressure_unit=pressure_unit,
+            rounding=rounding,
         )
 
     @property
@@ -224,6 +283,51 @@ def fit_range(problem: PackingProblem, bits: int = 60) -> PackingProblem:
         capacities=tuple(capacity // divisor for capacity in problem.capacities),
         exact=False,
     )
+
+
+def _check_length(
+    sizes: Sequence[Fraction], pressures: Sequence[Fraction], capacities: Sequence[Fraction]
+) -> None:
+    """Refuse numbers that no certificate could be checked with."""
+    bits = _denominator_bits([*sizes, *capacities])
+    if bits > MAX_MEMORY_BITS:
+        raise InputError(
+            f"the different denominators of all sizes and memories have {bits} bits, more than "
+            f"{MAX_MEMORY_BITS}: round them to common decimals"
+        )
+    bits = _denominator_bits(pressures) // max(1, len(capacities))
+    if bits > MAX_PRESSURE_BITS_A_GPU:
+        raise InputError(
+            f"the different denominators of all pressures have {bits} bits a GPU, more than "
+            f"{MAX_PRESSURE_BITS_A_GPU}: round rates and SLOs to fewer digits"
+        )
+
+
+def _denominator_bits(quantities: Sequence[Fraction]) -> int:
+    return sum(map(int.bit_length, {quantity.denominator for quantity in quantities}))
+
+
+def _have_short_unit(pressures: Sequence[Fraction]) -> bool:
+    """Whether the common denominator is short enough to work with exactly."""
+    most, common = MAX_EXACT_BITS // max(1, len(pressures)), 1
+    for denominator in {pressure.denominator for pressure in pressures}:
+        common = math.lcm(common, denominator)
+        if common.bit_length() > most:
+            return False
+    return True
+
+
+def _short_unit(pressures: Sequence[Fraction]) -> Fraction:
+    """A power of two that leaves :data:`ROUNDED_BITS` of the total, and no pressure nothing."""
+    positive = [pressure for pressure in pressures if pressure > 0] or [Fraction(1)]
+    total = max(positive) * len(pressures)
+    unit = _power_of_two_at_most(total / (1 << (ROUNDED_BITS - 1)))
+    return min(unit, _power_of_two_at_most(min(positive)))
+
+
+def _power_of_two_at_most(value: Fraction) -> Fraction:
+    exponent = value.numerator.bit_length() - value.denominator.bit_length() - 1
+    return Fraction(2) ** exponent
 
 
 def _in_common_unit(quantities: Sequence[Fraction]) -> tuple[Fraction, list[int]]:

@@ -13,8 +13,9 @@ import math
 from collections.abc import Sequence
 from fractions import Fraction
 
-from kvpr_opt.certificates.evidence import Counting, LowerBound, Volume
+from kvpr_opt.certificates.evidence import Counting, LowerBound, Pinned, Volume
 from kvpr_opt.limits import Limits
+from kvpr_opt.problem.constrained import ConstrainedInstance
 from kvpr_opt.problem.instance import Instance
 from kvpr_opt.problem.scaled import ScaledInstance, Threshold
 
@@ -48,6 +49,15 @@ def volume_bound(scaled: ScaledInstance) -> LowerBound:
         return LowerBound(Fraction(0), Volume())
     ratio = Fraction(scaled.total_pressure, free) * scaled.kvpr_unit
     return LowerBound(scaled.round_up(ratio), Volume())
+
+
+def pinned_bound(scaled: ScaledInstance) -> LowerBound | None:
+    """What the models that are pinned to one GPU cause there, whatever joins them.
+
+    ``None`` where none is pinned.
+    """
+    found = scaled.base_bound() if isinstance(scaled, ConstrainedInstance) else None
+    return None if found is None else LowerBound(found[0], Pinned(found[1]))
 
 
 def counting_bound(scaled: ScaledInstance, limits: Limits | None = None) -> LowerBound | None:

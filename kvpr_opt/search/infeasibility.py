@@ -6,7 +6,7 @@ from collections.abc import Callable
 from fractions import Fraction
 
 from kvpr_opt.certificates.evidence import Counting, Evidence, Volume
-from kvpr_opt.limits import Limits
+from kvpr_opt.limits import LimitsView
 from kvpr_opt.problem.exact import decimal_text
 from kvpr_opt.problem.instance import Instance
 from kvpr_opt.search.bounds import too_many
@@ -17,7 +17,7 @@ _MAX_NAMES = 20
 
 
 def cause(
-    instance: Instance, evidence: Evidence, oracle: Callable[[], Oracle], limits: Limits
+    instance: Instance, evidence: Evidence, oracle: Callable[[], Oracle], limits: LimitsView
 ) -> str:
     """Name the cause that `evidence` proves.
 

@@ -12,7 +12,7 @@ from fractions import Fraction
 from typing import Literal, Protocol, runtime_checkable
 
 from kvpr_opt.certificates.evidence import Evidence, LowerBound
-from kvpr_opt.limits import Limits
+from kvpr_opt.limits import LimitsView
 from kvpr_opt.problem.placement import Placement
 from kvpr_opt.problem.scaled import Threshold
 
@@ -45,6 +45,9 @@ class Capabilities:
         complete: it refutes thresholds, or else its answer is :class:`Unknown`.
     compiled
         Whether it runs compiled kernels; they are made ready before it is timed.
+    constraints
+        Whether it keeps the constraints of a fleet (pins, groups, replicas, shards,
+        nodes). Where it does not, it is not made for a fleet that has any.
     """
 
     answers: Literal["threshold", "optimum"] = "threshold"
@@ -55,6 +58,7 @@ class Capabilities:
     export: bool = False
     complete: bool = True
     compiled: bool = False
+    constraints: bool = False
 
 
 @dataclass(frozen=True)
@@ -98,7 +102,7 @@ class Oracle(Protocol):
     def decide(
         self,
         threshold: Threshold,
-        limits: Limits,
+        limits: LimitsView,
         *,
         budget: float | None = None,
         hint: Placement | None = None,
@@ -147,7 +151,7 @@ class Optimiser(Protocol):
 
     def improve(
         self,
-        limits: Limits,
+        limits: LimitsView,
         *,
         incumbent: Placement | None,
         bound: Fraction | float | None,

@@ -25,6 +25,7 @@ from collections.abc import Callable
 from fractions import Fraction
 
 from kvpr_opt.certificates.evidence import LowerBound
+from kvpr_opt.limits import LimitsView
 from kvpr_opt.problem.exact import simplest_between
 from kvpr_opt.problem.placement import Placement
 from kvpr_opt.problem.scaled import Threshold
@@ -44,6 +45,7 @@ def threshold_search(
     *,
     polish: Callable[[Placement], Placement] = lambda placement: placement,
     first_budget: float = FIRST_BUDGET,
+    limits: LimitsView | None = None,
 ) -> dict[str, int]:
     """Close the gap between bound and incumbent, or narrow it until the limits stop it.
 
@@ -57,14 +59,17 @@ def threshold_search(
         Improves a placement cheaply; applied to each one that the oracle finds.
     first_budget
         Work that the oracle may spend on each of the first questions.
+    limits
+        When to stop, where that is sooner than the tracker's.
 
     Returns
     -------
     dict
         How many questions were answered ``feasible``, ``infeasible`` and ``unknown``.
     """
-    search = _Search(tracker, oracle, polish, first_budget)
-    while not tracker.done and search.step():
+    limits = tracker.limits if limits is None else limits
+    search = _Search(tracker, oracle, polish, first_budget, limits)
+    while not (tracker.done or limits.stopped) and search.step():
         pass
     return search.answers
 
@@ -78,8 +83,10 @@ class _Search:
         oracle: Oracle,
         polish: Callable[[Placement], Placement],
         first_budget: float,
+        limits: LimitsView,
     ) -> None:
         self.tracker = tracker
+        self.limits = limits
         self.oracle = oracle
         self.polish = polish
         self.scaled = tracker.instance.scaled
@@ -98,7 +105,7 @@ class _Search:
 
     def step(self) -> bool:
         """Ask one question; false where more work would not change any answer."""
-        value = self.tracker.incumbent_value
+        value = self.tracker.value_to_beat
         if value is None:
             return self._ask(self.scaled.finite(), "any placement", math.inf) or self._give_up()
         if value == 0:
@@ -107,7 +114,8 @@ class _Search:
         strict = self.scaled.below(value)
         if between is None or (self.strict_next and self.strict_open):
             self.strict_next = False
-            if strict.value < self.blind_from and self._ask(strict, "strictly better", value):
+            proved = self.scaled.next_value(strict)
+            if strict.value < self.blind_from and self._ask(strict, "strictly better", proved):
                 return True
             self.strict_open = False
             return between is not None or self._give_up()
@@ -142,7 +150,7 @@ class _Search:
         """Put one question and book the answer with the tracker; false if there was none."""
         self.tracker.enter(f"{self.oracle.name}: {what}")
         verdict = self.oracle.decide(
-            threshold, self.tracker.limits, budget=self.budget, hint=self.tracker.incumbent
+            threshold, self.limits, budget=self.budget, hint=self.tracker.incumbent
         )
         match verdict:
             case Feasible(placement):

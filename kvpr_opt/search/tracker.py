@@ -66,6 +66,15 @@ class Tracker:
         The relative gap at which the run has done its duty.
     on_progress
         Called with every event.
+
+    Attributes
+    ----------
+    incumbent
+        The best placement so far.
+    value_to_beat
+        The smallest maximum of all placements so far in the whole numbers of the fleet, which
+        the algorithms work with: that of the incumbent, unless the pressures are rounded. Then
+        it is a little smaller, and may be that of another placement.
     """
 
     def __init__(
@@ -80,6 +89,7 @@ class Tracker:
         self.limits = limits
         self.target_gap = gap
         self.incumbent: Placement | None = None
+        self.value_to_beat: Fraction | None = None
         self.bound: LowerBound | None = None
         self.certified_bound: LowerBound | None = None
         self.events: list[Progress] = []
@@ -114,9 +124,19 @@ class Tracker:
 
     @property
     def settled(self) -> bool:
-        """Whether the question asked is answered: gap reached, or proved infeasible."""
-        if self.bound_value == math.inf:
+        """Whether no more can be done: gap reached, or proved infeasible.
+
+        Or nothing below :attr:`value_to_beat` exists in the whole numbers of the fleet. Where
+        these are rounded, a gap as small as the rounding may be left.
+        """
+        bound = self.bound_value
+        if bound == math.inf or self.gap_reached:
             return True
+        return bound is not None and self.value_to_beat is not None and bound >= self.value_to_beat
+
+    @property
+    def gap_reached(self) -> bool:
+        """Whether the gap between incumbent and bound is as small as asked for."""
         gap = self.gap
         return gap is not None and gap <= self.target_gap
 
@@ -143,6 +163,11 @@ class Tracker:
     def offer(self, placement: Placement, source: str) -> bool:
         """Take a placement as incumbent if it is better than the one there is.
 
+        Returns
+        -------
+        bool
+            Whether that was so, or the value to beat is lower now.
+
         Raises
         ------
         SolverError
@@ -150,22 +175,31 @@ class Tracker:
         """
         with self._lock:
             value = placement.max_kvpr
-            if value == math.inf or (
-                self.incumbent is not None and value >= self.incumbent.max_kvpr
-            ):
+            if value == math.inf:
                 return False
+            lower = self._lower_value_to_beat(placement)
+            if self.incumbent is not None and value >= self.incumbent.max_kvpr:
+                return lower
             self.incumbent = placement
             self._report(source, news=True)
             self._check_consistency(source)
             return True
+
+    def _lower_value_to_beat(self, placement: Placement) -> bool:
+        value = placement.rounded_max_kvpr
+        assert isinstance(value, Fraction), "no positive pressure is rounded to nothing"
+        if self.value_to_beat is not None and value >= self.value_to_beat:
+            return False
+        self.value_to_beat = value
+        return True
 
     def refine(self, placement: Placement) -> bool:
         """Take a placement of no larger maximum KVPR in place of the incumbent."""
         with self._lock:
             if self.incumbent is None or placement.max_kvpr > self.incumbent.max_kvpr:
                 return False
-            if not self.offer(placement, "refinement"):
-                self.incumbent = placement
+            self.offer(placement, "refinement")
+            self.incumbent = placement
             return True
 
     def raise_bound(self, bound: LowerBound, source: str) -> bool:

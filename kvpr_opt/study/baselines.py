@@ -1,8 +1,8 @@
-"""Plain constructions to measure others against: one pass over the models, in exact numbers.
+"""Simple constructions as baselines: one pass over the models, in exact numbers.
 
-All three take the models one by one and put each on a GPU that has room for it and
-keeps a finite KVPR. They differ in the order of the models and in the choice among
-these GPUs; ties go to the first in input order.
+Each takes the models one by one and puts each on a GPU that has room for it and keeps
+a finite KVPR. They differ in the order of the models and in the choice of the GPU; ties
+go to the first one in input order.
 """
 
 from __future__ import annotations
@@ -15,26 +15,26 @@ from kvpr_opt.problem.placement import Placement
 
 
 def greedy(instance: Instance) -> Placement | None:
-    """Models in input order, each to the GPU whose KVPR is the smallest with it.
+    """Models in input order, each to the GPU with the smallest resulting KVPR.
 
     Returns
     -------
     Placement or None
-        ``None`` where a model found no room.
+        ``None`` if a model fits on no GPU.
     """
     return _place(instance, range(len(instance.models)), _resulting_kvpr)
 
 
 def lpt(instance: Instance) -> Placement | None:
-    """As :func:`greedy`, with models by decreasing pressure.
+    """As :func:`greedy`, with the models by decreasing pressure.
 
-    It is the rule 'longest processing time first' of scheduling [1]_, with the
-    pressure as the time and the KVPR as the load of a machine.
+    This is the scheduling rule 'longest processing time first' [1]_, with the pressure as
+    the processing time and the KVPR as the load of a machine.
 
     Returns
     -------
     Placement or None
-        ``None`` where a model found no room.
+        ``None`` if a model fits on no GPU.
 
     References
     ----------
@@ -47,14 +47,14 @@ def lpt(instance: Instance) -> Placement | None:
 
 
 def best_fit(instance: Instance) -> Placement | None:
-    """Models by decreasing size, each to the GPU with the least memory left after it.
+    """Models by decreasing size, each to the GPU left with the least memory.
 
-    It is 'best fit decreasing' of bin packing [1]_ and looks at no pressure at all.
+    This is 'best fit decreasing' from bin packing [1]_; it ignores pressures.
 
     Returns
     -------
     Placement or None
-        ``None`` where a model found no room.
+        ``None`` if a model fits on no GPU.
 
     References
     ----------
@@ -66,7 +66,7 @@ def best_fit(instance: Instance) -> Placement | None:
     return _place(instance, order, _room_left)
 
 
-# What a choice of GPU is judged by: free memory and pressure on it, with the model.
+# Rates a GPU by its free memory and its pressure once the model is on it; least is best.
 _Judge = Callable[[int, int], Fraction]
 
 

@@ -1,17 +1,17 @@
-"""Heuristics that a study compares: baselines, the seed's, its single stages, one's own.
+"""Heuristics that a study compares: baselines, the seed heuristic, its stages, the user's own.
 
-A heuristic gets a fleet and answers with a placement; here its time is taken, its
-placement is evaluated exactly, and what is proved about the fleet without a search is
-put beside it. So every entry of a study means the same, whoever placed the fleet.
+A heuristic takes a fleet and returns a placement. This module measures its time, evaluates
+its placement exactly and adds the best bound that needs no search, so that every entry of
+a study means the same, whoever placed the fleet.
 
 =================  ====================================================================
-``greedy``         models in input order, each to the GPU of smallest resulting KVPR
-``lpt``            the same by decreasing pressure
-``best-fit``       by decreasing size, each to the GPU with the least memory left
-``seed``           the seed heuristic of this project, all of its stages
-``seed:STAGE``     one stage: a construction alone, or all constructions and then one
-                   improving stage, for the stages of :data:`kvpr_opt.heuristics.STAGES`
-``local-search``   the compiled local search, from a plain start, at most 400 rounds
+``greedy``         models in input order, each to the GPU with the smallest resulting KVPR
+``lpt``            the same, by decreasing pressure
+``best-fit``       by decreasing size, each to the GPU left with the least memory
+``seed``           the seed heuristic of this project with all of its stages
+``seed:STAGE``     one of :data:`kvpr_opt.heuristics.STAGES`: a construction alone, or all
+                   constructions followed by one improving stage
+``local-search``   the compiled local search from a plain start, at most 400 rounds
 =================  ====================================================================
 """
 
@@ -40,10 +40,10 @@ from kvpr_opt.study.user_heuristics import load
 #: Stages that go beyond the seed heuristic.
 BEYOND_THE_SEED = ("repartition", "relief")
 
-#: Rounds (of 2 to 10 ms) of the compiled local search, so that it ends without a limit.
+#: Rounds of the compiled local search, of 2 to 10 ms each; it ends even without a limit.
 ROUNDS = 400
 
-#: Seconds past its time limit after which an answer is late, and the run has failed.
+#: Seconds past the time limit after which an answer is late and the run counts as failed.
 LATE = 1.0
 
 _CONSTRUCTIONS = ("greedy", "parametric", "rebuild", "retune", "regret", "memory_packing")
@@ -57,17 +57,17 @@ _IMPROVEMENTS = (
     "relief",
 )
 
-# Stages that have nothing to work on without others.
+# The stages that each of these stages depends on.
 _NEEDS = {"rebuild": {"parametric"}, "retune": {"parametric"}, "relief": {"moves", "swaps"}}
 
 
 class LateError(Exception):
-    """A heuristic answered after its time."""
+    """A heuristic answered too late."""
 
 
 @dataclass
 class Call:
-    """One call of a heuristic: what it may use, and where it tells of better placements."""
+    """One call of a heuristic: its input, its limits, and the improvements it reports."""
 
     instance: Instance
     seed: int
@@ -75,7 +75,7 @@ class Call:
     found: list[tuple[float, str, Fraction]] = field(default_factory=list)
 
     def offer(self, placement: Placement, stage: str) -> None:
-        """Note a better placement, for the trajectory."""
+        """Add an improved placement to the trajectory."""
         if isinstance(placement.max_kvpr, Fraction):
             self.found.append((self.limits.elapsed, stage, placement.max_kvpr))
 
@@ -91,7 +91,7 @@ def _seed_without(skip: frozenset[str]) -> Callable[[Call], Placement | None]:
 
 
 def _all_but(stage: str) -> frozenset[str]:
-    """What to leave out so that one stage is measured."""
+    """The stages to skip in order to measure one stage."""
     wanted = {stage, *_NEEDS.get(stage, ())}
     if stage in _IMPROVEMENTS:
         wanted.update(_CONSTRUCTIONS)
@@ -99,7 +99,7 @@ def _all_but(stage: str) -> frozenset[str]:
 
 
 def _local_search(call: Call) -> Placement | None:
-    # Imported here: the other heuristics are spared the compiled code.
+    # Lazy import: the other heuristics need no compiled code.
     from kvpr_opt.local_search import search
 
     return search(
@@ -126,7 +126,7 @@ HEURISTICS: dict[str, Callable[[Call], Placement | None]] = {
 
 
 def is_heuristic(method: Method) -> bool:
-    """Whether a method belongs here, and not to :func:`kvpr_opt.solve`."""
+    """Whether a method is a heuristic of this module, not a method of :func:`kvpr_opt.solve`."""
     return method.program is not None or method.name in HEURISTICS
 
 
@@ -136,25 +136,25 @@ def place(instance: Instance, method: Method) -> Result:
     Parameters
     ----------
     instance
-        The fleet; a heuristic of one's own gets a copy.
+        The fleet; a user's heuristic gets a copy.
     method
-        Which heuristic, its time limit and its seed.
+        The heuristic, its time limit and its seed.
 
     Returns
     -------
     Result
-        As of :func:`kvpr_opt.solve`. Its seconds are those of the heuristic alone;
-        its bound is the best that needs no search. A placement of infinite KVPR
-        counts as none.
+        As from :func:`kvpr_opt.solve`. Its seconds are those of the heuristic alone; its
+        bound is the best one that needs no search. A placement with infinite KVPR
+        counts as no placement.
 
     Raises
     ------
     InvalidPlacementError
-        If the answer is no placement of the fleet.
+        If the answer is not a placement of the fleet.
     LateError
-        If it comes more than :data:`LATE` seconds after the time limit.
+        If the answer comes more than :data:`LATE` seconds after the time limit.
     """
-    # Read ahead: the time is that of the heuristic.
+    # Loaded and copied in advance: only the heuristic itself is timed.
     own = None if method.program is None else load(method.program)
     theirs = copy.deepcopy(instance)
     call = Call(theirs, method.seed, Limits(method.time_limit))
@@ -162,7 +162,7 @@ def place(instance: Instance, method: Method) -> Result:
     answer = HEURISTICS[method.name](call) if own is None else own(theirs)
     spent = time.perf_counter() - started
     if method.time_limit is not None and spent > method.time_limit + LATE:
-        raise LateError(f"it answered after {spent:.1f} s, its limit is {method.time_limit:g} s")
+        raise LateError(f"it answered after {spent:.1f} s; its limit is {method.time_limit:g} s")
     if isinstance(answer, Placement):
         answer = answer.assignment
     placement = None if answer is None else Placement.of(instance, answer)

@@ -1,50 +1,47 @@
-"""Heuristics of one's own: a file, or a function of a module that can be imported.
+"""A user's own heuristics: a file, or a function in a module that can be imported.
 
-A file has a function ``place`` at its top level; a function elsewhere is named
-``python:module:function``. Either takes an :class:`~kvpr_opt.problem.instance.Instance` and
-returns a mapping from the name of each model to the name of its GPU, or ``None`` where
-it finds no placement. ``docs/heuristics.md`` shows one.
+A file keeps to one of the two contracts of :mod:`kvpr_opt.programs.contract`; a function
+elsewhere is named ``python:module:function`` and keeps to the contract ``place``, unless
+its name is that of the other. ``docs/heuristics.md`` shows one.
 """
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import importlib
 import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from types import ModuleType
 from typing import Any
 
 from kvpr_opt.errors import InputError
 from kvpr_opt.files.source import read_text
 from kvpr_opt.problem.instance import Instance
+from kvpr_opt.programs import contract
+from kvpr_opt.programs.benchmark import as_place
+from kvpr_opt.text import error_text, one_line
 
-#: How the name of a method begins that is a function of a module.
+#: The prefix of methods that are functions in a module.
 PREFIX = "python:"
 
-#: The function that a file has to have.
-FUNCTION = "place"
-
-#: What a heuristic is.
+#: The type of a heuristic.
 Heuristic = Callable[[Instance], Mapping[str, str] | None]
 
 
 @dataclass(frozen=True)
 class UserHeuristic:
-    """A heuristic of one's own, checked but not run.
+    """A user's heuristic, checked but not run.
 
     Attributes
     ----------
     reference
-        As the study has it: the path of a file, or ``python:module:function``.
+        As in the study: the path of a file, or ``python:module:function``.
     path
-        Where the file is; empty for a function of a module.
+        The absolute path of the file; empty for a function in a module.
     source
-        The text of the file or of the module, sent to where it is run; empty in
-        what was read from a record.
+        The text of the file or module, which is sent to the worker; empty in what was
+        read from a record.
     """
 
     reference: str
@@ -53,19 +50,19 @@ class UserHeuristic:
 
     @property
     def sha256(self) -> str:
-        """Of the source. With another source the recorded runs are no longer valid."""
+        """SHA-256 of the source; recorded runs of another source are outdated."""
         return hashlib.sha256(self.source.encode("utf-8")).hexdigest()
 
 
 def program_of(reference: str, folder: str) -> UserHeuristic:
-    """The program of a path or of ``python:module:function``.
+    """The program at a path, or of ``python:module:function``.
 
     Parameters
     ----------
     reference
-        As the study has it.
+        As in the study.
     folder
-        Where paths start.
+        The folder that paths are relative to.
 
     Raises
     ------
@@ -73,79 +70,67 @@ def program_of(reference: str, folder: str) -> UserHeuristic:
         If it cannot be read or imported, is not Python, or lacks the function.
     """
     if reference.startswith(PREFIX):
-        module, _, name = reference.removeprefix(PREFIX).partition(":")
-        function = _function(reference, module, name)
-        return UserHeuristic(reference, source=_module_text(function))
+        return UserHeuristic(reference, source=_module_text(_function(reference)))
     path = os.path.abspath(os.path.join(folder, reference))
     source = read_text(path)
     try:
-        tree = ast.parse(source)
-    except (SyntaxError, ValueError) as error:
-        raise InputError(f"not Python: {error}", source=reference) from None
-    if FUNCTION not in _names(tree):
-        raise InputError(f"no function {FUNCTION!r} at its top level", source=reference)
+        contract.contract_of(source, path)
+    except SyntaxError as error:
+        line = "" if error.lineno is None else f"line {error.lineno}"
+        raise InputError(f"not Python: {error.msg}", place=line, source=reference) from None
+    except LookupError as error:
+        raise InputError(str(error), source=reference) from None
     return UserHeuristic(reference, path, source)
 
 
 def load(program: UserHeuristic) -> Heuristic:
-    """The function of a program, its file executed.
+    """Execute the file of a program, or import its module, and return its function.
 
     Raises
     ------
     InputError
-        If a module cannot be imported here, or what it has is no function.
+        If a module cannot be imported here, or has no such function.
     Exception
         Whatever the file raises.
     """
     if not program.path:
-        name, _, function = program.reference.removeprefix(PREFIX).partition(":")
-        return _function(program.reference, name, function)
-    folder = os.path.dirname(program.path)
-    if folder not in sys.path:
-        sys.path.insert(0, folder)  # as if Python had been started with it
-    # A module anew each time: nothing that it remembers of a fleet helps with the next one.
-    module = ModuleType(f"_heuristic_{program.sha256[:16]}")
-    module.__file__ = program.path
-    sys.modules[module.__name__] = module  # where dataclasses, for one, look it up
-    exec(compile(program.source, program.path, "exec"), module.__dict__)
-    return _callable(getattr(module, FUNCTION), program.reference)
+        function = _function(program.reference)
+        return _as_place(getattr(function, "__name__", ""), function)
+    # A new module each time: nothing that it remembers of one fleet helps with the next.
+    name = f"_heuristic_{program.sha256[:16]}"
+    module = contract.load_module(program.source, program.path, name)
+    found = contract.function_of(module)
+    if found is None:
+        raise InputError(contract.MISSING, source=program.reference)
+    return _as_place(*found)
 
 
-def _function(reference: str, module: str, name: str) -> Heuristic:
+def _as_place(name: str, function: Any) -> Heuristic:
+    """A function of either contract as one that takes a fleet and returns names of GPUs."""
+    place: Heuristic = as_place(function) if name == contract.BENCHMARK else function
+    return place
+
+
+def _function(reference: str) -> Callable[..., Any]:
+    """The function that ``python:module:function`` names."""
+    module, _, name = reference.removeprefix(PREFIX).partition(":")
     if not module or not name:
         raise InputError(f"{reference!r} is not {PREFIX}module:function")
     try:
-        found = importlib.import_module(module)
-    except Exception as error:  # whatever the module does when it is imported
-        reason = f"{type(error).__name__}: {error}"
+        found = getattr(importlib.import_module(module), name, None)
+    except (Exception, SystemExit) as error:  # whatever the module does when it is imported
+        reason = one_line(error_text(error))
         raise InputError(f"module {module!r} cannot be imported: {reason}") from None
-    if not hasattr(found, name):
+    if found is None:
         raise InputError(f"module {module!r} has no function {name!r}")
-    return _callable(getattr(found, name), reference)
-
-
-def _callable(found: Any, reference: str) -> Heuristic:
     if not callable(found):
-        raise InputError(f"{reference!r} is {found!r}, not a function")
-    function: Heuristic = found
+        raise InputError(f"{reference!r} is of type {type(found).__name__}, not a function")
+    function: Callable[..., Any] = found
     return function
 
 
-def _module_text(function: Heuristic) -> str:
-    """The text of the file that a function is from, as far as there is one."""
+def _module_text(function: Callable[..., Any]) -> str:
+    """The text of the file that defines a function; empty if there is none."""
     module = sys.modules.get(getattr(function, "__module__", ""), None)
     path = getattr(module, "__file__", None)
     return read_text(path) if path and path.endswith(".py") else ""
-
-
-def _names(tree: ast.Module) -> set[str]:
-    """The names that a file binds at its top level."""
-    names: set[str] = set()
-    for node in tree.body:
-        if isinstance(node, ast.FunctionDef | ast.ClassDef):
-            names.add(node.name)
-        elif isinstance(node, ast.Import | ast.ImportFrom):
-            names.update(alias.asname or alias.name for alias in node.names)
-        elif isinstance(node, ast.Assign):
-            names.update(target.id for target in node.targets if isinstance(target, ast.Name))
-    return names

@@ -1,9 +1,11 @@
-"""Named sets of fleets: the same ones for everybody, so that results can be compared.
+"""Named sets of fleets that are the same for everybody, so that results can be compared.
 
-A suite is a list of seeded cells under a name and a version; what it holds never
-changes within a version. ``prism50`` is the public benchmark, whose optima are
+A suite is a list of seeded cells with a name and a version; its content never changes
+within a version. ``prism50`` is the public benchmark, whose optima are
 shipped with their proofs. The graded suites have 2, 3, 4, 6 and 8 models a GPU on
-4 to 32 GPUs: the first are solved in milliseconds, the last are open.
+4 to 32 GPUs: the first are solved in milliseconds, the last are open. ``evolve-train``
+and ``evolve-held-out`` are for heuristics that are found by search; their optima are
+shipped, too.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ Named = tuple[str, Instance]
 _PER_GPU = (2, 3, 4, 6, 8)
 _GPUS = (4, 8, 16, 32)
 
-# What a folder of fleets may hold, and what makes a path a pattern.
+# Suffixes of the fleet files in a folder, and the characters that make a path a pattern.
 _SUFFIXES = (".json", ".yaml", ".yml")
 _PATTERN = "*?["
 
@@ -43,11 +45,11 @@ class Suite:
     name
         As in :data:`SUITES`.
     version
-        Counts up whenever what is in it changes.
+        Increased whenever its content changes.
     about
         One line.
     cells
-        What it is made of: cells, and the seeds of each.
+        Its cells, and the seeds of each.
     """
 
     name: str
@@ -73,6 +75,14 @@ def _graded(family: str, about: str, **options: str) -> Suite:
     return Suite(family, 1, about, cells)
 
 
+def _members(
+    seeds: tuple[int, ...], *shapes: tuple[str, int, int]
+) -> tuple[tuple[Cell, tuple[int, ...]], ...]:
+    """Cells of a family, GPUs and models each, with the same seeds."""
+    skew = {"long-tail": (("skew", "0.5"),)}
+    return tuple((Cell(*shape, skew.get(shape[0], ())), seeds) for shape in shapes)
+
+
 #: Every suite by name.
 SUITES: dict[str, Suite] = {
     suite.name: suite
@@ -89,6 +99,38 @@ SUITES: dict[str, Suite] = {
         _graded("precise", "pressures of six decimals"),
         _graded("mixed", "GPUs of 60, 80 and 100"),
         Suite(
+            "evolve-train",
+            1,
+            "to evolve a heuristic on: 14 small fleets of equal GPUs",
+            _members(
+                (100, 101),
+                ("uniform", 4, 12),
+                ("uniform", 8, 16),
+                ("uniform", 8, 24),
+                ("uniform", 8, 32),
+                ("zero-heavy", 8, 24),
+                ("zero-heavy", 8, 32),
+                ("long-tail", 8, 24),
+            ),
+        ),
+        Suite(
+            "evolve-held-out",
+            1,
+            "to see what it is worth elsewhere: other seeds, larger, unequal GPUs",
+            _members(
+                (200, 201),
+                ("uniform", 16, 48),
+                ("uniform", 16, 64),
+                ("uniform", 32, 96),
+                ("zero-heavy", 16, 48),
+                ("zero-heavy", 16, 64),
+                ("long-tail", 16, 48),
+                ("precise", 8, 24),
+                ("mixed", 8, 24),
+                ("mixed", 16, 48),
+            ),
+        ),
+        Suite(
             "paper",
             1,
             "58 models on 32 GPUs as in the Prism paper; flat and steep popularity",
@@ -102,12 +144,12 @@ SUITES: dict[str, Suite] = {
 
 
 def named(name: str, *, place: str = "suite") -> Suite:
-    """The suite of a name; ``name@version`` insists on a version.
+    """The suite with a name; ``name@version`` requires a version.
 
     Raises
     ------
     InputError
-        If there is no such suite, or not in this version.
+        If there is no such suite, or it has another version here.
     """
     plain, _, version = name.partition("@")
     if plain not in SUITES:
@@ -118,13 +160,13 @@ def named(name: str, *, place: str = "suite") -> Suite:
     suite = SUITES[plain]
     if version not in ("", str(suite.version)):
         raise InputError(
-            f"suite {plain!r} is here in version {suite.version}, not {version!r}", place=place
+            f"suite {plain!r} has version {suite.version} here, not {version!r}", place=place
         )
     return suite
 
 
 def load(source: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> list[Named]:
-    """The fleets of a suite, whatever it is.
+    """The fleets of a suite, of files or of P||Cmax instances.
 
     Parameters
     ----------
@@ -141,7 +183,7 @@ def load(source: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> l
     Raises
     ------
     InputError
-        If it is none of these, or one of its files is not what it should be.
+        If it is none of these, or one of its files cannot be read.
     """
     if not isinstance(source, str | os.PathLike):
         return read_fleets(source)
@@ -163,7 +205,7 @@ def files_of(source: str) -> list[str]:
     """The files that :func:`load` reads for a suite given as text; none for a named one."""
     if source.partition("@")[0] in SUITES or not _leads_to_files(source):
         return []
-    return _files(source)
+    return expand(source)
 
 
 def read_fleets(paths: Sequence[str | os.PathLike[str]]) -> list[Named]:
@@ -178,11 +220,11 @@ def read_fleets(paths: Sequence[str | os.PathLike[str]]) -> list[Named]:
     Raises
     ------
     InputError
-        If a path leads nowhere, a file is no fleet, or two have the same name.
+        If a path does not exist, a file is not a fleet, or two have the same name.
     """
     fleets: dict[str, tuple[str, Instance]] = {}
     for path in paths:
-        for file in _files(os.fspath(path)):
+        for file in expand(os.fspath(path)):
             name = os.path.basename(file)
             if name in fleets:
                 raise InputError(f"{fleets[name][0]} has the same name", source=file)
@@ -209,19 +251,25 @@ def _leads_to_files(text: str) -> bool:
     return os.path.exists(text) or any(sign in text for sign in _PATTERN)
 
 
-def _files(path: str) -> list[str]:
-    """The fleet files that a path stands for."""
+def expand(path: str) -> list[str]:
+    """The files that a path, a folder or a pattern stands for, sorted.
+
+    Raises
+    ------
+    InputError
+        If a folder or a pattern has no file. A path that is neither is not checked.
+    """
     if os.path.isdir(path):
         try:
             found = [entry.path for entry in os.scandir(path) if entry.name.endswith(_SUFFIXES)]
         except OSError as error:
             raise InputError(f"cannot be read: {error.strerror}", source=path) from None
-        wanted = f"a folder without a file in {', '.join(_SUFFIXES)}"
+        wanted = f"the folder has no file ending in {', '.join(_SUFFIXES)}"
     elif os.path.exists(path) or not any(sign in path for sign in _PATTERN):
         return [path]
     else:
         found = glob.glob(path, recursive=True)
-        wanted = "a pattern that no file has"
+        wanted = "no file matches the pattern"
     if not found:
         raise InputError(wanted, source=path)
     return sorted(found)

@@ -1,4 +1,4 @@
-"""Where the fleets of a suite or a study come from: drawn by family and seed, or given."""
+"""The sources of fleets in suites and studies: drawn by family and seed, or given."""
 
 from __future__ import annotations
 
@@ -7,26 +7,28 @@ from dataclasses import dataclass, field
 from kvpr_opt.certificates.canonical import digest
 from kvpr_opt.generate import prism_instance, random_instance
 from kvpr_opt.problem.instance import Instance
+from kvpr_opt.suites.pcmax import PublishedSchedule
+from kvpr_opt.text import writable
 
-#: The family whose fleets are fixed: its seeds are the numbers of its cases.
+#: The family of the public benchmark; its seeds are the numbers of its cases.
 PRISM = "prism"
 
-#: What stands in the place of a family for fleets that are not drawn.
+#: The family of fleets that are not drawn.
 GIVEN = "given"
 
 
 @dataclass(frozen=True)
 class Cell:
-    """Fleets that differ in their seed only.
+    """Fleets that differ only in their seed.
 
     Attributes
     ----------
     family
         A name in :data:`kvpr_opt.generate.FAMILIES`, or ``prism``.
     gpus, models
-        How many; ``None`` for ``prism``.
+        Their numbers; ``None`` for ``prism``.
     options
-        Name and value, as text, of what the family takes beside them.
+        Further options of the family: names and values, as text.
     """
 
     family: str
@@ -40,7 +42,7 @@ class Cell:
         Raises
         ------
         InputError
-            If the family has no such fleet.
+            If the family cannot draw such a fleet.
         """
         if self.family == PRISM:
             return prism_instance(seed)
@@ -51,7 +53,7 @@ class Cell:
         )
 
     def fleet_name(self, seed: int) -> str:
-        """A name for the fleet of one seed, usable as that of a file."""
+        """A name for the fleet of one seed, usable as a file name."""
         if self.family == PRISM:
             return f"{PRISM}-{seed:02}"
         options = "".join(f"-{name}{text.replace('/', '_')}" for name, text in self.options)
@@ -64,20 +66,22 @@ class Cell:
 
 @dataclass(frozen=True)
 class FixedFleet:
-    """A fleet that comes with the study and is not drawn.
+    """A fleet that is given, not drawn.
 
     Attributes
     ----------
     cell
-        What it came by: the path or pattern as the study has it.
+        Where it comes from: the path or pattern in the study.
     name
         Unique within the cell.
     sha256
-        Digest of the fleet. A file that changes is another fleet.
+        Digest of the fleet: a file that changes is another fleet.
     gpus, models
-        How many.
+        Their numbers.
     instance
         The fleet; ``None`` in what was read from a record.
+    published
+        What is known of the instance of P||Cmax that the fleet embeds, if it does.
     """
 
     cell: str
@@ -86,12 +90,20 @@ class FixedFleet:
     gpus: int
     models: int
     instance: Instance | None = field(default=None, compare=False, repr=False)
+    published: PublishedSchedule | None = field(default=None, compare=False)
 
     @classmethod
-    def of(cls, cell: str, name: str, instance: Instance) -> FixedFleet:
-        """The fleet under its name."""
+    def of(
+        cls,
+        cell: str,
+        name: str,
+        instance: Instance,
+        published: PublishedSchedule | None = None,
+    ) -> FixedFleet:
+        """The given fleet, under a name."""
         sizes = len(instance.gpus), len(instance.models)
-        return cls(cell, name, digest(instance), *sizes, instance)
+        # Names of files may hold bytes that are no text.
+        return cls(writable(cell), writable(name), digest(instance), *sizes, instance, published)
 
     def fleet(self, _seed: int) -> Instance:
         """The fleet itself."""

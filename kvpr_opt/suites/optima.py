@@ -1,12 +1,11 @@
-"""Certified optima of fleets: shipped, remembered, or proved on demand.
+"""Certified optima of fleets: shipped, cached, or proved on demand.
 
-Whatever says that a value is optimal, a file of this package or one of the
-user's cache, is a certificate, and the checker goes over it before it is
-believed. Only proofs count that need no solver's word.
+Every claim that a value is optimal, whether it comes from a file of this package or from the
+user's cache, is a certificate, and the checker verifies it before it is used. Only proofs
+that do not rest on a solver's word count.
 
-The shipped file, the optima of the public Prism benchmark, is written by
-
-    python -m kvpr_opt.suites.optima > kvpr_opt/suites/prism50.jsonl
+The shipped files have the content of :func:`certificates_text` for the fleets of the
+suites that they are named after.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -28,20 +28,19 @@ from kvpr_opt.certificates.certificate import BoundClaim, Certificate, verify
 from kvpr_opt.errors import InputError, KvprError
 from kvpr_opt.files.atomic import write_text
 from kvpr_opt.files.source import read_text
-from kvpr_opt.generate import prism_instances
 from kvpr_opt.problem.exact import relative_gap
 from kvpr_opt.problem.instance import Instance
 from kvpr_opt.problem.placement import Placement
 from kvpr_opt.result import Status
 from kvpr_opt.solve import solve
 
-#: The value of the key ``schema`` in a remembered optimum.
+#: The value of the key ``schema`` in a cached optimum.
 SCHEMA = "kvpr-opt/optimum/1"
 
-#: The shipped certificates, one of a fleet a line.
-SHIPPED = "prism50.jsonl"
+#: The shipped certificates, one per line.
+SHIPPED = ("prism50.jsonl", "evolve-train.jsonl", "evolve-held-out.jsonl")
 
-# The kind of proof that is somebody's word.
+# The kind of proof that is a solver's word.
 _WORD = "solver"
 
 _PROVED = (Status.OPTIMAL, Status.INFEASIBLE)
@@ -56,13 +55,13 @@ class Optimum:
     placement
         The best one known, of finite maximum KVPR; ``None`` without one.
     lower_bound
-        No placement has a smaller maximum KVPR: the checker has repeated the
-        proof. ``math.inf`` if there is no placement of finite KVPR.
+        No placement has a smaller maximum KVPR; verified by the checker. ``math.inf`` if
+        no placement has a finite KVPR.
     certificate
         The evidence for both.
     note
-        What went wrong on the way without being fatal: a damaged entry of the
-        cache, or one that could not be written. Empty if nothing.
+        A problem that was not fatal: a damaged cache entry, or one that could not be
+        written. Empty if there was none.
     """
 
     placement: Placement | None
@@ -77,7 +76,7 @@ class Optimum:
 
     @property
     def proved(self) -> bool:
-        """Whether nothing is left to find out: optimal, or infeasible."""
+        """Whether it is settled: optimal, or infeasible."""
         return self.status in _PROVED
 
     @property
@@ -93,10 +92,10 @@ class Optimum:
 
 
 class _Entry(msgspec.Struct, forbid_unknown_fields=True):
-    """A remembered optimum as it stands in its file."""
+    """A cached optimum as it is stored in its file."""
 
     schema: str
-    #: Seconds that solving it was given; ``None`` for no limit.
+    #: The time limit with which it was solved, in seconds; ``None`` for no limit.
     time_limit: float | None
     certificate: str
 
@@ -110,9 +109,9 @@ def optimum(
 ) -> Optimum:
     """The certified optimum of a fleet, or the best certified bound.
 
-    It is looked up among the shipped ones and in the cache, by the digest of the
-    fleet; if it is not known there, or not closed and there is now more time, the
-    fleet is solved and what was proved is remembered.
+    It is looked up by the digest of the fleet, first among the shipped optima and then in the
+    cache. If it is unknown, or not settled and there is now more time, the fleet is
+    solved and the result is cached.
 
     Parameters
     ----------
@@ -128,7 +127,7 @@ def optimum(
     Returns
     -------
     Optimum
-        Checked, wherever it comes from.
+        Verified, wherever it comes from.
     """
     name = digest(instance)
     if name in _shipped():
@@ -150,25 +149,30 @@ def optimum(
 
 
 def cache_folder() -> Path:
-    """Where optima are remembered: ``kvpr-opt/optima`` in the user's cache folder.
+    """The cache of optima: ``kvpr-opt/optima`` in the user's cache folder.
 
-    That is ``$XDG_CACHE_HOME``, ``%LOCALAPPDATA%`` or ``~/.cache``.
+    That folder is ``$XDG_CACHE_HOME``, ``%LOCALAPPDATA%`` or ``~/.cache``; for a user without
+    a home, as in a container, the folder for temporary files. Whatever others may have put
+    there is harmless, since the checker verifies it first.
     """
     cache_home = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA")
-    home = Path(cache_home) if cache_home else Path.home() / ".cache"
+    try:
+        home = Path(cache_home) if cache_home else Path.home() / ".cache"
+    except RuntimeError:
+        home = Path(tempfile.gettempdir())
     return home / "kvpr-opt" / "optima"
 
 
 @cache
 def _shipped() -> dict[str, Certificate]:
     """The shipped certificates by the digest of their fleet."""
-    text = files(__package__).joinpath(SHIPPED).read_text(encoding="utf-8")
-    certificates = map(Certificate.from_json, text.splitlines())
+    texts = [files(__package__).joinpath(name).read_text(encoding="utf-8") for name in SHIPPED]
+    certificates = map(Certificate.from_json, "".join(texts).splitlines())
     return {certificate.instance_sha256: certificate for certificate in certificates}
 
 
 def certificates_text(instances: Iterable[Instance]) -> str:
-    """The content of the file :data:`SHIPPED`: one certificate of each fleet, on one line."""
+    """The content of a file of :data:`SHIPPED`: the certificate of each fleet on one line."""
     lines = []
     for instance in instances:
         result = solve(instance, threads=1)
@@ -178,7 +182,7 @@ def certificates_text(instances: Iterable[Instance]) -> str:
 
 
 def _believed(instance: Instance, certificate: Certificate) -> Optimum:
-    """What a certificate proves.
+    """Verify a certificate and return what it proves.
 
     Raises
     ------
@@ -198,7 +202,7 @@ def _believed(instance: Instance, certificate: Certificate) -> Optimum:
 def _certificate(
     instance: Instance, placement: Placement | None, bound: BoundClaim | None
 ) -> Certificate:
-    """Placement and bound on one sheet, with the status that they amount to."""
+    """A certificate of a placement and a bound, with the status that follows from them."""
     lower_bound = Fraction(0) if bound is None else bound.value
     value = None if placement is None else placement.max_kvpr
     assert not isinstance(value, float), "solve returns no placement of infinite KVPR"
@@ -212,7 +216,7 @@ def _certificate(
 
 
 def _remembered(instance: Instance, path: Path) -> tuple[Optimum | None, float, str]:
-    """What the cache knows, the seconds that it cost, and a note where that is damaged."""
+    """The cached optimum, the time limit that it was solved with, and a note on damage."""
     if not path.exists():
         return None, 0.0, ""
     try:
@@ -222,12 +226,12 @@ def _remembered(instance: Instance, path: Path) -> tuple[Optimum | None, float, 
         known = _believed(instance, Certificate.from_json(entry.certificate))
     except (KvprError, msgspec.DecodeError) as error:
         reason = " ".join(str(error).split())
-        return None, 0.0, f"{path} is damaged and was not believed: {reason}"
+        return None, 0.0, f"{path} is damaged and was not used: {reason}"
     return known, math.inf if entry.time_limit is None else entry.time_limit, ""
 
 
 def _remember(path: Path, found: Optimum, seconds: float) -> str:
-    """Write an entry of the cache; a note says why that was not possible."""
+    """Write a cache entry; returns a note if that was not possible."""
     entry = _Entry(
         schema=SCHEMA,
         time_limit=None if seconds == math.inf else seconds,
@@ -237,13 +241,9 @@ def _remember(path: Path, found: Optimum, seconds: float) -> str:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_text(path, msgspec.json.encode(entry).decode("utf-8") + "\n")
     except (InputError, OSError) as error:
-        return f"it was not remembered: {error}"
+        return f"the result was not cached: {error}"
     return ""
 
 
 def _seconds(time_limit: float | None) -> float:
     return math.inf if time_limit is None else time_limit
-
-
-if __name__ == "__main__":
-    print(certificates_text(prism_instances()), end="")

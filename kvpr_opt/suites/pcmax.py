@@ -1,8 +1,8 @@
 r"""Instances of the scheduling problem P\|\|Cmax as fleets.
 
-P\|\|Cmax: put n jobs of given lengths on m equal machines so that the last one to
-finish, the makespan Cmax, finishes as early as possible. Two of its embeddings
-keep the optimum:
+P\|\|Cmax: assign n jobs of given lengths to m identical machines such that the makespan
+Cmax, the time at which the last machine finishes, is as small as possible. Two embeddings
+preserve the optimum:
 
 ``pressure``
     A job of length p is a model without weights and of pressure p. On GPUs of
@@ -12,7 +12,7 @@ keep the optimum:
     A GPU with the load M has the KVPR r M / (C - M), which grows with M: the
     maximum KVPR of a schedule is r Cmax / (C - Cmax), as long as C > Cmax.
 
-So published instances, and what is known about them, serve here. P\|\|Cmax is
+So published instances, and what is known about them, can be used here. P\|\|Cmax is
 strongly NP-hard [1]_.
 
 References
@@ -36,9 +36,42 @@ from kvpr_opt.problem.instance import GPU, LLM, Instance
 #: The two embeddings by name.
 EMBEDDINGS = ("pressure", "both")
 
-# C and r are free to choose; the answer is the same schedule whatever they are.
+# C and r are arbitrary: the optimal schedules do not depend on them.
 _MEMORY = 100
 _RATE = Fraction(3, 7)
+
+
+class PublishedSchedule(msgspec.Struct, frozen=True, rename={"group": "class"}):
+    """What is known of an instance that a fleet embeds.
+
+    Attributes
+    ----------
+    embedding
+        Of :data:`EMBEDDINGS`.
+    memory
+        Of every GPU.
+    optimum
+        The smallest makespan; ``None`` where its collection has none.
+    group
+        The class of the instance in its collection; empty if the file has none.
+    """
+
+    embedding: str
+    memory: int
+    optimum: int | None = None
+    group: str = ""
+
+    def max_kvpr(self, makespan: Fraction | int) -> Fraction:
+        """The maximum KVPR of a schedule of this makespan."""
+        if self.embedding == "both":
+            return _RATE * makespan / (self.memory - makespan)
+        return Fraction(makespan, self.memory)
+
+    def makespan(self, max_kvpr: Fraction) -> Fraction:
+        """The makespan of a schedule of this maximum KVPR."""
+        if self.embedding == "both":
+            return max_kvpr * self.memory / (_RATE + max_kvpr)
+        return max_kvpr * self.memory
 
 
 @dataclass(frozen=True)
@@ -55,12 +88,19 @@ class Schedule:
         The lengths of the jobs, at least 0.
     optimum
         The smallest makespan, where it is published.
+    group
+        Its class in the collection that it comes from.
     """
 
     name: str
     machines: int
     items: tuple[int, ...]
     optimum: int | None = None
+    group: str = ""
+
+    def published(self, embedding: str) -> PublishedSchedule:
+        """What is known of the instance, for the fleet of an embedding."""
+        return PublishedSchedule(embedding, self._memory(embedding), self.optimum, self.group)
 
     def fleet(self, embedding: str) -> Instance:
         """The instance as a fleet.
@@ -87,10 +127,7 @@ class Schedule:
 
     def max_kvpr(self, makespan: int, embedding: str) -> Fraction:
         """The maximum KVPR of a schedule of this makespan."""
-        memory = self._memory(embedding)
-        if embedding == "both":
-            return _RATE * makespan / (memory - makespan)
-        return Fraction(makespan, memory)
+        return self.published(embedding).max_kvpr(makespan)
 
     def _memory(self, embedding: str) -> int:
         if embedding == "pressure":
@@ -101,26 +138,28 @@ class Schedule:
         return mean + 2 * max(self.items, default=0) + 1
 
 
-class _Line(msgspec.Struct, forbid_unknown_fields=True):
+class _ScheduleLine(msgspec.Struct, forbid_unknown_fields=True, rename={"group": "cls"}):
     """One line of the file."""
 
     name: str
     machines: int
     items: list[int]
     optimum: int | None = None
+    group: str = ""
 
 
 def read_schedules(path: str | os.PathLike[str]) -> list[Schedule]:
     """Read instances from a file of one JSON object a line.
 
-    Each has the keys ``name``, ``machines``, ``items`` (the lengths of the jobs) and,
-    where it is known, ``optimum``. Empty lines are skipped.
+    Each has the keys ``name``, ``machines`` and ``items`` (the lengths of the jobs);
+    ``optimum`` and ``cls`` (the class of the instance in its collection) may be
+    left out. Empty lines are skipped.
 
     Raises
     ------
     InputError
-        If the file cannot be read, has no instance, or a line is none; the error
-        names the line.
+        If the file cannot be read, has no instance, or a line is not an instance; the
+        error names the line.
     """
     schedules: dict[str, Schedule] = {}
     for number, line in enumerate(read_text(path).splitlines(), start=1):
@@ -129,20 +168,20 @@ def read_schedules(path: str | os.PathLike[str]) -> list[Schedule]:
         try:
             schedule = _schedule(line)
             if schedule.name in schedules:
-                raise InputError(f"name {schedule.name!r} is there twice", place="name")
+                raise InputError(f"name {schedule.name!r} appears twice", place="name")
         except InputError as error:
             raise error.within(place=f"line {number}", source=label(path)) from None
         schedules[schedule.name] = schedule
     if not schedules:
-        raise InputError("no instance in it", source=label(path))
+        raise InputError("the file has no instance", source=label(path))
     return list(schedules.values())
 
 
 def _schedule(line: str) -> Schedule:
     try:
-        read = msgspec.json.decode(line, type=_Line)
+        read = msgspec.json.decode(line, type=_ScheduleLine)
     except msgspec.DecodeError as error:
-        raise InputError(f"no instance of P||Cmax: {error}") from None
+        raise InputError(f"not an instance of P||Cmax: {error}") from None
     for name, value, least in (
         ("machines", read.machines, 1),
         ("optimum", read.optimum, 0),
@@ -150,4 +189,4 @@ def _schedule(line: str) -> Schedule:
     ):
         if value is not None and value < least:
             raise InputError(f"{json.dumps(value)} is not at least {least}", place=name)
-    return Schedule(read.name, read.machines, tuple(read.items), read.optimum)
+    return Schedule(read.name, read.machines, tuple(read.items), read.optimum, read.group)

@@ -34,10 +34,16 @@ def run() -> Run:
     """Audit a program on the easy and the hard case, or on those given."""
 
     def call(
-        program: Path, *instances: Instance, seconds: float = 20, memory: int = 1 << 30
+        program: Path,
+        *instances: Instance,
+        seconds: float = 20,
+        memory: int = 1 << 30,
+        runs: int = 2,
+        python: str | None = None,
     ) -> Audit:
         cases = [case(f"case-{n}", fleet) for n, fleet in enumerate(instances or (EASY, HARD))]
-        return audit(Program.at(program), "test", cases, ResourceLimits(seconds, memory), jobs=2)
+        limits = ResourceLimits(seconds, memory)
+        return audit(Program.at(program, python), "test", cases, limits, jobs=2, runs=runs)
 
     return call
 

@@ -41,10 +41,12 @@ def audit_of(*runs: Sequence[Reading], name: str = "program.py", case: str = "ca
         for n, pair in enumerate(runs)
     )
     return Audit(
-        Program(f"/folder/{name}", "0" * 64, "function"),
+        Program(f"/folder/{name}", "0" * 64, "compute_model_placement"),
         "suite",
         ResourceLimits(1, 0),
         tuple(cases),
+        runs=2,
+        total=len(runs),
     )
 
 
@@ -108,7 +110,8 @@ def test_no_program_can_beat_the_certified_optima_of_the_public_benchmark() -> N
         cases.append(
             CaseAudit(Case(name, fleet, optimum.lower_bound, optimum.proved), (verdict, verdict))
         )
-    audit = Audit(Program("p.py", "", "function"), "prism50", ResourceLimits(1, 0), tuple(cases))
+    program = Program("p.py", "", "compute_model_placement")
+    audit = Audit(program, "prism50", ResourceLimits(1, 0), tuple(cases), runs=2, total=50)
     assert audit.honest == audit.best
     assert audit.best is not None
     assert audit.best.combined == pytest.approx(26.255971749535, abs=1e-12)

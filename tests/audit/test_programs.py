@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
 from audit_cases import EASY
 
+from kvpr_opt.audit.export import audit_data
 from kvpr_opt.audit.outcome import Audit
+from kvpr_opt.audit.program import Program
+from kvpr_opt.audit.summary import facts
 from kvpr_opt.audit.verdict import Problem
+from kvpr_opt.errors import InputError
+from kvpr_opt.problem.instance import GPU, LLM, Instance
 
 PROGRAMS = Path(__file__).parent / "programs"
 
@@ -174,7 +183,7 @@ def test_a_crash_says_how_it_ended(
 def test_a_program_that_cannot_be_loaded_crashes_in_every_case(
     run: Callable[..., Audit], source: Callable[[str], Path]
 ) -> None:
-    audit = run(source("import no_such_package_at_all\n"))
+    audit = run(source("import no_such_package_at_all\ndef compute_model_placement(): pass\n"))
     assert problems(audit) == [{Problem.CRASH}] * 2
     assert "ModuleNotFoundError: No module named 'no_such_package_at_all'" in details(audit)
 
@@ -255,6 +264,177 @@ def test_a_program_sees_an_empty_folder_and_nothing_of_the_world(
         )
     )
     assert problems(audit) == [set(), set()]
+
+
+def test_a_key_for_each_of_many_gpus_is_a_right_answer(
+    run: Callable[..., Audit], source: Callable[[str], Path]
+) -> None:
+    fleet = Instance([GPU(f"g{n}", 80) for n in range(300)], EASY.models)
+    program = source(
+        """
+        def compute_model_placement(gpu_num, models):
+            answer = {gpu: [] for gpu in range(gpu_num)}
+            for gpu, model in zip(range(gpu_num - 1, 0, -40), models):
+                answer[gpu].append(model)
+            return answer
+        """
+    )
+    assert problems(run(program, fleet, runs=1)) == [set()]
+
+
+def test_the_contract_of_a_study_is_accepted_and_knows_gpus_that_differ(
+    run: Callable[..., Audit], source: Callable[[str], Path]
+) -> None:
+    fleet = Instance(
+        [GPU("small", 10), GPU("large", "100.5", reserved="0.5")],
+        [LLM("a", size="9.5", pressure="1/3"), LLM("b", size=50, req_rate=4, slo="0.5")],
+    )
+    audit = run(
+        source(
+            """
+            from fractions import Fraction
+
+            def place(instance):
+                assert instance.models[0].pressure == Fraction(1, 3)
+                return {"a": "small", "b": max(instance.gpus, key=lambda gpu: gpu.usable).name}
+            """
+        ),
+        fleet,
+        runs=1,
+    )
+    assert audit.valid
+    assert audit.program.contract == "place"
+    assert audit.cases[0].max_kvpr == Fraction(2, 3)
+    assert audit.cases[0].runs[0].reading.naive == pytest.approx(2 / 3)
+
+
+def test_a_file_with_both_functions_is_called_by_the_name_nobody_has_by_chance(
+    run: Callable[..., Audit], source: Callable[[str], Path]
+) -> None:
+    both = "def place(model, gpu): raise ValueError\n" + (PROGRAMS / "honest_greedy.py").read_text()
+    audit = run(source(both), EASY, runs=1)
+    assert (audit.valid, audit.program.contract) == (True, "compute_model_placement")
+
+
+def test_imports_that_fail_are_told(run: Callable[..., Audit], tmp_path: Path) -> None:
+    (tmp_path / "neighbour.py").write_text("import missing_below\n")
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import importlib, importlib.util\n"
+        "try:\n    import missing_one.part\nexcept ImportError:\n    pass\n"
+        "try:\n    from math import sine\nexcept ImportError:\n    pass\n"
+        "try:\n    import neighbour\nexcept ImportError:\n    pass\n"
+        "importlib.util.find_spec('missing_two')\n"
+        "def compute_model_placement(gpu_num, models):\n"
+        "    try:\n        importlib.import_module('missing_three')\n"
+        "    except ImportError:\n        pass\n"
+        f"    {SPREAD}\n"
+    )
+    audit = run(program, EASY, runs=1)
+    assert audit.valid
+    assert audit.failed_imports == (
+        "math.sine",
+        "missing_below",
+        "missing_one.part",
+        "missing_three",
+        "missing_two",
+        "neighbour",
+    )
+    assert "imports that failed" in dict(facts(audit))["note"]
+
+
+def test_what_a_library_tries_to_import_is_its_own_matter(
+    run: Callable[..., Audit], source: Callable[[str], Path]
+) -> None:
+    text = (
+        "import decimal, random, tempfile, sqlite3, numpy\n"
+        f"def compute_model_placement(gpu_num, models):\n    {SPREAD}\n"
+    )
+    audit = run(source(text), EASY, runs=1)
+    assert (audit.valid, audit.failed_imports, audit.uses_package) == (True, (), False)
+
+
+def test_a_program_that_uses_this_package_is_told(
+    run: Callable[..., Audit], source: Callable[[str], Path]
+) -> None:
+    text = (
+        "def compute_model_placement(gpu_num, models):\n"
+        f"    from kvpr_opt import solve\n    {SPREAD}\n"
+    )
+    audit = run(source(text), EASY, runs=1)
+    assert (audit.valid, audit.uses_package) == (True, True)
+    assert "it imports kvpr_opt" in dict(facts(audit))["note"]
+
+
+@pytest.mark.parametrize(
+    ("head", "contract"),
+    [
+        ("if True:\n    def place(instance): return {}\nelse:\n    pass\n", "place"),
+        ("try:\n    place = None\nfinally:\n    pass\n", "place"),
+        ("(place, other) = (None, None)\n", "place"),
+        ("for place in []: pass\n", "place"),
+        ("from os import path as place\n", "place"),
+        ("from os import *\n", "compute_model_placement"),
+        ("globals()['x'] = 1\n", "compute_model_placement"),
+        ("def f():\n    place = 1\n", None),
+        ("class C:\n    def place(self): pass\n", None),
+    ],
+)
+def test_the_function_is_looked_for_before_anything_runs(
+    source: Callable[[str], Path], head: str, contract: str | None
+) -> None:
+    path = source(head)
+    if contract is None:
+        with pytest.raises(InputError, match="no function place"):
+            Program.at(path)
+    else:
+        assert Program.at(path).contract == contract
+
+
+@pytest.mark.parametrize(
+    "text", ["x = " + "+1" * 100_000, "x = " + "-" * 200_000 + "1", "(" * 10_000, "x ="]
+)
+def test_a_source_that_no_python_compiles_is_bad_input(
+    source: Callable[[str], Path], text: str
+) -> None:
+    with pytest.raises(InputError, match=r"not Python|fails to compile"):
+        Program.at(source(text + "\ndef place(instance): return {}\n"))
+
+
+def interpreter(minor: int) -> str:
+    """A Python of a version on this machine that works; the test is skipped without one."""
+    name = f"python3.{minor}"
+    beside = Path(sys.base_prefix).parent.glob(f"3.{minor}.*/bin/{name}")
+    for path in [shutil.which(name), *map(str, beside)]:
+        if path and subprocess.run([path, "-c", ""], capture_output=True).returncode == 0:
+            return path
+    pytest.skip(f"there is no {name} on this machine")
+
+
+@pytest.mark.parametrize("minor", range(8, 16))
+def test_another_python_runs_the_program(
+    run: Callable[..., Audit], source: Callable[[str], Path], minor: int
+) -> None:
+    python = interpreter(minor)
+    text = (
+        "import sys\ndef compute_model_placement(gpu_num, models):\n"
+        f"    assert sys.version_info[:2] == (3, {minor})\n    {SPREAD}\n"
+    )
+    audit = run(source(text), EASY, python=python, runs=1)
+    assert problems(audit) == [set()]
+    assert audit_data(audit)["program"]["python"] == python
+
+
+def test_a_python_that_is_too_old_is_refused(source: Callable[[str], Path]) -> None:
+    python = interpreter(7)
+    with pytest.raises(InputError, match=r"3\.7; 3\.8 or newer is needed"):
+        Program.at(source("def place(instance): return {}"), python)
+
+
+@pytest.mark.parametrize("python", ["/no/such/python", "/bin/true", "no-such-python", "/"])
+def test_what_is_no_interpreter_is_refused(source: Callable[[str], Path], python: str) -> None:
+    with pytest.raises(InputError, match="is no Python interpreter"):
+        Program.at(source("def place(instance): return {}"), python)
 
 
 def test_a_program_may_import_its_neighbours(run: Callable[..., Audit], tmp_path: Path) -> None:

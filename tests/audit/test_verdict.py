@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from kvpr_opt.audit import executable, function
+from kvpr_opt.audit import benchmark, by_name
 from kvpr_opt.audit.process import CompletedRun
 from kvpr_opt.audit.verdict import Problem, Reading, RunVerdict, judge
 from kvpr_opt.errors import InputError
@@ -80,30 +80,36 @@ def test_no_models_at_all_is_a_placement_of_an_empty_fleet_only() -> None:
 
 REPORT: dict[str, Any] = {
     "outcome": "returned",
-    "inputs": [["a", 40, 1, 3], ["b", 40, 2, 7], ["c", 79, 0, 1]],
-    "order": [0, 1, 2],
+    "changed": [],
+    "entries": 3,
+    "kept": True,
     "type": "dict",
-    "gpus": [[0, [[0, ["a", 40, 1, 3]], [1, ["b", 40, 2, 7]]]], [1, [[2, ["c", 79, 0, 1]]]]],
+    "gpus": [[0, [0, 1]], [1, [2]]],
 }
 
 
 def read(answer: bytes) -> list[Problem]:
     completed = CompletedRun(0, False, 0.1, answer, "", True)
-    return [finding.problem for finding in function.read(FLEET, completed, "p.py").findings]
+    return [finding.problem for finding in benchmark.read(FLEET, completed).findings]
 
 
 @pytest.mark.parametrize(
     "forged",
     [
         {"outcome": 3},
-        {"inputs": []},
-        {"inputs": [["a", 40, 1]] * 3},
-        {"gpus": [[0, [[3, ["a", 40, 1, 3]]]]]},
-        {"gpus": [[0, [[-1, ["a", 40, 1, 3]]]]]},
-        {"gpus": [[0, [[0, []]]]]},
+        {"changed": [[0, []]]},
+        {"changed": [[0, ["a", 40, 1]]]},
+        {"changed": [[3, ["a", 40, 1, 3]]]},
+        {"gpus": [[0, [3]]]},
+        {"gpus": [[0, [-1]]]},
+        {"gpus": [[0, [[]]]]},
         {"gpus": [[1.5, []]]},
-        {"order": ["x"]},
+        {"entries": "x"},
+        {"kept": None},
         {"naive": "1"},
+        {"seconds": 1e999},
+        {"patched": ["x"] * 1000},
+        {"failed_imports": ["x"] * 1000},
     ],
 )
 def test_what_is_no_report_of_the_child_is_a_crash(forged: dict[str, Any]) -> None:
@@ -121,7 +127,7 @@ def test_numbers_reach_a_python_program_as_in_the_benchmark() -> None:
         [GPU("gpu0", 24, reserved=4)],
         [LLM("x", size=5, req_rate=3, slo="0.5"), LLM("y", size="1/3", pressure="2.5")],
     )
-    case = json.loads(function.case_file(fleet))
+    case = json.loads(benchmark.case_file(fleet))
     assert case == {
         "gpu_num": 1,
         "models": [
@@ -137,12 +143,12 @@ def test_the_naive_value_is_told_in_the_units_of_the_fleet() -> None:
     report = {
         "outcome": "returned",
         "naive": 3 / (80 - 20),
-        "inputs": [["x", 20, 3, 1]],
-        "order": [0],
-        "gpus": [[0, [[0, ["x", 20, 3, 1]]]]],
+        "entries": 1,
+        "kept": True,
+        "gpus": [[0, [0]]],
     }
-    reading = function.read(
-        fleet, CompletedRun(0, False, 0.1, json.dumps(report).encode(), "", True), "p"
+    reading = benchmark.read(
+        fleet, CompletedRun(0, False, 0.1, json.dumps(report).encode(), "", True)
     )
     assert reading.naive == pytest.approx(3 / 15)
     assert judge(fleet, reading).max_kvpr == Fraction(3, 15)
@@ -151,8 +157,8 @@ def test_the_naive_value_is_told_in_the_units_of_the_fleet() -> None:
 def test_gpus_of_different_memory_cannot_be_told_to_a_function() -> None:
     mixed = Instance([GPU("a", 60), GPU("b", 80)], [])
     with pytest.raises(InputError, match="different memory"):
-        function.case_file(mixed)
-    assert b'"memory": 60' in executable.fleet_file(mixed)
+        benchmark.case_file(mixed)
+    assert b'"memory": 60' in by_name.fleet_file(mixed)
 
 
 def test_a_finding_is_not_as_long_as_a_program_wants_it() -> None:
@@ -160,3 +166,22 @@ def test_a_finding_is_not_as_long_as_a_program_wants_it() -> None:
     finding = judge(FLEET, Reading(placed=placed)).findings[0]
     assert finding.problem is Problem.FOREIGN_MODEL
     assert finding.detail == "x" * 200 + "..."
+
+
+def test_a_constraint_that_is_broken_is_named() -> None:
+    fleet = Instance(
+        [GPU("gpu0", 80), GPU("gpu1", 80)],
+        [LLM("a", size=10, pressure=1, pin="gpu1"), LLM("b", size=10, pressure=1)],
+    )
+    assert judge(fleet, placed(1, 1)).valid
+    verdict = judge(fleet, placed(0, 1))
+    assert kinds(verdict) == [Problem.CONSTRAINT]
+    assert "'a'" in verdict.findings[0].detail
+    assert verdict.max_kvpr is None
+
+
+def test_constraints_cannot_be_told_to_a_function_of_the_benchmark() -> None:
+    fleet = Instance([GPU("a", 80), GPU("b", 80)], [LLM("x", size=10, pressure=1, pin="b")])
+    with pytest.raises(InputError, match="constraints"):
+        benchmark.case_file(fleet)
+    assert b'"pin"' in by_name.fleet_file(fleet)

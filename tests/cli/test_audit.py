@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import random
 import resource
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from command_runs import Run
 from rich.cells import cell_len
 
-from kvpr_opt import write_instance
+from kvpr_opt import random_instance, write_instance
 from kvpr_opt.generate import prism_instance
 
 PROGRAMS = Path(__file__).parents[1] / "audit" / "programs"
 GREEDY = PROGRAMS / "honest_greedy.py"
+SPREAD = (
+    "def compute_model_placement(gpu_num, models):\n"
+    "    return {gpu: models[gpu::gpu_num] for gpu in range(gpu_num)}\n"
+)
 
 
 @pytest.fixture
@@ -94,17 +101,22 @@ def test_a_fleet_of_the_suite_is_not_written_over(run: Run, tmp_path: Path, opti
         ("p.py", None, [], "p.py: cannot be read: No such file"),
         ("p.py", "def f(:", [], "p.py: line 1: not Python: "),
         ("p.py", "x = '\0'", [], "p.py: not Python: "),
-        ("p.py", "x = 1", [], "p.py: it has no function compute_model_placement"),
+        (
+            "p.py",
+            "x = 1",
+            [],
+            "p.py: no function place(instance) or compute_model_placement(gpu_num",
+        ),
         ("p", "x", [], "p: neither a Python file (.py) nor executable"),
-        ("p.py", "x = 1", ["--suite", "prism5"], "--suite: 'prism5' is neither a suite (did you"),
-        ("p.py", "x = 1", ["--time-limit", "none"], "--time-limit: 'none' is not a number"),
-        ("p.py", "x = 1", ["--time-limit", "1e9"], "--time-limit: '1e9' is not a number"),
-        ("p.py", "x = 1", ["--prove", "x"], "--prove: 'x' is not a number of seconds"),
-        ("p.py", "x = 1", ["--memory-limit", "1.5"], "--memory-limit: '1.5' is not a whole"),
-        ("p.py", "x = 1", ["--output", "p.py"], "is the program itself, which it would replace"),
-        ("p.py", "x = 1", ["--output", "a", "--html", "a"], "is what --output writes to"),
-        ("p.py", "x = 1", ["--html", "/no/folder/p.html"], "cannot be written"),
-        ("p.py", "x = 1", ["--suite", "mixed"], "cannot be told of GPUs of different memory"),
+        ("p.py", SPREAD, ["--suite", "prism5"], "--suite: 'prism5' is neither a suite (did you"),
+        ("p.py", SPREAD, ["--time-limit", "none"], "--time-limit: 'none' is not a number"),
+        ("p.py", SPREAD, ["--time-limit", "1e9"], "--time-limit: '1e9' is not a number"),
+        ("p.py", SPREAD, ["--prove", "x"], "--prove: 'x' is not a number of seconds"),
+        ("p.py", SPREAD, ["--memory-limit", "1.5"], "--memory-limit: '1.5' is not a whole"),
+        ("p.py", SPREAD, ["--output", "p.py"], "is the program itself, which it would replace"),
+        ("p.py", SPREAD, ["--output", "a", "--html", "a"], "is what --output writes to"),
+        ("p.py", SPREAD, ["--html", "/no/folder/p.html"], "cannot be written"),
+        ("p.py", SPREAD, ["--suite", "mixed"], "cannot be told of GPUs of different memory"),
     ],
 )
 def test_bad_input_is_one_error(
@@ -126,28 +138,137 @@ def test_bad_input_is_one_error(
     assert len(err.splitlines()) == 1
 
 
-def test_ctrl_c_ends_what_is_running(suite: Path, tmp_path: Path) -> None:
-    program, started = tmp_path / "program.py", tmp_path / "started"
+def started(*arguments: object, temporary: Path) -> subprocess.Popen[str]:
+    """The command in a process of its own, with a folder for its temporary files."""
+    temporary.mkdir(exist_ok=True)
+    return subprocess.Popen(
+        [sys.executable, "-m", "kvpr_opt", "audit", *map(str, arguments)],
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "TMPDIR": str(temporary)},
+    )
+
+
+def wait_for(condition: Callable[[], bool], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_what_is_running_and_keeps_what_is_done(
+    suite: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    program, sleeping = tmp_path / "program.py", tmp_path / "sleeping"
     program.write_text(
         "import os, time\n"
         "def compute_model_placement(gpu_num, models):\n"
-        f"    open({str(started)!r}, 'a').write(f'{{os.getpid()}}\\n')\n"
-        "    time.sleep(60)\n"
+        f"    if len(models) == {len(prism_instance(7).models)}:\n"
+        f"        open({str(sleeping)!r}, 'a').write(f'{{os.getpid()}}\\n')\n"
+        "        time.sleep(60)\n"
+        "    return {gpu: models[gpu::gpu_num] for gpu in range(gpu_num)}\n"
     )
-    command = [sys.executable, "-m", "kvpr_opt", "audit", str(program), "--suite", str(suite)]
-    process = subprocess.Popen(
-        [*command, "--jobs", "2", "--time-limit", "60"], stderr=subprocess.PIPE, text=True
-    )
-    deadline = time.monotonic() + 20
-    while not started.exists() or len(started.read_text().splitlines()) < 2:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=10)
-    assert (process.returncode, err) == (3, "interrupted before it was done\n")
-    for line in started.read_text().splitlines():
+    output, html, temporary = tmp_path / "a.json", tmp_path / "a.html", tmp_path / "temporary"
+    arguments = ("--suite", suite, "--jobs", 2, "--time-limit", 60, "-o", output, "--html", html)
+    process = started(program, *arguments, temporary=temporary)
+    wait_for(lambda: sleeping.exists() and output.exists(), 30)
+    process.send_signal(number)
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == 3
+    assert err.endswith("\ninterrupted before it was done\n")
+    assert "STOPPED\n" in err
+    assert os.listdir(temporary) == []
+    for line in sleeping.read_text().splitlines():
         with pytest.raises(ProcessLookupError):
             os.kill(int(line), 0)
+    data = json.loads(output.read_text())
+    assert (data["complete"], data["valid"], data["score"]["honest"]) == (False, False, None)
+    assert [case["name"] for case in data["cases"]] == ["prism-00.json"]
+    assert "STOPPED" in html.read_text()
+
+
+def test_a_signal_before_the_first_result_is_one_line(suite: Path, tmp_path: Path) -> None:
+    temporary = tmp_path / "temporary"
+    process = started(PROGRAMS / "sleeps.py", "--suite", suite, temporary=temporary)
+    wait_for(lambda: any(temporary.glob("*/run-*")), 30)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=20)
+    assert (process.returncode, err) == (3, "interrupted before it was done\n")
+    assert os.listdir(temporary) == []
+
+
+def test_a_user_without_a_home_can_audit(
+    run: Run, suite: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HOME", "XDG_CACHE_HOME", "LOCALAPPDATA"):
+        monkeypatch.delenv(name, raising=False)
+
+    def unknown(user: int) -> None:
+        raise KeyError(f"uid not found: {user}")
+
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    write_instance(random_instance("uniform", gpus=2, models=4, seed=0), suite / "new.json")
+    code, _, err = run("audit", GREEDY, "--suite", suite)
+    assert code == 0
+    assert "3 of 3 cases valid" in err
+    assert list(tmp_path.glob("kvpr-opt/optima/*.json"))
+
+
+def test_another_python_is_named(run: Run, suite: Path, tmp_path: Path) -> None:
+    output = tmp_path / "audit.json"
+    arguments = ("--suite", suite, "-q", "-o", output)
+    assert run("audit", GREEDY, "--python", sys.executable, *arguments)[0] == 0
+    assert json.loads(output.read_text())["program"]["python"] == sys.executable
+    code, _, err = run("audit", GREEDY, "--python", "/no/such/python", *arguments)
+    assert (code, err) == (2, "error: --python: '/no/such/python' is no Python interpreter\n")
+
+
+@pytest.mark.slow
+def test_random_kills_leave_nothing_behind(suite: Path, tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import os, subprocess, time\n"
+        "def compute_model_placement(gpu_num, models):\n"
+        "    subprocess.Popen(['sleep', '60'])\n"
+        "    time.sleep(0.2)\n"
+        "    return {gpu: models[gpu::gpu_num] for gpu in range(gpu_num)}\n"
+    )
+    for case in range(10):
+        write_instance(prism_instance(case), suite / f"prism-{case:02}.json")
+    output, temporary = tmp_path / "audit.json", tmp_path / "temporary"
+    draw = random.Random(0)
+    signals = [signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGKILL]
+    for _ in range(100):
+        output.unlink(missing_ok=True)
+        number = draw.choice(signals)
+        process = started(program, "--suite", suite, "-o", output, temporary=temporary)
+        # Half of them while the command still loads, the others at work.
+        time.sleep(draw.uniform(0, 1.5))
+        if draw.random() < 0.5:
+            wait_for(lambda: any(temporary.glob("*/run-*")), 60)
+            time.sleep(draw.uniform(0, 1.5))
+        process.send_signal(number)
+        process.communicate(timeout=30)
+        assert process.returncode in (3, 6, -number)
+        wait_for(lambda: not strays(temporary), 2)
+        wait_for(lambda: os.listdir(temporary) == [], 2)
+        if output.exists():
+            assert json.loads(output.read_text())["cases"]
+        assert not [name for name in os.listdir(tmp_path) if name.endswith(".tmp")] or (
+            number == signal.SIGKILL
+        )
+
+
+def strays(folder: Path) -> list[str]:
+    """Processes that were started with a home below a folder."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if f"HOME={folder}".encode() in (process / "environ").read_bytes():
+                found.append(process.name)
+    return found
 
 
 @pytest.mark.slow

@@ -13,6 +13,7 @@ import pytest
 from report_records import entry
 
 from kvpr_opt.cli import main
+from kvpr_opt.study.record import encode_line, read_record
 
 SPEC = """
 seeds = "0-1"
@@ -90,13 +91,13 @@ def test_quiet_is_quiet(
         (SPEC.replace("gpus", "gpu"), [], "cells[0].gpu: unknown key (did you mean 'gpus'?)"),
         (SPEC.replace("family", "suite"), [], "cells[0].gpus: unknown key; known: suite"),
         (SPEC, ["--jobs", "0"], "--jobs"),
-        (SPEC, ["--engine", "dask"], "--engine: the engine 'dask' needs --address"),
+        (SPEC, ["--engine", "dask"], "--engine: --engine dask requires --address"),
         (SPEC, ["--engine", "dusk"], "--engine"),
-        (SPEC, ["--address", "tcp://127.0.0.1:9"], "--address: it goes with --engine dask"),
+        (SPEC, ["--address", "tcp://127.0.0.1:9"], "--address: requires --engine dask"),
         (
             SPEC,
             ["--engine", "dask", "--address", "tcp://127.0.0.1:9", "--jobs", "2"],
-            "--jobs: a cluster runs as many",
+            "--jobs: not accepted with --engine dask",
         ),
         (SPEC, ["--engine", "dask", "--address", "nowhere"], "address: no Dask scheduler answers"),
         (SPEC, ["-o", "/proc/no/folder"], "cannot be written"),
@@ -142,7 +143,7 @@ def test_a_page_is_written_beside_the_record_or_where_it_is_asked_for(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     record = tmp_path / "runs.jsonl"
-    record.write_text(json.dumps(entry(0, error="no")) + "\n")
+    record.write_bytes(encode_line(entry(0, error="no")))
     table = call(capsys, monkeypatch, "report", tmp_path)[1]
     code, out, err = call(capsys, monkeypatch, "report", tmp_path, "--html")
     assert (code, out) == (0, table)
@@ -153,7 +154,7 @@ def test_a_page_is_written_beside_the_record_or_where_it_is_asked_for(
     assert (tmp_path / "p").read_text(encoding="utf-8") == page
     code, out, err = call(capsys, monkeypatch, "report", tmp_path, "--html", "-o", "-")
     assert (code, out) == (2, "")
-    assert "--output: stdout carries the table" in err
+    assert "--output: stdout is used for the table" in err
     code, out, err = call(capsys, monkeypatch, "report", tmp_path, "--html", "-o", "/no/p.html")
     assert (code, out) == (2, "")
     assert "/no/p.html: cannot be written" in err
@@ -245,3 +246,27 @@ def test_compare_and_export(
     assert "4 runs written to" in err
     assert len((tmp_path / "t.csv").read_text().splitlines()) == 5
     assert call(capsys, monkeypatch, "export", old, "-o", tmp_path / "t.txt")[0] == 2
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such limit there")
+def test_a_full_disk_is_one_error_that_names_the_record(spec: Path, tmp_path: Path) -> None:
+    import resource
+
+    folder = tmp_path / "record"
+    spec.write_text(SPEC.replace("0-1", "0-19").replace(', "assignment_cpsat"', ""))
+    command = [sys.executable, "-m", "kvpr_opt", "study", "run", str(spec), "-o", str(folder)]
+    # What the system allows a file to have, as a disk that is full soon.
+    limit = 5000
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
+    )
+    assert done.returncode == 2
+    assert done.stderr == f"error: {folder}/runs.jsonl: cannot be written: File too large\n"
+    content = read_record(folder)
+    assert content.remarks == ()
+    assert 0 < len(content.runs) < 20
+    again = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert f"{20 - len(content.runs)} runs done" in again.stderr

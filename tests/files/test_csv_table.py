@@ -55,7 +55,6 @@ def test_a_header_alone_is_no_models(read):
         ("name,size,size\n", "row 1: duplicate column 'size'"),
         ("name,,size\n", "row 1: column 2 has no name"),
         ("name,size,slo_ms\n", r"header\.slo_ms: unknown key \(did you mean 'slo'\?\); known: "),
-        ("name,size,pressure,hf\n", r"header\.hf: this version does not read that key yet"),
         ("model_name,size\n", r"header\.size: key 'size' beside 'model_name'"),
         ("name|size|pressure\n", r"header\.'name\|size\|pressure': unknown key"),
         ("name,size,pressure\na,16,1,2\n", "row 2: 4 values, .*; a decimal comma\\? write"),

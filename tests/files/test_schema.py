@@ -155,10 +155,6 @@ def test_models_are_checked(changes, message):
     refused(with_model(**changes), message)
 
 
-def test_keys_of_models_kept_for_later_are_refused():
-    refused(with_model(hf="x"), r"^models\[0\]\.hf: this version does not read that key yet$")
-
-
 def test_two_models_of_one_name_are_refused():
     refused(with_models(MODEL, MODEL), r"^models\[1\]: name 'm' is taken by models\[0\] already")
 

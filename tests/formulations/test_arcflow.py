@@ -16,6 +16,7 @@ import kvpr_opt as kv
 from formulations import arcflow_pulp
 from formulations.arcflow_graph import TARGET, Graph, Network, build
 from formulations.arcflow_pulp import Formulation, _ArcFlowModel
+from formulations.backends import pulp_highs
 from formulations.registry import SUFFIXES, write_model
 from kvpr_opt.errors import InputError
 from kvpr_opt.generate import random_instance
@@ -123,8 +124,7 @@ def pattern_factor(instance: Instance, threshold: Threshold) -> float:
                 placed[c].append((variable, copies))
     for terms, count in zip(placed, counts, strict=True):
         model += pulp.lpSum(copies * variable for variable, copies in terms) >= count
-    model.solve(pulp.HiGHS(msg=False))
-    assert model.status == pulp.LpStatusOptimal
+    assert pulp_highs.solve(model, Limits(60), {}).solved
     return float(s.varValue)
 
 
@@ -146,8 +146,7 @@ def arcflow_factor(instance: Instance, threshold: Threshold, waste: int) -> floa
     made.model.setObjective(s)
     for k, z in enumerate(made.z):
         made.model += z <= len(gpus[k]) * s, f"number_{k}"
-    made.model.solve(pulp.HiGHS(mip=False, msg=False))
-    assert made.model.status == pulp.LpStatusOptimal
+    assert pulp_highs.solve(made.model, Limits(60), {}, relaxed=True).solved
     return float(s.varValue)
 
 
@@ -273,8 +272,8 @@ def check_exported(instance: Instance, optimum: Fraction) -> None:
         assert set(exported.meaning) == names
         for suffix in SUFFIXES:
             assert "z_0" in write_model("arcflow_pulp", instance, threshold, suffix)
-        exported.model.solve(pulp.HiGHS(msg=False))
-        assert (exported.model.status == pulp.LpStatusOptimal) == solvable
+        termination = pulp_highs.solve(exported.model, Limits(60), {})
+        assert (termination.solved, termination.infeasible) == (solvable, not solvable)
 
 
 def test_an_export_that_is_too_large_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

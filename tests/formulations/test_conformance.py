@@ -11,6 +11,7 @@ import threading
 import time
 from fractions import Fraction
 
+import constrained_fleets
 import pytest
 from formulations_candidates import (
     CANDIDATES,
@@ -22,12 +23,12 @@ from formulations_candidates import (
 )
 from small_fleets import TRAP, brute_force, fleet, random_fleet
 
-from formulations.registry import create
+from formulations.registry import NAMES, create
 from kvpr_opt import heuristics
 from kvpr_opt.errors import InputError, InvalidPlacementError
 from kvpr_opt.generate import random_instance
 from kvpr_opt.limits import Limits
-from kvpr_opt.problem.instance import Instance
+from kvpr_opt.problem.instance import GPU, LLM, Instance
 from kvpr_opt.problem.placement import Placement
 from kvpr_opt.problem.scaled import Threshold
 from kvpr_opt.search.bounds import volume_bound
@@ -369,3 +370,49 @@ def test_it_answers_to_its_name_and_to_no_other(candidate: Candidate) -> None:
     )
     with pytest.raises(InputError, match=r"is not known"):
         create(candidate.name + "x", TRAP)
+
+
+# -- constraints ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("candidate", [each for each in CANDIDATES if each.name in NAMES], ids=str)
+def test_constraints_are_kept_or_the_fleet_is_refused(candidate: Candidate) -> None:
+    if candidate.capabilities.constraints:
+        for seed in range(FEW):
+            check_constrained(candidate, constrained(seed))
+        return
+    instance = Instance([GPU("a", 9), GPU("b", 9)], [LLM("m", 1, pressure=1, pin="a")])
+    with pytest.raises(InputError, match="does not keep constraints"):
+        candidate.make(instance)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("block", range(20))
+@each_oracle
+def test_constraints_are_kept_on_1000_fleets(candidate: Candidate, block: int) -> None:
+    if not candidate.capabilities.constraints:
+        pytest.skip("it refuses them")
+    for seed in range(FEW + 50 * block, FEW + 50 * (block + 1)):
+        check_constrained(candidate, constrained(seed))
+
+
+def constrained(seed: int) -> Instance:
+    return constrained_fleets.random_constrained(random.Random(f"constrained {seed}"))
+
+
+def check_constrained(candidate: Candidate, instance: Instance) -> None:
+    optimum, asked = constrained_fleets.brute_force(instance), oracle(candidate, instance)
+    if isinstance(optimum, Fraction):
+        questions = list(thresholds(instance, optimum))
+    else:
+        questions = [instance.scaled.finite()]
+    for threshold in questions:
+        verdict = asked.decide(threshold, Limits(60))
+        if isinstance(verdict, Feasible):
+            gpus = tuple(instance.gpus[gpu] for gpu in verdict.placement.gpu_of)
+            assert constrained_fleets.legal(instance, gpus)
+            assert verdict.placement.max_kvpr <= threshold.value
+        elif isinstance(verdict, Infeasible):
+            assert threshold.value < optimum
+        else:
+            assert not candidate.answers(instance, threshold), verdict.reason

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 from small_fleets import TRAP
@@ -69,12 +70,17 @@ def test_an_unknown_solver_is_refused_with_the_nearest() -> None:
 def test_kernels_are_made_ready_for_those_that_run_them(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made_ready = []
-    monkeypatch.setattr(kernels, "are_ready", lambda: False)
-    monkeypatch.setattr(warm_up, "warm_up", lambda: made_ready.append(name))
+    started = []
+
+    def start() -> SimpleNamespace:
+        started.append(name)
+        return SimpleNamespace(over=True, message="cannot")
+
+    monkeypatch.setattr(kernels, "are_ready", lambda *_: False)
+    monkeypatch.setattr(warm_up, "background_compiler", start)
     instance = random_instance("uniform", gpus=3, models=7, seed=0)
-    kv.solve(instance, method=name, threads=1, skip=("heuristic",))
-    assert bool(made_ready) == capabilities_of(name).compiled
+    kv.solve(instance, method=name, threads=1, skip=("heuristic",), time_limit=20)
+    assert bool(started) == capabilities_of(name).compiled
 
 
 def test_capabilities_are_those_of_the_name_before_the_solver() -> None:
@@ -84,11 +90,9 @@ def test_capabilities_are_those_of_the_name_before_the_solver() -> None:
 def test_where_kernels_cannot_be_kept_the_default_formulation_takes_over(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def disk_full() -> None:
-        raise OSError("no space left on device")
-
-    monkeypatch.setattr(kernels, "are_ready", lambda: False)
-    monkeypatch.setattr(warm_up, "warm_up", disk_full)
+    failed = SimpleNamespace(over=True, message="no space left on device")
+    monkeypatch.setattr(kernels, "are_ready", lambda *_: False)
+    monkeypatch.setattr(warm_up, "background_compiler", lambda: failed)
     instance = random_instance("uniform", gpus=3, models=7, seed=0)
     result = kv.solve(instance, method="pattern_lp", threads=1, skip=("heuristic",))
     assert result.status is kv.Status.OPTIMAL

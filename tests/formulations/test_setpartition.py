@@ -138,11 +138,11 @@ def test_a_covering_row_may_be_exceeded_a_partitioning_row_not() -> None:
         np.array([[1, 1], [0, 1]], dtype=np.int16),
         np.array([0, 0]), np.array([2, 1]), np.array([2]),
     )  # fmt: skip
-    assert choose(columns, Limits(60), {})[0].status == "infeasible"
+    assert choose(columns, Limits(60), {})[0].infeasible
     two = Columns(
         np.array([[1, 1]], dtype=np.int16), np.array([0]), np.array([1, 0]), np.array([1])
     )
-    assert choose(two, Limits(60), {}, covering=True)[0].status == "infeasible"
+    assert choose(two, Limits(60), {}, covering=True)[0].infeasible
 
 
 @pytest.mark.parametrize("stop", ["limit", "interrupt"])

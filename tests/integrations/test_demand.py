@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kvpr_opt.errors import InputError
+from kvpr_opt.files.checkpoints.kv_cache import grouped_query
 from kvpr_opt.integrations.demand import merged, resident_kv
-from kvpr_opt.integrations.kv_cache import grouped_query
 from kvpr_opt.integrations.records import Demand, measured
 from kvpr_opt.integrations.sources import (
     metrics_scrapes,

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from kvpr_opt.errors import InputError
-from kvpr_opt.integrations.sources import kubernetes_nodes, nvidia_smi, nvml
+from kvpr_opt.integrations.sources import kubernetes_nodes, kubernetes_slices, nvidia_smi, nvml
 
 SMI = """index, uuid, name, memory.total [MiB], memory.used [MiB]
 0, GPU-5e0cbd4d-1c0b-2c4d-8a3a-0a1b2c3d4e5f, NVIDIA H100 80GB HBM3, 81559 MiB, 4 MiB
@@ -149,6 +149,58 @@ def test_mig_devices_have_no_node() -> None:
 def test_nodes_that_cannot_be_read(text: str, reason: str) -> None:
     with pytest.raises(InputError, match=reason):
         kubernetes_nodes.gpus(text, "")
+
+
+def slice_of(node: str, *devices: dict[str, Any], driver: str = "gpu.nvidia.com") -> dict[str, Any]:
+    return {
+        "kind": "ResourceSlice",
+        "spec": {"driver": driver, "nodeName": node, "devices": devices},
+    }
+
+
+def offered(name: str, kind: str = "gpu", memory: str = "81559Mi") -> dict[str, Any]:
+    attributes = {"type": kind, "uuid": f"GPU-{name}", "productName": "NVIDIA H100 80GB HBM3"}
+    return {
+        "name": name,
+        "attributes": {key: {"string": value} for key, value in attributes.items()},
+        "capacity": {"memory": {"value": memory}},
+    }
+
+
+def test_resource_slices() -> None:
+    older = offered("gpu-1")
+    text = nodes(
+        slice_of("n0", offered("gpu-0"), {"name": "gpu-1", "basic": older}),
+        slice_of("n0", offered("channel-0"), driver="compute-domain.nvidia.com"),
+        slice_of("n1", offered("gpu-0-mig-1g", "mig", "9984Mi"), offered("gpu-9", "vfio")),
+    )
+    assert kubernetes_slices.recognises(text)
+    gpus = kubernetes_slices.gpus(text, "")
+    assert [(gpu.name, gpu.node, gpu.uuid) for gpu in gpus] == [
+        ("n0-gpu-0", "n0", "GPU-gpu-0"),
+        ("n0-gpu-1", "n0", "GPU-gpu-1"),
+        ("n1-gpu-0-mig-1g", None, "GPU-gpu-0-mig-1g"),
+    ]
+    assert [gpu.memory >> 20 for gpu in gpus] == [81559, 81559, 9984]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (nodes(), "no slice of the driver gpu.nvidia.com has a GPU"),
+        (
+            nodes(slice_of("n0", offered("g", memory="80G"))),
+            r"items\[0\].spec.devices\[0\].capacity.memory: '80G' is no amount of memory",
+        ),
+        (
+            nodes(slice_of("n0", {"name": "g", "attributes": {"type": {"string": "gpu"}}})),
+            "attributes.productName: .* is not a mapping",
+        ),
+    ],
+)
+def test_resource_slices_that_cannot_be_read(text: str, reason: str) -> None:
+    with pytest.raises(InputError, match=reason):
+        kubernetes_slices.gpus(text, "")
 
 
 # -- NVML ----------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from kvpr_opt.errors import InputError
 from kvpr_opt.integrations.sources import (
     kubernetes_nodes,
+    kubernetes_slices,
     nvidia_smi,
     prometheus_answer,
     rates_table,
@@ -37,7 +38,27 @@ SAMPLES: dict[Any, str] = {
                 },
             },
         }
-    ).replace('"Node"', '"Node" '),
+    ),
+    kubernetes_slices: json.dumps(
+        {
+            "kind": "ResourceSlice",
+            "spec": {
+                "driver": "gpu.nvidia.com",
+                "nodeName": "n",
+                "devices": [
+                    {
+                        "name": "gpu-0",
+                        "attributes": {
+                            "type": {"string": "gpu"},
+                            "uuid": {"string": "GPU-1"},
+                            "productName": {"string": "NVIDIA L4"},
+                        },
+                        "capacity": {"memory": {"value": "23034Mi"}},
+                    }
+                ],
+            },
+        }
+    ),
     prometheus_answer: json.dumps(
         {
             "status": "success",

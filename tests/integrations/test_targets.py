@@ -229,12 +229,13 @@ def test_the_schema_of_a_tool_accepts_the_file_and_refuses_a_mutated_one(
 def test_kubernetes_accepts_every_manifest_and_refuses_a_mutated_one() -> None:
     import kubernetes_validate
 
+    version = kubernetes_validate.latest_version()
     text = written(TARGETS["kubernetes"], small_plan())["kvpr.yaml"]
     documents = list(yaml.safe_load_all(text))
     kinds = [document["kind"] for document in documents]
     assert kinds == ["ResourceClaim"] * 2 + ["Deployment", "Service"] * 4
     for document in documents:
-        kubernetes_validate.validate(document, "1.37", strict=True)
+        kubernetes_validate.validate(document, version, strict=True)
     for old, new in (
         ("deviceClassName", "deviceClass"),
         ("resourceClaimName", "claimName"),
@@ -248,7 +249,7 @@ def test_kubernetes_accepts_every_manifest_and_refuses_a_mutated_one() -> None:
         assert changed
         for document in changed:
             with pytest.raises(kubernetes_validate.ValidationError):
-                kubernetes_validate.validate(document, "1.37", strict=True)
+                kubernetes_validate.validate(document, version, strict=True)
 
 
 def analysed(files: dict[str, str], folder: Path) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from study_records import told
 
 from kvpr_opt.study.execution.local import LocalExecutor
 from kvpr_opt.study.execution.runner import StudyProgress, run_study
-from kvpr_opt.study.record import FILE_NAME, Record, read_entries
+from kvpr_opt.study.record import FILE_NAME, Record, read_record
 from kvpr_opt.study.runs import Method, Run
 from kvpr_opt.suites.cells import Cell
 
@@ -89,6 +90,82 @@ def test_a_study_of_1000_runs_killed_five_times_equals_one_that_was_not(
     assert told(killed) == told(whole)
 
 
+#: Signals that end a study, each as often as the others.
+SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGKILL)
+
+RANDOM_KILLS = 100
+
+
+def marked(mark: str) -> list[int]:
+    """The processes that were started with a text in their environment."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            if entry.name.isdecimal() and mark.encode() in (entry / "environ").read_bytes():
+                found.append(int(entry.name))
+        except OSError:
+            continue
+    return found
+
+
+def heeds(process: int, number: int) -> bool:
+    """Whether a process has a handler for a signal, which takes it a moment to install."""
+    status = Path(f"/proc/{process}/status").read_text()
+    (caught,) = re.findall(r"^SigCgt:\s*([0-9a-f]+)$", status, re.MULTILINE)
+    return bool(int(caught, 16) >> (number - 1) & 1)
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc"), reason="looks for processes in /proc")
+def test_signals_at_random_moments_leave_nothing_half_done(tmp_path: Path) -> None:
+    spec, killed, whole = tmp_path / "s.toml", tmp_path / "killed", tmp_path / "whole"
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    spec.write_text(SPEC.replace('"0-249"', '"0-2999"'))
+    environment = {**os.environ, "TMPDIR": str(temporary)}
+    chance = random.Random(0)
+    before: tuple[str, ...] = ()
+    codes: dict[int, int] = {}
+    for number in range(RANDOM_KILLS):
+        process = subprocess.Popen(
+            command(spec, "-o", killed, "--jobs", 2), stderr=subprocess.PIPE, text=True,
+            env=environment,
+        )  # fmt: skip
+        # At any moment: while it is loading, while workers are, and at work.
+        time.sleep(chance.uniform(0, 4))
+        sent = SIGNALS[number % len(SIGNALS)]
+        heeded = heeds(process.pid, sent)
+        process.send_signal(sent)
+        _, err = process.communicate(timeout=10)
+        codes[process.returncode] = codes.get(process.returncode, 0) + 1
+        if "Traceback" in err:
+            # Only where Python itself was still starting, or a worker was left with half of
+            # what it was to be told.
+            assert "kvpr_opt" not in err or sent == signal.SIGKILL, err
+        elif sent == signal.SIGKILL:
+            assert process.returncode == -sent
+        else:
+            assert process.returncode == 3 or (not heeded and process.returncode == -sent), err
+        deadline = time.monotonic() + 2
+        while marked(str(temporary)) or any(temporary.iterdir()):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        if (killed / FILE_NAME).exists():
+            content = read_record(killed)
+            assert all("half-written last line" in remark for remark in content.remarks)
+            keys = tuple(recorded.run.key for recorded in content.runs)
+            assert keys[: len(before)] == before  # whatever was an entry once is one for good
+            assert all(recorded.answer for recorded in content.runs)
+            before = keys
+    print(f"{len(before)} runs recorded; exit codes {codes}")
+    assert before
+    spec.write_text(SPEC)
+    finish(spec, "-o", killed, "--jobs", 2)
+    finish(spec, "-o", whole, "--jobs", 2)
+    expected = told(whole)
+    found = told(killed)
+    assert {key: found[key] for key in expected} == expected
+
+
 def test_a_study_on_a_cluster_whose_workers_and_client_are_killed_equals_one_here(
     tmp_path: Path,
 ) -> None:
@@ -134,7 +211,7 @@ def check_throughput(folder: Path, engine: Any) -> None:
         end: StudyProgress = run_study(waiting_runs(), record, engine)
     spent = time.monotonic() - started
     assert (end.done, end.failed) == (200, 0)
-    assert len(read_entries(folder)) == 200
+    assert len(read_record(folder).runs) == 200
     print(f"{200 / spent:.3f} times the throughput of one process")
     assert 200 / spent >= 1.7
 
@@ -147,10 +224,10 @@ def test_two_workers_of_a_cluster_have_at_least_1_7_times_the_throughput_of_one(
     tmp_path: Path,
 ) -> None:
     distributed = pytest.importorskip("distributed")
-    from kvpr_opt.study.execution.dask import Cluster
+    from kvpr_opt.study.execution.dask import DaskExecutor
 
     with distributed.LocalCluster(
         n_workers=2, threads_per_worker=1, dashboard_address=":0", silence_logs=50
     ) as local:
-        engine = Cluster(local.scheduler_address, perform=study_jobs.one_second, warm=False)
+        engine = DaskExecutor(local.scheduler_address, perform=study_jobs.one_second, warm=False)
         check_throughput(tmp_path, engine)

@@ -1,4 +1,4 @@
-"""The arena: every heuristic is judged in the same way, whoever wrote it."""
+"""Heuristics in a study: every one is judged in the same way, whoever wrote it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from small_fleets import fleet
 
-from kvpr_opt import Status, heuristics, random_instance
+from kvpr_opt import GPU, LLM, Instance, Status, heuristics, random_instance
 from kvpr_opt.errors import InputError, InvalidPlacementError
 from kvpr_opt.heuristics.plan import POSITIONS
 from kvpr_opt.study import baselines
@@ -217,6 +217,48 @@ def place(instance):
         assert place(fleet([10, 10], [(3, 1)]), method).max_kvpr == Fraction(1, 7)
 
 
+def test_a_file_with_the_function_of_the_benchmark_is_a_program(tmp_path: Path) -> None:
+    body = """
+def compute_model_placement(gpu_num, models):
+    assert [model.model_size for model in models] == [24, 40]
+    return {gpu_num - 1: models[:1], 0: models[1:]}
+"""
+    result = place(fleet([10, 10], [(3, 1), (5, 1)]), own(tmp_path, body))
+    assert result.placement is not None
+    assert result.placement.gpu_of == (1, 0)
+    assert result.max_kvpr == Fraction(1, 5)
+
+
+def test_a_line_on_the_encoding_of_a_file_changes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text(
+        "# -*- coding: latin-1 -*-\ndef place(instance): return {'m\u00f6del': 'g'}\n", "utf-8"
+    )
+    method = Method("own", 5, program=program_of("own.py", str(tmp_path)))
+    one = Instance([GPU("g", 10)], [LLM("m\u00f6del", size=1, pressure=1)])
+    assert place(one, method).max_kvpr == Fraction(1, 9)
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        ("[models]", "returned list, not a dict"),
+        ("{0: {}}", "dict under 0, not a list"),
+        ("{0: models[:1]}", "is not placed"),
+        ("{0: models, 1: models}", "placed more than once"),
+        ("{7: models}", "there is no GPU 7"),
+        ("{True: models}", "there is no GPU True"),
+        ("{0: [m.model_name for m in models]}", "model None on GPU 0 is not in the fleet"),
+        ("setattr(models[0], 'req_rate', 0) or {0: models}", "req_rate of model .* is 0, was 1"),
+    ],
+)
+def test_an_answer_of_the_benchmarks_function_is_checked(
+    tmp_path: Path, answer: str, message: str
+) -> None:
+    method = own(tmp_path, f"def compute_model_placement(gpu_num, models): return {answer}\n")
+    with pytest.raises(InvalidPlacementError, match=message):
+        place(fleet([20, 20], [(3, 1), (5, 1)]), method)
+
+
 def test_a_function_of_a_module_is_a_program() -> None:
     program = program_of("python:study_jobs:first_gpu", "")
     assert "def first_gpu" in program.source
@@ -226,12 +268,42 @@ def test_a_function_of_a_module_is_a_program() -> None:
     assert result.max_kvpr == Fraction(1, 7)
 
 
+def test_a_function_of_the_benchmark_is_a_program_with_its_own_source() -> None:
+    reference = "python:study_jobs:compute_model_placement"
+    program = program_of(reference, "")
+    assert "def compute_model_placement" in program.source
+    result = place(fleet([80, 80], [(3, 1)]), Method(reference, 5, program=program))
+    assert result.max_kvpr == Fraction(1, 77)
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["x=" + "-" * 200_000 + "1", "+" * 100_000, "x=" + "1+" * 100_000 + "1", "x=" + "(" * 10_000],
+)
+def test_a_program_that_no_parser_takes_is_one_error_that_names_it(
+    tmp_path: Path, source: str
+) -> None:
+    (tmp_path / "deep.py").write_text(source)
+    with pytest.raises(InputError, match=r"deep\.py: (line 1: )?not Python: ") as error:
+        program_of("deep.py", str(tmp_path))
+    assert len(str(error.value)) < 200
+
+
+def test_a_module_that_ends_the_interpreter_does_not_end_the_study(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "leaving.py").write_text("import sys\nsys.exit('bye\\ud800')\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(InputError, match=r"cannot be imported: SystemExit: bye\\ud800"):
+        program_of("python:leaving:place", "")
+
+
 @pytest.mark.parametrize(
     ("reference", "message"),
     [
         ("no.py", "no.py: cannot be read"),
-        ("broken.py", "broken.py: not Python: .*line 1"),
-        ("empty.py", "empty.py: no function 'place' at its top level"),
+        ("broken.py", "broken.py: line 1: not Python: "),
+        ("empty.py", r"empty.py: no function place\(instance\) or compute_model_placement\(gpu"),
         ("python:no_such_module:f", "module 'no_such_module' cannot be imported"),
         ("python:study_jobs:no_such", "module 'study_jobs' has no function 'no_such'"),
         ("python:study_jobs", "is not python:module:function"),

@@ -26,6 +26,8 @@ VERSIONS = {
     "precise": (1, 40, "d453bc663110f006"),
     "mixed": (1, 40, "126ec2ff6f022ff9"),
     "paper": (1, 10, "0916e7dae2faecef"),
+    "evolve-train": (1, 14, "2daa98d576ae27d9"),
+    "evolve-held-out": (1, 18, "6337059cc7d22a98"),
 }
 
 
@@ -68,7 +70,7 @@ def test_the_page_names_every_suite_with_its_size() -> None:
 
 def test_a_version_can_be_insisted_on() -> None:
     assert catalogue.load("prism50@1") == catalogue.load("prism50")
-    with pytest.raises(InputError, match="suite 'prism50' is here in version 1, not '2'"):
+    with pytest.raises(InputError, match="suite 'prism50' has version 1 here, not '2'"):
         catalogue.load("prism50@2")
 
 
@@ -112,8 +114,8 @@ def test_what_cannot_be_read_is_named(folder: Path) -> None:
     write_instance(prism_instance(3), folder / "more" / "b.json")
     (folder / "bad.json").write_text("{}")
     for source, message in [
-        (folder / "empty", "empty: a folder without a file in .json"),
-        (f"{folder}/*.yml", r"\*.yml: a pattern that no file has"),
+        (folder / "empty", "empty: the folder has no file ending in .json"),
+        (f"{folder}/*.yml", r"\*.yml: no file matches the pattern"),
         ([folder / "no.yaml"], "no.yaml: cannot be read"),
         ([folder / "b.json", folder / "more"], "more/b.json: .*/b.json has the same name"),
         (folder / "bad.json", "bad.json: "),

@@ -12,10 +12,13 @@ from small_fleets import fleet
 
 from kvpr_opt import Status, solve, verify
 from kvpr_opt.certificates.canonical import digest
-from kvpr_opt.generate import prism_instances, random_instance
+from kvpr_opt.generate import random_instance
 from kvpr_opt.problem.instance import Instance
 from kvpr_opt.suites import catalogue, optima
 from kvpr_opt.suites.optima import optimum
+
+#: The suites whose optima are shipped.
+NAMES = ("prism50", "evolve-train", "evolve-held-out")
 
 SMALL = fleet([10, 10], [(3, 1), (2, 2), (4, 1), (1, 3)])
 
@@ -44,7 +47,22 @@ def test_all_50_shipped_optima_are_proved(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_the_shipped_file_has_no_more_than_that() -> None:
-    assert set(optima._shipped()) == set(map(digest, prism_instances()))
+    fleets = [named for name in NAMES for _, named in catalogue.load(name)]
+    assert set(optima._shipped()) == set(map(digest, fleets))
+
+
+@pytest.mark.parametrize("name", ["evolve-train", "evolve-held-out"])
+def test_the_optima_of_the_suites_for_evolution_are_proved(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    no_solving(monkeypatch)
+    for _, instance in catalogue.load(name):
+        assert catalogue.optimum(instance).status is Status.OPTIMAL
+
+
+def test_no_fleet_of_the_one_suite_is_in_the_other() -> None:
+    train, held_out = ({digest(f) for _, f in catalogue.load(name)} for name in NAMES[1:])
+    assert not train & held_out
 
 
 def test_an_optimum_is_proved_once_and_then_remembered(
@@ -98,7 +116,7 @@ def test_a_false_entry_is_not_believed(tmp_path: Path, forge: object) -> None:
     path.write_text(json.dumps(entry))
     again = optimum(SMALL, threads=1, folder=tmp_path)
     assert again.certificate == true.certificate
-    assert "was not believed" in again.note
+    assert "was not used" in again.note
     assert str(path) in again.note
     assert "\n" not in again.note
     assert optimum(SMALL, threads=1, folder=tmp_path).note == ""
@@ -107,7 +125,7 @@ def test_a_false_entry_is_not_believed(tmp_path: Path, forge: object) -> None:
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff\x00", b"[]", b'{"schema": 1}'])
 def test_a_damaged_entry_is_not_believed(tmp_path: Path, content: bytes) -> None:
     (tmp_path / f"{digest(SMALL)}.json").write_bytes(content)
-    assert "was not believed" in optimum(SMALL, threads=1, folder=tmp_path).note
+    assert "was not used" in optimum(SMALL, threads=1, folder=tmp_path).note
     assert optimum(SMALL, threads=1, folder=tmp_path).note == ""
 
 
@@ -115,7 +133,7 @@ def test_a_cache_that_cannot_be_written_is_no_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     found = optimum(SMALL, threads=1, folder=tmp_path / "file")
     assert found.proved
-    assert "it was not remembered" in found.note
+    assert "the result was not cached" in found.note
 
 
 def open_instance() -> Instance:
@@ -185,5 +203,5 @@ def test_a_fleet_without_pressure_has_the_optimum_0(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_the_shipped_optima_are_those_that_solving_finds() -> None:
-    for instance in prism_instances():
+    for instance in (named for name in NAMES for _, named in catalogue.load(name)):
         assert solve(instance, threads=1).max_kvpr == optimum(instance).max_kvpr

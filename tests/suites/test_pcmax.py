@@ -61,13 +61,13 @@ def test_an_instance_without_a_published_optimum_is_a_fleet_too(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("{", "line 2: no instance"),
-        ('{"name": "b", "machines": 2}', "line 2: no instance.*items"),
+        ("{", "line 2: not an instance"),
+        ('{"name": "b", "machines": 2}', "line 2: not an instance.*items"),
         ('{"name": "b", "machines": 0, "items": [1]}', "line 2.machines: 0 is not at least 1"),
         ('{"name": "b", "machines": 2, "items": [1, -1]}', r"line 2.items\[1\]: -1 is not"),
-        ('{"name": "b", "machines": 2, "items": [1.5]}', "line 2: no instance"),
+        ('{"name": "b", "machines": 2, "items": [1.5]}', "line 2: not an instance"),
         ('{"name": "b", "machines": 2, "items": [1], "optimun": 1}', "line 2: .*optimun"),
-        ('{"name": "a", "machines": 2, "items": [1]}', "line 2.name: name 'a' is there twice"),
+        ('{"name": "a", "machines": 2, "items": [1]}', "line 2.name: name 'a' appears twice"),
     ],
 )
 def test_a_bad_line_is_named(tmp_path: Path, line: str, message: str) -> None:
@@ -80,5 +80,5 @@ def test_a_bad_line_is_named(tmp_path: Path, line: str, message: str) -> None:
 def test_an_empty_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "none.jsonl"
     path.write_text("\n")
-    with pytest.raises(InputError, match="no instance in it"):
+    with pytest.raises(InputError, match="the file has no instance"):
         read_schedules(path)

@@ -10,10 +10,11 @@ from __future__ import annotations
 import re
 
 from kvpr_opt.errors import InputError
+from kvpr_opt.files.fields import text, whole
 from kvpr_opt.files.json_tree import json_tree
 from kvpr_opt.files.tree import Tree
+from kvpr_opt.files.values import as_list, as_mapping
 from kvpr_opt.integrations.records import GPURecord
-from kvpr_opt.integrations.sources.fields import mapping, sequence, text, whole
 from kvpr_opt.integrations.sources.nvidia_smi import label_of
 
 NAME = "Kubernetes nodes"
@@ -29,11 +30,11 @@ def recognises(text: str) -> bool:
 
 def gpus(text: str, node: str) -> tuple[GPURecord, ...]:
     """The GPUs of every node, named ``NODE-NUMBER``, and its MIG devices."""
-    root = mapping(json_tree(text), "")
-    items = sequence(root["items"], "items") if "items" in root else [root]
+    root = as_mapping(json_tree(text), "")
+    items = as_list(root["items"], "items") if "items" in root else [root]
     found: list[GPURecord] = []
     for index, item in enumerate(items):
-        found.extend(_of_node(mapping(item, f"items[{index}]"), f"items[{index}]"))
+        found.extend(_of_node(as_mapping(item, f"items[{index}]"), f"items[{index}]"))
     if not found:
         raise InputError(
             "no node has the label nvidia.com/gpu.count; GPU feature discovery writes it"
@@ -42,9 +43,9 @@ def gpus(text: str, node: str) -> tuple[GPURecord, ...]:
 
 
 def _of_node(item: dict[str, Tree], place: str) -> list[GPURecord]:
-    metadata = mapping(item.get("metadata", {}), f"{place}.metadata")
+    metadata = as_mapping(item.get("metadata", {}), f"{place}.metadata")
     name = text(metadata, "name", f"{place}.metadata")
-    labels = mapping(metadata.get("labels", {}), f"{place}.metadata.labels")
+    labels = as_mapping(metadata.get("labels", {}), f"{place}.metadata.labels")
     mixed = labels.get("nvidia.com/mig.strategy") == "mixed"
     found = []
     if "nvidia.com/gpu.count" in labels:
@@ -86,8 +87,8 @@ def _label(labels: dict[str, Tree], key: str, place: str) -> int:
 
 def _undivided(item: dict[str, Tree], labels: dict[str, Tree], place: str) -> int:
     """GPUs that the node offers whole, each of them once, however many share it in time."""
-    status = mapping(item.get("status", {}), f"{place}.status")
-    capacity = mapping(status.get("capacity", {}), f"{place}.status.capacity")
+    status = as_mapping(item.get("status", {}), f"{place}.status")
+    capacity = as_mapping(status.get("capacity", {}), f"{place}.status.capacity")
     offered = whole(capacity.get("nvidia.com/gpu", "0"), f"{place}.status.capacity.nvidia.com/gpu")
     replicas = _label(labels, "nvidia.com/gpu.replicas", place) if offered else 1
     return offered // max(1, replicas)

@@ -13,10 +13,11 @@ from __future__ import annotations
 from fractions import Fraction
 
 from kvpr_opt.errors import InputError
+from kvpr_opt.files.fields import amount
 from kvpr_opt.files.json_tree import json_tree
 from kvpr_opt.files.tree import Tree, shown
+from kvpr_opt.files.values import as_list, as_mapping
 from kvpr_opt.integrations.records import Demand, measured
-from kvpr_opt.integrations.sources.fields import amount, mapping, sequence
 from kvpr_opt.integrations.sources.protocol import Reading
 
 NAME = "answer of Prometheus"
@@ -31,18 +32,18 @@ def recognises(text: str) -> bool:
 
 def demands(text: str, reading: Reading) -> tuple[Demand, ...]:
     """The number of each model, as what `reading` says they are."""
-    answer = mapping(json_tree(text), "")
+    answer = as_mapping(json_tree(text), "")
     if answer.get("status") != "success":
         reason = " ".join(str(answer.get(key, "")) for key in ("errorType", "error")).strip()
         raise InputError(f"{shown(answer.get('status'))}: {reason or 'no reason'}", place="status")
-    data = mapping(answer.get("data", ""), "data")
+    data = as_mapping(answer.get("data", ""), "data")
     if data.get("resultType") != "vector":
         raise InputError(
             f"{shown(data.get('resultType'))} is not 'vector'; ask /api/v1/query, not "
             "query_range, for one number a model",
             place="data.resultType",
         )
-    result = sequence(data.get("result", ""), "data.result")
+    result = as_list(data.get("result", ""), "data.result")
     if not result:
         raise InputError(
             "empty: no series matched, or none had a sample in the window", place="data.result"
@@ -50,7 +51,7 @@ def demands(text: str, reading: Reading) -> tuple[Demand, ...]:
     found: dict[str, Fraction] = {}
     for index, entry in enumerate(result):
         place = f"data.result[{index}]"
-        model, value = _sample(mapping(entry, place), place)
+        model, value = _sample(as_mapping(entry, place), place)
         if model in found:
             raise InputError(
                 f"a second series of model {shown(model)}; sum them: sum by (model_name) (...)",
@@ -64,7 +65,7 @@ def demands(text: str, reading: Reading) -> tuple[Demand, ...]:
 
 
 def _sample(entry: dict[str, Tree], place: str) -> tuple[str, Fraction]:
-    labels = mapping(entry.get("metric", ""), f"{place}.metric")
+    labels = as_mapping(entry.get("metric", ""), f"{place}.metric")
     name = labels.get("__name__")
     if isinstance(name, str) and name.endswith("_total"):
         raise InputError(
@@ -77,7 +78,7 @@ def _sample(entry: dict[str, Tree], place: str) -> tuple[str, Fraction]:
             f"no label {' or '.join(_LABELS)}; ask for sum by (model_name) (...)",
             place=f"{place}.metric",
         )
-    value = sequence(entry.get("value", ""), f"{place}.value")
+    value = as_list(entry.get("value", ""), f"{place}.value")
     if len(value) != 2:
         raise InputError("not a time and a number", place=f"{place}.value")
     return models[0], amount(value[1], f"{place}.value of {models[0]}")

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from kvpr_opt.errors import InputError
 from kvpr_opt.files.csv_table import csv_table
+from kvpr_opt.files.fields import amount
 from kvpr_opt.files.tree import shown
 from kvpr_opt.integrations.records import Demand
-from kvpr_opt.integrations.sources.fields import amount
 from kvpr_opt.integrations.sources.protocol import Reading
 
 NAME = "table of rates"

@@ -8,6 +8,7 @@ from typing import TypeVar
 from kvpr_opt.errors import InputError
 from kvpr_opt.integrations.sources import (
     kubernetes_nodes,
+    kubernetes_slices,
     nvidia_smi,
     prometheus_answer,
     rates_table,
@@ -16,7 +17,7 @@ from kvpr_opt.integrations.sources import (
 from kvpr_opt.integrations.sources.protocol import DemandSource, GPUSource
 
 #: A new source is one file beside these and one entry here.
-GPU_SOURCES: tuple[GPUSource, ...] = (kubernetes_nodes, nvidia_smi)
+GPU_SOURCES: tuple[GPUSource, ...] = (kubernetes_nodes, kubernetes_slices, nvidia_smi)
 DEMAND_SOURCES: tuple[DemandSource, ...] = (prometheus_answer, rates_table, request_trace)
 
 _Source = TypeVar("_Source", GPUSource, DemandSource)

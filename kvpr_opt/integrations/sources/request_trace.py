@@ -16,9 +16,9 @@ from fractions import Fraction
 
 from kvpr_opt.errors import InputError
 from kvpr_opt.files.csv_table import csv_table
+from kvpr_opt.files.fields import amount
 from kvpr_opt.files.tree import shown
 from kvpr_opt.integrations.records import Demand, measured
-from kvpr_opt.integrations.sources.fields import amount
 from kvpr_opt.integrations.sources.protocol import Reading
 from kvpr_opt.problem.exact import decimal_text, to_fraction
 

@@ -8,9 +8,9 @@ else with one line that names the place.
 from __future__ import annotations
 
 from kvpr_opt.errors import InputError
+from kvpr_opt.files.fields import amount
 from kvpr_opt.files.tree import shown
 from kvpr_opt.integrations.records import Demand
-from kvpr_opt.integrations.sources.fields import amount
 from kvpr_opt.integrations.sources.protocol import Reading
 
 #: What errors and documents call it.

@@ -124,6 +124,8 @@ def _within(
         waste = np.column_stack([b.most[kind] - counts @ b.values for b in budgets])
         keep: Ints = np.flatnonzero((waste <= slack).all(axis=1))
         keep = keep[question.fit(counts[keep], kind[keep], waste[keep, 0])]
+        if question.rules is not None:
+            keep = keep[question.rules.keep(counts[keep], kind[keep])]
         kept.append(first + keep)
         wasted.append(waste[keep])
     of_all, waste = np.concatenate(kept), np.concatenate(wasted)

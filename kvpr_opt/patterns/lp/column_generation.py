@@ -13,11 +13,14 @@ import numpy as np
 
 from kvpr_opt._types import Ints
 from kvpr_opt.limits import LimitsView
+from kvpr_opt.patterns.lp.central_generation import BrokenDown, CentralGeneration
 from kvpr_opt.patterns.lp.dual import most_by_type, refuted_at_once, rounded
 from kvpr_opt.patterns.lp.master import LPSolution, Master
 from kvpr_opt.patterns.lp.pool import PatternPool, loads
 from kvpr_opt.patterns.lp.pricing import COARSE, Duals, Grid, Precision, Priced, grids, price
+from kvpr_opt.patterns.lp.sampling import sample_patterns
 from kvpr_opt.patterns.problem import DualValues, Fractional, PackingQuestion, Relaxed, Undecided
+from kvpr_opt.problem.constrained import ConstrainedInstance
 from kvpr_opt.problem.scaled import ScaledInstance
 
 #: Worth of a full GPU in the duals given out, at least and at most, and entries of the table
@@ -30,11 +33,28 @@ _SPARSE = 10
 #: Share of the way to the best duals known at which patterns are looked for.
 _SMOOTHING = 0.4
 
+#: Classes from which, and up to which, central duals are faster than those of the simplex
+#: method: they need far fewer rounds, but each factorises a dense matrix of that size.
+_CENTRAL_FROM, _CENTRAL_UP_TO = 150, 1_500
+
+#: GPU types up to which they are: each has columns of its own for every class.
+_CENTRAL_TYPES = 8
+
+#: Patterns sampled for each class and type: for the first question, the next ones, and the rest.
+_SAMPLES = (10, 5, 5, 2)
+
 #: Load, as a share of the capacity, from which a pattern is taken over to a part.
 _WELL_FILLED = 0.95
 
 #: Slack on the factor s of the master within which the LP counts as feasible.
 _TOLERANCE = 1e-9
+
+
+def _is_central(question: PackingQuestion) -> bool:
+    """Whether column generation with central duals is worth its rounds."""
+    classes = int((question.counts > 0).sum())
+    types = int((question.multiplicities > 0).sum())
+    return _CENTRAL_FROM <= classes <= _CENTRAL_UP_TO and types <= _CENTRAL_TYPES
 
 
 class PatternLP:
@@ -48,9 +68,13 @@ class PatternLP:
 
     def __init__(self, scaled: ScaledInstance) -> None:
         self.scaled = scaled
-        self.pool = PatternPool(len(scaled.classes))
+        rules = scaled.rules if isinstance(scaled, ConstrainedInstance) else None
+        self.pool = PatternPool(len(scaled.classes), rules)
         # By type and class: whether the item alone is in the pool.
         self._alone = np.zeros((len(scaled.types), len(scaled.classes)), dtype=bool)
+        # Samples drawn so far, and the patterns that were of use the last time.
+        self._sampled = 0
+        self._recent: Ints | None = None
         self._master = Master(self.pool, len(scaled.classes), len(scaled.types))
 
     def decide(
@@ -70,11 +94,30 @@ class PatternLP:
         trivial = refuted_at_once(question)
         if trivial is not None:
             return trivial
+        if precision is not Precision.COARSE and _is_central(question):
+            central = self._decide_centrally(question, limits, precision)
+            if not isinstance(central, BrokenDown):
+                return central
         outcome = self._generate(question, limits, precision, stop_at=1 + _TOLERANCE)
         if isinstance(outcome, LPSolution):
             feasible = outcome.factor <= 1 + _TOLERANCE
             return Fractional(outcome.weights) if feasible else Undecided(outcome.weights)
         return outcome
+
+    def _decide_centrally(
+        self, question: PackingQuestion, limits: LimitsView, precision: Precision
+    ) -> Relaxed | BrokenDown:
+        """Answer by column generation with central duals, from a sample of patterns."""
+        self._add_single_items(question)
+        each = _SAMPLES[min(self._sampled, len(_SAMPLES) - 1)]
+        places = self.pool.add(*sample_patterns(question, each=each, seed=self._sampled))
+        self._sampled += 1
+        if self._recent is not None:
+            self._recent = np.union1d(self._recent, places)
+        generation = CentralGeneration(question, self.pool, self._recent, limits, precision)
+        answer = generation.run()
+        self._recent = generation.active
+        return answer
 
     def part(self, question: PackingQuestion) -> PatternLP:
         """A program for a part of the items and bins, with the patterns that suit it."""

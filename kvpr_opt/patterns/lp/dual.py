@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from kvpr_opt._types import Floats, Ints
 from kvpr_opt.patterns.lp.knapsack_by_load import MAX_LOADS, MAX_VALUE, most_values
 from kvpr_opt.patterns.lp.knapsack_by_value import best_value, least_loads, value_limit
+from kvpr_opt.patterns.lp.pricing_with_rules import most_with_rules
 from kvpr_opt.patterns.problem import DualValues, PackingQuestion
 
 #: The check is done only up to this many table entries (items times values, or loads).
@@ -42,13 +43,56 @@ class Items:
         return cls(sizes=sizes[owner], owner=owner)
 
 
+@dataclass(frozen=True)
+class Bundles:
+    """The items of a question, copies in bundles of 1, 2, 4, ... and what is left.
+
+    Every number of copies is a sum of bundles, so that a knapsack over bundles is one
+    over items, with fewer rows.
+
+    Attributes
+    ----------
+    sizes, owner, copies
+        By bundle: what it needs, its class, and how many copies it is.
+    """
+
+    sizes: Ints
+    owner: Ints
+    copies: Ints
+
+    @classmethod
+    def of(cls, question: PackingQuestion, wanted: NDArray[np.bool_]) -> Bundles:
+        """Bundles of the `wanted` classes that fit some bin, classes of large items first."""
+        items = Items.of(question, wanted)
+        owner, copies = [], []
+        classes, starts = np.unique(items.owner, return_index=True)
+        numbers = np.bincount(items.owner, minlength=1)
+        for c in classes[np.argsort(starts, kind="stable")]:
+            left, bundle = int(numbers[c]), 1
+            while left:
+                bundle = min(bundle, left)
+                owner.append(c)
+                copies.append(bundle)
+                left -= bundle
+                bundle *= 2
+        owners = np.array(owner, dtype=np.int64)
+        multiples = np.array(copies, dtype=np.int64)
+        return cls(sizes=question.sizes[owners] * multiples, owner=owners, copies=multiples)
+
+    def worth(self, values: Ints) -> Ints:
+        """The values of the bundles, from those of each class."""
+        return np.asarray(values[self.owner] * self.copies)
+
+
 def most_by_type(question: PackingQuestion, values: Ints) -> Ints | None:
     """The most that a set of models within the capacity of each type is worth, exactly.
 
     ``None`` where the table would be too large.
     """
-    items = Items.of(question, values > 0)
-    worth = values[items.owner]
+    if question.rules is not None:
+        return most_with_rules(question, values)
+    items = Bundles.of(question, values > 0)
+    worth = items.worth(values)
     limit = int(question.capacities.max())
     if worth.size == 0:
         return np.zeros(len(question.capacities), dtype=np.int64)
@@ -80,11 +124,14 @@ def refuted_at_once(question: PackingQuestion) -> DualValues | None:
     """A proof where the items outweigh the bins, or one of them fits no bin."""
     if question.slack < 0:
         return DualValues(tuple(question.sizes.tolist()), tuple(question.capacities.tolist()))
-    room = int(question.capacities[question.multiplicities > 0].max(initial=-1))
-    too_large = np.flatnonzero((question.counts > 0) & (question.sizes > room))
+    fits_type = question.capacities[:, None] >= question.sizes[None, :]
+    if question.rules is not None:
+        fits_type &= question.rules.allowed
+    homeless = ~fits_type[question.multiplicities > 0].any(axis=0)
+    too_large = np.flatnonzero((question.counts > 0) & homeless)
     if too_large.size == 0:
         return None
     values = np.zeros(len(question.sizes), dtype=np.int64)
     values[too_large[0]] = 1
-    fits = question.capacities >= question.sizes[too_large[0]]
+    fits = fits_type[:, too_large[0]]
     return DualValues(tuple(values.tolist()), tuple(fits.astype(np.int64).tolist()))

@@ -5,6 +5,9 @@ doi:10.1007/978-3-540-24777-7, section 2.3). Its table grows with the capacity i
 integers and not at all with the values, so that where it fits, duals of the
 pattern LP can be priced to the last of nine digits. Near the optimum, where all
 GPUs are nearly full, that decides thresholds which duals of six digits leave open.
+
+One row is changed in place, item after item, from the highest load down and in
+blocks that stay in the fastest cache: some four entries a nanosecond.
 """
 
 from __future__ import annotations
@@ -20,14 +23,17 @@ from kvpr_opt.limits import LimitsView
 #: loads beyond the capacity, which fill up a byte and are never read, they may not.)
 MAX_VALUE = 2**30
 
-#: The longest table: with its flags and copies it takes nine bytes an entry.
+#: The longest table: with its flags it takes five bytes an entry, and a bit for each item.
 MAX_LOADS = 50_000_000
 
-#: Marks a load that no set has.
+#: Marks a load that no set has. Whatever is added to it stays negative.
 _NONE = np.int32(-(2**31))
 
 #: Entries of a table between two looks at the limits: some tens of milliseconds.
-_ENTRIES_AT_ONCE = 40_000_000
+_ENTRIES_AT_ONCE = 200_000_000
+
+#: Loads that are changed at once; a multiple of eight.
+_BLOCK = 4096
 
 _Row = NDArray[np.int32]
 _Bits = NDArray[np.uint8]
@@ -37,39 +43,52 @@ _GATHER = np.uint64(0x0102040810204080)
 
 
 @compiled
-def _with_item(without: _Row, shifted: _Row, result: _Row, value: np.int32) -> None:
-    """The better of two rows: the item left out, or the item on top of the shifted loads."""
+def _raise_block(row: _Row, below: _Row, flags: _Bits, value: np.int32) -> None:
+    """Put an item on top of the loads below where that is worth more; flag where it is."""
     # Without branches and in 32 bits throughout, so that it becomes vector code.
-    for load in range(shifted.size):
-        below = shifted[load]
-        reached = np.int32(below + value) if below >= np.int32(0) else _NONE
-        best = without[load]
-        result[load] = reached if reached > best else best
+    for load in range(row.size):
+        reached = np.int32(below[load] + value)
+        best = row[load]
+        better = reached > best
+        row[load] = reached if better else best
+        flags[load] = better
 
 
 @compiled
-def _add(row: _Row, other: _Row, size: int, value: np.int32) -> None:
-    """Add an item to a row; `other` becomes the row as it was."""
-    other[:] = row
-    size = min(size, row.size)
-    _with_item(other[size:], other[: row.size - size], row[size:], value)
-
-
-@compiled
-def _differ(one: _Row, other: _Row, flags: _Bits) -> None:
-    for load in range(one.size):
-        flags[load] = one[load] != other[load]
-
-
-@compiled
-def _extend(row: _Row, other: _Row, flags: _Bits, sizes: Ints, values: _Row, taken: _Bits) -> None:
-    """Add items to a row; `taken` gets a row for each, with a bit for each load."""
+def _add_item(row: _Row, size: int, value: np.int32, flags: _Bits, taken: _Bits) -> None:
+    """Add an item to a row, in place; `taken` gets a bit for each load, unless it is empty."""
     words = flags.view(np.uint64)
+    first = (row.size - 1) // _BLOCK * _BLOCK
+    while first >= 0:
+        end = min(first + _BLOCK, row.size)
+        start = max(first, size)
+        if start >= end:
+            taken[: min(end, taken.size * 8) // 8] = 0
+            break
+        flags[: start - first] = 0
+        below = row[start - size : end - size]
+        if size < _BLOCK:
+            below = below.copy()  # which the block itself changes
+        _raise_block(row[start:end], below, flags[start - first : end - first], value)
+        if taken.size:
+            for word in range((end - first) // 8):
+                taken[first // 8 + word] = np.uint8((words[word] * _GATHER) >> np.uint64(56))
+        first -= _BLOCK
+
+
+@compiled
+def _add_items(row: _Row, sizes: Ints, values: _Row, taken: _Bits) -> None:
+    """Add items to a row; `taken` gets a row of bits for each, unless it has none."""
+    flags = np.zeros(_BLOCK, np.uint8)
     for i in range(sizes.size):
-        _add(row, other, sizes[i], values[i])
-        _differ(row, other, flags)
-        for word in range(words.size):
-            taken[i, word] = np.uint8((words[word] * _GATHER) >> np.uint64(56))
+        _add_item(row, sizes[i], values[i], flags, taken[i])
+
+
+def _empty_row(capacity: int) -> _Row:
+    """A row for the loads 0..capacity, filled up to a multiple of eight; no item yet."""
+    row = np.full(-(-(capacity + 1) // 8) * 8, _NONE, dtype=np.int32)
+    row[0] = 0
+    return row
 
 
 def most_by_load(
@@ -89,44 +108,55 @@ def most_by_load(
     By load the most value, negative where there is no set; and by item, a bit by
     load: whether the item is in the best set of the items up to it.
     """
-    if limits.stopped:
-        return None
-    length = -(-(capacity + 1) // 8) * 8
-    row = np.full(length, _NONE, dtype=np.int32)
-    row[0] = 0
-    other, flags = np.empty_like(row), np.zeros(length, dtype=np.uint8)
-    taken = np.empty((len(sizes), length // 8), dtype=np.uint8)
-    step = max(1, _ENTRIES_AT_ONCE // length)
+    row = _empty_row(capacity)
+    taken = np.empty((len(sizes), len(row) // 8), dtype=np.uint8)
+    step = max(1, _ENTRIES_AT_ONCE // len(row))
     for first in range(0, len(sizes), step):
         if limits.stopped:
             return None
         some = slice(first, first + step)
-        _extend(row, other, flags, sizes[some], values[some].astype(np.int32), taken[some])
+        _add_items(row, sizes[some], values[some].astype(np.int32), taken[some])
     return row[: capacity + 1], taken
-
-
-@compiled
-def _with_items(row: _Row, other: _Row, sizes: Ints, values: _Row) -> None:
-    for i in range(sizes.size):
-        _add(row, other, sizes[i], values[i])
 
 
 def most_values(sizes: Ints, values: Ints, capacities: Ints) -> Ints:
     """The most value of the sets within each capacity; values as in :func:`most_by_load`."""
-    row = np.full(int(capacities.max()) + 1, _NONE, dtype=np.int32)
-    row[0] = 0
-    _with_items(row, np.empty_like(row), sizes, values.astype(np.int32))
+    row = _empty_row(int(capacities.max()))
+    _add_items(row, sizes, values.astype(np.int32), np.empty((len(sizes), 0), dtype=np.uint8))
     return np.array([row[: capacity + 1].max() for capacity in capacities], dtype=np.int64)
 
 
 @compiled
-def sets_of_loads(taken: _Bits, sizes: Ints, owner: Ints, loads: Ints, classes: int) -> Counts:
-    """The best sets of some loads, as counts by class."""
+def best_loads(row: _Row, lowest: int, highest: int, wanted: int, most: int) -> Ints:
+    """Loads from `lowest` to `highest` worth more than `wanted`, the best first, `most` at most.
+
+    Takes time in proportion to the loads looked at; meant for few to be kept.
+    """
+    loads, values = np.empty(most, np.int64), np.empty(most, np.int64)
+    kept = 0
+    for load in range(highest, max(lowest, 0) - 1, -1):
+        value = np.int64(row[load])
+        if value <= wanted or (kept == most and value <= values[kept - 1]):
+            continue
+        at = min(kept, most - 1)
+        while at > 0 and values[at - 1] < value:
+            loads[at], values[at] = loads[at - 1], values[at - 1]
+            at -= 1
+        loads[at], values[at] = load, value
+        kept = min(kept + 1, most)
+    return loads[:kept]
+
+
+@compiled
+def sets_of_loads(
+    taken: _Bits, sizes: Ints, owner: Ints, copies: Ints, loads: Ints, classes: int
+) -> Counts:
+    """The best sets of some loads, as counts by class: an item is some copies of its class."""
     patterns = np.zeros((loads.size, classes), dtype=np.int16)
     for row in range(loads.size):
         load = loads[row]
         for i in range(sizes.size - 1, -1, -1):
             if (taken[i, load // 8] >> np.uint8(load % 8)) & np.uint8(1):
-                patterns[row, owner[i]] += 1
+                patterns[row, owner[i]] += copies[i]
                 load -= sizes[i]
     return patterns

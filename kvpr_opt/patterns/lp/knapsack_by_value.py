@@ -91,24 +91,26 @@ def best_value(loads: Ints, capacity: int) -> int:
 
 
 @compiled
-def _unwind(table: Ints, rows: int, value: int, values: Ints, owner: Ints, pattern: Ints) -> None:
+def _unwind(
+    table: Ints, rows: int, value: int, values: Ints, owner: Ints, copies: Ints, pattern: Ints
+) -> None:
     """Add to `pattern` a set of the first `rows` items that reaches `value` with least load."""
     v = value
     for i in range(rows - 1, -1, -1):
         if v <= 0:
             return
         if table[i + 1, v] != table[i, v]:
-            pattern[owner[i]] += 1
+            pattern[owner[i]] += copies[i]
             v = max(0, v - values[i])
 
 
 @compiled
-def _fill(pattern: Ints, room: int, sizes: Ints, owner: Ints, counts: Ints) -> None:
+def _fill(pattern: Ints, room: int, sizes: Ints, owner: Ints, copies: Ints, counts: Ints) -> None:
     """Add items that still fit, in the order given: a larger set covers no less."""
     for i in range(sizes.size):
         c = owner[i]
-        if sizes[i] <= room and pattern[c] < counts[c]:
-            pattern[c] += 1
+        if sizes[i] <= room and pattern[c] + copies[i] <= counts[c]:
+            pattern[c] += copies[i]
             room -= sizes[i]
 
 
@@ -128,14 +130,15 @@ def _best_split(before: Ints, after: Ints, room: int) -> tuple[int, int]:
 
 
 def best_through_each(
-    sizes: Ints, values: Ints, owner: Ints, counts: Ints, capacities: Ints, wanted: Ints, top: int
-) -> tuple[Counts, Ints, Ints]:
-    """For each class and capacity, the most valuable set that contains an item of the class.
+    sizes: Ints, values: Ints, owner: Ints, copies: Ints, counts: Ints, capacities: Ints,
+    wanted: Ints, top: int,
+) -> tuple[Counts, Ints, Ints]:  # fmt: skip
+    """For each item and capacity, the most valuable set that contains it.
 
     Parameters
     ----------
-    sizes, values, owner
-        By item, copies of a class next to each other; `owner` is the class.
+    sizes, values, owner, copies
+        By item, which is so many copies of the class that is its owner.
     counts
         By class, how many copies a set may hold.
     capacities, wanted
@@ -150,13 +153,13 @@ def best_through_each(
     limit = int(capacities.max())
     first = least_loads_by_prefix(sizes, values, top, limit)
     last = least_loads_by_prefix(sizes[::-1].copy(), values[::-1].copy(), top, limit)
-    return _through_each(sizes, values, owner, counts, capacities, wanted, first, last)
+    return _through_each(sizes, values, owner, copies, counts, capacities, wanted, first, last)
 
 
 @compiled
 def _through_each(
-    sizes: Ints, values: Ints, owner: Ints, counts: Ints, capacities: Ints, wanted: Ints,
-    first: Ints, last: Ints,
+    sizes: Ints, values: Ints, owner: Ints, copies: Ints, counts: Ints, capacities: Ints,
+    wanted: Ints, first: Ints, last: Ints,
 ) -> tuple[Counts, Ints, Ints]:  # fmt: skip
     """The same, given the tables of the first and of the last items."""
     n, types = sizes.size, capacities.size
@@ -168,8 +171,6 @@ def _through_each(
     found = 0
     pattern = np.zeros(counts.size, dtype=np.int64)
     for i in range(n):
-        if i > 0 and owner[i] == owner[i - 1]:
-            continue
         before, after = first[i], last[n - 1 - i]
         for k in range(types):
             room = capacities[k] - sizes[i]
@@ -179,10 +180,10 @@ def _through_each(
             if values[i] + u + v <= wanted[k]:
                 continue
             pattern[:] = 0
-            pattern[owner[i]] = 1
-            _unwind(first, i, u, values, owner, pattern)
-            _unwind(last, n - 1 - i, v, values[::-1], owner[::-1], pattern)
-            _fill(pattern, room - before[u] - after[v], sizes, owner, counts)
+            pattern[owner[i]] = copies[i]
+            _unwind(first, i, u, values, owner, copies, pattern)
+            _unwind(last, n - 1 - i, v, values[::-1], owner[::-1], copies[::-1], pattern)
+            _fill(pattern, room - before[u] - after[v], sizes, owner, copies, counts)
             patterns[found, :] = pattern
             kind_of[found] = k
             found += 1
@@ -210,8 +211,8 @@ def _loads_and_choices(sizes: Ints, values: Ints, top: int, limit: int) -> tuple
 
 @compiled
 def best_of_all(
-    sizes: Ints, values: Ints, owner: Ints, counts: Ints, capacities: Ints, wanted: Ints,
-    top: int, keep: int,
+    sizes: Ints, values: Ints, owner: Ints, copies: Ints, counts: Ints, capacities: Ints,
+    wanted: Ints, top: int, keep: int,
 ) -> tuple[Counts, Ints, Ints]:  # fmt: skip
     """The most valuable sets of each capacity, at values too fine for a whole table.
 
@@ -238,9 +239,9 @@ def best_of_all(
             v = reach
             for i in range(n - 1, -1, -1):
                 if v > 0 and (taken[i, v // 64] >> np.uint64(v % 64)) & np.uint64(1):
-                    pattern[owner[i]] += 1
+                    pattern[owner[i]] += copies[i]
                     v = max(0, v - values[i])
-            _fill(pattern, capacities[k] - load, sizes, owner, counts)
+            _fill(pattern, capacities[k] - load, sizes, owner, copies, counts)
             patterns[found, :] = pattern
             kind_of[found] = k
             found += 1

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from kvpr_opt._types import Floats
 from kvpr_opt.errors import NumericalError
+from kvpr_opt.highs import OwnThread, QuietHighs
 from kvpr_opt.limits import LimitsView
 from kvpr_opt.patterns.lp.pool import PatternPool
 from kvpr_opt.patterns.problem import PackingQuestion
@@ -77,8 +78,8 @@ class Master:
         self._columns = 0
         self._closed: NDArray[np.bool_] = np.zeros(0, dtype=bool)
         self._posed = False
-        self._highs = highspy.Highs()
-        self._highs.silent()
+        self._thread = OwnThread()
+        self._highs = QuietHighs()
         for option, value in _OPTIONS:
             self._highs.setOptionValue(option, value)
         self._add_frame()
@@ -123,13 +124,13 @@ class Master:
         self._highs.setOptionValue("time_limit", deadline)
         self._highs.setOptionValue("simplex_strategy", _DUAL if self._posed else _PRIMAL)
         self._posed = False
-        self._highs.run()
+        self._thread.run(self._highs.run)
         stopped, optimal = highspy.HighsModelStatus.kTimeLimit, highspy.HighsModelStatus.kOptimal
         status = self._highs.getModelStatus()
         if status not in (optimal, stopped):
             # A basis spoilt by many changes: once more from scratch.
             self._highs.clearSolver()
-            self._highs.run()
+            self._thread.run(self._highs.run)
             status = self._highs.getModelStatus()
         if status == stopped:
             return LPSolution.unknown(self._columns, self._classes, self._types)

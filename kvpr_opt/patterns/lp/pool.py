@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from kvpr_opt._types import Counts, Ints
 from kvpr_opt.patterns.problem import PackingQuestion
+from kvpr_opt.problem.rules import Rules
 
 #: Entries of a block of counts.
 _BLOCK = 4_000_000
@@ -19,12 +20,15 @@ class PatternPool:
     ----------
     classes
         Number of model classes.
+    rules
+        Where there are any, what breaks them is not taken.
     """
 
-    def __init__(self, classes: int) -> None:
+    def __init__(self, classes: int, rules: Rules | None = None) -> None:
+        self._rules = rules
         self._counts: Counts = np.zeros((256, classes), dtype=np.int16)
         self._kinds: Ints = np.zeros(256, dtype=np.int64)
-        self._known: set[tuple[int, bytes]] = set()
+        self._known: dict[tuple[int, bytes], int] = {}
         self.size = 0
 
     @property
@@ -37,19 +41,25 @@ class PatternPool:
         """GPU type by pattern."""
         return self._kinds[: self.size]
 
-    def add(self, patterns: Counts, types: Ints) -> None:
-        """Take the patterns that are not in the pool yet."""
-        for pattern, kind in zip(patterns, types, strict=True):
+    def add(self, patterns: Counts, types: Ints) -> Ints:
+        """Take the patterns that are not in the pool yet; the places of all that may be one."""
+        if self._rules is not None:
+            kept = self._rules.keep(patterns, types)
+            patterns, types = patterns[kept], types[kept]
+        places = np.empty(len(types), dtype=np.int64)
+        for row, (pattern, kind) in enumerate(zip(patterns, types, strict=True)):
             key = (int(kind), pattern.tobytes())
-            if key in self._known:
+            place = self._known.setdefault(key, self.size)
+            places[row] = place
+            if place < self.size:
                 continue
-            self._known.add(key)
             if self.size == len(self._kinds):
                 self._counts = np.concatenate([self._counts, np.zeros_like(self._counts)])
                 self._kinds = np.concatenate([self._kinds, np.zeros_like(self._kinds)])
             self._counts[self.size] = pattern
             self._kinds[self.size] = kind
             self.size += 1
+        return places
 
     def usable(self, question: PackingQuestion) -> NDArray[np.bool_]:
         """Which patterns fit, and take no more of a class than there is (none left is fine)."""

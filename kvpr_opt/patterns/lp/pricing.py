@@ -16,24 +16,31 @@ import numpy as np
 
 from kvpr_opt._types import Counts, Floats, Ints
 from kvpr_opt.limits import LimitsView
-from kvpr_opt.patterns.lp.dual import Items, rounded
+from kvpr_opt.patterns.lp.dual import Bundles, rounded
 from kvpr_opt.patterns.lp.knapsack_by_load import (
     MAX_LOADS,
     MAX_VALUE,
+    best_loads,
     most_by_load,
     sets_of_loads,
 )
 from kvpr_opt.patterns.lp.knapsack_by_value import best_of_all, best_through_each, value_limit
+from kvpr_opt.patterns.lp.pricing_with_rules import best_sets, longest_scale, most_worth
 from kvpr_opt.patterns.problem import DualValues, PackingQuestion
 
-#: Entries of a whole table by value, and of one with a bit an entry.
-_TABLE_ENTRIES, _BIT_ENTRIES = 16_000_000, 500_000_000
+#: Entries of a whole table by value on a coarse grid and on a finer one, and of one with a
+#: bit an entry.
+_COARSE_ENTRIES, _TABLE_ENTRIES, _BIT_ENTRIES = 40_000_000, 16_000_000, 500_000_000
 
 #: Entries of a table by load that take as long as a whole one by value, and at most.
-_SHORT_LOAD, _LONG_LOAD = 150_000_000, 1_000_000_000
+_SHORT_LOAD, _LONG_LOAD = 600_000_000, 3_000_000_000
 
 #: Patterns a type and round where there is no whole table by value.
-_FEW, _FEW_BY_LOAD = 100, 200
+_FEW = 100
+
+#: From a table by load: sets through each class, and how far from full they may be, as a
+#: share of the capacity.
+_THROUGH, _NEAR_FULL = 2, 0.02
 
 
 class Precision(Enum):
@@ -65,7 +72,7 @@ def grids(question: PackingQuestion, precision: Precision) -> tuple[Grid, ...]:
     """The grids for a question, the coarsest first."""
     if precision is Precision.COARSE:
         return COARSE
-    items = Items.of(question, question.counts > 0)
+    items = Bundles.of(question, question.counts > 0)
     loads = int(question.capacities.max()) + 1
     most = _LONG_LOAD if precision is Precision.FULL else _SHORT_LOAD
     if loads <= MAX_LOADS and loads * len(items.sizes) <= most:
@@ -83,9 +90,9 @@ def unrounded(question: PackingQuestion, values: Ints, full: int) -> Grid | None
     full
         The worth of a full GPU.
     """
-    items = Items.of(question, values > 0)
+    items = Bundles.of(question, values > 0)
     room = int(question.capacities.max())
-    top = value_limit(items.sizes, values[items.owner], room)
+    top = value_limit(items.sizes, items.worth(values), room)
     if top * len(items.sizes) <= _TABLE_ENTRIES and top <= room:
         return Grid(full)
     short = room < MAX_LOADS and room * len(items.sizes) <= _LONG_LOAD
@@ -124,7 +131,9 @@ def price(
     question: PackingQuestion, duals: Duals, grid: Grid, limits: LimitsView
 ) -> Priced | DualValues | None:
     """The patterns worth most, or a proof that there is no packing; ``None`` if stopped."""
-    items = Items.of(question, duals.by_class > 0)
+    if question.rules is not None:
+        return _price_with_rules(question, duals, grid, limits)
+    items = Bundles.of(question, duals.by_class > 0)
     worth_of_full = float(duals.by_type.max()) or float(question.capacities.max())
     scale = _scale(grid, len(items.sizes)) / worth_of_full
     whole, top = _in_integers(question, duals, items, scale)
@@ -133,12 +142,15 @@ def price(
         whole, top = _in_integers(question, duals, items, scale)
     # A little less than wanted: what the rounding hides is judged in floats afterwards.
     wanted = np.floor(duals.by_type * scale).astype(np.int64) - 2
-    values = whole[items.owner]
     if grid.by_load:
-        found = _best_by_load(question, items, values, wanted, limits)
+        found = _best_by_load(question, items, whole, wanted, limits)
     else:
-        knapsack = (items.sizes, values, items.owner, question.counts, question.capacities, wanted)
-        if top * len(items.sizes) <= _TABLE_ENTRIES:
+        knapsack = (
+            items.sizes, items.worth(whole), items.owner, items.copies,
+            question.counts, question.capacities, wanted,
+        )  # fmt: skip
+        entries = _COARSE_ENTRIES if grid in COARSE else _TABLE_ENTRIES
+        if top * len(items.sizes) <= entries:
             found = best_through_each(*knapsack, top)
         else:
             found = best_of_all(*knapsack, top, _FEW)
@@ -148,6 +160,29 @@ def price(
     if int(whole @ question.counts) > int(best @ question.multiplicities):
         return DualValues(tuple(whole.tolist()), tuple(best.tolist()))
     total = float(best @ question.multiplicities) or 1.0  # where all is rounded to nothing
+    return Priced(patterns, types, Duals(whole / total, best / total))
+
+
+def _price_with_rules(
+    question: PackingQuestion, duals: Duals, grid: Grid, limits: LimitsView
+) -> Priced | DualValues | None:
+    """The same where not every set that fits is a pattern."""
+    worth_of_full = float(duals.by_type.max()) or float(question.capacities.max()) or 1.0
+    units = grid.scale if grid.by_load else min(grid.scale, longest_scale(question))
+    scale = units / worth_of_full
+    whole = rounded(duals.by_class, scale)
+    top = most_worth(question, whole) if grid.by_load else 0
+    if top >= MAX_VALUE:
+        scale *= MAX_VALUE / (2 * top)
+        whole = rounded(duals.by_class, scale)
+    wanted = np.floor(duals.by_type * scale).astype(np.int64) - 2
+    found = best_sets(question, whole, wanted, limits, by_load=grid.by_load)
+    if found is None:
+        return None
+    patterns, types, best = found
+    if int(whole @ question.counts) > int(best @ question.multiplicities):
+        return DualValues(tuple(whole.tolist()), tuple(best.tolist()))
+    total = float(best @ question.multiplicities) or 1.0
     return Priced(patterns, types, Duals(whole / total, best / total))
 
 
@@ -161,27 +196,43 @@ def _scale(grid: Grid, items: int) -> int:
 
 
 def _in_integers(
-    question: PackingQuestion, duals: Duals, items: Items, scale: float
+    question: PackingQuestion, duals: Duals, items: Bundles, scale: float
 ) -> tuple[Ints, int]:
     """The duals of the classes as multiples of 1 / `scale`, and no less than a bin can hold."""
     whole = rounded(duals.by_class, scale)
-    return whole, value_limit(items.sizes, whole[items.owner], int(question.capacities.max()))
+    return whole, value_limit(items.sizes, items.worth(whole), int(question.capacities.max()))
 
 
 def _best_by_load(
-    question: PackingQuestion, items: Items, values: Ints, wanted: Ints, limits: LimitsView
+    question: PackingQuestion, items: Bundles, values: Ints, wanted: Ints, limits: LimitsView
 ) -> tuple[Counts, Ints, Ints] | None:
-    """For each type, the most valuable sets that differ in their load; ``None`` if stopped."""
-    table = most_by_load(items.sizes, values, int(question.capacities.max()), limits)
+    """For each type, valuable sets that differ in their load; ``None`` if stopped.
+
+    The best ones of all, and for each class: the best set that leaves room for one item
+    of it, and that item.
+    """
+    largest = int(question.capacities.max())
+    table = most_by_load(items.sizes, items.worth(values), largest, limits)
     if table is None:
         return None
     row, taken = table
+    classes = np.unique(items.owner)
     patterns, types, best = [], [], []
-    for kind, capacity in enumerate(question.capacities):
-        of_kind = row[: int(capacity) + 1]
-        best.append(int(of_kind.max()))
-        loads = np.flatnonzero(of_kind > max(int(wanted[kind]), 0))
-        loads = loads[np.argsort(-of_kind[loads], kind="stable")][:_FEW_BY_LOAD]
-        patterns.append(sets_of_loads(taken, items.sizes, items.owner, loads, len(question.counts)))
-        types.append(np.full(len(loads), kind))
+    for kind, capacity in enumerate(question.capacities.tolist()):
+        best.append(int(row[: capacity + 1].max()))
+        least = max(int(wanted[kind]), 0)
+        loads, added = [best_loads(row, 0, capacity, least, _FEW)], []
+        for c in classes:
+            room = capacity - int(question.sizes[c])
+            near = room - int(_NEAR_FULL * capacity)
+            loads.append(best_loads(row, near, room, least - int(values[c]), _THROUGH))
+            added.append(np.full(len(loads[-1]), c))
+        first, through = len(loads[0]), np.concatenate([np.zeros(0, dtype=np.int64), *added])
+        some, place = np.unique(np.concatenate(loads), return_inverse=True)
+        sets = sets_of_loads(taken, items.sizes, items.owner, items.copies, some, len(values))
+        sets = sets[place]
+        sets[np.arange(first, len(sets)), through] += 1
+        sets = sets[(sets <= question.counts).all(axis=1)]
+        patterns.append(sets)
+        types.append(np.full(len(sets), kind))
     return np.concatenate(patterns), np.concatenate(types), np.array(best, dtype=np.int64)

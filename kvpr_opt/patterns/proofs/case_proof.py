@@ -23,6 +23,7 @@ from kvpr_opt.patterns.lp.pricing import Precision
 from kvpr_opt.patterns.problem import DualValues, PackingQuestion
 from kvpr_opt.patterns.proofs.evidence import dual_proof, points_by_model
 from kvpr_opt.patterns.proofs.shortening import shorten_dual
+from kvpr_opt.problem.constrained import ConstrainedInstance
 from kvpr_opt.problem.scaled import ScaledInstance, Threshold
 from kvpr_opt.search.tracker import Tracker
 from kvpr_opt.verify import LIMITS, refute
@@ -54,7 +55,7 @@ def proving_seconds(tracker: Tracker, value: Fraction | float, spent: float) -> 
     spent
         Seconds that proofs on the way have taken so far.
     """
-    incumbent, proved = tracker.incumbent_value, tracker.certified_bound
+    incumbent, proved = tracker.value_to_beat, tracker.certified_bound
     if isinstance(value, float) or incumbent is None:
         return math.inf
     if (incumbent - value) <= tracker.target_gap * incumbent:
@@ -87,6 +88,8 @@ def tree_proof(
     seconds
         Try about so long at most.
     """
+    if isinstance(scaled, ConstrainedInstance):
+        return None  # the routine knows no constraints
     points = points_by_model(scaled, duals[0].tolist())
     most = tuple(duals[1].tolist())
     if max((*points, *most)) >= 10**LIMITS.point_digits:
@@ -154,7 +157,8 @@ def shorten_proof(tracker: Tracker, lp: PatternLP | None, limits: Limits) -> Non
         When to leave it as it is.
     """
     bound, scaled = tracker.certified_bound, tracker.instance.scaled
-    if bound is None or not isinstance(bound.evidence, evidence.DualVector):
+    vectors = evidence.DualVector | evidence.ConstrainedVector
+    if bound is None or not isinstance(bound.evidence, vectors):
         return
     value, points = bound.value, bound.evidence
     threshold = scaled.below(value)
@@ -164,5 +168,5 @@ def shorten_proof(tracker: Tracker, lp: PatternLP | None, limits: Limits) -> Non
     pool = PatternPool(len(scaled.classes)) if lp is None else lp.pool
     shorter = shorten_dual(question, DualValues(by_class, points.gpus), pool, limits)
     proof = dual_proof(scaled, threshold, shorter)
-    if proof.certified:
+    if isinstance(proof, vectors):
         tracker.restate(proof)

@@ -9,6 +9,7 @@ import numpy as np
 
 from kvpr_opt.certificates import evidence
 from kvpr_opt.patterns.problem import DualValues, NoPacking, Packing
+from kvpr_opt.problem.constrained import ConstrainedInstance
 from kvpr_opt.problem.instance import Instance
 from kvpr_opt.problem.placement import Placement
 from kvpr_opt.problem.scaled import ScaledInstance, Threshold
@@ -36,6 +37,8 @@ def dual_proof(
     themselves, where the volume refutes the threshold; others are our own word.
     """
     problem = scaled.packing(threshold)
+    if isinstance(scaled, ConstrainedInstance):
+        return _constrained_proof(scaled, threshold, vector)
     points = evidence.DualVector(points_by_model(scaled, vector.class_values), vector.type_values)
     short = max(*points.models, *points.gpus, 0) <= MAX_POINTS
     if short and points.row_work(max(problem.capacities)) is not None:
@@ -43,6 +46,24 @@ def dual_proof(
     if sum(problem.sizes) > sum(problem.capacities):
         return evidence.Volume()
     return _own_claim(threshold, "dual vector of long numbers", {})
+
+
+def _constrained_proof(
+    scaled: ConstrainedInstance, threshold: Threshold, vector: DualValues
+) -> evidence.Evidence:
+    types = [0] * len(scaled.capacities)
+    for number, kind in enumerate(scaled.types):
+        for gpu in kind.gpus:
+            types[gpu] = number
+    points = evidence.ConstrainedVector(
+        points_by_model(scaled, vector.class_values), vector.type_values, tuple(types)
+    )
+    room = max(scaled.packing(threshold).capacities)
+    profiles = int(scaled.rules.profile_of.max()) + 1
+    short = max(*points.models, *points.gpus, 0) <= MAX_POINTS
+    if short and room >= 0 and points.row_work(room, profiles) is not None:
+        return points
+    return _own_claim(threshold, "dual vector of long numbers under constraints", {})
 
 
 def exhaustion(threshold: Threshold, answer: NoPacking) -> evidence.SolverClaim:
@@ -62,12 +83,14 @@ def _own_claim(threshold: Threshold, what: str, parameters: dict[str, int]) -> e
 def placement_of(instance: Instance, packing: Packing) -> Placement:
     """The placement that puts each pattern on a GPU of its type.
 
-    Models that no pattern holds, because they need nothing, go to the first GPU.
+    Models that no pattern holds, because they need nothing, go to the first GPU; under
+    constraints to the first that they may share with the others, pinned ones to theirs.
 
     Raises
     ------
     InvalidPlacementError
-        If a packing of rounded sizes does not fit in exact numbers.
+        If a packing of rounded sizes does not fit in exact numbers, or breaks a constraint
+        that patterns know nothing of.
     """
     scaled = instance.scaled
     free = [list(kind.gpus) for kind in scaled.types]
@@ -78,7 +101,31 @@ def placement_of(instance: Instance, packing: Packing) -> Placement:
         for c in counts.nonzero()[0]:
             for _ in range(int(counts[c])):
                 gpu_of[waiting[c].pop(0)] = gpu
+    if isinstance(scaled, ConstrainedInstance):
+        _place_rest(scaled, [model for models in waiting for model in models], gpu_of)
     return Placement(instance, gpu_of)
+
+
+def _place_rest(scaled: ConstrainedInstance, rest: list[int], gpu_of: list[int]) -> None:
+    """Place the models that no pattern holds: pinned ones, and those that need nothing."""
+    constraints = scaled.constraints
+    assert constraints is not None, "made with constraints"
+    for model in rest:
+        gpu_of[model] = scaled.pinned.get(model, -1)
+    members: dict[int, set[int]] = {}
+    for number, group in enumerate(constraints.apart):
+        for model in group.models:
+            members.setdefault(model, set()).add(number)
+    taken = {(gpu_of[model], group) for model, groups in members.items() for group in groups}
+    everywhere = frozenset(range(len(scaled.capacities)))
+    for model in sorted(rest):
+        if gpu_of[model] >= 0:
+            continue
+        groups = members.get(model, set())
+        possible = sorted(constraints.admissible.get(model, everywhere))
+        free = (gpu for gpu in possible if not any((gpu, group) in taken for group in groups))
+        gpu_of[model] = next(free, possible[0])
+        taken |= {(gpu_of[model], group) for group in groups}
 
 
 def packing_of(placement: Placement) -> Packing:
@@ -88,6 +135,13 @@ def packing_of(placement: Placement) -> Packing:
     counts = np.zeros((len(scaled.capacities), len(scaled.classes)), dtype=np.int16)
     for model, gpu in enumerate(placement.gpu_of):
         counts[gpu, class_of[model]] += 1
+    if isinstance(scaled, ConstrainedInstance):
+        # What is pinned is part of the bins, what needs nothing of no bin.
+        items = [
+            group.models[0] not in scaled.pinned and group.size + group.pressure > 0
+            for group in scaled.classes
+        ]
+        counts[:, ~np.array(items, dtype=bool)] = 0
     types = np.zeros(len(scaled.capacities), dtype=np.int64)
     for k, kind in enumerate(scaled.types):
         types[list(kind.gpus)] = k

@@ -1,44 +1,42 @@
-"""Two records of the same runs, run by run: what got worse, and what changed in the mean.
+"""Compares two records of the same runs: what got worse, and what changed on average.
 
-A run of the new record is a regression if, against the run of the same key in the old one,
+A run of the new record is a regression if, compared with the same run in the old one,
 
-* it failed and the other did not, or its status is worse (proved is better than feasible,
-  feasible than unknown), or its proof now rests on a solver's word;
-* its gap is larger by more than the tolerance (a difference of relative gaps), or, where
-  a gap is missing, its value is larger by more than the tolerance, relatively;
-* it took longer by more than the factor *and* by more than the margin, since the time of
-  a short run is mostly noise, and its status is not better for it;
-* the two contradict each other: other fleets under one key, two proved optima that
-  differ, a placement below a proved bound. One of the records is then wrong.
+* it failed and the old one did not, or its status is worse (proved is better than
+  feasible, feasible is better than unknown), or its proof now rests on a solver's word;
+* its gap is larger by more than the tolerance (a difference of relative gaps) or, if a gap
+  is missing, its value is larger by more than the tolerance (relatively);
+* it took longer by more than the factor *and* by more than the margin, since times of
+  short runs are mostly noise, and its status is not better;
+* the two contradict each other: different fleets under one key, two different proved
+  optima, or a placement below a proved bound. One of the records is then wrong.
 
-Times are compared by their shifted geometric mean, exp(mean(ln(t + s))) - s with s = 1 s,
-as is usual for benchmarks of solvers (T. Achterberg, Constraint Integer Programming,
-2007, doi:10.14279/depositonce-1634); what was cut short counts with the time it took.
+Times are compared by their shifted geometric mean; a run that was cut short counts with
+the time it took.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
 
-from kvpr_opt.problem.exact import read_fraction, relative_gap
 from kvpr_opt.result import Status
+from kvpr_opt.study.analysis.statistics import SHIFT, shifted_geometric_mean
 from kvpr_opt.study.analysis.table import markdown
-from kvpr_opt.study.runs import Run, run_of
+from kvpr_opt.study.record import Answer, RecordedRun
 
-#: Seconds added to each time before the geometric mean is taken, and taken off after.
-SHIFT = 1.0
-
+# Ranks of outcomes, from the worst up.
+_FAILED, _PROVED = 0, 3
 _RANK = {
-    Status.UNKNOWN.value: 1,
-    Status.FEASIBLE.value: 2,
-    Status.OPTIMAL.value: 3,
-    Status.INFEASIBLE.value: 3,
+    Status.UNKNOWN: 1,
+    Status.FEASIBLE: 2,
+    Status.OPTIMAL: _PROVED,
+    Status.INFEASIBLE: _PROVED,
 }
-_PROVED = 3
+
+#: The same run in the old record and in the new one.
+RunPair = tuple[RecordedRun, RecordedRun]
 
 _COLUMNS = (
     "fleet",
@@ -58,66 +56,20 @@ _COLUMNS = (
 
 @dataclass(frozen=True)
 class Tolerance:
-    """What is not yet a regression.
+    """Differences that do not count as regressions.
 
     Attributes
     ----------
     gap
-        Of relative gaps, and of values relatively.
+        Growth of a relative gap, or relative growth of a value.
     factor, margin
-        A run is slower only beyond `factor` times the old seconds and `margin`
-        seconds more.
+        A run counts as slower only beyond `factor` times the old time and beyond
+        `margin` seconds more.
     """
 
     gap: float = 1e-4
     factor: float = 1.5
     margin: float = 2.0
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """One entry of a record, as far as it is compared.
-
-    Attributes
-    ----------
-    run
-        Which one.
-    rank
-        0 failed, 1 unknown, 2 feasible, 3 proved.
-    """
-
-    run: Run
-    fleet: str
-    status: str
-    rank: int
-    certified: bool
-    value: Fraction | None
-    bound: Fraction | None
-    seconds: float
-
-    @classmethod
-    def of(cls, entry: Mapping[str, Any]) -> Outcome:
-        """The outcome of an entry."""
-        run = run_of(entry["run"])
-        if "error" in entry:
-            return cls(run, "", "failed", 0, False, None, None, math.nan)
-        return cls(
-            run=run,
-            fleet=entry["fleet_sha256"],
-            status=entry["status"],
-            rank=_RANK[entry["status"]],
-            certified=entry["certified"],
-            value=_fraction(entry, "max_kvpr"),
-            bound=_fraction(entry, "lower_bound"),
-            seconds=entry["seconds"],
-        )
-
-    @property
-    def gap(self) -> Fraction | None:
-        """Relative gap; 0 where it is proved that there is no placement."""
-        if self.status == Status.INFEASIBLE.value:
-            return Fraction(0)
-        return relative_gap(self.value, self.bound)
 
 
 @dataclass(frozen=True)
@@ -127,16 +79,16 @@ class Comparison:
     Attributes
     ----------
     pairs
-        Old and new outcome of every run that both have, in the order of the old.
+        Old and new run for every key in both records, in the order of the old one.
     only_old, only_new
-        How many runs the other record does not have.
+        Number of runs that the other record does not have.
     regressions
-        One line for each.
+        One line each.
     improved
         Runs that are better in status or gap.
     """
 
-    pairs: tuple[tuple[Outcome, Outcome], ...]
+    pairs: tuple[RunPair, ...]
     only_old: int
     only_new: int
     regressions: tuple[str, ...]
@@ -144,94 +96,103 @@ class Comparison:
 
 
 def compare(
-    old: Iterable[Mapping[str, Any]],
-    new: Iterable[Mapping[str, Any]],
+    old: Iterable[RecordedRun],
+    new: Iterable[RecordedRun],
     tolerance: Tolerance = Tolerance(),
 ) -> Comparison:
-    """Compare the entries of two records, by the key of their runs.
+    """Compare two records run by run, by the key of their runs.
 
     Parameters
     ----------
     old, new
-        As :func:`kvpr_opt.study.record.read_entries` gives them.
+        As in :class:`~kvpr_opt.study.record.RecordContent`.
     tolerance
-        What is not yet a regression.
+        Differences that do not count.
     """
-    before = {entry["key"]: Outcome.of(entry) for entry in old}
-    after = {entry["key"]: Outcome.of(entry) for entry in new}
+    before = {recorded.run.key: recorded for recorded in old}
+    after = {recorded.run.key: recorded for recorded in new}
     pairs = [(before[key], after[key]) for key in before if key in after]
-    regressions = [
-        f"{now.run}: {'; '.join(found)}"
-        for was, now in pairs
-        if (found := [*_contradictions(was, now), *_worse(was, now, tolerance)])
-    ]
+    found = [(now.run, _regressions(was, now, tolerance)) for was, now in pairs]
     return Comparison(
         pairs=tuple(pairs),
         only_old=len(before) - len(pairs),
         only_new=len(after) - len(pairs),
-        regressions=tuple(regressions),
-        improved=sum(
-            now.rank > was.rank or (now.rank == was.rank and _gap_grew(now, was, tolerance) != "")
-            for was, now in pairs
-        ),
+        regressions=tuple(f"{run}: {'; '.join(lines)}" for run, lines in found if lines),
+        improved=sum(_improved(was, now, tolerance) for was, now in pairs),
     )
 
 
-def _contradictions(was: Outcome, now: Outcome) -> list[str]:
+def _rank(recorded: RecordedRun) -> int:
+    return _FAILED if recorded.answer is None else _RANK[recorded.answer.status]
+
+
+def _status(recorded: RecordedRun) -> str:
+    return "failed" if recorded.answer is None else recorded.answer.status.value
+
+
+def _gap(answer: Answer) -> Fraction | None:
+    """Relative gap; 0 where it is proved that there is no placement."""
+    return Fraction(0) if answer.status is Status.INFEASIBLE else answer.gap
+
+
+def _regressions(was: RecordedRun, now: RecordedRun, tolerance: Tolerance) -> list[str]:
+    """In what a run contradicts the old record, or is worse than there."""
+    worse = [f"{_status(now)}, was {_status(was)}"] if _rank(now) < _rank(was) else []
+    if was.answer is None or now.answer is None:
+        return worse
+    one, other = was.answer, now.answer
+    if one.proved and other.proved and one.certified and not other.certified:
+        worse.append("proved on a solver's word, was certified")
+    grown = _gap_growth(one, other, tolerance)
+    worse += [grown] if grown else []
+    allowed = max(one.seconds * tolerance.factor, one.seconds + tolerance.margin)
+    if other.seconds > allowed and _rank(now) <= _rank(was):
+        worse.append(f"{other.seconds:.3g} s, was {one.seconds:.3g} s")
+    return [*_contradictions(one, other), *worse]
+
+
+def _improved(was: RecordedRun, now: RecordedRun, tolerance: Tolerance) -> bool:
+    if _rank(now) != _rank(was):
+        return _rank(now) > _rank(was)
+    if was.answer is None or now.answer is None:
+        return False
+    return _gap_growth(now.answer, was.answer, tolerance) != ""
+
+
+def _contradictions(was: Answer, now: Answer) -> list[str]:
     """What cannot both be true."""
-    if not (was.rank and now.rank):
-        return []
-    if was.fleet != now.fleet:
+    if was.fleet_sha256 != now.fleet_sha256:
         return ["another fleet under the same key"]
-    if _RANK[was.status] == _RANK[now.status] == _PROVED and was.status != now.status:
-        return [f"proved {was.status} before and {now.status} now"]
+    if was.proved and now.proved and was.status is not now.status:
+        return [f"proved {was.status.value} before and {now.status.value} now"]
     for one, other, when in ((was, now, "now"), (now, was, "before")):
-        if one.bound is not None and other.value is not None and other.value < one.bound:
+        if other.max_kvpr is None:
+            continue
+        if one.lower_bound is not None and other.max_kvpr < one.lower_bound:
             return [f"the placement found {when} is below a bound of the other record"]
-        if one.status == Status.INFEASIBLE.value and other.value is not None:
+        if one.status is Status.INFEASIBLE:
             return [f"a placement {when} of a fleet that the other record has as infeasible"]
     return []
 
 
-def _worse(was: Outcome, now: Outcome, tolerance: Tolerance) -> list[str]:
-    """In what a run is worse than before."""
-    found = []
-    if now.rank < was.rank:
-        found.append(f"{now.status}, was {was.status}")
-    if now.rank == was.rank == _PROVED and was.certified and not now.certified:
-        found.append("proved on a solver's word, was certified")
-    if was.rank and now.rank:
-        found.append(_gap_grew(was, now, tolerance))
-        longer = now.seconds > max(was.seconds * tolerance.factor, was.seconds + tolerance.margin)
-        if longer and now.rank <= was.rank:
-            found.append(f"{now.seconds:.3g} s, was {was.seconds:.3g} s")
-    return [text for text in found if text]
-
-
-def _gap_grew(was: Outcome, now: Outcome, tolerance: Tolerance) -> str:
-    """How gap or value grew beyond the tolerance, or an empty text."""
+def _gap_growth(was: Answer, now: Answer, tolerance: Tolerance) -> str:
+    """By how much gap or value grew beyond the tolerance; empty if neither did."""
     allowed = Fraction(tolerance.gap)
-    if was.gap is not None and now.gap is not None:
-        if now.gap - was.gap > allowed:
-            return f"gap {float(100 * now.gap):.3g} %, was {float(100 * was.gap):.3g} %"
-    elif was.value is not None and now.value is not None:
-        if now.value > was.value * (1 + allowed):
-            return f"max KVPR {float(now.value):.6g}, was {float(was.value):.6g}"
-    elif was.gap is not None and now.value is None and now.gap is None and was.rank == now.rank:
+    before, after = _gap(was), _gap(now)
+    if before is not None and after is not None:
+        if after - before > allowed:
+            return f"gap {float(100 * after):.3g} %, was {float(100 * before):.3g} %"
+    elif was.max_kvpr is not None and now.max_kvpr is not None:
+        if now.max_kvpr > was.max_kvpr * (1 + allowed):
+            return f"max KVPR {float(now.max_kvpr):.6g}, was {float(was.max_kvpr):.6g}"
+    elif before is not None and now.max_kvpr is None and was.status is now.status:
         return "no placement, was one"
     return ""
 
 
-def shifted_mean(seconds: Sequence[float]) -> float:
-    """The shifted geometric mean of times, shift :data:`SHIFT`; NaN of none."""
-    if not seconds:
-        return math.nan
-    return math.exp(sum(math.log(time + SHIFT) for time in seconds) / len(seconds)) - SHIFT
-
-
 def comparison_text(found: Comparison, tolerance: Tolerance) -> str:
     """The comparison as text: a table in Markdown, and the regressions by name."""
-    groups: dict[tuple[str, str], list[tuple[Outcome, Outcome]]] = {}
+    groups: dict[tuple[str, str], list[RunPair]] = {}
     for pair in found.pairs:
         run = pair[0].run
         groups.setdefault((str(run.cell), run.method.label), []).append(pair)
@@ -256,29 +217,32 @@ def comparison_text(found: Comparison, tolerance: Tolerance) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _row(pairs: Sequence[tuple[Outcome, Outcome]]) -> list[str]:
+def _row(pairs: Sequence[RunPair]) -> list[str]:
     sides = list(zip(*pairs, strict=True))
-    both = [pair for pair in pairs if pair[0].rank and pair[1].rank]
-    times = [shifted_mean([pair[side].seconds for pair in both]) for side in (0, 1)]
-    ratio = times[1] / times[0] if both and times[0] > 0 else math.nan
+    times = [
+        (was.answer.seconds, now.answer.seconds)
+        for was, now in pairs
+        if was.answer is not None and now.answer is not None
+    ]
+    old, new = (
+        shifted_geometric_mean([both[side] for both in times]) for side in range(len(sides))
+    )
     return [
         str(len(pairs)),
-        *(str(sum(outcome.rank == 0 for outcome in side)) for side in sides),
-        *(str(sum(outcome.rank == _PROVED for outcome in side)) for side in sides),
+        *(str(sum(recorded.answer is None for recorded in side)) for side in sides),
+        *(str(sum(_rank(recorded) == _PROVED for recorded in side)) for side in sides),
         *(_mean_gap(side) for side in sides),
-        *(_number(time) for time in times),
-        _number(ratio),
+        _number(old),
+        _number(new),
+        _number(new / old if old and new is not None else None),
     ]
 
 
-def _mean_gap(side: Sequence[Outcome]) -> str:
-    gaps = [float(outcome.gap) for outcome in side if outcome.gap is not None]
+def _mean_gap(side: Sequence[RecordedRun]) -> str:
+    found = [_gap(recorded.answer) for recorded in side if recorded.answer is not None]
+    gaps = [float(gap) for gap in found if gap is not None]
     return f"{100 * sum(gaps) / len(gaps):.2g}" if gaps else "-"
 
 
-def _number(value: float) -> str:
-    return "-" if math.isnan(value) else f"{value:.3g}"
-
-
-def _fraction(entry: Mapping[str, Any], name: str) -> Fraction | None:
-    return None if entry[name] is None else read_fraction(entry[name], name)
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3g}"

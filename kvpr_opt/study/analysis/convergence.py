@@ -1,4 +1,4 @@
-"""How a run closes in on the best known value: gaps as functions of time, and their integral.
+"""How a run approaches the best known value: gaps as functions of time, and their integrals.
 
 The primal gap of a placement of value v, where the best known value is b, is
 |v - b| / max(|v|, |b|), 0 if both are 0, and 1 while there is no placement; the
@@ -46,7 +46,7 @@ class Steps:
 
     @classmethod
     def of(cls, points: Iterable[tuple[float, float]]) -> Steps:
-        """The function that is 1 at first and then steps as given, in the order of time."""
+        """The function that starts at 1 and then steps as given, in the order of time."""
         times, values = [0.0], [1.0]
         for time, value in points:
             times.append(max(time, times[-1]))
@@ -54,7 +54,7 @@ class Steps:
         return cls(tuple(times), tuple(values))
 
     def integral(self, horizon: float) -> float:
-        """Over the seconds from 0 to `horizon`; the last value goes on."""
+        """The integral from 0 to `horizon` seconds; the last value continues."""
         ends = [*self.times[1:], max(horizon, self.times[-1])]
         return sum(
             value * (min(end, horizon) - min(start, horizon))
@@ -69,12 +69,12 @@ class Steps:
 
 def primal_gap(outcome: Outcome, best: float) -> Steps:
     """The primal gap of a run over time."""
-    return Steps.of((event.seconds, distance(event.incumbent, best)) for event in outcome.events)
+    return Steps.of((event.seconds, distance(event.max_kvpr, best)) for event in outcome.events)
 
 
 def dual_gap(outcome: Outcome, best: float) -> Steps:
     """The dual gap of a run over time."""
-    return Steps.of((event.seconds, distance(event.bound, best)) for event in outcome.events)
+    return Steps.of((event.seconds, distance(event.lower_bound, best)) for event in outcome.events)
 
 
 def primal_integrals(outcomes: Outcomes, runs: Sequence[Outcome]) -> list[float]:
@@ -82,7 +82,7 @@ def primal_integrals(outcomes: Outcomes, runs: Sequence[Outcome]) -> list[float]
 
     All runs on one fleet are integrated over the same time, see
     :meth:`~kvpr_opt.study.analysis.outcomes.Outcomes.horizon`. Runs on other fleets
-    are left out. A failed run has a gap of 1 throughout.
+    are ignored. A failed run has a gap of 1 throughout.
     """
     found = []
     for run in runs:

@@ -1,23 +1,26 @@
-"""A record as one table, for any other program: CSV or Parquet, one row a run."""
+"""Exports a record as one table for other programs: CSV or Parquet, one row per run."""
 
 from __future__ import annotations
 
 import io
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from kvpr_opt.errors import InputError
 from kvpr_opt.files.atomic import write_bytes
-from kvpr_opt.problem.exact import read_fraction
-from kvpr_opt.study.runs import run_of
+from kvpr_opt.problem.exact import fraction_text
+from kvpr_opt.study.record import Answer, RecordedRun
+from kvpr_opt.text import writable
 
-#: The kinds of file by the end of their name.
+#: The supported file formats, by suffix.
 SUFFIXES = (".csv", ".parquet")
 
-# The columns and their types in polars; those of versions come after them.
+# The columns and their polars types; one column per version follows.
 _COLUMNS = {
     "key": "String",
     "cell": "String",
@@ -55,17 +58,17 @@ _COLUMNS = {
 }
 
 
-def export(entries: Iterable[Mapping[str, Any]], path: str | os.PathLike[str]) -> int:
+def export(runs: Iterable[RecordedRun], path: str | os.PathLike[str]) -> int:
     """Write a record as a table, whole or not at all.
 
-    Numbers that claim something are there twice: as text, exactly, and to the nearest
-    double. ``trajectory``, ``parameters`` and ``options`` are JSON. A number that there
-    is not, such as the time limit of a run without, is empty.
+    Exact values appear twice: as text, exactly, and to the nearest double. ``trajectory``,
+    ``parameters`` and ``options`` are JSON. Missing numbers, such as the time limit of a
+    run without one, are empty.
 
     Parameters
     ----------
-    entries
-        As :func:`kvpr_opt.study.record.read_entries` gives them.
+    runs
+        As in :class:`~kvpr_opt.study.record.RecordContent`.
     path
         A ``.csv`` or ``.parquet`` file.
 
@@ -77,8 +80,8 @@ def export(entries: Iterable[Mapping[str, Any]], path: str | os.PathLike[str]) -
     Raises
     ------
     InputError
-        If the suffix is another one, polars is not installed, or the file cannot
-        be written.
+        If the suffix is not supported, polars is not installed, or the file cannot be
+        written.
     """
     suffix = Path(path).suffix.lower()
     if suffix not in SUFFIXES:
@@ -87,9 +90,9 @@ def export(entries: Iterable[Mapping[str, Any]], path: str | os.PathLike[str]) -
         import polars
     except ImportError:
         raise InputError(
-            "exporting needs the package polars: pip install 'kvpr-opt[study]'"
+            "exporting requires the package polars: pip install 'kvpr-opt[study]'"
         ) from None
-    rows = [_row(entry) for entry in entries]
+    rows = [_row(recorded) for recorded in runs]
     names = dict.fromkeys(name for row in rows for name in row if name not in _COLUMNS)
     schema = {
         **{name: getattr(polars, kind) for name, kind in _COLUMNS.items()},
@@ -105,55 +108,47 @@ def export(entries: Iterable[Mapping[str, Any]], path: str | os.PathLike[str]) -
     return len(rows)
 
 
-def _row(entry: Mapping[str, Any]) -> dict[str, Any]:
-    asked = entry["run"]
-    run = run_of(asked)
-    method = run.method
-    machine = entry.get("machine", {})
+def _row(recorded: RecordedRun) -> dict[str, Any]:
+    run = recorded.run
+    method, cell = run.method, run.cell
     return {
-        "key": entry["key"],
-        "cell": str(run.cell),
-        "fleet": run.cell.fleet_name(run.seed),
-        "family": asked["family"],
-        "gpus": asked["gpus"],
-        "models": asked["models"],
-        "options": json.dumps(asked["options"]),
+        "key": run.key,
+        "cell": writable(str(cell)),
+        "fleet": writable(cell.fleet_name(run.seed)),
+        "family": run.identity["family"],
+        "gpus": cell.gpus,
+        "models": cell.models,
+        "options": json.dumps(run.identity["options"]),
         "seed": run.seed,
         "method": method.name,
         "program": None if method.program is None else method.program.reference,
+        "program_sha256": recorded.program_sha256 or None,
         "time_limit": method.time_limit,
         "threads": method.threads,
         "target_gap": method.gap,
         "method_seed": method.seed,
         "skip": " ".join(method.skip),
-        "max_kvpr": _decimal(entry, "max_kvpr"),
-        "max_kvpr_exact": entry.get("max_kvpr"),
-        "lower_bound": _decimal(entry, "lower_bound"),
-        "lower_bound_exact": entry.get("lower_bound"),
-        **{name: machine.get(name) for name in ("cpu", "cores", "platform")},
-        **{name: entry.get(name) for name in _AS_THEY_ARE},
-        **{name: _json(entry.get(name)) for name in ("parameters", "trajectory")},
-        **{f"version_{name}": text for name, text in entry["versions"].items()},
+        "error": recorded.error,
+        "ended": recorded.ended or None,
+        **{name: recorded.machine.get(name) for name in ("cpu", "cores", "platform")},
+        **({} if recorded.answer is None else _answer(recorded.answer)),
+        **{f"version_{name}": text for name, text in recorded.versions.items()},
     }
 
 
-_AS_THEY_ARE = (
-    "fleet_sha256",
-    "program_sha256",
-    "status",
-    "stop_reason",
-    "certified",
-    "gap",
-    "seconds",
-    "error",
-    "ended",
-)
-
-
-def _decimal(entry: Mapping[str, Any], name: str) -> float | None:
-    text = entry.get(name)
-    return None if text is None else float(read_fraction(text, name))
-
-
-def _json(value: Any) -> str | None:
-    return None if value is None else json.dumps(value)
+def _answer(answer: Answer) -> dict[str, Any]:
+    value, bound = answer.max_kvpr, answer.lower_bound
+    return {
+        "fleet_sha256": answer.fleet_sha256,
+        "status": answer.status.value,
+        "stop_reason": answer.stop_reason.value,
+        "certified": answer.certified,
+        "max_kvpr": None if value is None else float(value),
+        "max_kvpr_exact": None if value is None else fraction_text(value),
+        "lower_bound": None if bound is None else float(bound),
+        "lower_bound_exact": None if bound is None else fraction_text(bound),
+        "gap": None if answer.gap is None else float(answer.gap),
+        "seconds": answer.seconds,
+        "parameters": json.dumps(answer.parameters),
+        "trajectory": json.dumps(msgspec.to_builtins(answer.trajectory)),
+    }

@@ -14,7 +14,7 @@ Floats = NDArray[np.float64]
 #: Seconds added to each time in a shifted geometric mean.
 SHIFT = 1.0
 
-#: Seconds; ratios of shorter times say more of the clock than of a method.
+#: Seconds; ratios of shorter times say more about the clock than about a method.
 SHORTEST = 0.001
 
 #: Resamples of a bootstrap, and the seed that they are drawn with.
@@ -24,22 +24,22 @@ _SEED = 0
 _LEVEL = 0.95
 
 
-def shifted_geometric_mean(values: Sequence[float], shift: float = SHIFT) -> float | None:
+def shifted_geometric_mean(values: Sequence[float] | Floats, shift: float = SHIFT) -> float | None:
     """``(product of (value + shift)) ** (1 / n) - shift``; ``None`` without values.
 
-    The shift keeps the very short times from deciding the mean (Achterberg,
-    Constraint Integer Programming, 2007, A.3).
+    The shift keeps very short times from dominating the mean (T. Achterberg, Constraint
+    Integer Programming, 2007, appendix A.3, doi:10.14279/depositonce-1634).
     """
-    if not values:
+    if len(values) == 0:
         return None
-    logarithms = (math.log1p(value / shift) for value in values)
-    return shift * math.expm1(math.fsum(logarithms) / len(values))
+    logarithms = np.log1p(np.asarray(values, dtype=np.float64) / shift)
+    return shift * float(np.expm1(np.mean(logarithms)))
 
 
 def performance_ratios(times: Mapping[str, Sequence[float]]) -> dict[str, list[float]]:
     """The ratios whose distributions are the performance profiles of methods.
 
-    For each fleet the time of a method is divided by the least time of any
+    For each fleet, the time of a method is divided by the smallest time of any method
     (Dolan and Moré 2002, doi:10.1007/s101070100263).
 
     Parameters
@@ -68,7 +68,7 @@ def performance_ratios(times: Mapping[str, Sequence[float]]) -> dict[str, list[f
 def distribution(values: Sequence[float]) -> tuple[list[float], list[float]]:
     """Finite values in ascending order, and the share of all values up to each.
 
-    Of equal values one is left, with the highest share.
+    Equal values appear once, with the highest share.
     """
     finite = sorted(value for value in values if value < math.inf)
     shares = {value: rank / len(values) for rank, value in enumerate(finite, start=1)}
@@ -82,7 +82,7 @@ class Interval:
     Attributes
     ----------
     low, high
-        ``None`` where one observation leaves nothing to resample.
+        ``None`` if there is only one observation.
     """
 
     estimate: float
@@ -95,14 +95,14 @@ def bootstrap(
 ) -> Interval | None:
     """A statistic of observations, with its 95 % percentile interval.
 
-    Whole observations are resampled, so what was measured on one fleet stays
-    together (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, 13.3).
+    Whole observations are resampled, so values measured on one fleet stay together
+    (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, 13.3).
 
     Parameters
     ----------
     columns
-        One or more series of the same length, an observation being one place in
-        all of them.
+        One or more series of the same length; an observation is one position in all of
+        them.
     statistic
         Takes one array for each of them.
 
@@ -133,14 +133,11 @@ def mean(values: Floats) -> float:
 
 
 def mean_difference(one: Floats, other: Floats) -> float:
-    """The mean of one less the other."""
+    """The mean of `one` minus `other`."""
     return float(np.mean(one - other))
 
 
 def time_ratio(one: Floats, other: Floats) -> float:
-    """The ratio of two shifted geometric means of seconds, none below :data:`SHORTEST`."""
-    means = [
-        float(np.expm1(np.mean(np.log1p(np.maximum(times, SHORTEST) / SHIFT))))
-        for times in (one, other)
-    ]
-    return means[0] / means[1]
+    """The ratio of two shifted geometric means of times, none below :data:`SHORTEST`."""
+    means = [shifted_geometric_mean(np.maximum(times, SHORTEST)) for times in (one, other)]
+    return means[0] / means[1] if means[0] is not None and means[1] else math.nan

@@ -1,10 +1,9 @@
-"""The engine of a Dask cluster that is there already.
+"""Executes the runs of a study on an existing Dask cluster.
 
-Each thread of a worker of the cluster keeps one worker process of this package, as
-:mod:`kvpr_opt.study.execution.local` does on one machine. So the rules are the same: a run
-that crashes or hangs ends its own process, not the worker of the cluster, and is a
-recorded failure. Where a worker of the cluster itself is lost, the scheduler gives
-its runs to another one.
+Each thread of a Dask worker keeps one worker process of this package, as
+:mod:`kvpr_opt.study.execution.local` does on one machine, and the same rules apply: a run
+that crashes or hangs ends its own process, not the Dask worker, and is recorded as
+failed. If a Dask worker itself is lost, the scheduler gives its runs to another one.
 """
 
 from __future__ import annotations
@@ -18,51 +17,55 @@ from multiprocessing.connection import wait
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from kvpr_opt.environment import versions
 from kvpr_opt.errors import InputError
 from kvpr_opt.study.execution import worker
 from kvpr_opt.study.execution.local import GRACE, Slot
-from kvpr_opt.study.execution.runner import EngineLostError
+from kvpr_opt.study.execution.runner import ExecutorLostError
+from kvpr_opt.study.record import Failure, RecordedRun
 from kvpr_opt.study.runs import Run
+from kvpr_opt.text import error_text
 
 if TYPE_CHECKING:
     from distributed import Client, Future
     from typing_extensions import Self
 
-#: Seconds for the scheduler to answer, and for its first worker to be there.
+#: Seconds that the scheduler may take to answer, and its first worker to appear.
 CONNECT_LIMIT = 20.0
 
-# Runs handed over for each thread of the cluster, so that none waits for the next one.
+# Runs submitted per thread of the cluster, so that no thread waits for its next one.
 _AHEAD = 2
 
 # Seconds between two counts of the threads of the cluster.
 _COUNT_EVERY = 2.0
 
-# Seconds between two looks of a worker at whether its run is still wanted.
+# Seconds between two checks of a worker whether its run is still wanted.
 _TICK = 0.25
 
 # Until Python 3.10 these were two.
 _TIMEOUTS = (TimeoutError, asyncio.TimeoutError)
 
-# Seconds for the cluster to hand over what is there, and to let go when all is done.
+# Seconds that the cluster may take to hand over a result, and to disconnect.
 _ANSWER_LIMIT = 5.0
 
 
 class DaskExecutor:
-    """Runs on the workers of a Dask cluster; a context manager.
+    """Executes runs on the workers of a Dask cluster; a context manager.
 
     Parameters
     ----------
     address
-        Of the scheduler, for example ``tcp://10.0.0.1:8786``.
+        Of the scheduler, such as ``tcp://10.0.0.1:8786``.
     perform, warm, grace
-        As for :class:`~kvpr_opt.study.execution.local.Processes`.
+        As for :class:`~kvpr_opt.study.execution.local.LocalExecutor`.
 
     Raises
     ------
     InputError
-        If Dask is not installed, nothing answers at the address, or the workers
-        have another version of this package, or none.
+        If Dask is not installed, nothing answers at the address, or the workers have a
+        different version of this package, or none.
     """
 
     def __init__(
@@ -74,7 +77,9 @@ class DaskExecutor:
         grace: float = GRACE,
     ) -> None:
         self._how = perform, warm, grace
-        self._lost = f"the Dask scheduler at {address} is lost; the same command goes on from here"
+        self._lost = (
+            f"the Dask scheduler at {address} is lost; the same command continues from here"
+        )
         self._client = _connect(address)
         try:
             _check_workers(self._client, address)
@@ -88,7 +93,7 @@ class DaskExecutor:
 
     @property
     def running(self) -> tuple[Run, ...]:
-        """What is being worked on, or waits for a worker."""
+        """The runs in progress, or waiting for a worker."""
         return tuple(run for run, _ in self._runs.values())
 
     def room(self) -> int:
@@ -99,34 +104,34 @@ class DaskExecutor:
             self._counted = time.monotonic()
             try:
                 self._threads = sum(self._client.nthreads().values())
-            except OSError:  # it is being lost, which `ended` finds out
+            except OSError:  # the scheduler is being lost; `ended` notices
                 return 0
         return max(0, _AHEAD * self._threads - len(self._runs))
 
     def start(self, run: Run) -> None:
-        """Start a run; there has to be room.
+        """Start a run; requires :meth:`room`.
 
         Raises
         ------
-        EngineLostError
+        ExecutorLostError
             If the scheduler is lost.
         """
         self._number += 1
-        # A name that no other study on the cluster uses: results are never shared.
+        # A name that no other study on the cluster uses, so that results are never shared.
         key = f"kvpr-opt-{run.key}-{self._client.id}-{self._number}"
         try:
             future = self._client.submit(work, run, key, *self._how, key=key, pure=False)
         except OSError:
-            raise EngineLostError(self._lost) from None
+            raise ExecutorLostError(self._lost) from None
         self._runs[key] = run, future
         future.add_done_callback(lambda _: self._ended.put(key))
 
-    def ended(self, seconds: float) -> list[tuple[Run, dict[str, Any]]]:
-        """Runs that have ended, with their entries; waits for one, at most so many seconds.
+    def ended(self, seconds: float) -> list[RecordedRun]:
+        """Wait for a run to end, for at most `seconds`; return all that have ended.
 
         Raises
         ------
-        EngineLostError
+        ExecutorLostError
             If the scheduler is lost.
         """
         found = []
@@ -134,37 +139,39 @@ class DaskExecutor:
         try:
             key = self._ended.get(timeout=seconds)
             while True:
-                entry = self._entry(key)
-                if entry is not None:
-                    found.append((self._runs.pop(key)[0], entry))
+                recorded = self._recorded(key)
+                if recorded is not None:
+                    # Its own copy of the run, which the study holds already, is let go.
+                    own = self._runs.pop(key)[0]
+                    found.append(msgspec.structs.replace(recorded, run=own))
                 key = self._ended.get_nowait()
         except queue.Empty:
             pass
-        except EngineLostError:
+        except ExecutorLostError:
             if not found:
                 raise
-            self._ended.put(key)  # what has come in counts first
+            self._ended.put(key)  # first return what has arrived
         if not found and self._client.status == "closed":
-            raise EngineLostError(self._lost)
+            raise ExecutorLostError(self._lost)
         return found
 
-    def _entry(self, key: str) -> dict[str, Any] | None:
-        """The entry of a run; ``None`` if it was lost with its worker and is done again."""
+    def _recorded(self, key: str) -> RecordedRun | None:
+        """A run that has ended; ``None`` if its worker was lost and it is run again."""
         run, future = self._runs[key]
         if future.status == "error":
-            # Not an error of the run, which is an answer, but for example the third
-            # worker of the cluster that was lost with it.
+            # Not an error of the run, which would be a result: for example, the third Dask
+            # worker in a row was lost with it.
             error = future.exception()
-            found = f"the cluster gave up: {type(error).__name__}: {error}"
-            return {**worker.heading(run), "machine": {}, "error": found}
+            failure = Failure(f"the cluster gave up: {error_text(error)}")
+            return msgspec.structs.replace(worker.recorded(run, failure), machine={})
         try:
-            entry: dict[str, Any] = future.result(timeout=_ANSWER_LIMIT)
+            recorded: RecordedRun = future.result(timeout=_ANSWER_LIMIT)
         except _TIMEOUTS:
             future.add_done_callback(lambda _: self._ended.put(key))
             return None
         except (CancelledError, OSError):
-            raise EngineLostError(self._lost) from None
-        return entry
+            raise ExecutorLostError(self._lost) from None
+        return recorded
 
     def __enter__(self) -> Self:
         return self
@@ -186,7 +193,7 @@ def _connect(address: str) -> Client:
         from distributed import Client
     except ImportError:
         raise InputError(
-            "the engine 'dask' needs the package distributed: pip install 'kvpr-opt[dask]'",
+            "--engine dask requires the package distributed: pip install 'kvpr-opt[dask]'",
             place="engine",
         ) from None
     try:
@@ -199,7 +206,7 @@ def _connect(address: str) -> Client:
 
 
 def _check_workers(client: Client, address: str) -> None:
-    """Refuse a cluster that cannot work on runs, before anything is run."""
+    """Refuse a cluster that cannot execute runs, before anything is run."""
     try:
         client.wait_for_workers(1, timeout=CONNECT_LIMIT)
     except _TIMEOUTS:
@@ -221,26 +228,26 @@ def _own_version() -> str:
 
 # -- on the workers of the cluster -------------------------------------------------------
 
-# The slot of each thread, by its number, with what it was made for.
+# The slot of each thread, by thread id, with the settings that it was created for.
 _slots: dict[int, tuple[tuple[Any, ...], Slot]] = {}
 
 
-def work(run: Run, key: str, perform: worker.Perform, warm: bool, grace: float) -> dict[str, Any]:
-    """Do one run in the worker process of this thread of the cluster.
+def work(run: Run, key: str, perform: worker.Perform, warm: bool, grace: float) -> RecordedRun:
+    """Do one run in the worker process of this thread of the Dask worker.
 
     Parameters
     ----------
     run
-        What to do.
+        The run.
     key
-        The name of the task: when the scheduler has dropped it, the run is ended.
+        The name of the task; once the scheduler has dropped it, the run is ended.
     perform, warm, grace
-        As for :class:`~kvpr_opt.study.execution.local.Processes`.
+        As for :class:`~kvpr_opt.study.execution.local.LocalExecutor`.
 
     Returns
     -------
-    dict
-        The entry.
+    RecordedRun
+        The run and its outcome.
     """
     slot = _slot((perform, warm, grace))
     slot.start(run)
@@ -249,11 +256,11 @@ def work(run: Run, key: str, perform: worker.Perform, warm: bool, grace: float) 
         if not _wanted(key):
             slot.end()
             raise _NotWantedError
-    return {**worker.heading(run), **outcome}
+    return worker.recorded(run, outcome)
 
 
 class _NotWantedError(Exception):
-    """The scheduler has dropped the run, or taken it for lost; nobody should hear of this."""
+    """The scheduler has dropped the run or considers it lost; nobody receives this error."""
 
 
 def release() -> None:
@@ -275,7 +282,7 @@ def _slot(how: tuple[Any, ...]) -> Slot:
 
 
 def _wanted(key: str) -> bool:
-    """Whether the scheduler still waits for a task of this worker."""
+    """Whether the scheduler is still waiting for a task of this worker."""
     from distributed import get_worker
 
     task = get_worker().state.tasks.get(key)

@@ -1,26 +1,32 @@
-"""The engine of one machine: a worker process for each run that is worked on.
+"""Executes the runs of a study on this machine, in worker processes.
 
-Not joblib: its process pool (loky) gives up all runs in flight when one process
-dies, and cannot end a run that hangs. Here each slot owns one process and may
-kill it, so a run that crashes or hangs costs itself only; the processes stay
-warm from run to run all the same.
+This does not use joblib: its process pool (loky) gives up all runs in progress when one
+process dies, and cannot end a run that hangs. Here each slot owns one process and may kill
+it, so a run that crashes or hangs affects no other run; otherwise processes are reused, and
+stay warm from run to run.
 """
 
 from __future__ import annotations
 
 import math
 import multiprocessing
+import os
+import secrets
 import signal
+import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
+from multiprocessing.util import Finalize
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from kvpr_opt.errors import InputError
-from kvpr_opt.study.execution import worker
+from kvpr_opt.study.execution import watchdog, worker
+from kvpr_opt.study.record import Answer, Failure, RecordedRun
 from kvpr_opt.study.runs import Run
 
 if TYPE_CHECKING:
@@ -34,14 +40,14 @@ WARM_UP_LIMIT = 600.0
 
 
 class LocalExecutor:
-    """Runs on this machine; a context manager that ends the worker processes.
+    """Executes runs on this machine; a context manager that ends its worker processes.
 
     Parameters
     ----------
     jobs
-        Runs at the same time.
+        Number of runs at the same time.
     perform
-        What a worker does with a run; a function at the top of a module.
+        Does a run in a worker; a function at the top level of a module.
     warm
         Whether workers warm up a method before its first run.
     grace
@@ -67,7 +73,7 @@ class LocalExecutor:
 
     @property
     def running(self) -> tuple[Run, ...]:
-        """What is being worked on."""
+        """The runs in progress."""
         return tuple(slot.run for slot in self._slots if slot.run is not None)
 
     def room(self) -> int:
@@ -78,8 +84,8 @@ class LocalExecutor:
         """Start a run; there has to be room."""
         next(slot for slot in self._slots if slot.run is None).start(run)
 
-    def ended(self, seconds: float) -> list[tuple[Run, dict[str, Any]]]:
-        """Runs that have ended, with their entries; waits for one, at most so many seconds."""
+    def ended(self, seconds: float) -> list[RecordedRun]:
+        """Wait for a run to end, for at most `seconds`; return all that have ended."""
         busy = [slot for slot in self._slots if slot.run is not None]
         overdue = min((slot.deadline for slot in busy), default=math.inf) - time.monotonic()
         wait([slot.connection for slot in busy], timeout=max(0.0, min(seconds, overdue)))
@@ -87,7 +93,7 @@ class LocalExecutor:
         for slot in busy:
             run, outcome = slot.run, slot.poll()
             if run is not None and outcome is not None:
-                found.append((run, {**worker.heading(run), **outcome}))
+                found.append(worker.recorded(run, outcome))
         return found
 
     def __enter__(self) -> Self:
@@ -104,7 +110,7 @@ class LocalExecutor:
 
 
 class Slot:
-    """A place for one run at a time, and the worker process that it runs in."""
+    """Executes one run at a time, in a worker process of its own."""
 
     def __init__(self, perform: worker.Perform, warm: bool, grace: float) -> None:
         self.run: Run | None = None
@@ -113,37 +119,43 @@ class Slot:
         self._warm = warm
         self._grace = grace
         self._process: Any = None
+        self._folder = ""
         self._connection: Connection | None = None
 
     @property
     def connection(self) -> Connection:
-        """The line to the worker."""
+        """The connection to the worker."""
         assert self._connection is not None
         return self._connection
 
     def start(self, run: Run) -> None:
-        """Hand a run to the worker, or to a new one where there is none."""
+        """Hand a run to the worker; starts a worker if there is none."""
         if self._process is None:
             self._launch()
         self.run = run
         self.deadline = time.monotonic() + WARM_UP_LIMIT
-        with suppress(OSError):  # if it has just died, the next poll finds out
+        with suppress(OSError):  # if the worker has just died, the next poll notices
             self.connection.send(run)
 
     def _launch(self) -> None:
-        # A fresh interpreter, not a copy of this one: solvers have threads, and those
-        # do not survive a fork.
+        # A new interpreter instead of a fork: solvers have threads, which do not survive one.
         context = multiprocessing.get_context("spawn")
         self._connection, theirs = context.Pipe()
+        # Made by the worker once its watchdog is there to remove it.
+        self._folder = os.path.join(tempfile.gettempdir(), f"kvpr-opt-run-{secrets.token_hex(8)}")
         self._process = context.Process(
-            target=worker.serve, args=(theirs, self._perform, self._warm), daemon=True
+            target=worker.serve,
+            args=(theirs, self._perform, self._warm, self._folder),
+            daemon=True,
         )
-        with _ctrl_c_ignored(), _children_allowed():
+        with _signals_ignored(), _children_allowed():
             self._process.start()
         theirs.close()
+        # Before Python itself asks its daemonic children to end, which they do not heed.
+        self._at_exit = Finalize(None, self.end, exitpriority=1)
 
-    def poll(self) -> dict[str, Any] | None:
-        """How the run ended, if it has."""
+    def poll(self) -> Answer | Failure | None:
+        """The outcome of the run, if it has ended."""
         try:
             if self.connection.poll():
                 return self._heard(self.connection.recv())
@@ -153,59 +165,74 @@ class Slot:
             return None
         return self._failed("killed: far past its time limit, or never ready to start")
 
-    def _heard(self, message: Any) -> dict[str, Any] | None:
+    def _heard(self, message: Any) -> Answer | Failure | None:
         assert self.run is not None
         if message == worker.STARTED:
             limit = self.run.method.time_limit
             self.deadline = math.inf if limit is None else time.monotonic() + limit + self._grace
             return None
-        outcome: dict[str, Any] = message
-        if "error" in outcome:
-            return self._failed(outcome["error"])
+        if not isinstance(message, Answer):
+            return self._failed(message.error)
         self.run, self.deadline = None, math.inf
-        return outcome
+        return message
 
     def _how_it_died(self) -> str:
-        self._process.join(timeout=10)
+        # Without joining it, which would release its process id before its children are ended.
+        wait([self._process.sentinel], timeout=10)
+        self._kill()
+        self._process.join()
         return f"the process of the run died: exit code {self._process.exitcode}"
 
-    def _failed(self, error: str) -> dict[str, Any]:
+    def _failed(self, error: str) -> Failure:
         self.end()
-        return {"error": error}
+        return Failure(error)
 
     def end(self) -> None:
-        """End the worker, whatever it is doing."""
+        """End the worker and what it has started, whatever they are doing."""
         self.run, self.deadline = None, math.inf
         if self._process is not None:
-            self._process.kill()
+            self._kill()
             self._process.join()
             self._process = None
+            self._at_exit.cancel()
             self.connection.close()
+            watchdog.remove_tree(self._folder)
+
+    def _kill(self) -> None:
+        if sys.platform != "win32":
+            # Only while no other process can have its id: alive, or dead but not waited for.
+            with suppress(ChildProcessError):
+                os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG)
+                watchdog.kill_all(self._process.pid, self._folder)
+        self._process.kill()  # alone, if it leads no group yet
 
 
 @contextmanager
-def _ctrl_c_ignored() -> Iterator[None]:
-    """A process started here ignores Ctrl-C from its first instruction on."""
+def _signals_ignored() -> Iterator[None]:
+    """A process started here ignores what asks a study to stop, from its first instruction on."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    names = ("SIGINT", "SIGTERM", "SIGHUP")
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    before = [signal.signal(number, signal.SIG_IGN) for number in numbers]
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
 
 
-#: Held while a process is started where that takes a change of this one.
+#: Held while this process is temporarily not daemonic, in order to start another.
 _STARTING = threading.Lock()
 
 
 @contextmanager
 def _children_allowed() -> Iterator[None]:
-    """Let a daemonic process have children: the workers of a Dask cluster are such.
+    """Let a daemonic process, such as a worker of a Dask cluster, have children.
 
-    The rule is there because a daemonic process that is killed cannot end its
-    children. A worker of a study ends by itself when its parent has gone.
+    Python forbids it because a daemonic process that is killed cannot end its children.
+    The worker of a study ends by itself once its parent has gone.
     """
     process = multiprocessing.current_process()
     with _STARTING:

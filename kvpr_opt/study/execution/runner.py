@@ -1,8 +1,8 @@
-"""Runs what a study asks for and the record does not have yet.
+"""Runs everything in a study that is not in its record yet.
 
-One process schedules and writes; an engine works on the runs, on this machine or on
-a cluster. An entry is in the record before the run counts as done, so a kill at any
-moment loses the runs in flight and nothing else.
+One process schedules and writes; an executor does the runs, on this machine or on a
+cluster. A run counts as done only once it is in the record, so a kill at any moment loses
+the runs in progress and nothing else.
 """
 
 from __future__ import annotations
@@ -11,70 +11,70 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Protocol
 
 from kvpr_opt.errors import KvprError
 from kvpr_opt.limits import Limits
-from kvpr_opt.study.record import Record
+from kvpr_opt.study.record import Record, RecordedRun
 from kvpr_opt.study.runs import Run
 
-# How often the screen hears that time goes by, and how long a Ctrl-C may wait, in seconds.
+# Seconds between reports of progress; also how long a Ctrl-C may have to wait.
 _TICK = 0.25
 
 
-class EngineLostError(KvprError):
-    """What works on the runs has gone: the study stops, and can be resumed."""
+class ExecutorLostError(KvprError):
+    """The executor was lost: the study stops and can be resumed."""
 
 
 class Executor(Protocol):
-    """What works on runs."""
+    """Executes the runs of a study."""
 
     @property
     def running(self) -> tuple[Run, ...]:
-        """What is being worked on, or waits for a worker."""
+        """The runs in progress, or waiting for a worker."""
 
     def room(self) -> int:
         """How many more runs can be started now."""
 
     def start(self, run: Run) -> None:
-        """Start a run; there has to be room.
+        """Start a run; requires :meth:`room`.
 
         Raises
         ------
-        EngineLostError
-            If no run will ever end.
+        ExecutorLostError
+            If the executor was lost.
         """
 
-    def ended(self, seconds: float) -> list[tuple[Run, dict[str, Any]]]:
-        """Runs that have ended, with their entries; waits for one, at most so many seconds.
+    def ended(self, seconds: float) -> list[RecordedRun]:
+        """Wait for a run to end, for at most `seconds`; return all that have ended.
 
         Raises
         ------
-        EngineLostError
-            If no run will ever end.
+        ExecutorLostError
+            If the executor was lost.
         """
 
 
 @dataclass(frozen=True)
 class StudyProgress:
-    """Where a study stands.
+    """The progress of a study.
 
     Attributes
     ----------
     total
-        Runs that it asks for.
+        Runs in the study.
     known
-        Of these, in the record before it started.
+        Those of them that were in the record at the start.
     done, failed
-        Ended by now, with an answer or with an error, without the known ones.
+        Runs that have ended since, with an answer or with an error.
     running
-        What is being worked on.
+        The runs in progress.
     seconds
-        Since it started.
+        Since the start.
     interrupted
-        Whether it was ended early, by Ctrl-C or because its engine was lost.
+        Whether it was stopped early: by a signal, or because its executor was lost.
     reason
-        Why, where it was not Ctrl-C.
+        Why it was stopped; empty for a signal.
     """
 
     total: int
@@ -88,12 +88,12 @@ class StudyProgress:
 
     @property
     def left(self) -> int:
-        """Runs without an entry."""
+        """Runs that are not recorded yet."""
         return self.total - self.known - self.done - self.failed
 
     @property
     def seconds_left(self) -> float | None:
-        """A guess: the runs that are left take as long as those that ended, on average."""
+        """An estimate: the remaining runs take as long as the ended ones, on average."""
         ended = self.done + self.failed
         return self.seconds / ended * self.left if ended else None
 
@@ -101,27 +101,27 @@ class StudyProgress:
 def run_study(
     runs: Iterable[Run],
     record: Record,
-    engine: Executor,
+    executor: Executor,
     *,
     retry_failed: bool = False,
     on_progress: Callable[[StudyProgress], object] | None = None,
 ) -> StudyProgress:
-    """Run what is not in the record yet; every run that ends is one entry there.
+    """Run what is not in the record yet and append each run as it ends.
 
-    Ctrl-C stops; runs in flight then leave no entry.
+    Ctrl-C stops the study; runs in progress then leave no entry.
 
     Parameters
     ----------
     runs
-        What the study asks for.
+        The runs of the study.
     record
-        Takes the entries.
-    engine
-        Works on the runs; to be closed by the caller.
+        Stores the runs.
+    executor
+        Executes the runs; the caller closes it.
     retry_failed
-        Whether to repeat runs whose entry is a failure.
+        Whether to repeat runs that are recorded as failed.
     on_progress
-        Called at every event, and a few times a second in between.
+        Called at every event, and a few times per second in between.
 
     Returns
     -------
@@ -133,44 +133,57 @@ def run_study(
     InputError
         If the record cannot be written.
     """
-    wanted = list(runs)
+    limits = Limits()  # for its stop flag: a signal must not interrupt an append
+    with limits.heeding_signals():
+        return _run_open(list(runs), record, executor, limits, retry_failed, on_progress)
+
+
+def _run_open(
+    wanted: list[Run],
+    record: Record,
+    executor: Executor,
+    limits: Limits,
+    retry_failed: bool,
+    on_progress: Callable[[StudyProgress], object] | None,
+) -> StudyProgress:
     waiting = deque(run for run in wanted if _is_open(run, record, retry_failed))
     progress = StudyProgress(len(wanted), len(wanted) - len(waiting))
     started = time.monotonic()
 
     def report() -> None:
         nonlocal progress
-        names = tuple(map(str, engine.running))
+        names = tuple(map(str, executor.running))
         progress = replace(progress, running=names, seconds=time.monotonic() - started)
         if on_progress is not None:
             on_progress(progress)
 
-    limits = Limits()  # for its stop flag: Ctrl-C must not cut an entry in two
     reason = ""
-    with limits.heeding_signals():
-        while not limits.interrupted and (waiting or engine.running):
-            try:
-                for _ in range(min(engine.room(), len(waiting))):
-                    engine.start(waiting.popleft())
-                report()
-                ended = engine.ended(_TICK)
-            except EngineLostError as error:
-                reason = str(error)
-                break
-            for _, entry in ended:
-                record.append(entry)
-                counted = "failed" if "error" in entry else "done"
-                progress = replace(progress, **{counted: getattr(progress, counted) + 1})
-        stopped = limits.interrupted or bool(reason)
+    while not limits.interrupted and (waiting or executor.running):
+        try:
+            for _ in range(min(executor.room(), len(waiting))):
+                executor.start(waiting.popleft())
+            report()
+            ended = executor.ended(_TICK)
+        except ExecutorLostError as error:
+            reason = str(error)
+            break
+        for recorded in ended:
+            record.append(recorded)
+            counted = "done" if recorded.answer else "failed"
+            progress = replace(progress, **{counted: getattr(progress, counted) + 1})
+    stopped = limits.interrupted or bool(reason)
     if not stopped:
         report()
     return replace(progress, running=(), interrupted=stopped, reason=reason)
 
 
 def _is_open(run: Run, record: Record, retry_failed: bool) -> bool:
-    entry = record.entries.get(run.key)
-    if entry is None or (retry_failed and "error" in entry):
+    known = record.runs.get(run.key)
+    if known is None or (retry_failed and known.answer is None):
         return True
-    program = run.method.program
-    # A heuristic that was changed is another one under the same name.
-    return program is not None and entry.get("program_sha256") != program.sha256
+    program, answer = run.method.program, known.answer
+    # A heuristic that was edited is a different one under the same name.
+    if program is not None and known.program_sha256 != program.sha256:
+        return True
+    missing = answer is not None and answer.certified and not answer.certificate_sha256
+    return run.keep_certificate and missing

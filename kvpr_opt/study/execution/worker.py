@@ -1,52 +1,52 @@
-"""What happens in a worker process: one run after another, each turned into an entry.
+"""What happens in a worker process: it does one run after another and sends back the answers.
 
-A worker is a process of its own, so that a run which hangs, crashes or takes
-all memory can be ended without the study.
+A worker is a separate process, so that a run that hangs, crashes or takes all memory can
+be ended without ending the study.
 """
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import os
 import platform
 import signal
+import sys
+import tempfile
 import threading
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timezone
-from fractions import Fraction
 from functools import cache
 from multiprocessing.connection import Connection
-from typing import Any
 
-from kvpr_opt.certificates.canonical import digest
 from kvpr_opt.environment import usable_cores, versions
-from kvpr_opt.problem.exact import fraction_text
 from kvpr_opt.problem.instance import GPU, LLM, Instance
 from kvpr_opt.result import Result
 from kvpr_opt.solve import solve
 from kvpr_opt.stages import DEFAULT_FORMULATION, PATTERN_METHODS
+from kvpr_opt.study.execution import watchdog
 from kvpr_opt.study.heuristics import is_heuristic, place
+from kvpr_opt.study.record import Answer, Failure, RecordedRun, encode_line
 from kvpr_opt.study.runs import Method, Run
+from kvpr_opt.suites.cells import FixedFleet
+from kvpr_opt.text import error_text
 
-#: Turns a run into the part of its entry that says how it went.
-Perform = Callable[[Run], dict[str, Any]]
+#: Does a run.
+Perform = Callable[[Run], Answer]
 
-#: What a worker says when a run is loaded, warmed up and about to start.
+#: Sent by a worker when a run is loaded, warmed up and about to start.
 STARTED = "started"
 
 
-def perform(run: Run) -> dict[str, Any]:
+def perform(run: Run) -> Answer:
     """Solve the fleet of a run.
 
-    Returns
-    -------
-    dict
-        What came out, as plain data; numbers that claim something as exact text.
+    Raises
+    ------
+    Exception
+        Whatever the method raises.
     """
-    instance = run.fleet
-    return {"fleet_sha256": digest(instance), **_outcome(_result(instance, run.method))}
+    return Answer.of(_result(run.fleet, run.method), keep_certificate=run.keep_certificate)
 
 
 def _result(instance: Instance, method: Method) -> Result:
@@ -63,38 +63,16 @@ def _result(instance: Instance, method: Method) -> Result:
     )
 
 
-def _outcome(result: Result) -> dict[str, Any]:
-    statistics = dict(result.statistics)
-    trajectory = statistics.pop("trajectory", [])
-    return {
-        "parameters": dict(result.parameters),
-        "status": result.status.value,
-        "stop_reason": result.stop_reason.value,
-        "max_kvpr": _text(result.max_kvpr),
-        "lower_bound": _text(result.lower_bound),
-        "gap": None if result.gap is None else float(result.gap),
-        "certified": result.certified,
-        "seconds": round(result.seconds, 4),
-        "trajectory": trajectory,
-        "statistics": statistics,
-    }
-
-
-def _text(value: Fraction | float | None) -> str | None:
-    """A value as in a result file: no bound stands for an infinite one, the status says it."""
-    return fraction_text(value) if isinstance(value, Fraction) else None
-
-
 def warm_up(method: Method) -> None:
-    """Do once what only the first run in a process pays for, so that no run is charged for it.
+    """Do in advance what would otherwise slow down the first run in a process.
 
-    Compiled kernels are fetched from their cache, or compiled, and the libraries
-    of the solver are loaded by solving a fleet too small to matter.
+    Compiled kernels are loaded from their cache, or compiled, and the solver's libraries
+    are loaded by solving a tiny fleet.
     """
     if method.program is not None:
-        return  # what it does when it is called is its author's
+        return  # its author decides what it does when it is called
     if method.name in (*PATTERN_METHODS, "local-search"):
-        # Imported here: the other methods are spared the compiled code.
+        # Lazy import: the other methods need no compiled code.
         from kvpr_opt.warm_up import warm_up as load_kernels
 
         load_kernels()
@@ -107,14 +85,14 @@ def warm_up(method: Method) -> None:
         return
     names = [method.name, *([DEFAULT_FORMULATION] if method.name == "auto" else [])]
     for name in names:
-        # Without a placement to start from, no solver is spared.
+        # Without a heuristic placement even an easy fleet reaches the solver.
         skip = () if name == "heuristic" else ("heuristic",)
         solve(fleet, method=name, threads=method.threads, time_limit=60, skip=skip)
 
 
 @cache
-def machine() -> dict[str, Any]:
-    """The machine that this process runs on."""
+def machine() -> dict[str, str | int]:
+    """A description of the machine that this process runs on."""
     usable = usable_cores()
     return {"cpu": _cpu_model(), "cores": usable, "platform": platform.platform()}
 
@@ -131,21 +109,22 @@ def _cpu_model() -> str:
     return platform.processor() or platform.machine()
 
 
-def heading(run: Run) -> dict[str, Any]:
-    """The part of an entry that is known before the run has ended."""
-    program = run.method.program
-    return {
-        "key": run.key,
-        "run": run.identity,
-        **({} if program is None else {"program_sha256": program.sha256}),
-        "versions": versions(),
-        "machine": machine(),
-        "ended": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-    }
+def recorded(run: Run, outcome: Answer | Failure) -> RecordedRun:
+    """The record of a run that has just ended on this machine."""
+    program, cell = run.method.program, run.cell
+    return RecordedRun(
+        run=run,
+        outcome=outcome,
+        program_sha256="" if program is None else program.sha256,
+        schedule=cell.published if isinstance(cell, FixedFleet) else None,
+        versions=versions(),
+        machine=machine(),
+        ended=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+    )
 
 
-def serve(connection: Connection, perform_: Perform, warm: bool) -> None:
-    """Answer each run that comes in by :data:`STARTED` and then by what came out.
+def serve(connection: Connection, perform_: Perform, warm: bool, folder: str) -> None:
+    """Answer each run that comes in by :data:`STARTED` and then by its outcome.
 
     After a run that raised an error the process ends: it may have left anything
     behind.
@@ -153,15 +132,19 @@ def serve(connection: Connection, perform_: Perform, warm: bool) -> None:
     Parameters
     ----------
     connection
-        Runs come in, answers go out; closed from the other end, it ends the process.
+        Receives runs and sends answers; when the other end is closed, the process ends.
     perform_
-        What to do with a run.
+        Does a run.
     warm
         Whether to warm up a method before its first run.
+    folder
+        Where temporary files go; made here, and removed by whoever ends this process.
     """
-    _end_with_the_parent()
-    # Ctrl-C belongs to the process that runs the study.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _leave_signals_to_the_study()
+    _end_with_the_study(folder)
+    os.mkdir(folder, mode=0o700)
+    os.environ.update(dict.fromkeys(("TMPDIR", "TEMP", "TMP"), folder))
+    tempfile.tempdir = None  # to be looked up again
     known: set[tuple[str, int | None]] = set()
     while True:
         try:
@@ -169,27 +152,47 @@ def serve(connection: Connection, perform_: Perform, warm: bool) -> None:
         except EOFError:
             return
         kind = (run.method.name, run.method.threads)
+        outcome: Answer | Failure
         try:
             if warm and kind not in known:
                 warm_up(run.method)
                 known.add(kind)
             connection.send(STARTED)
-            entry = perform_(run)
-            json.dumps(entry, allow_nan=False)  # what the record cannot hold is an error of the run
-        except Exception as error:  # the border of the process: whatever it is, it is recorded
-            connection.send({"error": f"{type(error).__name__}: {error}"})
+            outcome = perform_(run)
+            encode_line(recorded(run, outcome))  # an answer that cannot be stored is a failed run
+        except BaseException as error:  # whatever it is, it is recorded as the run's failure
+            outcome = Failure(error_text(error))
+        try:
+            connection.send(outcome)
+        except OSError:
+            return  # the study has gone
+        if isinstance(outcome, Failure):
             return
-        connection.send(entry)
 
 
-def _end_with_the_parent() -> None:
-    """Leave no process behind that works on, where the study itself was killed."""
-    parent = multiprocessing.parent_process()
-    if parent is None:
+def _leave_signals_to_the_study() -> None:
+    """Outlive Ctrl-C, SIGTERM and SIGHUP: the study hears them too, and ends its workers.
+
+    The signals are caught, not ignored, since programs that a heuristic starts would
+    ignore them as well.
+    """
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), lambda _number, _frame: None)
+
+
+def _end_with_the_study(folder: str) -> None:
+    """Leave nothing behind that works on after the study itself was killed."""
+    study = multiprocessing.parent_process()
+    if study is None:
+        return
+    if sys.platform != "win32":
+        os.setpgid(0, 0)  # so that it can be ended with what it starts
+        watchdog.start(study.sentinel, folder)
         return
 
     def wait() -> None:
-        parent.join()
+        study.join()
         os._exit(1)
 
     threading.Thread(target=wait, daemon=True).start()

@@ -38,7 +38,7 @@ _PRISM_CASES = 50
 
 
 @dataclass(frozen=True)
-class Cell:
+class TimedCell:
     """Fleets of one kind: family, size, the limit in seconds, and the skew of its rates."""
 
     family: str
@@ -61,28 +61,28 @@ class Cell:
 
 #: What the table shows beside the public benchmark; the last rows are stopped early on purpose.
 CELLS = (
-    Cell("uniform", 8, 32),
-    Cell("uniform", 16, 48),
-    Cell("uniform", 16, 64),
-    Cell("uniform", 8, 48),
-    Cell("uniform", 8, 64),
-    Cell("mixed", 16, 48),
-    Cell("precise", 12, 48),
-    Cell("precise", 16, 64),
-    Cell("tight", 16, 64),
-    Cell("zero-heavy", 16, 64),
-    Cell("long-tail", 16, 64, skew="0.5"),
-    Cell("fine", 16, 64, skew="0.5"),
-    Cell("uniform", 32, 128, 30.0),
-    Cell("uniform", 64, 256, 60.0),
-    Cell("uniform", 16, 64, 1.0),
-    Cell("precise", 16, 64, 2.0),
-    Cell("uniform", 8, 64, 2.0),
+    TimedCell("uniform", 8, 32),
+    TimedCell("uniform", 16, 48),
+    TimedCell("uniform", 16, 64),
+    TimedCell("uniform", 8, 48),
+    TimedCell("uniform", 8, 64),
+    TimedCell("mixed", 16, 48),
+    TimedCell("precise", 12, 48),
+    TimedCell("precise", 16, 64),
+    TimedCell("tight", 16, 64),
+    TimedCell("zero-heavy", 16, 64),
+    TimedCell("long-tail", 16, 64, skew="0.5"),
+    TimedCell("fine", 16, 64, skew="0.5"),
+    TimedCell("uniform", 32, 128, 30.0),
+    TimedCell("uniform", 64, 256, 60.0),
+    TimedCell("uniform", 16, 64, 1.0),
+    TimedCell("precise", 16, 64, 2.0),
+    TimedCell("uniform", 8, 64, 2.0),
 )
 
 
 @dataclass
-class Row:
+class CertifiedRow:
     """What was measured over the fleets of a cell."""
 
     fleets: int = 0
@@ -138,9 +138,9 @@ class ProvingTime:
         self._since = None
 
 
-def measure(fleets: Iterator[Instance], limit: float) -> Row:
+def measure(fleets: Iterator[Instance], limit: float) -> CertifiedRow:
     """Solve the fleets and check their certificates."""
-    row = Row()
+    row = CertifiedRow()
     for instance in fleets:
         proving, start = ProvingTime(), time.process_time()
         result = solve(instance, time_limit=limit, threads=1, on_progress=proving)

@@ -15,27 +15,24 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any
 
 from kvpr_opt.limits import Limits
-from kvpr_opt.problem.exact import read_fraction
 from kvpr_opt.problem.instance import Instance
+from kvpr_opt.result import Status
 from kvpr_opt.search.bounds import volume_bound
-from kvpr_opt.study.analysis.table import markdown, provenance
-from kvpr_opt.study.record import read_entries
-from kvpr_opt.suites.cells import Cell
+from kvpr_opt.study.analysis.statistics import shifted_geometric_mean
+from kvpr_opt.study.analysis.table import best_values, markdown, provenance
+from kvpr_opt.study.record import Answer, RecordedRun, read_record
+from kvpr_opt.study.runs import Run
 
 #: Relative gap at which a fleet counts as closed; the direct models stop at about 1e-6.
 CLOSED = 1e-5
 
 #: Seconds at which the closed fleets are counted.
 MARKS = (10.0, 60.0)
-
-#: Seconds added to each time before the geometric mean, and taken off after it.
-SHIFT = 1.0
 
 # Steps of the bisection for the root; each halves the gap.
 _STEPS = 16
@@ -65,34 +62,24 @@ class Tally:
 
     def mean(self) -> str:
         """The shifted geometric mean of the times; a run that did not close counts its limit."""
-        times = [min(time, self.limit) for time in self.times]
-        return f"{shifted_geometric_mean(times):.2f}" if times else "-"
+        mean = shifted_geometric_mean([min(time, self.limit) for time in self.times])
+        return "-" if mean is None else f"{mean:.2f}"
 
     def root(self) -> str:
         """The mean gap of the root in percent."""
         return f"{100 * sum(self.roots) / len(self.roots):.2g}" if self.roots else "-"
 
 
-def shifted_geometric_mean(times: Sequence[float], shift: float = SHIFT) -> float:
-    """The geometric mean of the times plus a shift, less the shift.
-
-    The usual measure for solvers: neither the very short nor the very long times decide
-    it (Achterberg 2007, *Constraint Integer Programming*, thesis,
-    doi:10.14279/depositonce-1634).
-    """
-    return math.exp(sum(math.log(time + shift) for time in times) / len(times)) - shift
-
-
-def seconds_to_close(entry: Mapping[str, Any]) -> float:
+def seconds_to_close(answer: Answer | None) -> float:
     """When placement and bound of a run first were within :data:`CLOSED`; else ``math.inf``."""
-    if "error" in entry:
+    if answer is None:
         return math.inf
-    for event in entry["trajectory"]:
-        value, bound = event["max_kvpr"], event["lower_bound"]
+    for point in answer.trajectory:
+        value, bound = point.max_kvpr, point.lower_bound
         if value is not None and bound is not None and value - bound <= CLOSED * value:
-            return float(event["seconds"])
-    # Proved infeasible, which no event shows in numbers.
-    return float(entry["seconds"]) if entry["status"] == "infeasible" else math.inf
+            return point.seconds
+    # Proved infeasible, which no point shows in numbers.
+    return answer.seconds if answer.status is Status.INFEASIBLE else math.inf
 
 
 def root(name: str, instance: Instance, best: Fraction, limits: Limits) -> float | None:
@@ -130,29 +117,31 @@ def root(name: str, instance: Instance, best: Fraction, limits: Limits) -> float
     return float(low)
 
 
-def report(entries: Sequence[Mapping[str, Any]], *, seconds_for_root: float = 30.0) -> str:
+def report(runs: Sequence[RecordedRun], *, seconds_for_root: float = 30.0) -> str:
     """Both tables of a record, with what it was measured on.
 
     Parameters
     ----------
-    entries
-        As :func:`kvpr_opt.study.record.read_entries` gives them.
+    runs
+        As in :class:`~kvpr_opt.study.record.RecordContent`, on fleets of families.
     seconds_for_root
         Limit of time for the root of one formulation on one fleet.
     """
     overall: dict[str, Tally] = {}
     by_fleet: dict[str, dict[str, Tally]] = {}
-    best = _best_values(entries)
-    for entry in entries:
-        name, cell = entry["run"]["method"]["name"], _cell(entry)
+    best = best_values(recorded.answer for recorded in runs)
+    for recorded in runs:
+        run, answer = recorded.run, recorded.answer
+        name = run.method.name
         tallies = (
             overall.setdefault(name, Tally()),
-            by_fleet.setdefault(str(cell), {}).setdefault(name, Tally()),
+            by_fleet.setdefault(str(run.cell), {}).setdefault(name, Tally()),
         )
-        gap = _root_gap(name, entry, cell, best[_fleet(entry)], Limits(seconds_for_root))
+        value = None if answer is None else best.get(answer.fleet_sha256)
+        gap = _root_gap(name, run, value, Limits(seconds_for_root))
         for tally in tallies:
-            tally.times.append(seconds_to_close(entry))
-            tally.limit = max(tally.limit, entry["run"]["method"]["time_limit"] or 0.0)
+            tally.times.append(seconds_to_close(answer))
+            tally.limit = max(tally.limit, run.method.time_limit or 0.0)
             tally.roots += [] if gap is None else [gap]
     marks = [f"closed at {mark:g} s" for mark in MARKS]
     first = [["formulation", *marks, "mean s", "root gap %"]] + [
@@ -163,19 +152,17 @@ def report(entries: Sequence[Mapping[str, Any]], *, seconds_for_root: float = 30
         [fleet, *(_short(tallies.get(name)) for name in overall)]
         for fleet, tallies in by_fleet.items()
     ]
-    return "\n\n".join([markdown(first), markdown(second), "\n".join(provenance(entries))]) + "\n"
+    return "\n\n".join([markdown(first), markdown(second), "\n".join(provenance(runs))]) + "\n"
 
 
 def _short(tally: Tally | None) -> str:
     return "-" if tally is None else f"{tally.closed(MARKS[-1])}, {tally.mean()} s"
 
 
-def _root_gap(
-    name: str, entry: Mapping[str, Any], cell: Cell, best: Fraction | None, limits: Limits
-) -> float | None:
-    if best is None or best == 0 or name not in _names():
+def _root_gap(name: str, run: Run, best: Fraction | None, limits: Limits) -> float | None:
+    if not best or name not in _names():
         return None
-    value = root(name, cell.fleet(entry["run"]["seed"]), best, limits)
+    value = root(name, run.fleet, best, limits)
     return None if value is None else max(0.0, 1 - value / float(best))
 
 
@@ -185,31 +172,11 @@ def _names() -> tuple[str, ...]:
     return NAMES
 
 
-def _best_values(entries: Iterable[Mapping[str, Any]]) -> dict[str, Fraction | None]:
-    """The smallest maximum KVPR that any run has found, by fleet."""
-    found: dict[str, Fraction | None] = {}
-    for entry in entries:
-        key, before = _fleet(entry), found.get(_fleet(entry))
-        text = entry.get("max_kvpr")
-        value = None if text is None else read_fraction(text, "max_kvpr")
-        found[key] = min((v for v in (before, value) if v is not None), default=None)
-    return found
-
-
-def _cell(entry: Mapping[str, Any]) -> Cell:
-    run = entry["run"]
-    return Cell(run["family"], run["gpus"], run["models"], tuple(run["options"].items()))
-
-
-def _fleet(entry: Mapping[str, Any]) -> str:
-    return f"{_cell(entry)}, seed {entry['run']['seed']}"
-
-
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("folder", help="folder of the study")
-    print(report(read_entries(parser.parse_args().folder)), end="")
+    print(report(read_record(parser.parse_args().folder).runs), end="")
 
 
 if __name__ == "__main__":

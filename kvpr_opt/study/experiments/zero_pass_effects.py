@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kvpr_opt._types import BoolArray
-from kvpr_opt.heuristics.arrays import ZERO_EPS, FleetArrays
+from kvpr_opt.heuristics.arrays import FleetArrays
 from kvpr_opt.heuristics.candidates import Candidates
 from kvpr_opt.heuristics.construction import ORDERS, POLICIES, RECIPES, Rows, greedy, pack
 from kvpr_opt.heuristics.insertion import memory_packing, regret_insertion
@@ -58,33 +58,31 @@ class Effect:
     after: Kvpr
 
 
-def starts(instance: Instance, *, zero_eps: float = ZERO_EPS) -> dict[str, Placement]:
+def starts(instance: Instance) -> dict[str, Placement]:
     """One placement of each construction, by name; those that found none are absent.
 
     ``greedy``; the nine recipes of parametric packing, as ``order/policy``, at
     the lower bound on the maximum KVPR; ``regret``; ``memory/...`` four ways.
     Maxima may be infinite.
     """
-    batch, names = _starts(FleetArrays.of(instance, zero_eps))
+    batch, names = _starts(FleetArrays.of(instance))
     return dict(zip(names, _placements(batch), strict=True))
 
 
-def zero_pass_effects(instance: Instance, *, zero_eps: float = ZERO_EPS) -> tuple[Effect, ...]:
+def zero_pass_effects(instance: Instance) -> tuple[Effect, ...]:
     """Apply each zero-pressure pass to each start of a fleet, at each position.
 
     Parameters
     ----------
     instance
         The fleet.
-    zero_eps
-        Models of at most this pressure count as models of zero pressure.
 
     Returns
     -------
     tuple of Effect
         By position, then pass, then construction.
     """
-    batch, names = _starts(FleetArrays.of(instance, zero_eps))
+    batch, names = _starts(FleetArrays.of(instance))
     effects = []
     for position in MEASURED_AFTER:
         if position != "construction":

@@ -46,7 +46,7 @@ _ROWS = [
 
 
 @dataclass
-class Cell:
+class PassTally:
     """One row of the table: what ran before, and the maxima without and with a pass."""
 
     without: list[Fraction] = field(default_factory=list)
@@ -71,20 +71,20 @@ def _mean(values: list[Fraction]) -> float:
 
 def measure(
     family: str, options: dict[str, str], gpus: int, models: int, seeds: int
-) -> dict[str, Cell]:
+) -> dict[str, PassTally]:
     """Fill the rows of one family.
 
     A placement counts in a row only where its maximum is finite before and
     after each pass, so that means exist.
     """
-    cells: dict[str, Cell] = {}
+    cells: dict[str, PassTally] = {}
     for seed in range(seeds):
         instance = random_instance(family, gpus=gpus, models=models, seed=seed, **options)
         for name, without, values in [*_after_construction(instance), *_whole(instance)]:
             maxima = [without, *values.values()]
             if any(value == math.inf for value in maxima):
                 continue
-            cell = cells.setdefault(name, Cell())
+            cell = cells.setdefault(name, PassTally())
             cell.without.append(Fraction(without))
             for key, value in values.items():
                 cell.with_pass[key].append(Fraction(value))

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from kvpr_opt.errors import InputError
 from kvpr_opt.files import write_bytes, write_text
 from kvpr_opt.files.source import refusal
 from kvpr_opt.study.analysis.reading import read_outcomes
+from kvpr_opt.study.record import RecordedRun
 
-#: The page in the folder of a study, where no other name is given.
+#: The default name of the page in the folder of a study.
 PAGE_NAME = "report.html"
 
 #: The folder of the figures, beside the page.
@@ -20,7 +20,7 @@ FIGURES_NAME = "figures"
 
 
 def write_report(
-    entries: Sequence[Mapping[str, Any]],
+    runs: Sequence[RecordedRun],
     path: str | os.PathLike[str],
     *,
     left: int = 0,
@@ -28,40 +28,39 @@ def write_report(
 ) -> list[Path]:
     """Write the page of a record, and its figures into the folder ``figures`` beside it.
 
-    The files follow from the record and the versions of the libraries alone:
-    written again, they are the same, byte by byte.
+    The files depend only on the record and on the versions of the libraries: written
+    again, they are identical byte by byte.
 
     Parameters
     ----------
-    entries
-        As :func:`kvpr_opt.study.record.read_entries` gives them.
+    runs
+        As in :class:`~kvpr_opt.study.record.RecordContent`.
     path
         The page.
     left
-        Runs that were asked for and have no entry, for a line that says so.
+        Runs that were asked for and are not recorded, for a line that says so.
     spec
         The text of the study's file, for the page.
 
     Returns
     -------
     list of Path
-        All files that were written, the page first.
+        The files written, the page first.
 
     Raises
     ------
     InputError
-        If matplotlib is missing, a value in the record is no exact number, or a
-        file cannot be written.
+        If matplotlib is missing, or a file cannot be written.
     """
     _check_matplotlib()
-    # Imported here: they draw with matplotlib, which nothing else needs.
+    # Lazy import: nothing else needs matplotlib.
     from kvpr_opt.study.report.figures import draw
     from kvpr_opt.study.report.page import page
 
-    outcomes = read_outcomes(entries)
+    outcomes = read_outcomes(runs)
     drawings = draw(outcomes)
     target = Path(path)
-    write_text(target, page(entries, outcomes, drawings, left=left, spec=spec))
+    write_text(target, page(runs, outcomes, drawings, left=left, spec=spec))
     written = [target]
     folder = target.parent / FIGURES_NAME
     for drawing in drawings:
@@ -77,7 +76,7 @@ def _check_matplotlib() -> None:
         import matplotlib  # noqa: F401
     except ModuleNotFoundError as error:
         raise InputError(
-            f"the page needs matplotlib ({error}); install it with: pip install 'kvpr-opt[study]'"
+            f"the page requires matplotlib ({error}): pip install 'kvpr-opt[study]'"
         ) from None
 
 

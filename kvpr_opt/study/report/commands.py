@@ -1,35 +1,35 @@
-"""The command lines that make single runs of a record again."""
+"""Command lines that repeat single runs of a record."""
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from kvpr_opt.study.heuristics import is_heuristic
-from kvpr_opt.study.runs import Method, run_of
+from kvpr_opt.study.record import RecordedRun
+from kvpr_opt.study.runs import Method
 from kvpr_opt.suites.cells import PRISM, Cell
 
 
-def generate_commands(entries: Sequence[Mapping[str, Any]]) -> list[str]:
-    """For each cell the command that writes the fleet of its first recorded seed.
+def generate_commands(runs: Sequence[RecordedRun]) -> list[str]:
+    """For each cell, the command that writes the fleet of its first recorded seed.
 
-    Fleets that came with the study were not drawn, and have no such command.
+    Fleets that were not drawn have no such command.
     """
     seeds: dict[Cell, int] = {}
-    for entry in entries:
-        run = run_of(entry["run"])
-        if isinstance(run.cell, Cell):
-            seeds.setdefault(run.cell, run.seed)
+    for recorded in runs:
+        cell = recorded.run.cell
+        if isinstance(cell, Cell):
+            seeds.setdefault(cell, recorded.run.seed)
     return [_generate(cell, seed) for cell, seed in seeds.items()]
 
 
-def solve_commands(entries: Sequence[Mapping[str, Any]]) -> list[str]:
-    """For each method, with each of its limits, the command that solves a fleet by it.
+def solve_commands(runs: Sequence[RecordedRun]) -> list[str]:
+    """For each method and limit, the command that solves a fleet by it.
 
-    Heuristics that only a study knows have no such command.
+    Heuristics that only studies know have no such command.
     """
-    methods = dict.fromkeys(run_of(entry["run"]).method for entry in entries)
+    methods = dict.fromkeys(recorded.run.method for recorded in runs)
     return [_solve(method) for method in methods if not is_heuristic(method)]
 
 

@@ -1,9 +1,9 @@
 """The look of the figures: one panel each, its methods named below it.
 
-Colours are those of Okabe and Ito (https://jfly.uni-koeln.de/color/) without the
-yellow, which white paper swallows. Line styles and markers tell methods apart
-without colour. Everything has its place from the number of names on: nothing is
-left to an automatic layout, which would depend on the fonts of the machine.
+Colours are those of Okabe and Ito (https://jfly.uni-koeln.de/color/) except yellow, which
+is hard to see on white. Line styles and markers distinguish methods without colour. The
+layout follows from the number of names alone; an automatic layout would depend on the
+fonts of the machine.
 
 This module imports matplotlib, which is an optional dependency; it draws through
 figure objects of its own and leaves ``pyplot`` and the settings of the process alone.
@@ -31,7 +31,7 @@ _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#000000", "#CC79A7", "#E69F00", "#
 _DASHES: tuple[Literal["-", "--", "-.", ":"], ...] = ("-", "--", "-.", ":")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*", "p")
 
-#: More points than these add bytes to a line, but nothing that can be seen.
+#: More points than these add bytes to a line, but nothing visible.
 MAX_POINTS = 250
 
 # Inches.
@@ -61,7 +61,7 @@ _SETTINGS: Any = {
     # Text stays text: it can be searched, read aloud and set in another font.
     "pdf.fonttype": 42,
     "svg.fonttype": "none",
-    # Names of parts are random without it, and no two files would be the same.
+    # Without it, ids are random and no two files are identical.
     "svg.hashsalt": "kvpr-opt",
 }
 
@@ -90,7 +90,7 @@ class Drawing:
 
     @property
     def inline(self) -> str:
-        """The SVG element alone, for a page that holds several: all names in it are its own."""
+        """The SVG element alone; its ids are unique on a page with several figures."""
         text = re.sub(r"\s*<metadata>.*?</metadata>", "", self.svg, flags=re.DOTALL)
         named = f'<svg role="img" aria-label="{escape(self.title)}" '
         text = named + text[text.index("<svg ") + len("<svg ") :]
@@ -112,8 +112,8 @@ class Chart:
     Parameters
     ----------
     legend
-        What the legend says of each method that is drawn, by the method's place in
-        the study: the place also decides on its look, which is the same in all figures.
+        The legend text of each method drawn, by the method's position in the study, which
+        also determines its look: it is the same in all figures.
     x_label, y_label
         What the axes show, with units.
     height
@@ -137,7 +137,7 @@ class Chart:
         )
         self.axes.set_xlabel(x_label)
         self.axes.set_ylabel(y_label)
-        # At the edge, however long the numbers on the axis are.
+        # At the edge, however long the tick labels are.
         inside = _WIDTH - _LEFT - _RIGHT
         self.axes.yaxis.set_label_coords((_MARGIN - _LEFT) / inside, 0.5)
         self.axes.yaxis.label.set_verticalalignment("top")
@@ -157,7 +157,7 @@ class Chart:
         """Draw a line of the method at `place`; with `steps`, each value lasts to the next."""
         x, y = thinned(x, y)
         style = _style(place)
-        # Not all at the same points, where lines coincide.
+        # Markers at different points, in case lines coincide.
         every = max(1, len(x) // 6)
         style.set_markevery((place * max(1, every // 4) % max(1, len(x)), every))
         style.set_data(x, y)
@@ -214,14 +214,14 @@ def thinned(x: Sequence[float], y: Sequence[float]) -> tuple[Sequence[float], Se
 
 
 def _folded(name: str) -> str:
-    """A name on lines that fit, cut where it goes on and on."""
+    """A name wrapped to lines that fit, and cut if it is too long."""
     if len(name) > _LONGEST:
         name = name[: _LONGEST - 1] + "…"
     return "\n".join(textwrap.wrap(name, _WRAP))
 
 
 def _style(place: int) -> Line2D:
-    """The look of the method at a place: 308 of them differ."""
+    """The look of the method at a position; 308 of them differ."""
     return Line2D(
         [],
         [],

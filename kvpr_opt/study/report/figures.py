@@ -1,14 +1,15 @@
-"""The figures of a report, each drawn from the outcomes of a record."""
+"""The figures of a report, drawn from the outcomes of a record."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
+from kvpr_opt.problem.exact import relative_gap
 from kvpr_opt.study.analysis.convergence import dual_gap, mean_gaps, primal_gap, primal_integrals
-from kvpr_opt.study.analysis.outcomes import Fleet, Outcome, Outcomes
+from kvpr_opt.study.analysis.outcomes import Outcome, Outcomes, StudyFleet
 from kvpr_opt.study.analysis.statistics import (
     SHORTEST,
     bootstrap,
@@ -39,10 +40,10 @@ _LEAST_INTEGRAL = 1e-4
 
 
 def draw(outcomes: Outcomes) -> list[Drawing]:
-    """All figures that the outcomes have something to show in.
+    """All figures for which the outcomes have data.
 
-    Methods are compared on the fleets that all of them were run on; where there
-    are others beside these, two figures show all of them, too.
+    Methods are compared on the fleets that all of them were run on; if there are other
+    fleets, two further figures include them.
     """
     if all(outcome.failed for outcome in outcomes.all):
         return []
@@ -64,13 +65,14 @@ def _all(outcomes: Outcomes) -> Iterator[Drawing | None]:
         yield _closed(outcomes, shared, "closed", which)
         yield None if one else _profile(outcomes, shared, which)
         yield _gaps(outcomes, shared, "gaps", which)
+        yield None if one else _distances(outcomes, shared, which)
         yield from _mean_gaps(outcomes, shared, which)
         yield _integrals(outcomes, shared, which)
     for number, fleet in enumerate(_hardest(outcomes), start=1):
         yield _trajectories(outcomes, fleet, f"trajectory_{number}")
 
 
-def _closed(outcomes: Outcomes, fleets: Sequence[Fleet], name: str, which: str) -> Drawing:
+def _closed(outcomes: Outcomes, fleets: Sequence[StudyFleet], name: str, which: str) -> Drawing:
     runs = {method: outcomes.of(method, fleets) for method in outcomes.methods}
     legend = {
         place: f"{sum(run.closed for run in found)} of {len(found)}: {method}"
@@ -92,7 +94,7 @@ def _closed(outcomes: Outcomes, fleets: Sequence[Fleet], name: str, which: str) 
     return chart.finished(name, "Fleets closed over time" + _scope(name), caption)
 
 
-def _profile(outcomes: Outcomes, fleets: Sequence[Fleet], which: str) -> Drawing | None:
+def _profile(outcomes: Outcomes, fleets: Sequence[StudyFleet], which: str) -> Drawing | None:
     times = {
         method: [run.seconds if run.closed else math.inf for run in outcomes.of(method, fleets)]
         for method in outcomes.methods
@@ -116,7 +118,9 @@ def _profile(outcomes: Outcomes, fleets: Sequence[Fleet], which: str) -> Drawing
     return chart.finished("profile", "Performance profile", caption)
 
 
-def _gaps(outcomes: Outcomes, fleets: Sequence[Fleet], name: str, which: str) -> Drawing | None:
+def _gaps(
+    outcomes: Outcomes, fleets: Sequence[StudyFleet], name: str, which: str
+) -> Drawing | None:
     gaps = {
         method: [
             100 * run.gap
@@ -125,25 +129,58 @@ def _gaps(outcomes: Outcomes, fleets: Sequence[Fleet], name: str, which: str) ->
         ]
         for method in outcomes.methods
     }
-    finite = [gap for row in gaps.values() for gap in row if gap < math.inf]
-    if not finite:
-        return None
-    legend = dict(enumerate(outcomes.methods))
-    chart = Chart(legend, "relative gap at the end, %", "share of the runs, %")
-    start, end = percent_axis(chart.axes, "x", finite)
-    for place, row in enumerate(gaps.values()):
-        x, shares = distribution(row)
-        chart.line(place, *_as_steps(x, shares, start, end), steps=True)
-    share_axis(chart.axes)
     caption = (
         f"{which} The share of runs that end with at most a gap, (placement - bound) / "
         "placement. Runs without a placement or a bound are never reached; fleets proved "
-        "infeasible are left out. The scale is logarithmic, but for the stretch next to 0."
+        f"infeasible are left out. {_SCALE}"
     )
-    return chart.finished(name, "Gaps at the end" + _scope(name), caption)
+    title = "Gaps at the end" + _scope(name)
+    return _shares(gaps, name, title, "relative gap at the end, %", caption)
 
 
-def _mean_gaps(outcomes: Outcomes, fleets: Sequence[Fleet], which: str) -> Iterator[Drawing]:
+def _distances(outcomes: Outcomes, fleets: Sequence[StudyFleet], which: str) -> Drawing | None:
+    """How far placements are from the best one known, which the gap of a heuristic hides."""
+    feasible = [fleet for fleet in fleets if outcomes.kind(fleet) == "feasible"]
+    distances = {
+        method: [100 * _distance(outcomes, run) for run in outcomes.of(method, feasible)]
+        for method in outcomes.methods
+    }
+    optimal = sum(any(run.closed for run in outcomes.on(fleet)) for fleet in feasible)
+    caption = (
+        f"{which} The share of runs whose placement is at most so far from the best one that "
+        "any method found, as a share of its own value; on "
+        f"{optimal} of the {len(feasible)} fleets that have a placement, that one is proved "
+        f"optimal. Runs without a placement are never reached. {_SCALE}"
+    )
+    label = "distance from the best known, %"
+    return _shares(distances, "distance", "Distance from the best placement", label, caption)
+
+
+def _distance(outcomes: Outcomes, run: Outcome) -> float:
+    gap = relative_gap(run.incumbent, outcomes.best(run.fleet))
+    return math.inf if gap is None else float(gap)
+
+
+_SCALE = "The scale is logarithmic except next to 0."
+
+
+def _shares(
+    percentages: Mapping[str, list[float]], name: str, title: str, label: str, caption: str
+) -> Drawing | None:
+    """For each method the share of its runs with at most a percentage."""
+    finite = [value for row in percentages.values() for value in row if value < math.inf]
+    if not finite:
+        return None
+    chart = Chart(dict(enumerate(percentages)), label, "share of the runs, %")
+    start, end = percent_axis(chart.axes, "x", finite)
+    for place, row in enumerate(percentages.values()):
+        x, shares = distribution(row)
+        chart.line(place, *_as_steps(x, shares, start, end), steps=True)
+    share_axis(chart.axes)
+    return chart.finished(name, title, caption)
+
+
+def _mean_gaps(outcomes: Outcomes, fleets: Sequence[StudyFleet], which: str) -> Iterator[Drawing]:
     feasible = [fleet for fleet in fleets if outcomes.kind(fleet) == "feasible"]
     if not feasible:
         return
@@ -171,7 +208,7 @@ def _mean_gaps(outcomes: Outcomes, fleets: Sequence[Fleet], which: str) -> Itera
         yield chart.finished(name, title, caption)
 
 
-def _integrals(outcomes: Outcomes, fleets: Sequence[Fleet], which: str) -> Drawing | None:
+def _integrals(outcomes: Outcomes, fleets: Sequence[StudyFleet], which: str) -> Drawing | None:
     intervals = [
         bootstrap([primal_integrals(outcomes, outcomes.of(method, fleets))], mean)
         for method in outcomes.methods
@@ -202,9 +239,9 @@ def _integrals(outcomes: Outcomes, fleets: Sequence[Fleet], which: str) -> Drawi
     return chart.finished("integral", "Primal integral", caption)
 
 
-def _hardest(outcomes: Outcomes) -> list[Fleet]:
-    """One fleet of each family, of the first families: that which took all runs the longest."""
-    hardest: dict[str, tuple[float, Fleet]] = {}
+def _hardest(outcomes: Outcomes) -> list[StudyFleet]:
+    """For each of the first families, the fleet on which all runs together took longest."""
+    hardest: dict[str, tuple[float, StudyFleet]] = {}
     for fleet in outcomes.fleets:
         if outcomes.kind(fleet) == "feasible":
             seconds = sum(run.seconds for run in outcomes.on(fleet))
@@ -213,7 +250,7 @@ def _hardest(outcomes: Outcomes) -> list[Fleet]:
     return [fleet for _, fleet in hardest.values()][:MAX_TRAJECTORIES]
 
 
-def _trajectories(outcomes: Outcomes, fleet: Fleet, name: str) -> Drawing:
+def _trajectories(outcomes: Outcomes, fleet: StudyFleet, name: str) -> Drawing:
     best = outcomes.best(fleet)
     assert best is not None
     runs = [(outcomes.methods.index(run.method), run) for run in outcomes.on(fleet)]
@@ -223,8 +260,8 @@ def _trajectories(outcomes: Outcomes, fleet: Fleet, name: str) -> Drawing:
     lines = []
     for place, run in runs:
         for steps, sign, first in (
-            (primal_gap(run, float(best)), 100, _first(run, "incumbent")),
-            (dual_gap(run, float(best)), -100, _first(run, "bound")),
+            (primal_gap(run, float(best)), 100, _first(run, "max_kvpr")),
+            (dual_gap(run, float(best)), -100, _first(run, "lower_bound")),
         ):
             points = list(zip(steps.times, steps.values, strict=True))[1:][first:]
             x = [max(time, low) for time, _ in points]

@@ -1,27 +1,37 @@
-"""The page of a report: one HTML file with everything in it, which loads nothing.
+"""The page of a report: one self-contained HTML file.
 
-It has no scripts, and a policy in its head forbids any. On a narrow screen each
-row of a table turns into a small table of its own.
+It loads nothing and has no scripts; a policy in its head forbids both. On a narrow screen
+each row of a table becomes a small table of its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
 
 from kvpr_opt.html import Html, element, joined
 from kvpr_opt.study.analysis.outcomes import Outcomes
+from kvpr_opt.study.analysis.pcmax import (
+    CLOSED,
+    CLOSED_COLUMNS,
+    COLUMNS,
+    CONTRADICTIONS,
+    schedule_results,
+)
 from kvpr_opt.study.analysis.statistics import RESAMPLES
 from kvpr_opt.study.analysis.table import provenance
+from kvpr_opt.study.record import RecordedRun
 from kvpr_opt.study.report.commands import generate_commands, solve_commands
 from kvpr_opt.study.report.drawing import Drawing
-from kvpr_opt.study.report.tables import Table, by_cell, comparison, counted, summaries
+from kvpr_opt.study.report.tables import ReportTable, by_cell, comparison, counted, summaries
 from kvpr_opt.text import one_line
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
-# Failures, contradictions and commands in a list; the record has all of them.
+# Entries shown in lists of failures, contradictions and commands; the record has them all.
 _MAX_LINES = 30
+
+# Closed instances of P||Cmax in a table; `study report` prints all of them.
+_MAX_CLOSED = 200
 
 _DOIS = {
     "Dolan and Moré 2002": "10.1007/s101070100263",
@@ -71,7 +81,7 @@ _TERMS = (
 
 
 def page(
-    entries: Sequence[Mapping[str, Any]],
+    runs: Sequence[RecordedRun],
     outcomes: Outcomes,
     drawings: Sequence[Drawing],
     *,
@@ -82,14 +92,14 @@ def page(
 
     Parameters
     ----------
-    entries
-        The record.
+    runs
+        The recorded runs.
     outcomes
         What was read from it.
     drawings
         The figures, in their order on the page.
     left
-        Runs that were asked for and have no entry.
+        Runs that were asked for and are not recorded.
     spec
         The text of the study's file; empty if there is none.
     """
@@ -103,13 +113,14 @@ def page(
         element("style", Html(STYLE)),
     )
     sections = [
-        _section("Summary", "summary", _summary(entries, outcomes, left)),
+        _section("Summary", "summary", _summary(runs, outcomes, left)),
         _section("Figures", "figures", _figures(drawings)),
         _section("Comparison of methods", "comparison", _comparison(outcomes)),
         _section("By family", "families", _families(outcomes)),
-        _section("By size", "cells", _cells(entries)),
+        _section("P||Cmax", "schedules", _schedules(runs)),
+        _section("By size", "cells", _cells(runs)),
         _section("Failed runs", "failures", _failures(outcomes)),
-        _section("How to run it again", "again", _again(entries, spec)),
+        _section("How to run it again", "again", _again(runs, spec)),
         _section("Terms", "terms", _terms()),
     ]
     body = element("body", element("h1", title), *sections)
@@ -117,12 +128,12 @@ def page(
 
 
 def _section(title: str, name: str, content: Iterable[Html]) -> Html:
-    """A section with its heading; nothing where it has no content."""
+    """A section with its heading; nothing if it has no content."""
     parts = list(content)
     return element("section", element("h2", title), *parts, id=name) if parts else Html()
 
 
-def _summary(entries: Sequence[Mapping[str, Any]], outcomes: Outcomes, left: int) -> Iterator[Html]:
+def _summary(runs: Sequence[RecordedRun], outcomes: Outcomes, left: int) -> Iterator[Html]:
     closed = {run.fleet for run in outcomes.all if run.closed}
     yield element(
         "p",
@@ -138,8 +149,8 @@ def _summary(entries: Sequence[Mapping[str, Any]], outcomes: Outcomes, left: int
         yield element("p", "Runs contradict each other; no result can be trusted:", class_="wrong")
         yield _listed(wrong)
     for what in ("machine", "versions"):
-        kinds = {str(sorted(entry[what].items())) for entry in entries if entry[what]}
-        if len(kinds) > 1:
+        facts = [getattr(recorded, what) for recorded in runs]
+        if len({str(sorted(found.items())) for found in facts if found}) > 1:
             text = f"Not all runs were made with the same {what}; those in use are listed below."
             yield element("p", text, class_="warning")
     yield from map(_table, summaries(outcomes, outcomes.fleets, "All families"))
@@ -177,10 +188,26 @@ def _families(outcomes: Outcomes) -> Iterator[Html]:
         yield from map(_table, summaries(outcomes, fleets, family))
 
 
-def _cells(entries: Sequence[Mapping[str, Any]]) -> Iterator[Html]:
-    if entries:
+def _cells(runs: Sequence[RecordedRun]) -> Iterator[Html]:
+    if runs:
         summary = element("summary", "Counts, times and gaps by size and method")
-        yield element("details", summary, _table(by_cell(entries), text_columns=2))
+        yield element("details", summary, _table(by_cell(runs), text_columns=2))
+
+
+def _schedules(runs: Sequence[RecordedRun]) -> Iterator[Html]:
+    results = schedule_results(runs)
+    if results is None:
+        return
+    if results.contradictions:
+        yield element("p", CONTRADICTIONS, class_="wrong")
+        yield _listed(results.contradictions)
+    yield _table(ReportTable("By class and method", COLUMNS, results.rows), text_columns=2)
+    if results.closed:
+        lines = results.closed[:_MAX_CLOSED]
+        caption = CLOSED.rstrip(":")
+        if len(lines) < len(results.closed):
+            caption += f"; the first {len(lines)} of {len(results.closed)}"
+        yield _table(ReportTable(caption, CLOSED_COLUMNS, lines), text_columns=2)
 
 
 def _failures(outcomes: Outcomes) -> Iterator[Html]:
@@ -189,12 +216,14 @@ def _failures(outcomes: Outcomes) -> Iterator[Html]:
         yield _listed([f"{run.fleet.name}, {run.method}: {run.error}" for run in failed])
 
 
-def _again(entries: Sequence[Mapping[str, Any]], spec: str) -> Iterator[Html]:
-    for line in provenance(entries):
+def _again(runs: Sequence[RecordedRun], spec: str) -> Iterator[Html]:
+    for line in provenance(runs):
         yield element("p", one_line(line))
-    ended = sorted(entry["ended"] for entry in entries if "ended" in entry)
+    ended = sorted(recorded.ended for recorded in runs if recorded.ended)
     if ended:
-        yield element("p", f"The first run ended at {ended[0]}, the last at {ended[-1]}.")
+        yield element(
+            "p", f"The first run ended at {one_line(ended[0])}, the last at {one_line(ended[-1])}."
+        )
     if spec:
         yield element("p", "The whole study, from the file below as study.toml:")
         yield _code(
@@ -205,7 +234,7 @@ def _again(entries: Sequence[Mapping[str, Any]], spec: str) -> Iterator[Html]:
         )
         summary = element("summary", "study.toml")
         yield element("details", summary, element("pre", element("code", spec)))
-    commands = [generate_commands(entries), solve_commands(entries)]
+    commands = [generate_commands(runs), solve_commands(runs)]
     if any(commands):
         yield element("p", "A single run: one command that writes a fleet, one that solves it.")
         yield from (_code(found) for found in commands if found)
@@ -225,7 +254,7 @@ def _listed(lines: Sequence[str]) -> Html:
 
 
 def _code(lines: Sequence[str]) -> Html:
-    """Commands, each a block of its own, which on a narrow screen break between words only."""
+    """Commands as separate blocks, which break only between words on a narrow screen."""
     more = [f"# and {len(lines) - _MAX_LINES} more"] if len(lines) > _MAX_LINES else []
     blocks = []
     for line in [*lines[:_MAX_LINES], *more]:
@@ -237,8 +266,8 @@ def _code(lines: Sequence[str]) -> Html:
     return element("div", *blocks, class_="commands")
 
 
-def _table(table: Table, text_columns: int = 1) -> Html:
-    """A table whose cells carry the head of their column, for narrow screens."""
+def _table(table: ReportTable, text_columns: int = 1) -> Html:
+    """A table whose cells carry the heading of their column, for narrow screens."""
     heads = [element("th", head, scope="col") for head in table.heads]
     lines = [
         element(

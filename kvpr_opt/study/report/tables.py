@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from statistics import fmean
-from typing import Any
 
 from kvpr_opt.study.analysis.convergence import primal_integrals
-from kvpr_opt.study.analysis.outcomes import KINDS, Fleet, Outcome, Outcomes
+from kvpr_opt.study.analysis.outcomes import KINDS, Outcome, Outcomes, StudyFleet
 from kvpr_opt.study.analysis.statistics import (
     Interval,
     bootstrap,
@@ -19,6 +18,7 @@ from kvpr_opt.study.analysis.statistics import (
     time_ratio,
 )
 from kvpr_opt.study.analysis.table import COLUMNS, percent_text, rows
+from kvpr_opt.study.record import RecordedRun
 from kvpr_opt.text import one_line
 
 #: Rows of the table by cell, at most; the table that ``study report`` prints has all of them.
@@ -26,15 +26,15 @@ MAX_CELLS = 200
 
 
 @dataclass(frozen=True)
-class Table:
+class ReportTable:
     """A table.
 
     Attributes
     ----------
     caption
-        What it is of.
+        What it shows.
     heads
-        By column, with units.
+        Column headings, with units.
     lines
         The rows; the first column names the row.
     """
@@ -44,8 +44,8 @@ class Table:
     lines: tuple[tuple[str, ...], ...]
 
 
-def summaries(outcomes: Outcomes, fleets: Sequence[Fleet], what: str) -> list[Table]:
-    """Counts and means by method, of the feasible, infeasible and undecided fleets apart."""
+def summaries(outcomes: Outcomes, fleets: Sequence[StudyFleet], what: str) -> list[ReportTable]:
+    """Counts and means by method; feasible, infeasible and undecided fleets separately."""
     found = []
     for kind in KINDS:
         chosen = [fleet for fleet in fleets if outcomes.kind(fleet) == kind]
@@ -56,7 +56,7 @@ def summaries(outcomes: Outcomes, fleets: Sequence[Fleet], what: str) -> list[Ta
         )
         if lines:
             caption = f"{what}, {counted(len(chosen), f'{kind} fleet')}"
-            found.append(Table(caption, _SUMMARY, lines))
+            found.append(ReportTable(caption, _SUMMARY, lines))
     return found
 
 
@@ -105,10 +105,10 @@ _COMPARISON = (
 )
 
 
-def comparison(outcomes: Outcomes) -> Table | None:
-    """Each method against the first, on the fleets that both were run on.
+def comparison(outcomes: Outcomes) -> ReportTable | None:
+    """Each method compared with the first, on the fleets that both were run on.
 
-    ``None`` where no two methods share a fleet.
+    ``None`` if no two methods share a fleet.
     """
     first, *others = outcomes.methods or ("",)
     lines = []
@@ -117,7 +117,7 @@ def comparison(outcomes: Outcomes) -> Table | None:
         if pairs:
             lines.append(_compared(outcomes, pairs))
     caption = f"Each method against {first}, with 95 % bootstrap intervals"
-    return Table(caption, _COMPARISON, tuple(lines)) if lines else None
+    return ReportTable(caption, _COMPARISON, tuple(lines)) if lines else None
 
 
 Pair = tuple[Outcome, Outcome]
@@ -156,7 +156,7 @@ def _compared(outcomes: Outcomes, pairs: Sequence[Pair]) -> tuple[str, ...]:
 
 
 def _won(pairs: Sequence[Pair]) -> str:
-    """On how many fleets the placement is better, equal and worse, exactly; none is worst."""
+    """Number of fleets with a better, equal and worse placement, exactly; none is worst."""
     values = [(_value(run), _value(base)) for run, base in pairs]
     better = sum(run < base for run, base in values)
     worse = sum(run > base for run, base in values)
@@ -173,18 +173,18 @@ def _interval(pairs: Sequence[tuple[float, float]], statistic: Callable[..., flo
 
 
 def interval_text(interval: Interval) -> str:
-    """An estimate with its interval behind it."""
+    """An estimate followed by its interval."""
     text = number(interval.estimate)
     if interval.low is None or interval.high is None:
         return text
     return f"{text} " + _unbroken(f"({number(interval.low)} to {number(interval.high)})")
 
 
-def by_cell(entries: Sequence[Mapping[str, Any]]) -> Table:
-    """The table that ``study report`` prints, in its first :data:`MAX_CELLS` rows."""
-    lines = [tuple(map(one_line, row.cells())) for row in rows(entries)]
+def by_cell(runs: Sequence[RecordedRun]) -> ReportTable:
+    """The first :data:`MAX_CELLS` rows of the table that ``study report`` prints."""
+    lines = [tuple(map(one_line, row.cells())) for row in rows(runs)]
     caption = f"The first {MAX_CELLS} of {len(lines)} rows" if len(lines) > MAX_CELLS else "All"
-    return Table(caption, COLUMNS, tuple(lines[:MAX_CELLS]))
+    return ReportTable(caption, COLUMNS, tuple(lines[:MAX_CELLS]))
 
 
 def number(value: float | None) -> str:
@@ -196,10 +196,10 @@ def number(value: float | None) -> str:
 
 
 def _unbroken(text: str) -> str:
-    """A text that stays on one line, however narrow the column."""
+    """A text that is not broken, however narrow the column."""
     return text.replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def counted(count: int, what: str) -> str:
-    """A number of things, with an ``s`` where there is not one."""
+    """A number of things, in the plural unless it is one."""
     return f"{count} {what}" + ("" if count == 1 else "s")

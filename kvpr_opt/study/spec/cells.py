@@ -1,21 +1,25 @@
-"""One cell of a study file: the fleets that it stands for."""
+"""One cell of a study file: the fleets in it."""
 
 from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from kvpr_opt.errors import InputError, check_known
 from kvpr_opt.generate import FAMILIES
 from kvpr_opt.study.spec.values import check_keys, exact_text, refused, table, texts, whole
 from kvpr_opt.suites import catalogue
 from kvpr_opt.suites.cells import PRISM, Cell, FixedFleet
-from kvpr_opt.suites.pcmax import EMBEDDINGS
+from kvpr_opt.suites.pcmax import EMBEDDINGS, read_schedules
 
 #: A fleet of a cell: what it is drawn or taken from, and its seed.
 Member = tuple[Cell | FixedFleet, int]
+
+_Found = TypeVar("_Found")
 
 _OPTIONS = ("skew",)
 _MAX_SEEDS = 1_000_000
@@ -28,21 +32,21 @@ def members(entry: Mapping[str, Any], common_seeds: list[int] | None, folder: st
     Parameters
     ----------
     entry
-        The table of the cell, without what does not concern its fleets.
+        The table of the cell, without its methods.
     common_seeds
         The seeds of a family without its own; ``None`` if the file has none.
     folder
-        Where paths start.
+        The folder that paths are relative to.
 
     Raises
     ------
     InputError
-        If it is no cell, or a fleet of it cannot be drawn or read; the place is
-        that within the cell.
+        If it is not a cell, or a fleet in it cannot be drawn or read; with the place
+        within the cell.
     """
     kinds = [kind for kind in _KINDS if kind in entry]
     if len(kinds) > 1:
-        raise InputError(f"a cell is of one kind; {kinds[0]} is there already", place=kinds[1])
+        raise InputError(f"a cell cannot have both {kinds[0]!r} and this", place=kinds[1])
     if not kinds:
         check_keys(entry, (*_KINDS, *_FAMILY_KEYS))
         raise InputError(f"a cell needs one of the keys {', '.join(_KINDS)}")
@@ -52,7 +56,13 @@ def members(entry: Mapping[str, Any], common_seeds: list[int] | None, folder: st
 
 
 def seed_list(value: Any, place: str) -> list[int]:
-    """The seeds of a list, or of a range such as "0-9", both ends included; or an error."""
+    """The seeds in a list or in a range such as "0-9", both ends included.
+
+    Raises
+    ------
+    InputError
+        If the value is neither, or a seed appears twice.
+    """
     match = _RANGE.fullmatch(value) if isinstance(value, str) else None
     if match is not None:
         first, last = int(match[1]), int(match[2])
@@ -60,8 +70,9 @@ def seed_list(value: Any, place: str) -> list[int]:
             return list(range(first, last + 1))
     elif isinstance(value, list) and value:
         seeds = [whole(seed, f"{place}[{index}]", least=0) for index, seed in enumerate(value)]
-        if len(set(seeds)) < len(seeds):
-            raise InputError("a seed is there twice", place=place)
+        twice = [seed for seed, count in Counter(seeds).items() if count > 1]
+        if twice:
+            raise InputError(f"duplicate seed {twice[0]}", place=place)
         return seeds
     raise refused(value, "a list of whole numbers or a range such as '0-9'", place)
 
@@ -72,8 +83,8 @@ def _of_family(
     cell = _cell(entry)
     seeds = seed_list(entry["seeds"], "seeds") if "seeds" in entry else common_seeds
     if seeds is None:
-        raise InputError("no key 'seeds', neither here nor at the top of the file")
-    # Drawn once, so that a cell which its family refuses is refused here.
+        raise InputError("missing key 'seeds', here or at the top of the file")
+    # Drawn once, so that a cell that its family refuses is refused here.
     cell.fleet(seeds[0])
     if cell.family == PRISM:
         cell.fleet(max(seeds))
@@ -95,19 +106,34 @@ def _of_files(entry: Mapping[str, Any], _common: list[int] | None, folder: str) 
 
 
 def _of_pcmax(entry: Mapping[str, Any], _common: list[int] | None, folder: str) -> list[Member]:
-    path = entry["pcmax"]
-    if not isinstance(path, str):
-        raise refused(path, "the path of a file", "pcmax")
+    given = entry["pcmax"]
+    paths = [given] if isinstance(given, str) else texts(given, "paths", "pcmax")
     embeddings = texts(entry.get("embeddings", list(EMBEDDINGS)), "embeddings", "embeddings")
     for embedding in embeddings:
         check_known("embedding", embedding, EMBEDDINGS, place="embeddings")
-    found = _placed("pcmax", lambda: catalogue.read_pcmax(_path(folder, path), embeddings))
-    return [(FixedFleet.of(path, name, fleet), 0) for name, fleet in found]
+    found = []
+    for path in paths:
+        files = _placed("pcmax", partial(catalogue.expand, _path(folder, path)))
+        for file in files:
+            # A path is named as the study has it, files of a pattern from its folder on.
+            cell = path if files == [_path(folder, path)] else os.path.relpath(file, folder or ".")
+            schedules = _placed("pcmax", partial(read_schedules, file))
+            found += [
+                FixedFleet.of(
+                    cell,
+                    f"{schedule.name}@{embedding}",
+                    schedule.fleet(embedding),
+                    schedule.published(embedding),
+                )
+                for schedule in schedules
+                for embedding in embeddings
+            ]
+    return [(fleet, 0) for fleet in found]
 
 
 _FAMILY_KEYS = ("gpus", "models", "options", "seeds")
 
-# The key that makes a cell one of its kind, how it is read, and the other keys it may have.
+# For each kind of cell: its key, the function that reads it, and the other keys allowed.
 _Read = Callable[[Mapping[str, Any], list[int] | None, str], list[Member]]
 _KINDS: dict[str, tuple[_Read, tuple[str, ...]]] = {
     "family": (_of_family, _FAMILY_KEYS),
@@ -121,8 +147,8 @@ def _path(folder: str, path: str) -> str:
     return os.path.join(folder, path) if folder else path
 
 
-def _placed(place: str, read: Callable[[], list[catalogue.Named]]) -> list[catalogue.Named]:
-    """Read fleets; an error in a file is told with its place in the study as well."""
+def _placed(place: str, read: Callable[[], list[_Found]]) -> list[_Found]:
+    """Read files; an error in one is reported with its place in the study as well."""
     try:
         return read()
     except InputError as error:
@@ -138,7 +164,9 @@ def _cell(entry: Mapping[str, Any]) -> Cell:
     sized = [key for key in ("gpus", "models", "options") if key in entry]
     if family == PRISM:
         if sized:
-            raise InputError("the fleets of prism are fixed", place=sized[0])
+            raise InputError(
+                "'prism' does not accept this key; its fleets are fixed", place=sized[0]
+            )
         return Cell(PRISM)
     options = table(entry.get("options", {}), "options")
     check_keys(options, _OPTIONS, "options")

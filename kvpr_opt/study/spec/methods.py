@@ -1,4 +1,4 @@
-"""One entry of the methods of a study file: what solves or places a fleet, and within what."""
+"""The methods of a study file: what solves or places the fleets, and within which limits."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from kvpr_opt.study.runs import Method
 from kvpr_opt.study.spec.values import check_keys, exact_text, refused, seconds, table, whole
 from kvpr_opt.study.user_heuristics import PREFIX, UserHeuristic, program_of
 
-#: Every method by name: those of :func:`kvpr_opt.solve`, and the heuristics of the arena.
+#: Every method by name: those of :func:`kvpr_opt.solve`, and the heuristics of studies.
 KNOWN = (*known_methods(), *HEURISTICS)
 
 _KEYS = ("name", "program", "time_limit", "threads", "gap", "seed", "skip")
 
-# Of these, the ones that a heuristic can do something with.
+# The keys that a heuristic accepts.
 _HEURISTIC_KEYS = ("name", "program", "time_limit", "threads")
 
 _SEEDED = ("local-search",)
@@ -34,14 +34,14 @@ def read_methods(value: Any, place: str, top: Mapping[str, Any], folder: str) ->
     place
         Where in the file it is.
     top
-        The file, whose time limit and threads are those of methods without their own.
+        The file; its time limit and threads apply to methods without their own.
     folder
-        Where paths of programs start.
+        The folder that paths of programs are relative to.
 
     Raises
     ------
     InputError
-        With the place of the value that is not allowed.
+        If a value is not allowed; with its place.
     """
     if not isinstance(value, list) or not value:
         raise refused(value, "a list of methods, at least one", place)
@@ -72,7 +72,7 @@ def _method(entry: Mapping[str, Any], top: Mapping[str, Any], folder: str) -> Me
     threads = entry.get("threads", top.get("threads"))
     limit = entry.get("time_limit", top.get("time_limit"))
     if limit is None:
-        raise InputError("no time limit, neither here nor at the top of the file", place=name)
+        raise InputError("missing time limit, here or at the top of the file", place=name)
     return Method(
         name=name,
         time_limit=seconds(limit),
@@ -85,7 +85,7 @@ def _method(entry: Mapping[str, Any], top: Mapping[str, Any], folder: str) -> Me
 
 
 def _program(name: str, entry: Mapping[str, Any], folder: str) -> UserHeuristic | None:
-    """The program of a method; ``None`` for the methods of this package."""
+    """The user's program behind a method; ``None`` for methods of this package."""
     reference = entry.get("program")
     if reference is None and not name.startswith(PREFIX):
         if name.partition(":")[0] in known_methods():
@@ -94,7 +94,9 @@ def _program(name: str, entry: Mapping[str, Any], folder: str) -> UserHeuristic 
             check_known("method", name, KNOWN, place="method")
         return None
     if reference is not None and (name in KNOWN or name.startswith(PREFIX)):
-        raise InputError(f"{name!r} is the name of a known method", place="name")
+        raise InputError(
+            f"{name!r} is a method of this package; call the program otherwise", place="name"
+        )
     if reference is not None and not isinstance(reference, str):
         raise refused(reference, "the path of a program", "program")
     try:
@@ -107,4 +109,6 @@ def _check_for_heuristic(name: str, entry: Mapping[str, Any]) -> None:
     allowed = (*_HEURISTIC_KEYS, *(("seed",) if name in _SEEDED else ()))
     for key in entry:
         if key not in allowed:
-            raise InputError(f"{name!r} has no use for it", place=key)
+            raise InputError(
+                f"{name!r} does not accept this key; accepted: {', '.join(allowed)}", place=key
+            )

@@ -1,42 +1,6 @@
 """The file that says what a study runs. It is checked as a whole before anything runs.
 
-A study is a list of cells; each is a family of fleets at one size, its seeds,
-and the methods that solve every one of them (TOML)::
-
-    output = "engine"            # folder of the record, from where the command is called
-    seeds = "0-9"                # for every cell without its own; also a list
-    time_limit = 60              # for every method without its own; seconds or "none"
-    threads = 2                  # likewise; all cores if left out
-    methods = ["auto"]           # for every cell without its own
-
-    [[cells]]
-    family = "long-tail"
-    gpus = 16
-    models = 64
-    options = { skew = "0.5" }
-    methods = [
-        "auto",
-        { name = "auto", time_limit = 5, skip = ["polish"] },
-        "lpt",                                         # a heuristic of kvpr_opt.study.heuristics
-        { name = "mine", program = "heuristic.py" },   # or one's own: docs/heuristics.md
-        "python:my_module:function",
-    ]
-
-    [[cells]]
-    family = "prism"             # its fleets are fixed: the seeds are its cases
-    seeds = "0-49"
-
-    [[cells]]
-    suite = "prism50"            # or a whole suite, of kvpr_opt.suites.catalogue
-
-    [[cells]]
-    files = "fleets/*.yaml"      # or fleet files; also a folder, or a list of these
-
-    [[cells]]
-    pcmax = "published.jsonl"    # or instances of P||Cmax
-    embeddings = ["pressure"]    # of "pressure" and "both"; both if left out
-
-Paths of fleets and programs are seen from the folder of this file.
+``docs/study_format.md`` describes it.
 """
 
 from __future__ import annotations
@@ -44,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from kvpr_opt.errors import InputError
@@ -59,10 +23,10 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-#: More runs than this are taken for a slip of the hand.
+#: A study of more runs is taken for a mistake and refused.
 MAX_RUNS = 1_000_000
 
-_TOP_KEYS = ("output", "seeds", "time_limit", "threads", "methods", "cells")
+_TOP_KEYS = ("output", "seeds", "time_limit", "threads", "methods", "certificates", "cells")
 
 
 @dataclass(frozen=True)
@@ -96,18 +60,20 @@ def read_spec(path: str | os.PathLike[str]) -> Spec:
     Raises
     ------
     InputError
-        For anything that is not as the description of this module has it; the
-        error names the file, the place in it, the value and what is allowed.
+        If it is not as ``docs/study_format.md`` has it; the error names the file, the
+        place in it, the value and what is allowed.
     """
     source = label(path)
     text = read_text(path)
     folder = "" if os.fspath(path) == STANDARD_STREAM else os.path.dirname(path)
     try:
-        return _spec(tomllib.loads(text), text, os.fspath(folder))
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"not TOML: {error}", source=source) from None
+        tree = tomllib.loads(text)
     except RecursionError:
         raise InputError("nested too deeply", source=source) from None
+    except ValueError as error:  # also for numbers of thousands of digits
+        raise InputError(f"not TOML: {error}", source=source) from None
+    try:
+        return _spec(tree, text, os.fspath(folder))
     except InputError as error:
         raise error.within(source=source) from None
 
@@ -118,17 +84,20 @@ def _spec(tree: Mapping[str, Any], text: str, folder: str) -> Spec:
     if not isinstance(output, str):
         raise refused(output, "the path of a folder", "output")
     if not isinstance(tree.get("cells"), list) or not tree["cells"]:
-        raise InputError("a study is a list of [[cells]], at least one", place="cells")
+        raise InputError("a study needs at least one table [[cells]]", place="cells")
     seeds = seed_list(tree["seeds"], "seeds") if "seeds" in tree else None
+    keep = tree.get("certificates", False)
+    if not isinstance(keep, bool):
+        raise refused(keep, "true or false", "certificates")
     runs: list[Run] = []
     where: dict[str, str] = {}
     for index, entry in enumerate(tree["cells"]):
         place = f"cells[{index}]"
         for run in _runs(table(entry, place), tree, seeds, folder, place):
             if run.key in where:
-                raise InputError(f"{run} is in {where[run.key]} already", place=place)
+                raise InputError(f"duplicate run: {run} is also in {where[run.key]}", place=place)
             where[run.key] = place
-            runs.append(run)
+            runs.append(replace(run, keep_certificate=keep))
             if len(runs) > MAX_RUNS:
                 raise InputError(f"more than {MAX_RUNS} runs", place=place)
     return Spec(output, tuple(runs), text)
@@ -152,5 +121,5 @@ def _runs(
     elif "methods" in top:
         methods = read_methods(top["methods"], "methods", top, folder)
     else:
-        raise InputError("no key 'methods', neither here nor at the top of the file", place=place)
+        raise InputError("missing key 'methods', here or at the top of the file", place=place)
     return (Run(cell, seed, method) for cell, seed in found for method in methods)

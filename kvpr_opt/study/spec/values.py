@@ -1,4 +1,4 @@
-"""Single values of a study file, each checked and refused with its place."""
+"""Single values of a study file: checked, and refused with their place."""
 
 from __future__ import annotations
 
@@ -27,21 +27,39 @@ def check_keys(keys: Iterable[str], known: tuple[str, ...], place: str = "") -> 
 
 
 def table(value: Any, place: str) -> Mapping[str, Any]:
-    """The value as a table, or an error."""
+    """Return the value if it is a table.
+
+    Raises
+    ------
+    InputError
+        If it is not.
+    """
     if not isinstance(value, dict):
         raise refused(value, "a table", place)
     return value
 
 
 def texts(value: Any, what: str, place: str) -> list[str]:
-    """The value as a list of texts, not empty, or an error that says of `what`."""
+    """Return the value if it is a list of texts that is not empty.
+
+    Raises
+    ------
+    InputError
+        If it is not; `what` names the texts.
+    """
     if not isinstance(value, list) or not value or not all(isinstance(t, str) for t in value):
         raise refused(value, f"a list of {what}, at least one", place)
     return value
 
 
 def whole(value: Any, place: str, *, least: int) -> int:
-    """The value as a whole number, or an error."""
+    """Return the value if it is a whole number of at least `least`.
+
+    Raises
+    ------
+    InputError
+        If it is not.
+    """
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value < 2**31:
         allowed = f"a whole number of at least {least}"
         raise InputError("missing" if value is None else f"{value!r} is not {allowed}", place=place)
@@ -49,7 +67,13 @@ def whole(value: Any, place: str, *, least: int) -> int:
 
 
 def exact_text(value: Any, name: str, place: str) -> str:
-    """A number as exact text, or an error."""
+    """A number as exact text.
+
+    Raises
+    ------
+    InputError
+        If it is not a number.
+    """
     try:
         return decimal_text(to_fraction(value, name))
     except InputError as error:
@@ -57,7 +81,13 @@ def exact_text(value: Any, name: str, place: str) -> str:
 
 
 def seconds(value: Any) -> float | None:
-    """A time limit, ``None`` for the text ``none``, or an error."""
+    """A time limit in seconds; ``None`` for the text ``none``.
+
+    Raises
+    ------
+    InputError
+        If it is neither.
+    """
     if value == "none":
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
@@ -66,5 +96,5 @@ def seconds(value: Any) -> float | None:
 
 
 def refused(value: object, allowed: str, place: str) -> InputError:
-    """The error that a value is not what is allowed."""
+    """The error for a value that is not allowed."""
     return InputError(f"{value!r} is not {allowed}", place=place)

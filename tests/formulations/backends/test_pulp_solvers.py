@@ -7,6 +7,7 @@ import threading
 import time
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pulp
@@ -15,7 +16,7 @@ from small_fleets import brute_force, fleet, random_fleet
 
 from formulations.backends import pulp_catalogue, pulp_child, pulp_process
 from formulations.backends.pulp_catalogue import FAITHFUL, FAMILIES, available, check_solver
-from formulations.backends.termination import Ending
+from formulations.backends.termination import Termination, TerminationStatus
 from formulations.registry import check_name, create
 from kvpr_opt import solve, verify
 from kvpr_opt.errors import InputError
@@ -74,11 +75,11 @@ def test_a_model_that_cbc_calls_infeasible_by_mistake_is_solved(solver: str) -> 
     model += c_0 + c_1 <= 1
     model += x_2 == 1
     model += 9000 * x_1 + 7200 * x_2 + 10800 * c_1 >= 16200
-    ending = pulp_process.solve(
+    termination = pulp_process.solve(
         model, pulp_catalogue.class_of(solver), Limits(60), threads=1, gap=0.0
     )
-    assert ending.status == "solved"
-    assert ending.dual_bound == 0
+    assert termination.solved
+    assert termination.dual_bound == 0
     assert x_1.varValue == 1
 
 
@@ -119,7 +120,7 @@ def small_model() -> pulp.LpProblem:
 
 def run_script(
     script: str, limits: Limits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Ending:
+) -> Termination:
     path = tmp_path / "child.py"
     path.write_text(script)
     monkeypatch.setattr(pulp_child, "__file__", str(path))
@@ -130,8 +131,8 @@ def test_a_solver_that_does_not_stop_is_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     start = time.monotonic()
-    ending = run_script("import time; time.sleep(60)", Limits(0.3), tmp_path, monkeypatch)
-    assert ending.status == "stopped"
+    termination = run_script("import time; time.sleep(60)", Limits(0.3), tmp_path, monkeypatch)
+    assert termination.status is TerminationStatus.STOPPED
     assert time.monotonic() - start < 1.3
 
 
@@ -141,55 +142,103 @@ def test_an_interrupt_ends_the_process_at_once(
     limits = Limits()
     threading.Timer(0.2, limits.interrupt).start()
     start = time.monotonic()
-    assert run_script("import time; time.sleep(60)", limits, tmp_path, monkeypatch).status == (
-        "stopped"
-    )
+    termination = run_script("import time; time.sleep(60)", limits, tmp_path, monkeypatch)
+    assert termination.status is TerminationStatus.STOPPED
     assert time.monotonic() - start < 1.2
 
 
 def test_a_process_that_dies_is_a_failure_not_an_answer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ending = run_script("raise SystemExit(7)", Limits(60), tmp_path, monkeypatch)
-    assert ending.status == "failed"
-    assert "exit code 7" in ending.message
+    termination = run_script("raise SystemExit(7)", Limits(60), tmp_path, monkeypatch)
+    assert termination.status is TerminationStatus.FAILED
+    assert "exit code 7" in termination.message
 
 
 def test_an_error_of_the_solver_is_passed_on() -> None:
-    ending = pulp_process.solve(small_model(), "NO_SUCH_CLASS", Limits(60), threads=1)
-    assert ending.status == "failed"
-    assert "NO_SUCH_CLASS does not exist" in ending.message
+    termination = pulp_process.solve(small_model(), "NO_SUCH_CLASS", Limits(60), threads=1)
+    assert termination.status is TerminationStatus.FAILED
+    assert "NO_SUCH_CLASS does not exist" in termination.message
 
 
-# -- PuLP's statuses -----------------------------------------------------------------
+# -- what is believed ----------------------------------------------------------------
 
 
-def ending_of(
-    status: int, kind: int, *, class_name: str = "COIN_CMD", in_time: bool = True
-) -> Ending:
-    answer: dict[str, Any] = {"status": status, "sol_status": kind, "values": {"x": 1.0}}
-    return pulp_process._ending(small_model(), class_name, answer, in_time)
+def status_of(
+    found: str, *, class_name: str = "COIN_CMD", in_time: bool = True, gap: float | None = None
+) -> TerminationStatus:
+    answer: dict[str, Any] = {"found": found, "word": "?", "values": {"x": 1.0}}
+    return pulp_process._termination(
+        small_model(), class_name, answer, in_time=in_time, gap=gap
+    ).status
 
 
 def test_infeasible_is_believed_in_time_and_from_faithful_classes_only() -> None:
-    infeasible = (pulp.LpStatusInfeasible, pulp.LpSolutionInfeasible)
-    assert ending_of(*infeasible).status == "infeasible"
-    assert ending_of(*infeasible, in_time=False).status == "stopped"
+    infeasible = pulp_child.INFEASIBLE
+    assert status_of(infeasible) is TerminationStatus.INFEASIBLE
+    assert status_of(infeasible, in_time=False) is TerminationStatus.STOPPED
     # No file of a solution, whatever the reason, is "infeasible" there.
-    assert ending_of(*infeasible, class_name="CPLEX_CMD").status == "failed"
+    assert status_of(infeasible, class_name="CPLEX_CMD") is TerminationStatus.FAILED
 
 
-def test_optimal_is_believed_only_where_the_solution_is_called_so_too() -> None:
-    assert ending_of(pulp.LpStatusOptimal, pulp.LpSolutionOptimal).status == "solved"
-    # What PuLP says after a time limit with a solution at hand.
-    assert ending_of(pulp.LpStatusOptimal, pulp.LpSolutionIntegerFeasible).status == "stopped"
+def test_optimal_is_believed_in_time_and_a_gap_where_it_was_asked_for() -> None:
+    assert status_of(pulp_child.OPTIMAL) is TerminationStatus.SOLVED
+    assert status_of(pulp_child.OPTIMAL, in_time=False) is TerminationStatus.STOPPED
+    assert status_of(pulp_child.WITHIN_GAP) is TerminationStatus.STOPPED
+    assert status_of(pulp_child.WITHIN_GAP, gap=0.01) is TerminationStatus.SOLVED
+    assert status_of(pulp_child.NOTHING) is TerminationStatus.STOPPED
 
 
-@pytest.mark.parametrize("status", ["NotSolved", "Undefined", "Unbounded"])
-def test_no_other_status_refutes_anything(status: str) -> None:
-    # PuLP folds "not solved" and "undefined" into the solution status "infeasible".
-    code = getattr(pulp, f"LpStatus{status}")
-    assert ending_of(code, pulp.LpSolutionInfeasible).status == "stopped"
+# The statuses of PuLP 3, whatever version is installed: its names and numbers, then what it
+# says of the solution (1 optimal, 2 found at a limit, 0 none, -1 infeasible).
+@pytest.mark.parametrize(
+    ("status", "solution", "found"),
+    [
+        (1, 1, pulp_child.OPTIMAL),
+        (1, 2, pulp_child.NOTHING),  # after a time limit with a solution at hand
+        (-1, -1, pulp_child.INFEASIBLE),
+        # "Not solved", "unbounded" and "undefined" are folded into the solution status.
+        (0, -1, pulp_child.NOTHING),
+        (-2, -1, pulp_child.NOTHING),
+        (-3, -1, pulp_child.NOTHING),
+    ],
+)
+def test_what_pulp_3_says(
+    status: int, solution: int, found: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("LpStatusInfeasible", -1), ("LpStatusOptimal", 1)):
+        monkeypatch.setattr(pulp, name, value, raising=False)
+    monkeypatch.setattr(pulp, "LpSolutionOptimal", 1, raising=False)
+    monkeypatch.setattr(pulp, "LpStatus", {1: "Optimal"}, raising=False)
+    model = SimpleNamespace(status=status, sol_status=solution)
+    assert pulp_child._read_3(model)[0] == found
+
+
+@pytest.mark.parametrize(
+    ("status", "has_solution", "found"),
+    [
+        ("Optimal", True, pulp_child.OPTIMAL),
+        ("GapLimit", True, pulp_child.WITHIN_GAP),
+        ("TimeLimit", True, pulp_child.NOTHING),
+        ("Infeasible", False, pulp_child.INFEASIBLE),
+        ("GapLimit", False, pulp_child.NOTHING),
+        ("NotSolved", False, pulp_child.NOTHING),
+        ("Undefined", False, pulp_child.NOTHING),
+    ],
+)
+def test_what_pulp_4_says(status: str, has_solution: bool, found: str) -> None:
+    outcome = SimpleNamespace(status=SimpleNamespace(name=status), has_solution=has_solution)
+    assert pulp_child._read_4(outcome) == (found, status)
+
+
+def test_a_solver_that_ends_in_time_is_understood_whatever_the_version_of_pulp() -> None:
+    free = pulp_process.solve(small_model(), "HiGHS", Limits(60), threads=1)
+    assert free.solved, free.message
+    impossible = small_model()
+    impossible += impossible.variables()[0] >= 2
+    refuted = pulp_process.solve(impossible, "HiGHS", Limits(60), threads=1)
+    # Understood, but not believed: PuLP's own class for HiGHS is not on the list.
+    assert refuted.message == "HiGHS in PuLP: Infeasible, as PuLP tells it"
 
 
 def test_every_class_that_is_believed_is_one_that_can_be_called() -> None:
@@ -202,9 +251,9 @@ def test_every_class_that_is_believed_is_one_that_can_be_called() -> None:
 
 def test_an_absent_solver_is_named_with_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pulp_catalogue, "_is_there", lambda name: name == "HiGHS")
-    with pytest.raises(InputError, match=r"'gurobi' is not there.*pip install gurobipy.*: highs$"):
+    with pytest.raises(InputError, match=r"'gurobi' is not installed; install gurobipy.*: highs$"):
         check_solver("gurobi")
-    with pytest.raises(InputError, match=r"method: solver 'cbc' is not there"):
+    with pytest.raises(InputError, match=r"method: solver 'cbc' is not installed"):
         check_name("direct_pulp:cbc")
     assert available() == ["highs"]
 

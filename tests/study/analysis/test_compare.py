@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any
 
 import pytest
+import report_records
 
-from kvpr_opt.study.analysis.compare import Tolerance, compare, comparison_text, shifted_mean
-from kvpr_opt.study.record import read_entries
-from kvpr_opt.study.runs import Method, Run
+from kvpr_opt.study.analysis.compare import Tolerance, compare, comparison_text
+from kvpr_opt.study.record import RecordedRun, read_record
+from kvpr_opt.study.runs import Method
 from kvpr_opt.suites.cells import Cell
 
 
-def entry(seed: int = 0, method: str = "auto", **changes: Any) -> dict[str, Any]:
-    run = Run(Cell("uniform", 4, 8), seed, Method(method, 60, 1))
-    return {
-        "key": run.key,
-        "run": run.identity,
+def entry(seed: int = 0, method: str = "auto", **changes: Any) -> RecordedRun:
+    answer = {
         "fleet_sha256": f"fleet {seed}",
         "status": "feasible",
         "max_kvpr": "1/2",
         "lower_bound": "1/4",
-        "certified": True,
         "seconds": 10.0,
-        **changes,
     }
+    return report_records.entry(
+        seed, Cell("uniform", 4, 8), Method(method, 60, 1), **{**answer, **changes}
+    )
 
 
 OPTIMAL = {"status": "optimal", "lower_bound": "1/2"}
@@ -34,7 +32,7 @@ FAILED = {"error": "it broke"}
 UNKNOWN = {"status": "unknown", "max_kvpr": None}
 INFEASIBLE = {"status": "infeasible", "max_kvpr": None, "lower_bound": None}
 
-REGRESSIONS = {
+REGRESSIONS: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "failed": ({}, FAILED, "failed, was feasible"),
     "no longer proved": (OPTIMAL, {}, "feasible, was optimal; gap 50 %, was 0 %"),
     "no placement any more": ({}, UNKNOWN, "unknown, was feasible"),
@@ -85,7 +83,7 @@ def test_a_regression_is_named(case: str) -> None:
     assert line in comparison_text(found, Tolerance())
 
 
-NONE = {
+NONE: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "equal": ({}, {}),
     "both failed": (FAILED, FAILED),
     "repaired": (FAILED, {}),
@@ -135,15 +133,10 @@ def test_the_table_has_a_row_for_each_cell_and_method_and_one_for_all() -> None:
     assert rows[2] == ["all", "", "3", "1", "0", "0", "1", "50", "33", "1", "3", "3"]
 
 
-def test_the_shifted_geometric_mean() -> None:
-    assert shifted_mean([0.0, 3.0]) == pytest.approx(1.0)
-    assert shifted_mean([7.0]) == pytest.approx(7.0)
-    assert math.isnan(shifted_mean([]))
-
-
 @pytest.mark.parametrize("name", ["engine", "formulations"])
 def test_the_reference_studies_can_be_compared_with(name: str) -> None:
     folder = Path(__file__).parents[3] / "docs" / "studies" / "reference" / name
-    entries = read_entries(folder)
-    assert len(entries) > 50
-    assert not compare(entries, entries).regressions
+    content = read_record(folder)
+    assert content.remarks == ()
+    assert len(content.runs) > 50
+    assert not compare(content.runs, content.runs).regressions

@@ -22,8 +22,8 @@ def test_the_best_value_of_a_fleet_is_that_of_any_method() -> None:
 
 
 def test_one_fleet_in_two_cells_has_one_best_value() -> None:
-    same = {**ran(3, 60, "1/7", None, cell=Cell("mixed", 8, 32)), "fleet_sha256": "f"}
-    outcomes = read_outcomes([{**ran(0, 60, "2/7", None), "fleet_sha256": "f"}, same])
+    same = ran(3, 60, "1/7", None, cell=Cell("mixed", 8, 32), fleet_sha256="f")
+    outcomes = read_outcomes([ran(0, 60, "2/7", None, fleet_sha256="f"), same])
     assert [outcomes.best(fleet) for fleet in outcomes.fleets] == [Fraction(1, 7)] * 2
 
 
@@ -114,4 +114,4 @@ def test_contradictions_between_runs_are_found_exactly() -> None:
 
 def test_an_empty_record_has_nothing_in_it() -> None:
     outcomes = read_outcomes([])
-    assert outcomes.methods == outcomes.fleets == outcomes.shared == ()
+    assert (outcomes.methods, outcomes.fleets, outcomes.shared) == ((), (), ())

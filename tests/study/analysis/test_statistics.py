@@ -31,6 +31,8 @@ def test_the_shifted_geometric_mean() -> None:
     assert shifted_geometric_mean([1.0, 7.0]) == pytest.approx(3.0)  # sqrt(2 * 8) - 1
     assert shifted_geometric_mean([0.0, 0.0]) == 0
     assert shifted_geometric_mean([10.0, 40.0], shift=20.0) == pytest.approx(math.sqrt(1800) - 20)
+    assert shifted_geometric_mean([0.0, 3.0]) == pytest.approx(1.0)
+    assert shifted_geometric_mean([7.0]) == pytest.approx(7.0)
     assert shifted_geometric_mean([]) is None
 
 

@@ -7,29 +7,30 @@ from typing import Any
 from report_records import entry
 
 from kvpr_opt.study.analysis.table import report, rows
+from kvpr_opt.study.record import RecordedRun
 from kvpr_opt.study.runs import Method
-from kvpr_opt.suites.cells import Cell
+from kvpr_opt.suites.cells import Cell, FixedFleet
 
 
-def solved(seed: int, seconds: float, *, certified: bool = True, **where: Any) -> dict[str, Any]:
-    values = {"max_kvpr": "1/7", "lower_bound": "1/7", "certified": certified}
+def solved(seed: int, seconds: float, *, certified: bool = True, **where: Any) -> RecordedRun:
+    values: dict[str, Any] = {"max_kvpr": "1/7", "lower_bound": "1/7", "certified": certified}
     return entry(seed, **where, status="optimal", stop_reason="proved", seconds=seconds, **values)
 
 
-def cut_short(seed: int, incumbent: str | None, bound: str | None, **where: Any) -> dict[str, Any]:
+def cut_short(seed: int, incumbent: str | None, bound: str | None, **where: Any) -> RecordedRun:
     status = "feasible" if incumbent else "unknown"
-    values = {"max_kvpr": incumbent, "lower_bound": bound, "certified": True}
+    values: dict[str, Any] = {"max_kvpr": incumbent, "lower_bound": bound, "certified": True}
     return entry(seed, **where, status=status, stop_reason="time limit", seconds=60.1, **values)
 
 
-def cells(entries: list[dict[str, Any]]) -> list[list[str]]:
+def cells(entries: list[RecordedRun]) -> list[list[str]]:
     """The cells of each line of the table, without its rule."""
     table = report(entries).split("\n\n")[0].splitlines()
     assert len({len(line) for line in table}) == 1, "the columns are padded"
     return [[text.strip() for text in line.split("|")[1:-1]] for line in table if "---" not in line]
 
 
-def by_column(entries: list[dict[str, Any]]) -> list[dict[str, str]]:
+def by_column(entries: list[RecordedRun]) -> list[dict[str, str]]:
     names, *lines = cells(entries)
     return [dict(zip(names, line, strict=True)) for line in lines]
 
@@ -143,7 +144,7 @@ def test_cells_and_methods_have_rows_of_their_own_in_order_of_appearance() -> No
 
 
 def test_machines_versions_failures_and_what_is_left_are_told() -> None:
-    elsewhere = {**solved(1, 1.0), "machine": {"cpu": "B", "cores": 64}}
+    elsewhere = solved(1, 1.0, machine={"cpu": "B", "cores": 64})
     text = report([solved(0, 1.0), elsewhere, entry(2, error="ValueError: no")], left=3)
     assert "Machine: cpu A, cores 2." in text
     assert "Machine: cpu B, cores 64." in text
@@ -160,3 +161,23 @@ def test_an_error_of_several_lines_takes_one() -> None:
 
 def test_an_empty_record_is_an_empty_table() -> None:
     assert len(report([]).splitlines()) == 2
+
+
+HOSTILE = "a|b\nc\x1b[2J\u202egnp\ud800"
+
+
+def test_no_name_and_no_error_breaks_the_table_or_acts_on_a_terminal() -> None:
+    method = Method(HOSTILE, 60, 2, skip=(HOSTILE,))
+    runs = [
+        solved(0, 1.0, method=method),
+        solved(0, 1.0, cell=FixedFleet(HOSTILE, HOSTILE, "0" * 64, 1, 1)),
+        entry(1, method=method, error=HOSTILE * 10, machine={HOSTILE: HOSTILE}),
+    ]
+    text = report(runs)
+    text.encode("utf-8")
+    assert all(line.isprintable() for line in text.split("\n"))
+    table = text.split("\n\n")[0].splitlines()
+    assert len(table) == 4
+    assert len({line.replace("\\|", "").count("|") for line in table}) == 1
+    assert "a\\|b c\\x1b[2J\\u202egnp\\ud800" in table[2]
+    assert text.count("\n- ") == 1

@@ -20,7 +20,7 @@ from kvpr_opt.errors import InputError
 from kvpr_opt.study.execution import dask
 from kvpr_opt.study.execution.dask import DaskExecutor
 from kvpr_opt.study.execution.runner import StudyProgress, run_study
-from kvpr_opt.study.record import Record, read_entries
+from kvpr_opt.study.record import Record, read_record
 from kvpr_opt.study.runs import Method, Run
 from kvpr_opt.suites.cells import Cell
 
@@ -108,10 +108,10 @@ def test_a_run_that_fails_is_an_entry_and_the_study_goes_on(address: str, tmp_pa
     quickly = Method("heuristic", time_limit=0.2, threads=1)
     end = run(address, runs(6, quickly), tmp_path, study_jobs.troubled, grace=2)
     assert (end.done, end.failed, end.left) == (2, 4, 0)
-    entries = {entry["run"]["seed"]: entry for entry in read_entries(tmp_path)}
-    assert entries[1]["error"] == "ValueError: a bug\nof two lines"
-    assert entries[2]["error"] == "the process of the run died: exit code 9"
-    assert "killed" in entries[3]["error"]
+    entries = {found.run.seed: found for found in read_record(tmp_path).runs}
+    assert (entries[1].error or "") == "ValueError: a bug\nof two lines"
+    assert (entries[2].error or "") == "the process of the run died: exit code 9"
+    assert "killed" in (entries[3].error or "")
 
 
 def test_a_worker_of_the_cluster_that_is_killed_costs_no_run(address: str, tmp_path: Path) -> None:
@@ -127,7 +127,7 @@ def test_a_worker_of_the_cluster_that_is_killed_costs_no_run(address: str, tmp_p
     end = run(address, runs(12), tmp_path, study_jobs.identified, on_progress=kill_one)
     assert not victims
     assert (end.done, end.failed, end.left) == (12, 0, 0)
-    assert sorted(entry["run"]["seed"] for entry in read_entries(tmp_path)) == list(range(12))
+    assert sorted(found.run.seed for found in read_record(tmp_path).runs) == list(range(12))
 
 
 def test_ctrl_c_ends_the_runs_on_the_cluster_too(address: str, tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ def test_ctrl_c_ends_the_runs_on_the_cluster_too(address: str, tmp_path: Path) -
     end = run(address, endless, tmp_path, study_jobs.troubled)
     assert end.interrupted
     assert end.left == 1
-    assert read_entries(tmp_path) == []
+    assert read_record(tmp_path).runs == ()
     with distributed.Client(address, set_as_default=False) as client:
         deadline = time.monotonic() + 10
         while sum(client.run(busy).values()):
@@ -161,7 +161,7 @@ def test_a_lost_scheduler_stops_the_study_which_can_be_resumed(
     end = run(local.scheduler_address, runs(8), tmp_path, study_jobs.slow, on_progress=lose_it)
     assert end.interrupted
     assert "is lost" in end.reason
-    assert 0 < len(read_entries(tmp_path)) < 8
+    assert 0 < len(read_record(tmp_path).runs) < 8
     end = run(address, runs(8), tmp_path, study_jobs.slow)
     assert (end.done + end.known, end.left) == (8, 0)
 

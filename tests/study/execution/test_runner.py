@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,11 @@ import study_jobs
 from study_records import told
 
 from kvpr_opt.errors import InputError
+from kvpr_opt.result import Status, StopReason
 from kvpr_opt.study.execution import worker
 from kvpr_opt.study.execution.local import LocalExecutor
-from kvpr_opt.study.execution.runner import EngineLostError, StudyProgress, run_study
-from kvpr_opt.study.record import FILE_NAME, Record, read_entries
+from kvpr_opt.study.execution.runner import ExecutorLostError, StudyProgress, run_study
+from kvpr_opt.study.record import FILE_NAME, Record, RecordedRun, read_record
 from kvpr_opt.study.runs import Method, Run
 from kvpr_opt.study.user_heuristics import UserHeuristic
 from kvpr_opt.suites.cells import Cell
@@ -52,22 +53,28 @@ def test_an_entry_says_what_was_run_and_what_came_out(tmp_path: Path) -> None:
     with LocalExecutor() as engine, Record(tmp_path) as record:
         end = run_study(wanted, record, engine)
     assert (end.total, end.done, end.failed, end.left) == (1, 1, 0, 0)
-    (entry,) = read_entries(tmp_path)
-    assert entry["key"] == wanted[0].key
-    assert entry["run"] == wanted[0].identity
-    assert entry["run"]["method"]["name"] == "assignment_cpsat"
-    assert len(entry["fleet_sha256"]) == 64
-    assert entry["status"] == "optimal"
-    assert entry["stop_reason"] == "proved"
-    assert entry["max_kvpr"] == entry["lower_bound"]
-    assert "/" in entry["max_kvpr"]
-    assert entry["gap"] == 0
-    assert entry["certified"] in (True, False)
-    assert 0 < entry["seconds"] < 5
-    assert entry["parameters"]["threads"] == 1
-    assert {"python", "kvpr-opt", "ortools"} <= set(entry["versions"])
-    assert {"cpu", "cores", "platform"} == set(entry["machine"])
-    assert entry["trajectory"][-1]["lower_bound"] == entry["trajectory"][-1]["max_kvpr"]
+    (recorded,) = read_record(tmp_path).runs
+    answer = recorded.answer
+    assert answer is not None
+    assert recorded.run == wanted[0]
+    assert recorded.run.method.name == "assignment_cpsat"
+    assert len(answer.fleet_sha256) == 64
+    assert answer.status is Status.OPTIMAL
+    assert answer.stop_reason is StopReason.PROVED
+    assert answer.max_kvpr == answer.lower_bound
+    assert answer.gap == 0
+    assert 0 < answer.seconds < 5
+    assert answer.parameters["threads"] == 1
+    assert {"python", "kvpr-opt", "ortools"} <= set(recorded.versions)
+    assert {"cpu", "cores", "platform"} == set(recorded.machine)
+    assert answer.trajectory[-1].lower_bound == answer.trajectory[-1].max_kvpr
+    line = json.loads((tmp_path / FILE_NAME).read_text())
+    assert line["schema"] == "kvpr-opt/run/1"
+    assert line["key"] == wanted[0].key
+    assert line["run"] == wanted[0].identity
+    assert "/" in line["max_kvpr"]
+    assert line["gap"] == 0
+    assert line["certified"] in (True, False)
 
 
 def test_what_is_recorded_is_not_run_again(tmp_path: Path) -> None:
@@ -83,14 +90,15 @@ def test_a_run_that_fails_is_an_entry_and_the_study_goes_on(tmp_path: Path) -> N
     quickly = Method("heuristic", time_limit=0.2, threads=1)
     end = run(runs(6, quickly), tmp_path, perform=study_jobs.troubled, grace=2)
     assert (end.done, end.failed, end.left) == (2, 4, 0)
-    entries = {entry["run"]["seed"]: entry for entry in read_entries(tmp_path)}
-    assert entries[0]["status"] in ("feasible", "optimal")
-    assert entries[1]["error"] == "ValueError: a bug\nof two lines"
-    assert entries[2]["error"] == "the process of the run died: exit code 9"
-    assert "killed" in entries[3]["error"]
-    assert "ValueError" in entries[4]["error"]
-    assert "error" not in entries[5]
-    assert entries[2]["machine"]
+    entries = {found.run.seed: found for found in read_record(tmp_path).runs}
+    assert entries[0].answer is not None
+    assert entries[0].answer.status in (Status.FEASIBLE, Status.OPTIMAL)
+    assert (entries[1].error or "") == "ValueError: a bug\nof two lines"
+    assert (entries[2].error or "") == "the process of the run died: exit code 9"
+    assert "killed" in (entries[3].error or "")
+    assert "ValueError" in (entries[4].error or "")
+    assert entries[5].error is None
+    assert entries[2].machine
 
 
 def test_failed_runs_are_repeated_only_when_asked_for(tmp_path: Path) -> None:
@@ -98,7 +106,7 @@ def test_failed_runs_are_repeated_only_when_asked_for(tmp_path: Path) -> None:
     assert run(runs(2), tmp_path).done == 0
     end = run(runs(2), tmp_path, retry_failed=True)
     assert (end.known, end.done) == (1, 1)
-    assert not any("error" in entry for entry in read_entries(tmp_path))
+    assert not any(found.error for found in read_record(tmp_path).runs)
 
 
 def test_an_edited_program_is_run_again(tmp_path: Path) -> None:
@@ -114,7 +122,7 @@ def test_an_edited_program_is_run_again(tmp_path: Path) -> None:
     end = run(versions("a", "c"), tmp_path)
     assert (end.known, end.done) == (1, 1)
     assert run(versions("a", "c"), tmp_path).done == 0
-    assert len(read_entries(tmp_path)) == 2
+    assert len(read_record(tmp_path).runs) == 2
 
 
 def test_answers_do_not_depend_on_the_number_of_jobs(tmp_path: Path) -> None:
@@ -129,7 +137,11 @@ def test_answers_do_not_depend_on_the_number_of_jobs(tmp_path: Path) -> None:
 
 def test_runs_share_as_many_processes_as_there_are_jobs(tmp_path: Path) -> None:
     run(runs(6), tmp_path, perform=study_jobs.identified, jobs=2)
-    processes = {entry["statistics"]["process"] for entry in read_entries(tmp_path)}
+    processes = {
+        found.answer.statistics["process"]
+        for found in read_record(tmp_path).runs
+        if found.answer is not None
+    }
     assert len(processes) == 2
     assert os.getpid() not in processes
 
@@ -152,7 +164,7 @@ def test_progress_tells_what_is_running(tmp_path: Path) -> None:
 
 
 class Lost:
-    """An engine that is lost after two runs."""
+    """An executor that is lost after two runs."""
 
     def __init__(self) -> None:
         self.running: tuple[Run, ...] = ()
@@ -163,28 +175,31 @@ class Lost:
     def start(self, run: Run) -> None:
         self.running = (*self.running, run)
 
-    def ended(self, _seconds: float) -> list[tuple[Run, dict[str, Any]]]:
+    def ended(self, _seconds: float) -> list[RecordedRun]:
         run = self.running[0]
         if run.seed == 2:
-            raise EngineLostError("it is gone")
+            raise ExecutorLostError("it is gone")
         self.running = self.running[1:]
-        return [(run, {**worker.heading(run), **study_jobs.quick(run)})]
+        return [worker.recorded(run, study_jobs.quick(run))]
 
 
 def test_a_lost_engine_stops_the_study_and_says_so(tmp_path: Path) -> None:
     with Record(tmp_path) as record:
         end = run_study(runs(5), record, Lost())
     assert (end.done, end.left, end.interrupted, end.reason) == (2, 3, True, "it is gone")
-    assert len(read_entries(tmp_path)) == 2
+    assert len(read_record(tmp_path).runs) == 2
 
 
 def test_ctrl_c_ends_the_workers_and_leaves_a_whole_record(tmp_path: Path) -> None:
-    threading.Timer(1.5, signal.raise_signal, [signal.SIGINT]).start()
-    end = run(runs(10_000), tmp_path, perform=study_jobs.slow)
+    def stop(progress: StudyProgress) -> None:
+        if progress.done == 3:
+            signal.raise_signal(signal.SIGINT)
+
+    end = run(runs(10_000), tmp_path, perform=study_jobs.slow, on_progress=stop)
     assert end.interrupted
     assert end.reason == ""
-    entries = read_entries(tmp_path)
-    assert [entry["run"]["seed"] for entry in entries] == list(range(end.done))
+    entries = read_record(tmp_path).runs
+    assert [found.run.seed for found in entries] == list(range(end.done))
     assert run(runs(len(entries)), tmp_path).done == 0
 
 
@@ -214,7 +229,7 @@ def test_a_study_killed_and_resumed_has_the_runs_of_one_that_was_not(tmp_path: P
         _wait_for_lines(folder / FILE_NAME, least)
         process.kill()
         process.wait(timeout=10)
-        assert len(read_entries(folder)) < 60
+        assert len(read_record(folder).runs) < 60
     with open(folder / FILE_NAME, "ab") as stream:
         stream.write(b'{"schema": "kvpr-opt/run/1", "key": "0')
     for target in (folder, whole):

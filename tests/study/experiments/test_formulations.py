@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import report_records
 
 from kvpr_opt import Status, solve
 from kvpr_opt.generate import random_instance
@@ -17,8 +18,8 @@ from kvpr_opt.study.experiments.formulations import (
     report,
     root,
     seconds_to_close,
-    shifted_geometric_mean,
 )
+from kvpr_opt.study.record import RecordedRun, TrajectoryPoint
 from kvpr_opt.study.runs import Method, Run
 from kvpr_opt.study.spec.read import read_spec
 from kvpr_opt.suites.cells import Cell
@@ -28,38 +29,28 @@ SPEC = Path(__file__).parents[3] / "docs" / "studies" / "formulations.toml"
 CELL = Cell("uniform", 3, 7)
 
 
-def event(seconds: float, value: float | None, bound: float | None) -> dict[str, Any]:
-    return {"seconds": seconds, "stage": "x", "max_kvpr": value, "lower_bound": bound}
+def event(seconds: float, value: float | None, bound: float | None) -> TrajectoryPoint:
+    return TrajectoryPoint(seconds, value, bound)
 
 
-def entry(name: str, *events: dict[str, Any], seed: int = 0, **outcome: Any) -> dict[str, Any]:
-    run = Run(CELL, seed, Method(name, time_limit=60, threads=1))
-    return {
-        "key": run.key,
-        "run": run.identity,
-        "machine": {"cpu": "A"},
-        "versions": {"kvpr-opt": "1.0"},
-        "status": "feasible",
-        "seconds": 60.0,
-        "max_kvpr": "1/7",
-        "trajectory": list(events),
-        **outcome,
-    }
+def entry(name: str, *events: TrajectoryPoint, seed: int = 0, **outcome: Any) -> RecordedRun:
+    answer = {"status": "feasible", "seconds": 60.0, "max_kvpr": "1/7", "trajectory": events}
+    method = Method(name, time_limit=60, threads=1)
+    return report_records.entry(seed, CELL, method, machine={"cpu": "A"}, **{**answer, **outcome})
+
+
+def closed(name: str, *events: TrajectoryPoint, **outcome: Any) -> float:
+    return seconds_to_close(entry(name, *events, **outcome).answer)
 
 
 def test_a_fleet_is_closed_when_value_and_bound_first_meet() -> None:
     events = [event(1, None, 0.1), event(2, 0.2, 0.1), event(3, 0.1, 0.1), event(4, 0.1, 0.1)]
-    assert seconds_to_close(entry("auto", *events)) == 3
-    assert seconds_to_close(entry("auto", event(5, 0.1, 0.1 - 1e-8))) == 5
-    assert seconds_to_close(entry("auto", event(5, 0.1, 0.1 - 1e-5))) == math.inf
-    assert seconds_to_close(entry("auto")) == math.inf
-    assert seconds_to_close({"error": "ValueError: no"}) == math.inf
-    assert seconds_to_close(entry("auto", status="infeasible", seconds=7.0)) == 7
-
-
-def test_the_shifted_geometric_mean() -> None:
-    assert shifted_geometric_mean([0.0, 3.0]) == pytest.approx(1.0)
-    assert shifted_geometric_mean([5.0]) == pytest.approx(5.0)
+    assert closed("auto", *events) == 3
+    assert closed("auto", event(5, 0.1, 0.1 - 1e-8)) == 5
+    assert closed("auto", event(5, 0.1, 0.1 - 1e-5)) == math.inf
+    assert closed("auto") == math.inf
+    assert closed("auto", error="ValueError: no") == math.inf
+    assert closed("auto", status="infeasible", max_kvpr=None, seconds=7.0) == 7
 
 
 def test_the_root_of_an_assignment_model_is_the_volume_bound() -> None:
@@ -75,9 +66,9 @@ def test_the_root_of_an_assignment_model_is_the_volume_bound() -> None:
 
 def test_the_tables_count_and_rank() -> None:
     best = solve(CELL.fleet(0), threads=1, time_limit=60).max_kvpr
-    closed = event(12.0, 0.1, 0.1)
+    met = event(12.0, 0.1, 0.1)
     entries = [
-        entry("assignment_pulp", closed, max_kvpr=str(best)),
+        entry("assignment_pulp", met, max_kvpr=str(best)),
         entry("assignment_cpsat", max_kvpr=str(best)),
         entry("assignment_cpsat", event(0.5, 0.1, 0.1), seed=1, error="ValueError: no"),
     ]
@@ -94,9 +85,10 @@ def test_the_tables_count_and_rank() -> None:
 
 def test_the_record_of_a_real_run_is_read() -> None:
     run = Run(CELL, 1, Method("assignment_pulp", time_limit=30, threads=1))
-    found = {**worker.heading(run), **worker.perform(run)}
-    assert found["status"] == Status.OPTIMAL.value
-    assert seconds_to_close(found) < 30
+    found = worker.recorded(run, worker.perform(run))
+    assert found.answer is not None
+    assert found.answer.status is Status.OPTIMAL
+    assert seconds_to_close(found.answer) < 30
     assert "1/1" in report([found])
 
 

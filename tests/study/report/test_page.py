@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shlex
@@ -14,6 +13,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import matplotlib as mpl
+import msgspec
 import pytest
 from report_records import AUTO, OTHER, entry, infeasible, ran
 
@@ -23,7 +23,7 @@ from kvpr_opt.cli import main
 from kvpr_opt.errors import InputError
 from kvpr_opt.html import element
 from kvpr_opt.study.analysis.reading import read_outcomes
-from kvpr_opt.study.record import FILE_NAME
+from kvpr_opt.study.record import FILE_NAME, RecordedRun, encode_line
 from kvpr_opt.study.report import write_report
 from kvpr_opt.study.report.commands import generate_commands, solve_commands
 from kvpr_opt.study.report.drawing import MAX_POINTS, Chart, settings, thinned
@@ -71,7 +71,7 @@ class Outline(HTMLParser):
         assert self.open.pop() == tag
 
 
-def page_of(entries: list[dict[str, Any]], **options: Any) -> str:
+def page_of(entries: list[RecordedRun], **options: Any) -> str:
     """A page without figures, which take long to draw."""
     return page(entries, read_outcomes(entries), [], **{"left": 0, "spec": "", **options})
 
@@ -94,7 +94,7 @@ def test_a_page_holds_all_figures_and_loads_nothing(report: list[Path]) -> None:
     outline = Outline(report[0].read_text(encoding="utf-8"))
     ids = [value for name, value in outline.attributes if name == "id"]
     assert len(ids) == len(set(ids))
-    assert outline.tags.count("svg") == 7
+    assert outline.tags.count("svg") == 8
     assert not {"script", "img", "image", "link", "iframe"} & set(outline.tags)
     links = {value for name, value in outline.attributes if name in ("href", "src", "xlink:href")}
     outside = {value for value in links if value and not value.startswith("#")}
@@ -105,7 +105,10 @@ def test_a_page_holds_all_figures_and_loads_nothing(report: list[Path]) -> None:
 def test_each_figure_is_there_as_svg_and_pdf_with_units_on_its_axes(report: list[Path]) -> None:
     folder = report[0].parent
     assert set(folder.rglob("*.*")) == set(report)
-    names = {"closed", "profile", "gaps", "primal", "dual", "integral", "trajectory_1"}
+    names = {
+        *("closed", "profile", "gaps", "distance"),
+        *("primal", "dual", "integral", "trajectory_1"),
+    }
     assert named(folder) == names
     for path in report[1:]:
         if path.suffix == ".pdf":
@@ -121,12 +124,11 @@ def test_each_figure_is_there_as_svg_and_pdf_with_units_on_its_axes(report: list
 def test_the_same_record_gives_the_same_files_in_another_process(
     report: list[Path], tmp_path: Path
 ) -> None:
-    lines = [json.dumps(one) for one in TWO_METHODS]
-    (tmp_path / FILE_NAME).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (tmp_path / FILE_NAME).write_bytes(b"".join(map(encode_line, TWO_METHODS)))
     code = (
-        "import sys; from kvpr_opt.study.record import read_entries;"
+        "import sys; from kvpr_opt.study.record import read_record;"
         "from kvpr_opt.study.report import write_report;"
-        "write_report(read_entries('.'), 'report.html', spec='seeds = 1');"
+        "write_report(read_record('.').runs, 'report.html', spec='seeds = 1');"
         "assert 'matplotlib.pyplot' not in sys.modules"
     )
     environment = {**os.environ, "PYTHONHASHSEED": "1"}
@@ -159,7 +161,7 @@ def test_the_same_record_gives_the_same_files_in_another_process(
     ids=["empty", "failures", "infeasible", "undecided", "open", "nothing shared"],
 )
 def test_records_with_little_in_them(
-    tmp_path: Path, entries: list[dict[str, Any]], figures: set[str], said: str
+    tmp_path: Path, entries: list[RecordedRun], figures: set[str], said: str
 ) -> None:
     (first, *_) = write_report(entries, tmp_path / "page.html")
     assert named(tmp_path) == figures
@@ -175,7 +177,8 @@ def test_names_and_errors_cannot_put_anything_into_the_page(tmp_path: Path) -> N
         ran(0, 1.0, "1/5", "1/5", *STEPS, method=method, cell=cell),
         entry(1, error=EVIL + "\x00\ud800", method=method, cell=cell),
     ]
-    entries[1].update(machine={"cpu": EVIL}, versions={EVIL: EVIL}, ended=EVIL)
+    evil = {"machine": {"cpu": EVIL}, "versions": {EVIL: EVIL}, "ended": EVIL}
+    entries[1] = msgspec.structs.replace(entries[1], **evil)
     (first, *others) = write_report(entries, tmp_path / "report.html", spec=f"# {EVIL}")
     text = first.read_text(encoding="utf-8")
     outline = Outline(text)
@@ -274,7 +277,7 @@ def test_methods_are_compared_on_the_fleets_of_both() -> None:
 def test_what_must_not_be_overlooked_is_on_the_page() -> None:
     entries = [
         ran(0, 1.0, "1/5", "1/5"),
-        {**ran(0, 1.0, "1/4", "1/4", method=OTHER), "machine": {"cpu": "B"}},
+        ran(0, 1.0, "1/4", "1/4", method=OTHER, machine={"cpu": "B"}),
     ]
     text = page_of(entries, left=3)
     assert "Not complete: 3 runs left to do." in text

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,8 @@ import pytest
 from kvpr_opt import random_instance, write_instance
 from kvpr_opt.certificates.canonical import digest
 from kvpr_opt.errors import InputError
+from kvpr_opt.study.execution import worker
+from kvpr_opt.study.record import decode_line, encode_line
 from kvpr_opt.study.runs import Method, Run, run_of
 from kvpr_opt.study.spec.read import Spec, read_spec
 from kvpr_opt.suites.cells import Cell
@@ -172,8 +176,8 @@ def test_the_studies_of_the_documentation_are_sound(path: Path) -> None:
 
 BAD = {
     "no TOML": ("cells = [ = ", "study.toml: not TOML: .*line 1"),
-    "nothing": ("", r"cells: a study is a list of \[\[cells\]\]"),
-    "cells is a table": ("[cells]\nfamily = 'uniform'", "cells: a study is a list"),
+    "nothing": ("", r"cells: a study needs at least one table \[\[cells\]\]"),
+    "cells is a table": ("[cells]\nfamily = 'uniform'", "cells: a study needs"),
     "unknown key": ("time_limt = 1\n" + TOP + CELL, "time_limt: unknown key.*'time_limit'"),
     "unknown key in a cell": (TOP + CELL + "model = 3", r"cells\[0\].model: .*'models'"),
     "unknown option": (
@@ -202,17 +206,17 @@ BAD = {
     ),
     "prism has sizes": (
         TOP + CELL.replace("uniform", "prism"),
-        r"cells\[0\].gpus: the fleets of prism are fixed",
+        r"cells\[0\].gpus: 'prism' does not accept this key",
     ),
     "no such case": (
         TOP + "[[cells]]\nfamily = 'prism'\nseeds = '40-50'",
         r"cells\[0\]\.case: case 50 is not",
     ),
-    "no seeds": (TOP + CELL.replace("seeds = [0]", ""), r"cells\[0\]: no key 'seeds'"),
+    "no seeds": (TOP + CELL.replace("seeds = [0]", ""), r"cells\[0\]: missing key 'seeds'"),
     "no kind": (TOP + "[[cells]]\nmethods = ['auto']", r"cells\[0\]: a cell needs one of the keys"),
     "two kinds": (
         TOP + CELL + "suite = 'prism50'",
-        r"cells\[0\].suite: a cell is of one kind; family is there already",
+        r"cells\[0\].suite: a cell cannot have both 'family' and this",
     ),
     "unknown suite": (
         TOP + "[[cells]]\nsuite = 'prism5'",
@@ -220,7 +224,7 @@ BAD = {
     ),
     "another version of a suite": (
         TOP + "[[cells]]\nsuite = 'prism50@2'",
-        r"cells\[0\].suite: suite 'prism50' is here in version 1",
+        r"cells\[0\].suite: suite 'prism50' has version 1 here",
     ),
     "suite with seeds": (
         TOP + "[[cells]]\nsuite = 'prism50'\nseeds = [1]",
@@ -229,7 +233,7 @@ BAD = {
     "suite a list": (TOP + "[[cells]]\nsuite = ['prism50']", r"cells\[0\].suite: \['prism50'\] is"),
     "no such files": (
         TOP + "[[cells]]\nfiles = 'no/*.yaml'",
-        r"cells\[0\].files: .*no/\*.yaml: a pattern that no file has",
+        r"cells\[0\].files: .*no/\*.yaml: no file matches the pattern",
     ),
     "no such folder": (
         TOP + "[[cells]]\nfiles = ['no.yaml']",
@@ -246,9 +250,9 @@ BAD = {
     ),
     "empty seeds": (TOP + CELL.replace("[0]", "[]"), r"cells\[0\].seeds: \[\] is not a list"),
     "seeds backwards": (TOP + CELL.replace("[0]", "'9-0'"), r"cells\[0\].seeds: '9-0' is not"),
-    "seed twice": (TOP + CELL.replace("[0]", "[1, 1]"), r"cells\[0\].seeds: a seed is there twice"),
+    "seed twice": (TOP + CELL.replace("[0]", "[1, 1]"), r"cells\[0\].seeds: duplicate seed 1"),
     "seed negative": (TOP + CELL.replace("[0]", "[-1]"), r"cells\[0\].seeds\[0\]: -1 is not"),
-    "no methods": ("time_limit = 1" + CELL, r"cells\[0\]: no key 'methods'"),
+    "no methods": ("time_limit = 1" + CELL, r"cells\[0\]: missing key 'methods'"),
     "unknown method": (
         TOP + CELL + "methods = ['auto', 'heuristics']",
         r"cells\[0\].methods\[1\].method: method 'heuristics' .*'heuristic'",
@@ -268,7 +272,7 @@ BAD = {
     ),
     "program under a known name": (
         TOP + CELL + "methods = [{ name = 'auto', program = 'no.py' }]",
-        r"cells\[0\].methods\[0\].name: 'auto' is the name of a known method",
+        r"cells\[0\].methods\[0\].name: 'auto' is a method of this package",
     ),
     "no such module": (
         TOP + CELL + "methods = ['python:no_such_module:f']",
@@ -276,11 +280,11 @@ BAD = {
     ),
     "a gap for a heuristic": (
         TOP + CELL + "methods = [{ name = 'lpt', gap = 0.1 }]",
-        r"cells\[0\].methods\[0\].gap: 'lpt' has no use for it",
+        r"cells\[0\].methods\[0\].gap: 'lpt' does not accept this key",
     ),
     "a seed for a heuristic without chance": (
         TOP + CELL + "methods = [{ name = 'seed', seed = 1 }]",
-        r"cells\[0\].methods\[0\].seed: 'seed' has no use for it",
+        r"cells\[0\].methods\[0\].seed: 'seed' does not accept this key",
     ),
     "unknown key of a method": (
         TOP + CELL + "methods = [{ name = 'auto', limit = 3 }]",
@@ -294,7 +298,7 @@ BAD = {
         TOP + CELL + "methods = [{ name = 'auto', skip = 'polish' }]",
         r"methods\[0\].skip: 'polish' is not a list of stages",
     ),
-    "no time limit": ("methods = ['auto']" + CELL, r"methods\[0\].auto: no time limit"),
+    "no time limit": ("methods = ['auto']" + CELL, r"methods\[0\].auto: missing time limit"),
     "time limit 0": (TOP.replace("1", "0") + CELL, r"methods\[0\].time_limit: 0 is not a number"),
     "time limit nan": (TOP.replace("1", "nan") + CELL, r"time_limit: nan is not a number"),
     "threads 0": ("threads = 0\n" + TOP + CELL, r"methods\[0\].threads: 0 is not a whole"),
@@ -302,7 +306,13 @@ BAD = {
         TOP + CELL + "methods = [{ name = 'auto', gap = 1 }]",
         r"methods\[0\].gap: 1 is not at least 0 and below 1",
     ),
-    "the same run twice": (TOP + CELL + CELL, r"cells\[1\]: uniform 4 x 8, seed 0, auto is in"),
+    "the same run twice": (
+        TOP + CELL + CELL,
+        r"cells\[1\]: duplicate run: uniform 4 x 8, seed 0, auto is also in",
+    ),
+    "certificates not a switch": ("certificates = 1\n" + TOP + CELL, "certificates: 1 is not true"),
+    "a number of 10,000 digits": ("seeds = [" + "9" * 10_000 + "]\n" + TOP + CELL, "not TOML"),
+    "deep nesting": ("seeds = " + "[" * 100_000, "nested too deeply"),
     "output a number": ("output = 3\n" + TOP + CELL, "output: 3 is not the path"),
 }
 
@@ -319,3 +329,18 @@ def test_a_bad_spec_is_one_error_with_its_place(tmp_path: Path, case: str) -> No
 def test_an_unreadable_spec_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no\.toml: cannot be read"):
         read_spec(tmp_path / "no.toml")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are text there")
+def test_a_file_whose_name_is_no_text_is_a_fleet_with_a_name_that_can_be_recorded(
+    tmp_path: Path,
+) -> None:
+    fleet = random_instance("uniform", gpus=2, models=4, seed=0)
+    write_instance(fleet, tmp_path / "a.json")
+    os.rename(tmp_path / "a.json", os.fsencode(tmp_path) + b"/fl\xffeet.json")
+    path = tmp_path / "study.toml"
+    path.write_text("methods = ['lpt']\ntime_limit = 1\n[[cells]]\nfiles = '*.json'\n")
+    (run,) = read_spec(path).runs
+    assert run.cell.fleet_name(0) == "fl\\udcffeet.json"
+    line = encode_line(worker.recorded(run, worker.perform(run)))
+    assert decode_line(line).run == run

@@ -18,15 +18,16 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from kvpr_opt.errors import InputError
-from kvpr_opt.files.tree import Tree, shown
-from kvpr_opt.integrations.sources.architectures import (
+from kvpr_opt.files.checkpoints.architectures import (
     Architecture,
     Config,
     head_dim,
     kv_heads,
     number,
 )
-from kvpr_opt.integrations.sources.fields import mapping, sequence, whole
+from kvpr_opt.files.fields import whole
+from kvpr_opt.files.tree import Tree, shown
+from kvpr_opt.files.values import as_list, as_mapping
 
 #: What is counted; the rest has parts of its own and needs its files.
 COUNTED = (
@@ -80,7 +81,7 @@ def weight_bytes(config: Config, architecture: Architecture) -> int:
             place="model_type",
         )
     quantised = config.get("quantization_config")
-    store = _plain if quantised is None else _storage(mapping(quantised, "quantization_config"))
+    store = _plain if quantised is None else _storage(as_mapping(quantised, "quantization_config"))
     if architecture.model_type == "gpt_oss" and store is _plain:
         raise InputError("missing", place="quantization_config")
     total = sum((matrix.copies * store(matrix) for matrix in _matrices(architecture)), Fraction(0))
@@ -186,7 +187,7 @@ def _storage(config: dict[str, Tree]) -> _Store:
     method = config.get("quant_method")
     place = "quantization_config"
     if method == "fp8":
-        block = sequence(config.get("weight_block_size", ""), f"{place}.weight_block_size")
+        block = as_list(config.get("weight_block_size", ""), f"{place}.weight_block_size")
         if len(block) != 2:
             raise InputError("not two numbers", place=f"{place}.weight_block_size")
         rows, columns = (whole(side, f"{place}.weight_block_size", least=1) for side in block)

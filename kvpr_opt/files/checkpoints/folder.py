@@ -10,17 +10,47 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from kvpr_opt.errors import InputError
+from kvpr_opt.files.checkpoints.architectures import Architecture, architecture_of
+from kvpr_opt.files.checkpoints.kv_cache import KVCache
+from kvpr_opt.files.checkpoints.parameters import weight_bytes
+from kvpr_opt.files.checkpoints.safetensors import tensor_bytes
 from kvpr_opt.files.json_tree import json_tree
 from kvpr_opt.files.source import read_text
 from kvpr_opt.files.tree import Tree
-from kvpr_opt.integrations.records import ModelRecord
-from kvpr_opt.integrations.sources.architectures import Architecture, architecture_of
-from kvpr_opt.integrations.sources.fields import mapping
-from kvpr_opt.integrations.sources.parameters import weight_bytes
-from kvpr_opt.integrations.sources.safetensors import tensor_bytes
+from kvpr_opt.files.values import as_mapping
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A model on disk, in bytes and tokens.
+
+    Attributes
+    ----------
+    name
+        Of its folder, or as given.
+    folder
+        Where it is.
+    weights
+        Bytes that its weights take once they are loaded.
+    origin
+        In a few words, where that number is from.
+    kv_cache
+        What its KV cache takes.
+    max_tokens
+        The longest sequence that its configuration allows, where it says so.
+    """
+
+    name: str
+    folder: str
+    weights: int
+    origin: str
+    kv_cache: KVCache
+    max_tokens: int | None = None
+
 
 CONFIG = "config.json"
 
@@ -53,7 +83,7 @@ def folders(given: str) -> list[tuple[str | None, Path]]:
     return [(None, child) for child in inner]
 
 
-def read_model(folder: Path, name: str | None = None) -> ModelRecord:
+def read_checkpoint(folder: Path, name: str | None = None) -> Checkpoint:
     """What a model takes, from its folder.
 
     Raises
@@ -64,12 +94,12 @@ def read_model(folder: Path, name: str | None = None) -> ModelRecord:
     """
     source = str(folder / CONFIG)
     try:
-        config = mapping(json_tree(read_text(_with_config(folder) / CONFIG)), "")
+        config = as_mapping(json_tree(read_text(_with_config(folder) / CONFIG)), "")
         architecture = architecture_of(config)
         weights, origin = _weights(folder, config, architecture)
     except InputError as error:
         raise error if error.source else error.within(source=source) from None
-    return ModelRecord(
+    return Checkpoint(
         name=name_of(folder) if name is None else name,
         folder=str(folder),
         weights=weights,

@@ -10,10 +10,11 @@ import os
 from pathlib import Path
 
 from kvpr_opt.errors import InputError
+from kvpr_opt.files.fields import whole
 from kvpr_opt.files.json_tree import json_tree
 from kvpr_opt.files.source import read_text, refusal
 from kvpr_opt.files.tree import Tree
-from kvpr_opt.integrations.sources.fields import mapping, sequence, whole
+from kvpr_opt.files.values import as_list, as_mapping
 
 INDEX = "model.safetensors.index.json"
 SINGLE = "model.safetensors"
@@ -60,8 +61,8 @@ def tensor_bytes(folder: Path) -> dict[str, int] | None:
 
 def _indexed(index: Path) -> list[str]:
     try:
-        weight_map = mapping(
-            mapping(json_tree(read_text(index)), "").get("weight_map", ""), "weight_map"
+        weight_map = as_mapping(
+            as_mapping(json_tree(read_text(index)), "").get("weight_map", ""), "weight_map"
         )
         names = {_file_name(name, tensor) for tensor, name in weight_map.items()}
     except InputError as error:
@@ -85,13 +86,13 @@ def _header(file: Path) -> dict[str, int]:
             text = stream.read(length).decode("utf-8")
         except UnicodeDecodeError:
             raise InputError("no safetensors file: its header is not text") from None
-    header = mapping(json_tree(text), "header")
+    header = as_mapping(json_tree(text), "header")
     tensors, end = {}, 0
     for name, entry in header.items():
         if name == "__metadata__":
             continue
         place = f"header.{name}.data_offsets"
-        offsets = sequence(mapping(entry, f"header.{name}").get("data_offsets", ""), place)
+        offsets = as_list(as_mapping(entry, f"header.{name}").get("data_offsets", ""), place)
         if len(offsets) != 2:
             raise InputError("not two numbers", place=place)
         first = whole(offsets[0], place)

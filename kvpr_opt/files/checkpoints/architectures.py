@@ -10,9 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from kvpr_opt.errors import InputError
+from kvpr_opt.files.checkpoints.kv_cache import KVCache, grouped_query, latent
+from kvpr_opt.files.fields import text, whole
 from kvpr_opt.files.tree import Tree, shown
-from kvpr_opt.integrations.kv_cache import KVCache, grouped_query, latent
-from kvpr_opt.integrations.sources.fields import mapping, sequence, text, whole
+from kvpr_opt.files.values import as_list, as_mapping
 
 Config = dict[str, Tree]
 
@@ -53,7 +54,7 @@ def architecture_of(config: Config) -> Architecture:
     model_type = text(config, "model_type")
     part = config
     if "text_config" in config and model_type not in _ATTENTION:
-        part = mapping(config["text_config"], "text_config")
+        part = as_mapping(config["text_config"], "text_config")
         model_type = text(part, "model_type", "text_config")
     if model_type not in _ATTENTION:
         known = ", ".join(sorted(_ATTENTION))
@@ -122,7 +123,7 @@ def _attention(sliding: Sliding) -> Callable[[Config], KVCache]:
 
 
 def _listed(config: Config) -> int:
-    types = sequence(config["layer_types"], "layer_types")
+    types = as_list(config["layer_types"], "layer_types")
     layers = number(config, "num_hidden_layers")
     kinds = {"full_attention", "sliding_attention"}
     if len(types) != layers or any(not isinstance(t, str) or t not in kinds for t in types):

@@ -9,20 +9,6 @@ from kvpr_opt.files.tree import NumberText, Tree, shown
 from kvpr_opt.problem.exact import to_fraction
 
 
-def mapping(tree: Tree, place: str) -> dict[str, Tree]:
-    """The tree as a mapping."""
-    if not isinstance(tree, dict):
-        raise InputError(f"{shown(tree)} is not a mapping", place=place)
-    return tree
-
-
-def sequence(tree: Tree, place: str) -> list[Tree]:
-    """The tree as a list."""
-    if not isinstance(tree, list):
-        raise InputError(f"{shown(tree)} is not a list", place=place)
-    return tree
-
-
 def text(record: dict[str, Tree], key: str, place: str = "") -> str:
     """The text at a key, which has to be there."""
     where = _joined(place, key)

@@ -10,7 +10,7 @@ import pytest
 from checkpoints import CHECKPOINTS, Checkpoint, model_folder
 
 from kvpr_opt.errors import InputError
-from kvpr_opt.integrations.sources.checkpoint import folders, read_model
+from kvpr_opt.files.checkpoints.folder import folders, read_checkpoint
 
 LLAMA = next(known.config for known in CHECKPOINTS if known.name == "Llama-3.1-8B")
 
@@ -23,7 +23,7 @@ def test_published_checkpoints_are_reproduced_from_their_configuration(
         folder = model_folder(tmp_path, known.name, tensors={"model.embed_tokens.weight": 12})
     else:
         folder = model_folder(tmp_path, known.name)
-    model = read_model(folder)
+    model = read_checkpoint(folder)
     assert (model.kv_cache.full, model.kv_cache.sliding) == (known.full, known.sliding)
     assert model.weights == (known.weights or 12)
     assert model.name == known.name
@@ -37,12 +37,12 @@ def test_bytes_on_disk_come_first(known: Checkpoint, tmp_path: Path) -> None:
     thirds = [known.weights // 3, known.weights // 3, known.weights - 2 * (known.weights // 3)]
     tensors = dict(zip("abc", thirds, strict=True))
     folder = model_folder(tmp_path, known.name, tensors=tensors, files=2)
-    model = read_model(folder)
+    model = read_checkpoint(folder)
     assert model.weights == known.weights
     assert model.origin == "bytes of the tensors on disk"
     # What the file says counts, also where the formula would say something else.
     other = model_folder(tmp_path / "other", known.name, tensors={"a": 5})
-    assert read_model(other).weights == 5
+    assert read_checkpoint(other).weights == 5
 
 
 def test_a_head_that_is_tied_to_the_embedding_is_stored_but_not_loaded(tmp_path: Path) -> None:
@@ -50,15 +50,17 @@ def test_a_head_that_is_tied_to_the_embedding_is_stored_but_not_loaded(tmp_path:
     tensors = {"model.embed_tokens.weight": 311164928, "lm_head.weight": 311164928, "rest": 0}
     tensors["rest"] = 1503264768 - 2 * 311164928
     tied = {**LLAMA, "tie_word_embeddings": True}
-    assert read_model(model_folder(tmp_path, "t", tied, tensors=tensors)).weights == 1192099840
-    assert read_model(model_folder(tmp_path, "u", LLAMA, tensors=tensors)).weights == 1503264768
+    assert read_checkpoint(model_folder(tmp_path, "t", tied, tensors=tensors)).weights == 1192099840
+    assert (
+        read_checkpoint(model_folder(tmp_path, "u", LLAMA, tensors=tensors)).weights == 1503264768
+    )
 
 
 def test_the_kv_cache_of_a_sequence(tmp_path: Path) -> None:
-    gemma = read_model(model_folder(tmp_path, "gemma-2-9b")).kv_cache
+    gemma = read_checkpoint(model_folder(tmp_path, "gemma-2-9b")).kv_cache
     assert gemma.bytes_of(100) == 344064 * 100
     assert gemma.bytes_of(8192) == 172032 * 8192 + 172032 * 4096
-    llama = read_model(model_folder(tmp_path, "Llama-3.1-8B")).kv_cache
+    llama = read_checkpoint(model_folder(tmp_path, "Llama-3.1-8B")).kv_cache
     assert llama.floor(8192) == 131072 * 8192
     assert llama.floor(8185) == 131072 * 8192  # whole blocks of 16
     for cache in (gemma, llama):
@@ -69,9 +71,9 @@ def test_the_kv_cache_of_a_sequence(tmp_path: Path) -> None:
 
 
 def test_kv_heads_are_what_shards_can_divide(tmp_path: Path) -> None:
-    assert read_model(model_folder(tmp_path, "Llama-3.1-8B")).kv_cache.kv_heads == 8
+    assert read_checkpoint(model_folder(tmp_path, "Llama-3.1-8B")).kv_cache.kv_heads == 8
     deepseek = model_folder(tmp_path, "DeepSeek-V3", tensors={"a": 1})
-    assert read_model(deepseek).kv_cache.kv_heads is None
+    assert read_checkpoint(deepseek).kv_cache.kv_heads is None
 
 
 @pytest.mark.parametrize(
@@ -94,7 +96,7 @@ def test_kv_heads_are_what_shards_can_divide(tmp_path: Path) -> None:
     ],
 )
 def test_which_layers_slide(change: dict[str, object], sliding: int, tmp_path: Path) -> None:
-    cache = read_model(model_folder(tmp_path, "m", {**LLAMA, **change})).kv_cache
+    cache = read_checkpoint(model_folder(tmp_path, "m", {**LLAMA, **change})).kv_cache
     layer = 131072 // 32
     assert (cache.full, cache.sliding) == ((32 - sliding) * layer, sliding * layer)
 
@@ -102,9 +104,9 @@ def test_which_layers_slide(change: dict[str, object], sliding: int, tmp_path: P
 def test_a_text_model_within_another_is_read_for_its_cache_only(tmp_path: Path) -> None:
     config = {"model_type": "gemma3", "text_config": {**LLAMA, "model_type": "gemma3_text"}}
     folder = model_folder(tmp_path, "m", config, tensors={"a": 7})
-    assert read_model(folder).weights == 7
+    assert read_checkpoint(folder).weights == 7
     with pytest.raises(InputError, match="no safetensors, and weights of 'gemma3_text'"):
-        read_model(model_folder(tmp_path, "n", config))
+        read_checkpoint(model_folder(tmp_path, "n", config))
 
 
 def test_grouped_quantisation_by_hand(tmp_path: Path) -> None:
@@ -114,19 +116,19 @@ def test_grouped_quantisation_by_hand(tmp_path: Path) -> None:
         "num_hidden_layers": 1,
         "quantization_config": {"quant_method": "awq", "bits": 4, "group_size": 128},
     }
-    plain = read_model(model_folder(tmp_path, "p", {**LLAMA, "num_hidden_layers": 1})).weights
-    awq = read_model(model_folder(tmp_path, "q", config)).weights
+    plain = read_checkpoint(model_folder(tmp_path, "p", {**LLAMA, "num_hidden_layers": 1})).weights
+    awq = read_checkpoint(model_folder(tmp_path, "q", config)).weights
     quantised = 4096 * 4096 * 2 + 2 * 1024 * 4096 + 3 * 4096 * 14336
     assert plain - awq == quantised * 2 - quantised // 2 - quantised // 128 * 5 // 2
     config["quantization_config"] = {"quant_method": "gptq", "bits": 4, "group_size": 128}
-    gptq = read_model(model_folder(tmp_path, "r", config)).weights
+    gptq = read_checkpoint(model_folder(tmp_path, "r", config)).weights
     assert gptq - awq == 4 * (6 * 4096 + 14336)  # the group of each input
 
 
 def test_names_of_folders(tmp_path: Path) -> None:
     cached = tmp_path / "models--meta-llama--Llama-3.1-8B" / "snapshots"
     model_folder(cached, "0e9e39f2", LLAMA)
-    assert read_model(cached / "0e9e39f2").name == "Llama-3.1-8B"
+    assert read_checkpoint(cached / "0e9e39f2").name == "Llama-3.1-8B"
     model_folder(tmp_path / "all", "b", LLAMA)
     model_folder(tmp_path / "all", "a", LLAMA)
     (tmp_path / "all" / "notes").mkdir()
@@ -142,7 +144,7 @@ def test_names_of_folders(tmp_path: Path) -> None:
 
 def refused(folder: Path) -> str:
     with pytest.raises(InputError) as error:
-        read_model(folder)
+        read_checkpoint(folder)
     assert "\n" not in str(error.value)
     return str(error.value)
 

@@ -1,0 +1,139 @@
+"""Answers by name: an executable's on standard output, and those of ``place(instance)``.
+
+Both are told of the fleet by a file of this package's own schema, with every number
+exact, and answer with the name of a GPU for the name of each model.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from kvpr_opt.audit.child import BENCHMARK_FULL
+from kvpr_opt.audit.process import CompletedRun
+from kvpr_opt.audit.report import Report, failed
+from kvpr_opt.audit.verdict import Finding, Pair, Problem, Reading
+from kvpr_opt.files.writing import instance_json
+from kvpr_opt.problem.instance import Instance
+from kvpr_opt.programs.contract import PLACE
+
+
+class _PlaceReport(Report):
+    """What :mod:`kvpr_opt.audit.child` reports of a function ``place``."""
+
+    pairs: list[tuple[str, str]] | None = None
+
+
+class _Members(list[tuple[str, Any]]):
+    """A JSON object with all of its members, also those of a repeated key."""
+
+
+def fleet_file(instance: Instance) -> bytes:
+    """The fleet as the program reads it."""
+    return instance_json(instance).encode()
+
+
+def read_report(instance: Instance, run: CompletedRun) -> Reading:
+    """The answer of a function ``place`` in the report of a run that came to its regular end.
+
+    Parameters
+    ----------
+    instance
+        The fleet.
+    run
+        The run.
+    """
+    try:
+        report = msgspec.json.decode(run.answer or b"", type=_PlaceReport)
+        report.check()
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        detail = "the process ended before the function returned"
+        return Reading.failed(Problem.CRASH, detail, run.seconds)
+    failure = failed(report)
+    if failure is not None:
+        return failure
+    if report.pairs is None:
+        detail = (
+            f"{PLACE} found none: it returned None"
+            if report.type == "NoneType"
+            else f"{PLACE} returned {report.type}, not a mapping from models to GPUs"
+        )
+        return report.reading((Finding(Problem.NO_PLACEMENT, detail),), None, None)
+    pairs = report.pairs
+    return report.reading((), _placed(instance, pairs), _naive(instance, pairs))
+
+
+def read_output(instance: Instance, run: CompletedRun) -> Reading:
+    """The answer of an executable whose run came to its regular end.
+
+    Parameters
+    ----------
+    instance
+        The fleet.
+    run
+        The run.
+    """
+    findings = []
+    if not run.input_kept:
+        findings.append(Finding(Problem.MUTATED, "the file of the fleet was changed"))
+    members = _members(run.answer)
+    if isinstance(members, str):
+        findings.append(Finding(Problem.NO_PLACEMENT, members))
+        return Reading(tuple(findings), seconds=run.seconds)
+    pairs = [(name, gpu if isinstance(gpu, str) else _told(gpu)) for name, gpu in members]
+    placed, naive = _placed(instance, pairs), _naive(instance, pairs)
+    return Reading(tuple(findings), placed, naive, run.seconds)
+
+
+def _told(value: Any) -> str:
+    """A value that is no name of a GPU; of a nested one only what it is."""
+    if isinstance(value, list):
+        return "a JSON object" if isinstance(value, _Members) else "a JSON array"
+    return json.dumps(value)
+
+
+def _members(answer: bytes | None) -> list[tuple[str, Any]] | str:
+    """Name of a model and of a GPU for each member of the answer, or what is wrong with it."""
+    if answer is None:
+        return "more on standard output than is read of an answer"
+    try:
+        data = json.loads(answer, object_pairs_hook=_Members)
+    except (ValueError, RecursionError):
+        said = answer[:40].decode("utf-8", "replace")
+        return f"standard output is not JSON: {said!r}" if said else "nothing on standard output"
+    if not isinstance(data, _Members):
+        return f"standard output is a JSON {type(data).__name__}, not an object"
+    return data
+
+
+def _placed(instance: Instance, pairs: Iterable[tuple[str, str]]) -> tuple[Pair, ...]:
+    models, gpus = instance.model_index, instance.gpu_index
+    return tuple((models.get(name, name), gpus.get(gpu, gpu)) for name, gpu in pairs)
+
+
+def _naive(instance: Instance, pairs: Iterable[tuple[str, str]]) -> float:
+    """The maximum KVPR over the GPUs that are named, whether they exist or not.
+
+    What :func:`kvpr_opt.audit.child.naive_outcome` is for the objects of the benchmark.
+    Every GPU that the fleet does not have counts as one like its first. A value beyond a
+    double counts as 0, as there.
+    """
+    loads: dict[str, list[float]] = {}
+    try:
+        memory = {gpu.name: float(gpu.usable) for gpu in instance.gpus}
+        for name, gpu in dict(pairs).items():
+            if name in instance.model_index:
+                model = instance.models[instance.model_index[name]]
+                load = loads.setdefault(gpu, [0.0, 0.0])
+                load[0] += float(model.footprint)
+                load[1] += float(model.pressure)
+        highest = 0.0
+        for gpu, (size, pressure) in loads.items():
+            free = memory.get(gpu, float(instance.gpus[0].usable)) - size
+            highest = max(highest, pressure / free if free > 0 else BENCHMARK_FULL)
+    except OverflowError:
+        return 0.0
+    return highest if highest < float("inf") else 0.0

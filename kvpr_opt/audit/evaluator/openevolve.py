@@ -1,0 +1,77 @@
+"""The evaluation function of OpenEvolve (PyPI ``openevolve``).
+
+OpenEvolve calls ``evaluate(program_path)`` of a file of the user's::
+
+    from kvpr_opt.audit.evaluator import evaluate
+
+Its settings go into ``evaluator_args`` of the section ``evaluator`` of OpenEvolve's
+configuration, for example ``{"suite": "prism50", "time_limit": 5}``. The ``timeout`` there
+has to leave time for all fleets.
+"""
+
+from __future__ import annotations
+
+import sys
+from functools import cache
+from typing import Any
+
+from kvpr_opt.audit.evaluator.evaluation import Evaluation
+from kvpr_opt.audit.evaluator.evaluator import TRAINING, Evaluator
+
+
+def evaluate(
+    program_path: str,
+    *,
+    suite: str = TRAINING,
+    time_limit: float = 10.0,
+    runs: int = 1,
+    jobs: int | None = None,
+    cache_folder: str | None = None,
+) -> Any:
+    """Evaluate a program as OpenEvolve asks for it.
+
+    Parameters
+    ----------
+    program_path
+        The file of the program.
+    suite, time_limit, runs, jobs
+        As for :class:`~kvpr_opt.audit.evaluator.Evaluator`. OpenEvolve may evaluate several
+        programs at a time; together they should not have more jobs than cores.
+    cache_folder
+        Where to remember results; OpenEvolve evaluates in several processes.
+
+    Returns
+    -------
+    EvaluationResult or dict
+        Where OpenEvolve is loaded, its result object, with the text of the evaluation as
+        artifact ``feedback``, which goes into the next prompt; else the metrics alone.
+        ``combined_score`` is the score; ``valid`` is 1 or 0.
+
+    Raises
+    ------
+    InputError
+        For settings that are none; never on account of a program.
+    """
+    evaluation = _evaluator(suite, time_limit, runs, jobs, cache_folder).evaluate(program_path)
+    metrics = metrics_of(evaluation)
+    framework = sys.modules.get("openevolve.evaluation_result")
+    if framework is None:
+        return metrics
+    return framework.EvaluationResult(metrics=metrics, artifacts={"feedback": evaluation.feedback})
+
+
+def metrics_of(evaluation: Evaluation) -> dict[str, float]:
+    """The numbers of an evaluation, by the names that OpenEvolve shows."""
+    return {
+        "combined_score": evaluation.score,
+        "valid": float(evaluation.valid),
+        "optimal_fleets": float(evaluation.optimal),
+        "seconds": evaluation.seconds,
+    }
+
+
+@cache
+def _evaluator(
+    suite: str, time_limit: float, runs: int, jobs: int | None, folder: str | None
+) -> Evaluator:
+    return Evaluator(suite, time_limit=time_limit, runs=runs, jobs=jobs, cache=folder)

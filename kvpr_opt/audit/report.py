@@ -1,0 +1,86 @@
+"""What the process of a Python program reports, whichever contract it keeps to."""
+
+from __future__ import annotations
+
+import math
+
+import msgspec
+
+from kvpr_opt.audit.verdict import Finding, Pair, Problem, Reading
+from kvpr_opt.programs.contract import MISSING
+
+# Names in a list of failed imports or replaced built-ins; the child reports no more.
+_MAX_NAMES = 50
+
+
+class Report(msgspec.Struct):
+    """The part of a report that both contracts have in common.
+
+    Attributes
+    ----------
+    outcome
+        ``returned``, ``raised``, ``too large`` or ``no function``.
+    error
+        What was raised.
+    seconds
+        What the call took.
+    naive
+        What the evaluator of the public benchmark sees.
+    type
+        Name of the type of what was returned.
+    patched
+        Names of replaced built-in functions.
+    failed_imports
+        Names of modules that the program's own files could not import.
+    uses_package
+        Whether they import this package.
+    """
+
+    outcome: str
+    error: str = ""
+    seconds: float = 0.0
+    naive: float | None = None
+    type: str = ""
+    patched: list[str] = []
+    failed_imports: list[str] = []
+    uses_package: bool = False
+
+    def check(self) -> None:
+        """Refuse what no report of the child looks like: the program may have written it.
+
+        Raises
+        ------
+        ValueError
+            If a number is none, or a list is longer than it can be.
+        """
+        if not (math.isfinite(self.seconds) and math.isfinite(self.naive or 0)):
+            raise ValueError("a number that is not finite")
+        if max(len(self.patched), len(self.failed_imports)) > _MAX_NAMES:
+            raise ValueError("more names than are reported")
+
+    def reading(
+        self, findings: tuple[Finding, ...], placed: tuple[Pair, ...] | None, naive: float | None
+    ) -> Reading:
+        """The reading of what was returned."""
+        return Reading(
+            findings,
+            placed,
+            naive,
+            self.seconds,
+            tuple(self.patched),
+            tuple(self.failed_imports),
+            self.uses_package,
+        )
+
+
+def failed(report: Report) -> Reading | None:
+    """The reading of a report without an answer; ``None`` where there is one."""
+    if report.outcome == "returned":
+        return None
+    if report.outcome == "no function":
+        finding = Finding(Problem.CRASH, MISSING)
+    elif report.outcome == "too large":
+        finding = Finding(Problem.NO_PLACEMENT, "more than is read of an answer")
+    else:
+        finding = Finding(Problem.CRASH, report.error)
+    return report.reading((finding,), None, None)

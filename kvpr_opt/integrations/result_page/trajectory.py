@@ -1,0 +1,121 @@
+"""Placement and bound over the time of a run, as a chart."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from kvpr_opt.html import Html, element
+
+_WIDTH, _HEIGHT = 640, 300
+_LEFT, _RIGHT, _TOP, _BOTTOM = 8, 12, 30, 40
+
+#: The two lines: their class, the key of their values, and what the legend says.
+_LINES = (("placement", "max_kvpr", "best placement"), ("lower", "lower_bound", "lower bound"))
+
+#: No run is looked at more closely than this, in seconds.
+_FIRST = 1e-4
+
+
+def drawn_trajectory(events: Sequence[Mapping[str, Any]], seconds: float) -> Html | None:
+    """The chart; ``None`` where there is nothing to draw.
+
+    Parameters
+    ----------
+    events
+        In order of time: ``seconds``, and ``max_kvpr`` and ``lower_bound`` where known.
+    seconds
+        That the run took.
+    """
+    values = [
+        float(event[key])
+        for event in events
+        for _, key, _ in _LINES
+        if event.get(key) is not None and math.isfinite(event[key])
+    ]
+    if not values:
+        return None
+    chart = _Chart(min(values), max(values), max(seconds, 10 * _FIRST))
+    content: list[Html] = [*chart.grid()]
+    for kind, key, _ in _LINES:
+        points = [
+            (float(event["seconds"]), float(event[key]))
+            for event in events
+            if event.get(key) is not None and math.isfinite(event[key])
+        ]
+        if points:
+            content.append(element("path", class_=kind, d=chart.path(points)))
+    attributes = {
+        "viewBox": f"0 0 {_WIDTH} {_HEIGHT}",
+        "role": "img",
+        "aria-label": "KVPR of the best placement and of the bound, over time",
+    }
+    svg = element("svg", *content, class_="chart", **attributes)
+    return element("figure", svg, _legend(), style="margin: 0")
+
+
+class _Chart:
+    """The axes: seconds by powers of ten, KVPR evenly."""
+
+    def __init__(self, low: float, high: float, seconds: float) -> None:
+        self.values = dict.fromkeys((low, high))
+        margin = (high - low) * 0.1 or abs(high) * 0.05 or 1.0
+        self.low, self.high = low - margin, high + margin
+        self.first, self.last = math.log10(_FIRST), math.log10(seconds)
+        self.seconds = seconds
+
+    def x(self, seconds: float) -> float:
+        share = (math.log10(max(seconds, _FIRST)) - self.first) / (self.last - self.first)
+        return _LEFT + min(1.0, share) * (_WIDTH - _LEFT - _RIGHT)
+
+    def y(self, value: float) -> float:
+        share = (value - self.low) / (self.high - self.low)
+        return _HEIGHT - _BOTTOM - share * (_HEIGHT - _TOP - _BOTTOM)
+
+    def path(self, points: Sequence[tuple[float, float]]) -> str:
+        """A line on which each value lasts until the next, and the last to the end."""
+        moves = [f"M{self.x(points[0][0]):.1f} {self.y(points[0][1]):.1f}"]
+        moves += [f"H{self.x(time):.1f}V{self.y(value):.1f}" for time, value in points[1:]]
+        return "".join([*moves, f"H{self.x(self.seconds):.1f}"])
+
+    def grid(self) -> list[Html]:
+        """Lines and numbers: the lowest and the highest value, and powers of ten of seconds."""
+        shapes = []
+        for value in self.values:
+            y = self.y(value)
+            shapes.append(_line(_LEFT, y, _WIDTH - _RIGHT, y))
+            shapes.append(_text(_LEFT, y - 5, f"{value:.5g}", "start"))
+        for power in range(math.ceil(self.first), math.floor(self.last) + 1):
+            x = self.x(10.0**power)
+            shapes.append(_line(x, self.y(self.high), x, self.y(self.low)))
+            if power % 2 == 0:
+                anchor = "end" if x > _WIDTH * 0.8 else "start"
+                shapes.append(_text(x, _HEIGHT - 12, f"{10.0**power:g} s", anchor))
+        return shapes
+
+
+def _line(x1: float, y1: float, x2: float, y2: float) -> Html:
+    ends = {"x1": x1, "y1": y1, "x2": x2, "y2": y2}
+    return element("line", class_="grid", **{key: f"{end:.1f}" for key, end in ends.items()})
+
+
+def _text(x: float, y: float, text: str, anchor: str) -> Html:
+    return element("text", text, x=f"{x:.1f}", y=f"{y:.1f}", text_anchor=anchor)
+
+
+def _legend() -> Html:
+    items = [
+        element(
+            "li",
+            element(
+                "svg",
+                element("path", class_=f"sample {kind}", d="M0 5H10"),
+                viewBox="0 0 10 10",
+                aria_hidden="true",
+            ),
+            said,
+        )
+        for kind, _, said in _LINES
+    ]
+    return element("ul", *items, class_="legend")

@@ -1,0 +1,130 @@
+"""The way to the optimum of large fleets: the threshold of the pattern LP, from both sides.
+
+On fleets of hundreds of GPUs the optimum is the lowest threshold that passes the
+linear program, or all but, and that lies some hundred-thousandths above the volume
+bound. So the first question is asked there, not just below the incumbent:
+placements are found where the program leaves little slack, and one question costs
+the same everywhere. What passes is rounded at once, since any placement found
+spares questions above it. Then the threshold of the program is narrowed by
+bisection; the last question, strictly below the incumbent, proves it optimal.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from kvpr_opt.patterns.problem import DualValues, Fractional
+from kvpr_opt.patterns.steps import Attempts, Effort
+from kvpr_opt.problem.scaled import Threshold
+from kvpr_opt.search.bounds import volume_bound
+
+#: The first question, relative to the volume bound.
+_FIRST = Fraction(5, 100_000)
+
+#: Relative widths of the bracket at which a passing threshold is rounded, and at which it is
+#: narrow enough.
+_ROUNDABLE, _NARROW = Fraction(1, 100_000), Fraction(1, 2_000_000)
+
+#: A placement that lies below its threshold by this share of the bracket is asked about at once.
+_FAR = Fraction(1, 8)
+
+#: GPUs and memory units of a GPU from which construction pays: of small numbers, what the last
+#: GPUs need is too rare. It starts at this distance from the volume bound.
+_CONSTRUCT_FROM, _CONTINUOUS, _FURTHEST = 40, 10**6, Fraction(16, 100_000)
+
+#: Roundings of passing thresholds that may fail in a row.
+_FAILURES = 4
+
+
+class Bracket:
+    """The bracket around the threshold of the pattern LP, and how it is narrowed.
+
+    Parameters
+    ----------
+    attempts
+        The tools; what they find goes to the tracker of the run.
+    """
+
+    def __init__(self, attempts: Attempts) -> None:
+        self._attempts = attempts
+        volume = volume_bound(attempts.scaled).value
+        assert isinstance(volume, Fraction), "fleets that cannot be placed need no bracket"
+        self._volume = volume
+        self._distance = _FIRST
+        # Refuted, or too close to call; and the lowest that passes.
+        self._low = attempts.low
+        self._top: Fraction | None = None
+        self._failures = 0
+        self._leap = False
+
+    def close(self) -> None:
+        """Narrow the bracket and round, until the tracker is done or nothing more is learned."""
+        attempts = self._attempts
+        self._construct()
+        while not attempts.tracker.done and self._failures <= _FAILURES:
+            self._low = max(self._low, attempts.low)
+            threshold = self._next()
+            if threshold is None:
+                return
+            answer = attempts.relax_in_loads(threshold)
+            value = Fraction(threshold.value)
+            if isinstance(answer, Fractional):
+                self._passed(threshold, answer)
+            elif isinstance(answer, DualValues):
+                self._low = max(self._low, attempts.low)
+            else:
+                self._low = max(self._low, value)
+            if not isinstance(answer, Fractional) and self._top is None:
+                self._distance *= 2
+
+    def _construct(self) -> None:
+        """Fill and dive on fleets of nearly continuous data, ever closer to the volume bound."""
+        attempts = self._attempts
+        gpus, largest = len(attempts.scaled.capacities), attempts.scaled.largest_capacity
+        if gpus < _CONSTRUCT_FROM or largest < _CONTINUOUS:
+            return
+        distance, effort = _FURTHEST, Effort.of_round(0)
+        while not attempts.tracker.done:
+            threshold = attempts.scaled.at_most(self._volume * (1 + distance))
+            distance /= 2
+            if threshold.value < attempts.high and not attempts.fill_and_dive(threshold, effort):
+                return
+
+    def _next(self) -> Threshold | None:
+        """The next question, ``None`` if there is none left."""
+        attempts, high = self._attempts, self._attempts.high
+        last = attempts.scaled.below(high)
+        top = high if self._top is None else min(self._top, high)
+        if self._top is None:
+            distance = min(self._volume * self._distance, (high - self._volume) / 2)
+            wanted = attempts.between(
+                self._volume + distance * Fraction(24, 25),
+                self._volume + distance * Fraction(26, 25),
+                Fraction(1, 2),
+            )
+            return wanted if self._low <= wanted.value < last.value else last
+        if self._leap:
+            self._leap = False
+            return last
+        if self._failures:
+            # Halfway back to the incumbent from what could not be rounded.
+            return attempts.between(top, high, 1 - Fraction(1, 2**self._failures))
+        middle = attempts.between(self._low, top, Fraction(1, 2))
+        if top - self._low > _NARROW * high and self._low < middle.value < top:
+            return middle
+        return last if self._low < last.value else None
+
+    def _passed(self, threshold: Threshold, answer: Fractional) -> None:
+        """Take a passing threshold; round it where that may help."""
+        attempts, value, high = self._attempts, Fraction(threshold.value), self._attempts.high
+        first = self._top is None
+        self._top = value if self._top is None else min(self._top, value)
+        narrow = self._top - self._low <= _ROUNDABLE * high
+        if not (first or narrow or high - value > _ROUNDABLE * high):
+            return
+        if attempts.round_down(threshold, answer, self._failures):
+            self._failures = 0
+            # What is far below the threshold may be the optimum.
+            self._leap = value - attempts.high > _FAR * (value - self._low)
+        elif narrow:
+            self._failures += 1

@@ -1,0 +1,152 @@
+"""Rounding of large programs: many bins at a time, from a vertex of the optimal face.
+
+A central solution of the pattern LP spreads over thousands of patterns. A vertex on
+those of most weight has hardly more patterns than there are classes, so that on a
+fleet of many GPUs most bins can be fixed at once: a pattern of weight 2.7 fills two of
+them. The program of what is left is solved again, finely, since all that coarse
+pricing wastes is missing at the end; and so on, until few bins are left for a dive
+(:mod:`kvpr_opt.patterns.dive`).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kvpr_opt._types import Counts, Floats, Ints
+from kvpr_opt.limits import LimitsView
+from kvpr_opt.patterns.dive import Dive, DivePlan
+from kvpr_opt.patterns.lp.column_generation import PatternLP
+from kvpr_opt.patterns.lp.master import Master
+from kvpr_opt.patterns.lp.pool import PatternPool
+from kvpr_opt.patterns.lp.pricing import Precision
+from kvpr_opt.patterns.problem import Fractional, Packing, PackingQuestion
+
+#: Columns of the program whose vertex is taken, for each class.
+_COLUMNS_EACH = 3
+
+#: What remains of a weight is rounded up from here on, as far as a step goes.
+_WEIGHTY = 0.3
+
+#: The least share of the bins left that a step fixes.
+_STEP = 0.2
+
+#: The factor of the bins within which a vertex is a fractional packing.
+_TOLERANCE = 1e-7
+
+#: Weights within this of a whole number are one.
+_NEARLY = 1e-7
+
+
+def round_by_vertices(
+    lp: PatternLP,
+    question: PackingQuestion,
+    answer: Fractional | None,
+    limits: LimitsView,
+    plan: DivePlan,
+    *,
+    last_bins: int,
+    seed: int,
+) -> Packing | None:
+    """A packing, if rounding finds one.
+
+    Parameters
+    ----------
+    lp
+        The pattern LP of the fleet.
+    question, answer
+        What is packed, and the answer of the program, if it is known.
+    limits
+        When to give up.
+    plan
+        Of the dive that packs the last bins.
+    last_bins
+        How many of them there are.
+    seed
+        Of the dive.
+    """
+    packing = Packing.empty(len(question.counts))
+    while question.bins > last_bins:
+        if answer is None:
+            decided = lp.decide(question, limits, precision=Precision.FINE)
+            answer = decided if isinstance(decided, Fractional) else None
+        if answer is None or limits.stopped:
+            return None
+        fixed = _fix(lp, question, answer.weights, limits)
+        if fixed is None:
+            return None
+        packing, answer = packing.with_bins(fixed), None
+        question = _without(question, fixed)
+    rest = Dive(lp.part(question), limits, plan, seed=seed).run(question)
+    return None if rest is None else packing.with_bins(rest)
+
+
+def _without(question: PackingQuestion, fixed: Packing) -> PackingQuestion:
+    """What is left once some bins are fixed."""
+    used = np.bincount(fixed.types, minlength=len(question.multiplicities))
+    counts = question.counts - fixed.counts.sum(axis=0, dtype=np.int64)
+    return question.left(counts, question.multiplicities - used)
+
+
+def _vertex(
+    pool: PatternPool, question: PackingQuestion, weights: Floats, limits: LimitsView
+) -> tuple[Counts, Ints, Floats] | None:
+    """Patterns, types and weights of a vertex on the columns of most weight that do."""
+    present = question.counts > 0
+    number = _COLUMNS_EACH * int(present.sum()) + len(question.multiplicities)
+    columns = np.argsort(-weights, kind="stable")
+    columns = columns[weights[columns] > 0]
+    # Each item alone, in the largest bin that it may go to, so that every row can be met.
+    room = np.where(question.multiplicities > 0, question.capacities, -1)[:, None]
+    if question.rules is not None:
+        room = np.where(question.rules.allowed, room, -2)
+    home = np.broadcast_to(room, (len(room), len(present))).argmax(axis=0)[present]
+    alone = np.eye(len(present), dtype=np.int16)[present]
+    while not limits.stopped:
+        chosen = PatternPool(len(question.counts))
+        counts = np.where(present, pool.counts[columns[:number]], 0).astype(np.int16)
+        chosen.add(counts, pool.types[columns[:number]])
+        chosen.add(alone, home)
+        master = Master(chosen, len(question.counts), len(question.multiplicities))
+        master.pose(question)
+        solution = master.solve(limits)
+        if solution.factor <= 1 + _TOLERANCE:
+            return chosen.counts, chosen.types, solution.weights
+        if number >= len(columns):
+            return None
+        number *= 2
+    return None
+
+
+def _fix(
+    lp: PatternLP, question: PackingQuestion, weights: Floats, limits: LimitsView
+) -> Packing | None:
+    """Bins of a vertex: the whole part of each weight, then those of most weight left."""
+    vertex = _vertex(lp.pool, question, weights, limits)
+    if vertex is None:
+        return None
+    counts, types, values = vertex
+    whole = np.floor(values + _NEARLY)
+    rest = values - whole
+    left, free = question.counts.copy(), question.multiplicities.copy()
+    fixed: list[int] = []
+    least = max(1, int(_STEP * question.bins))
+    for p in np.argsort(-values, kind="stable"):
+        for _ in range(int(whole[p])):
+            if not _fits(counts[p], types[p], left, free):
+                break
+            left -= counts[p]
+            free[types[p]] -= 1
+            fixed.append(int(p))
+    for p in np.argsort(-rest, kind="stable"):
+        if len(fixed) >= least or (fixed and rest[p] < _WEIGHTY) or rest[p] <= 0:
+            break
+        if _fits(counts[p], types[p], left, free):
+            left -= counts[p]
+            free[types[p]] -= 1
+            fixed.append(int(p))
+    return Packing(counts[fixed], types[fixed]) if fixed else None
+
+
+def _fits(pattern: Counts, kind: int, left: Ints, free: Ints) -> bool:
+    """Whether there are a bin and the items for one more pattern that is not empty."""
+    return bool(free[kind] > 0 and pattern.any() and (pattern <= left).all())

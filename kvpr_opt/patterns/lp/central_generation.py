@@ -1,0 +1,268 @@
+"""Column generation with central duals, for programs of many classes.
+
+Each round solves the program over the patterns at hand only as closely as the
+round needs, to a tenth of what is still open, by an interior point method; its
+duals are moved halfway towards the best ones known and priced exactly
+(:mod:`kvpr_opt.patterns.lp.interior_point` says why; the smoothing is that of
+Pessoa, Sadykov, Uchoa and Vanderbeck 2018, doi:10.1287/ijoc.2017.0784). It takes a
+tenth of the rounds of a simplex method, provided that the patterns it starts from
+cover every class in many ways (:mod:`kvpr_opt.patterns.lp.sampling`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kvpr_opt._types import Floats, Ints
+from kvpr_opt.limits import LimitsView
+from kvpr_opt.patterns.lp.interior_point import CentralPoint, Columns, solve_central
+from kvpr_opt.patterns.lp.pool import PatternPool, loads
+from kvpr_opt.patterns.lp.pricing import COARSE, Duals, Precision, Priced, grids, price
+from kvpr_opt.patterns.problem import DualValues, Fractional, PackingQuestion, Undecided
+
+#: Share of the way to the best duals known at which patterns are looked for.
+_SMOOTHING = 0.5
+
+#: Each round is solved to this share of the gap between its objective and the best bound,
+#: and within these limits.
+_SHARE_OF_GAP, _LOOSEST, _TIGHTEST = 0.1, 1e-2, 1e-8
+
+#: Fewer new patterns than this in a round send the next one to the next grid.
+_FEW_BY_VALUE, _FEW_BY_LOAD = 60, 10
+
+#: Columns of a program at most, for each class and type; then the share of them stays that is
+#: worth most.
+_COLUMNS_EACH, _KEPT = 40, 0.65
+
+#: How far from the best duals known, towards those of the volume, the method starts.
+_INSIDE = 0.2
+
+#: Loads of a table that is as short as one by value on a coarse grid.
+_SHORT_TABLE = 200_000
+
+#: So many classes are assumed at least.
+_FEW_CLASSES = 300
+
+#: The factor within which a fractional packing counts as one.
+_TOLERANCE = 1e-9
+
+#: Rounds before the question is left undecided.
+_MAX_ROUNDS = 80
+
+
+@dataclass(frozen=True)
+class BrokenDown:
+    """The floats of the interior point method broke down: another method has to decide."""
+
+
+class CentralGeneration:
+    """One decision on the linear relaxation of a question.
+
+    Parameters
+    ----------
+    question
+        Nothing in it is too large for every bin.
+    pool
+        Patterns that are known, with every item alone among them; what is found is added.
+    recent
+        Those of them to start from, ``None`` for all.
+    limits
+        When to give up.
+    precision
+        How finely duals may be rounded.
+
+    Attributes
+    ----------
+    active
+        The patterns that were of use.
+    """
+
+    def __init__(
+        self,
+        question: PackingQuestion,
+        pool: PatternPool,
+        recent: Ints | None,
+        limits: LimitsView,
+        precision: Precision,
+    ) -> None:
+        self._question, self._pool, self._limits = question, pool, limits
+        self._classes = np.flatnonzero(question.counts)
+        # The type of which there are most, and the others there are.
+        self._main = int(np.argmax(question.multiplicities))
+        types = np.flatnonzero(question.multiplicities)
+        self._others = types[types != self._main]
+        self._grids = grids(question, precision)[1:]
+        if int(question.capacities.max()) <= _SHORT_TABLE and self._grids[-1].by_load:
+            self._grids = tuple(grid for grid in self._grids if grid.by_load)
+        self._weights = np.zeros(0)
+        sizes = np.where(question.counts > 0, question.sizes.astype(np.float64), 0.0)
+        full = question.capacities.astype(np.float64)
+        total = float(full @ question.multiplicities)
+        self._best = self._volume = Duals(sizes / total, full / total)
+        self.active: Ints = np.arange(pool.size) if recent is None else recent
+        self._most = _COLUMNS_EACH * max(_FEW_CLASSES, len(self._classes) * len(types))
+
+    def run(self) -> Fractional | DualValues | Undecided | BrokenDown:
+        """Decide it, or find that it is too close to call: an interior point method and pricing.
+
+        A round takes as long as a dozen factors of a matrix of the size of the classes, and
+        a table of the knapsack.
+        """
+        question = self._question
+        for grid in (*COARSE[:1], *self._grids[:1]):
+            priced = price(question, self._best, grid, self._limits)
+            if isinstance(priced, DualValues):
+                return priced
+            if priced is not None:
+                places = self._pool.add(priced.patterns, priced.types)
+                self.active = np.union1d(self.active, places)
+        self._choose_active()
+        gap = 1.0
+        for _ in range(_MAX_ROUNDS):
+            if self._limits.stopped:
+                break
+            point = self._solve(gap)
+            if point is None:
+                return Undecided(self._weights) if self._limits.stopped else BrokenDown()
+            self._remember(point)
+            if point.objective <= question.bins * (1 + _TOLERANCE):
+                return Fractional(self._weights)
+            new = self._price(point)
+            if isinstance(new, DualValues):
+                return new
+            factor = point.objective / question.bins
+            gap = max(0.0, (factor - self._best.bound(question)) / factor)
+            if new == 0:
+                break
+            self._drop_columns(point)
+        return Undecided(self._weights)
+
+    def _solve(self, gap: float) -> CentralPoint | None:
+        """The program over the active patterns, whose objective is in bins."""
+        columns, costs, demand, start = self._program()
+        return solve_central(
+            columns, costs, demand, start,
+            tolerance=min(_LOOSEST, max(_TIGHTEST, _SHARE_OF_GAP * gap)),
+            enough=float(self._question.bins),
+            stopped=lambda: self._limits.stopped,
+        )  # fmt: skip
+
+    def _program(self) -> tuple[Columns, Floats, Floats, Floats]:
+        """Columns, costs, demands, and duals that are strictly feasible.
+
+        As in :mod:`kvpr_opt.patterns.lp.master`, but without the factor, whose column
+        spoils the digits of an interior point method: it is the number of patterns of one
+        type, an empty one among them, for each of its bins. The other types have a row:
+
+            minimise    G / G_1 (sum of x_p of type 1)
+            subject to  sum of a_pc x_p  >=  number of models of class c
+                        G_k / G_1 (sum of x_p of type 1) - sum of x_p of type k  >=  0
+        """
+        question, classes, others = self._question, self._classes, self._others
+        bins = float(question.multiplicities[self._main])
+        row_of_type = np.full(len(question.multiplicities), -1)
+        row_of_type[others] = len(classes) + np.arange(len(others))
+        types = self._pool.types[self.active]
+        counts = self._pool.counts[self.active][:, classes]
+        pattern, row = np.nonzero(counts)
+        held = counts[pattern, row].astype(np.float64)
+        n = len(self.active)
+        foreign = np.flatnonzero(types != self._main)
+        # The last column is the empty pattern of the main type.
+        own = np.append(np.flatnonzero(types == self._main), n)
+        shares = question.multiplicities[others] / bins
+        column = np.concatenate([pattern, foreign, np.repeat(own, len(others))])
+        rows = np.concatenate(
+            [row, row_of_type[types[foreign]], np.tile(row_of_type[others], len(own))]
+        )
+        entries = np.concatenate([held, np.full(len(foreign), -1.0), np.tile(shares, len(own))])
+        order = np.argsort(column, kind="stable")
+        starts = np.searchsorted(column[order], np.arange(n + 2)).astype(np.int64)
+        costs = np.zeros(n + 1)
+        costs[own] = question.bins / bins
+        demand = question.counts[classes].astype(np.float64)
+        demand = np.concatenate([demand, np.zeros(len(others))])
+        inside = self._best.towards(self._volume, _INSIDE)
+        by_class = inside.by_class - _INSIDE / 2 * self._volume.by_class
+        start = question.bins * np.concatenate([by_class[classes], inside.by_type[others]])
+        return Columns(starts, rows[order], entries[order]), costs, demand, start
+
+    def _remember(self, point: CentralPoint) -> None:
+        self._weights = np.zeros(self._pool.size)
+        self._weights[self.active] = point.primal[:-1]
+
+    def _duals(self, point: CentralPoint) -> Duals:
+        """The duals of a point, where all bins together are worth 1."""
+        question = self._question
+        by_class = np.zeros(len(question.counts))
+        by_class[self._classes] = point.dual[: len(self._classes)]
+        by_type = np.zeros(len(question.multiplicities))
+        by_type[self._others] = point.dual[len(self._classes) :]
+        rest = question.bins - float(by_type @ question.multiplicities)
+        by_type[self._main] = max(0.0, rest) / float(question.multiplicities[self._main])
+        return Duals(by_class / question.bins, by_type / question.bins)
+
+    def _price(self, point: CentralPoint) -> int | DualValues:
+        """How many new patterns are worth more than their bins, on grids as fine as it takes."""
+        duals = self._duals(point)
+        share = _SMOOTHING
+        while self._grids and not self._limits.stopped:
+            grid = self._grids[0]
+            priced = price(self._question, duals.towards(self._best, share), grid, self._limits)
+            if isinstance(priced, DualValues):
+                return priced
+            if priced is None:
+                break
+            question = self._question
+            self._best = max(self._best, priced.duals, key=lambda known: known.bound(question))
+            new = self._take(priced, duals)
+            few = _FEW_BY_LOAD if grid.by_load else _FEW_BY_VALUE
+            if new == 0 and share > 0:
+                share = 0.0
+                continue
+            if new == 0 or (new < few and len(self._grids) > 1):
+                self._grids, share = self._grids[1:], _SMOOTHING
+            if new:
+                return new
+        return 0
+
+    def _take(self, priced: Priced, duals: Duals) -> int:
+        """Add the patterns worth more than their bin; how many were not active."""
+        worth = priced.patterns @ duals.by_class - duals.by_type[priced.types]
+        good = worth > 1e-10 * float(duals.by_type.max())
+        before = len(self.active)
+        places = self._pool.add(priced.patterns[good], priced.types[good])
+        self.active = np.union1d(self.active, places)
+        return len(self.active) - before
+
+    def _choose_active(self) -> None:
+        """The patterns to start from: those that the question allows, the fullest of them."""
+        question, pool = self._question, self._pool
+        wanted = self._alone(np.arange(pool.size))
+        wanted[self.active] = True
+        usable = np.flatnonzero(wanted & pool.usable(question))
+        # Whatever wastes less than its share is as good as any other, and chance decides.
+        usable = np.random.default_rng(len(usable)).permutation(usable)
+        packed = loads(pool.counts[usable], np.where(question.counts > 0, question.sizes, 0))
+        waste = question.capacities[pool.types[usable]] - packed
+        self._keep(usable, np.maximum(waste, question.slack // question.bins))
+
+    def _alone(self, patterns: Ints) -> NDArray[np.bool_]:
+        """Which patterns are one item: with them all rows can be met."""
+        return np.asarray(self._pool.counts[patterns].sum(axis=1) == 1)
+
+    def _drop_columns(self, point: CentralPoint) -> None:
+        """Keep the columns that are worth most, where there are too many."""
+        duals = self._duals(point)
+        counts, types = self._pool.counts[self.active], self._pool.types[self.active]
+        self._keep(self.active, duals.by_type[types] - counts @ duals.by_class)
+
+    def _keep(self, patterns: Ints, costs: Ints | Floats) -> None:
+        """Make the cheapest of some patterns the active ones, where there are too many."""
+        if len(patterns) > self._most:
+            keys = np.where(self._alone(patterns), -np.inf, costs.astype(np.float64))
+            patterns = patterns[np.argsort(keys, kind="stable")[: int(_KEPT * self._most)]]
+        self.active = np.sort(patterns)

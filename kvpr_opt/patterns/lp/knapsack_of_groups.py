@@ -1,0 +1,304 @@
+"""Knapsack with groups of which one item at most is taken. Compiled kernels.
+
+The multiple-choice knapsack problem (Kellerer, Pferschy and Pisinger 2004,
+doi:10.1007/978-3-540-24777-7, chapter 11): a table gets one row for each *stage*, and a
+stage has options of which one at most is taken. The items of a group are the options of
+one stage; so are one, two, three, ... copies of a class that is in no group. As in the
+knapsack without groups, by value and by load.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kvpr_opt._types import Counts, Ints
+from kvpr_opt.kernels import compiled
+from kvpr_opt.patterns.lp.knapsack_by_value import _best_split, best_value
+
+_Choices = NDArray[np.int16]
+_Row = NDArray[np.int32]
+_Table = NDArray[np.int8]
+
+#: A load that no set has. No set is worth as much, so that it stays negative with any added.
+_NONE = np.int32(-(2**30) - 1)
+
+
+@compiled
+def _add_stage(below: Ints, above: Ints, sizes: Ints, values: Ints, begin: int, end: int) -> None:
+    """One more stage: `above` becomes the least loads with it, `below` those without."""
+    above[:] = below
+    for o in range(begin, end):
+        size, value = sizes[o], values[o]
+        edge = min(value, below.size - 1) + 1
+        for v in range(1, edge):
+            above[v] = min(above[v], size)
+        _on_top(below[: below.size - edge + 1][1:], above[edge:], size)
+
+
+@compiled
+def _on_top(below: Ints, above: Ints, size: int) -> None:
+    # A plain loop of one operation, which becomes vector code.
+    for v in range(above.size):
+        load, known = below[v] + size, above[v]
+        above[v] = load if load < known else known
+
+
+@compiled
+def least_loads_by_stage(
+    sizes: Ints, values: Ints, starts: Ints, backwards: bool, top: int, limit: int
+) -> Ints:
+    """Row s: least loads of each value 0..top over s stages, the first or the last ones.
+
+    Parameters
+    ----------
+    sizes, values
+        By option.
+    starts
+        By stage its first option, and their number.
+    backwards
+        Whether the last stage comes first.
+    """
+    stages = starts.size - 1
+    table = np.empty((stages + 1, top + 1), dtype=np.int64)
+    table[0, :] = limit + 1
+    table[0, 0] = 0
+    for i in range(stages):
+        s = stages - 1 - i if backwards else i
+        _add_stage(table[i], table[i + 1], sizes, values, starts[s], starts[s + 1])
+    return table
+
+
+@compiled
+def _unwind(
+    table: Ints, rows: int, value: int, sizes: Ints, values: Ints, owner: Ints, copies: Ints,
+    starts: Ints, backwards: bool, pattern: Ints,
+) -> None:  # fmt: skip
+    """Add to `pattern` a set of the first `rows` stages of a table that reaches a value."""
+    stages, v = starts.size - 1, value
+    for i in range(rows - 1, -1, -1):
+        if v <= 0:
+            return
+        least = table[i + 1, v]
+        if least == table[i, v]:
+            continue
+        s = stages - 1 - i if backwards else i
+        for o in range(starts[s], starts[s + 1]):
+            if table[i, max(0, v - values[o])] + sizes[o] == least:
+                pattern[owner[o]] += copies[o]
+                v = max(0, v - values[o])
+                break
+
+
+@compiled
+def _fill(pattern: Ints, room: int, sizes: Ints, usable: Ints, counts: Ints, member: Ints) -> None:
+    """Add items that still fit and break no rule: a larger set covers no less."""
+    taken = np.zeros(member.shape[0], dtype=np.int64)
+    for g in range(taken.size):
+        for c in range(pattern.size):
+            taken[g] += member[g, c] * pattern[c]
+    for c in usable:
+        while sizes[c] <= room and pattern[c] < counts[c]:
+            free = True
+            for g in range(taken.size):
+                if member[g, c] and taken[g]:
+                    free = False
+            if not free:
+                break
+            pattern[c] += 1
+            room -= sizes[c]
+            for g in range(taken.size):
+                taken[g] += member[g, c]
+
+
+@compiled
+def best_through_options(
+    sizes: Ints, values: Ints, owner: Ints, copies: Ints, starts: Ints, first: Ints, last: Ints,
+    of_class: Ints, usable: Ints, counts: Ints, member: Ints, capacities: Ints, wanted: Ints,
+) -> tuple[Counts, Ints, Ints]:  # fmt: skip
+    """For each option and capacity, the most valuable set that contains it.
+
+    Parameters
+    ----------
+    sizes, values, owner, copies
+        By option: what it needs and is worth, its class, and how many items it is.
+    first, last
+        The tables of :func:`least_loads_by_stage`, forwards and backwards.
+    of_class, usable, counts, member
+        Sizes by class, the classes that may be added, large ones first, how many items of
+        each class a set may hold, and by group and class whether they belong together.
+    capacities, wanted
+        By bin; only sets worth more than `wanted` are returned.
+
+    Returns
+    -------
+    The sets (counts by class), the bin of each, and the largest value by bin.
+    """
+    stages, bins = starts.size - 1, capacities.size
+    best = np.empty(bins, dtype=np.int64)
+    for k in range(bins):
+        best[k] = best_value(first[stages], capacities[k])
+    patterns = np.zeros((sizes.size * bins, counts.size), dtype=np.int16)
+    bin_of = np.empty(sizes.size * bins, dtype=np.int64)
+    found = 0
+    pattern = np.zeros(counts.size, dtype=np.int64)
+    for s in range(stages):
+        before, after = first[s], last[stages - 1 - s]
+        for o in range(starts[s], starts[s + 1]):
+            for k in range(bins):
+                room = capacities[k] - sizes[o]
+                if room < 0:
+                    continue
+                u, v = _best_split(before, after, room)
+                if values[o] + u + v <= wanted[k]:
+                    continue
+                pattern[:] = 0
+                pattern[owner[o]] = copies[o]
+                _unwind(first, s, u, sizes, values, owner, copies, starts, False, pattern)
+                _unwind(
+                    last, stages - 1 - s, v, sizes, values, owner, copies, starts, True, pattern
+                )
+                _fill(pattern, room - before[u] - after[v], of_class, usable, counts, member)
+                patterns[found, :] = pattern
+                bin_of[found] = k
+                found += 1
+    return patterns[:found], bin_of[:found], best
+
+
+@compiled
+def _with_choices(
+    sizes: Ints, values: Ints, starts: Ints, top: int, limit: int
+) -> tuple[Ints, _Choices]:
+    """Least loads over all stages; by stage and value the option taken, or -1."""
+    stages = starts.size - 1
+    row = np.full(top + 1, limit + 1, dtype=np.int64)
+    row[0] = 0
+    other = np.empty_like(row)
+    choices = np.full((stages, top + 1), -1, dtype=np.int16)
+    for s in range(stages):
+        other[:] = row
+        for o in range(starts[s], starts[s + 1]):
+            size, value, choice = sizes[o], values[o], np.int16(o - starts[s])
+            for v in range(1, top + 1):
+                load = row[max(0, v - value)] + size
+                if load < other[v]:
+                    other[v] = load
+                    choices[s, v] = choice
+        row, other = other, row
+    return row, choices
+
+
+@compiled
+def best_by_value(
+    sizes: Ints, values: Ints, owner: Ints, copies: Ints, starts: Ints, of_class: Ints,
+    usable: Ints, counts: Ints, member: Ints, capacities: Ints, wanted: Ints, top: int, keep: int,
+) -> tuple[Counts, Ints, Ints]:  # fmt: skip
+    """The most valuable sets of each capacity, at most `keep` of them that differ in value.
+
+    As :func:`best_through_options`, at values too fine for two whole tables.
+    """
+    bins = capacities.size
+    loads, choices = _with_choices(sizes, values, starts, top, capacities.max())
+    best = np.empty(bins, dtype=np.int64)
+    patterns = np.zeros((keep * bins, counts.size), dtype=np.int16)
+    bin_of = np.empty(keep * bins, dtype=np.int64)
+    pattern = np.zeros(counts.size, dtype=np.int64)
+    found = 0
+    for k in range(bins):
+        best[k] = best_value(loads, capacities[k])
+        load, until = -1, found + keep
+        for reach in range(best[k], max(wanted[k], 0), -1):
+            if found == until:
+                break
+            if loads[reach] == load:
+                continue
+            load = loads[reach]
+            pattern[:] = 0
+            v = reach
+            for s in range(starts.size - 2, -1, -1):
+                if v > 0 and choices[s, v] >= 0:
+                    o = starts[s] + choices[s, v]
+                    pattern[owner[o]] += copies[o]
+                    v = max(0, v - values[o])
+            _fill(pattern, capacities[k] - load, of_class, usable, counts, member)
+            patterns[found, :] = pattern
+            bin_of[found] = k
+            found += 1
+    return patterns[:found], bin_of[:found], best
+
+
+@compiled
+def _take_option(
+    below: _Row, above: _Row, choices: NDArray[np.int8], value: np.int32, choice: np.int8
+) -> None:
+    """One option more: better loads, and that they come from it."""
+    # Without branches, so that it becomes vector code.
+    for load in range(above.size):
+        reached, known = np.int32(below[load] + value), above[load]
+        better = reached > known
+        above[load] = reached if better else known
+        choices[load] = choice if better else choices[load]
+
+
+@compiled
+def _values_by_load(sizes: Ints, values: Ints, starts: Ints, capacity: int) -> tuple[_Row, _Table]:
+    """The most value of each load, below 0 where there is none; by stage the option, or -1."""
+    stages = starts.size - 1
+    row = np.full(capacity + 1, _NONE, dtype=np.int32)
+    row[0] = 0
+    other = np.empty_like(row)
+    choices = np.full((stages, capacity + 1), np.int8(-1), dtype=np.int8)
+    for s in range(stages):
+        other[:] = row
+        for o in range(starts[s], starts[s + 1]):
+            size = sizes[o]
+            _take_option(
+                row[: capacity + 1 - size], other[size:], choices[s, size:],
+                np.int32(values[o]), np.int8(o - starts[s]),
+            )  # fmt: skip
+        row, other = other, row
+    return row, choices
+
+
+@compiled
+def best_by_load(
+    sizes: Ints, values: Ints, owner: Ints, copies: Ints, starts: Ints, classes: int,
+    capacities: Ints, wanted: Ints, keep: int,
+) -> tuple[Counts, Ints, Ints]:  # fmt: skip
+    """The most valuable sets of each capacity, at most `keep` of them that differ in load."""
+    bins = capacities.size
+    row, choices = _values_by_load(sizes, values, starts, capacities.max())
+    best = np.empty(bins, dtype=np.int64)
+    patterns = np.zeros((keep * bins, classes), dtype=np.int16)
+    bin_of = np.empty(keep * bins, dtype=np.int64)
+    found = 0
+    for k in range(bins):
+        of_bin = row[: capacities[k] + 1]
+        best[k] = of_bin.max()
+        above = np.flatnonzero(of_bin > max(wanted[k], 0))
+        if above.size > keep:
+            least = np.partition(of_bin[above], above.size - keep)[above.size - keep]
+            above = above[of_bin[above] >= least]
+        order = np.argsort(-of_bin[above], kind="mergesort")[:keep]
+        for load in above[order]:
+            left = load
+            for s in range(starts.size - 2, -1, -1):
+                if choices[s, left] >= 0:
+                    o = starts[s] + choices[s, left]
+                    patterns[found, owner[o]] += copies[o]
+                    left -= sizes[o]
+            bin_of[found] = k
+            found += 1
+    return patterns[:found], bin_of[:found], best
+
+
+@compiled
+def most_of_stages(sizes: Ints, values: Ints, starts: Ints, top: int, limit: int) -> Ints:
+    """Least load of each value 0..top over all stages; `limit` + 1 and more stand for more."""
+    row = np.full(top + 1, limit + 1, dtype=np.int64)
+    row[0] = 0
+    other = np.empty_like(row)
+    for s in range(starts.size - 1):
+        _add_stage(row, other, sizes, values, starts[s], starts[s + 1])
+        row, other = other, row
+    return row

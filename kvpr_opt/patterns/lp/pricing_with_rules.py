@@ -1,0 +1,215 @@
+"""Pricing where constraints say which sets are patterns: one knapsack a profile of types.
+
+Types that allow the same classes share a table, whatever their capacities. Where a
+class is in several groups, the table keeps the largest of them; a set that breaks
+another one is no pattern and dropped, so what is priced is a relaxation, and every
+refutation still a proof.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from kvpr_opt._types import BoolArray, Counts, Ints
+from kvpr_opt.limits import LimitsView
+from kvpr_opt.patterns.lp.knapsack_by_value import best_value, value_limit
+from kvpr_opt.patterns.lp.knapsack_of_groups import (
+    best_by_load,
+    best_by_value,
+    best_through_options,
+    least_loads_by_stage,
+    most_of_stages,
+)
+from kvpr_opt.patterns.problem import PackingQuestion
+from kvpr_opt.problem.rules import Rules
+
+#: Entries of two whole tables, of one with the choice of each entry, and of a mere row times
+#: the options that change it.
+_WHOLE_ENTRIES, _CHOICE_ENTRIES, _ROW_ENTRIES = 8_000_000, 150_000_000, 1_000_000_000
+
+#: Options of a stage that a table by load can tell apart, in a byte.
+_MAX_OPTIONS = 127
+
+#: Patterns a type and round from a table with choices.
+_FEW = 100
+
+
+@dataclass(frozen=True)
+class Stages:
+    """The options of a knapsack, stage by stage.
+
+    Attributes
+    ----------
+    sizes, owner, copies
+        By option: what it needs, its class, and how many items of it.
+    starts
+        By stage its first option, and their number.
+    """
+
+    sizes: Ints
+    owner: Ints
+    copies: Ints
+    starts: Ints
+
+    @classmethod
+    def of(cls, question: PackingQuestion, wanted: BoolArray, capacity: int) -> Stages:
+        """The stages of the `wanted` classes, those of large items first."""
+        rules = _rules(question)
+        grouped: dict[int, list[tuple[int, int]]] = {}
+        falling = np.argsort(-question.sizes, kind="stable")
+        for c in falling[wanted[falling] & (question.sizes[falling] <= capacity)]:
+            size, group = int(question.sizes[c]), int(rules.group_of[c])
+            most = min(int(question.counts[c]), capacity // max(size, 1))
+            if group >= 0:
+                grouped.setdefault(group, []).append((int(c), 1))
+            else:
+                grouped[-1 - int(c)] = [(int(c), n) for n in range(1, most + 1)]
+        options = [option for stage in grouped.values() for option in stage]
+        owner = np.array([c for c, _ in options], dtype=np.int64)
+        copies = np.array([n for _, n in options], dtype=np.int64)
+        lengths = [0, *map(len, grouped.values())]
+        return cls(
+            sizes=question.sizes[owner] * copies,
+            owner=owner,
+            copies=copies,
+            starts=np.cumsum(lengths, dtype=np.int64),
+        )
+
+    def worth(self, values: Ints) -> Ints:
+        """The values of the options, from those of each class."""
+        return np.asarray(values[self.owner] * self.copies)
+
+    def limit(self, values: Ints, capacity: int) -> int:
+        """An upper bound on the value of any set within the capacity."""
+        # n copies are n items here, and those of a group are all taken if they fit.
+        size_of_one = self.sizes // self.copies
+        return int(value_limit(size_of_one, values[self.owner], capacity))
+
+    @property
+    def number(self) -> int:
+        """How many stages there are."""
+        return len(self.starts) - 1
+
+
+@dataclass(frozen=True)
+class _Knapsack:
+    """The types of one profile, and what may go to them."""
+
+    kinds: Ints
+    capacities: Ints
+    stages: Stages
+    usable: Ints
+
+
+def best_sets(
+    question: PackingQuestion, values: Ints, wanted: Ints, limits: LimitsView, *, by_load: bool
+) -> tuple[Counts, Ints, Ints] | None:
+    """The sets worth most for integer values by class, their types, and the most by type.
+
+    Parameters
+    ----------
+    question, values
+        A question with rules, and values by class.
+    wanted
+        By type; only sets worth more are returned.
+    by_load
+        Whether tables by load may take the place of those by value.
+    limits
+        ``None`` is returned where they came first.
+    """
+    rules = _rules(question)
+    patterns: list[Counts] = []
+    types: list[Ints] = []
+    best = np.zeros(len(question.capacities), dtype=np.int64)
+    for knapsack in _knapsacks(question, values > 0):
+        if limits.stopped:
+            return None
+        if knapsack.stages.number == 0:
+            continue
+        of_kind = wanted[knapsack.kinds]
+        found, bins, most = _solve(question, rules, values, knapsack, of_kind, by_load)
+        best[knapsack.kinds] = most
+        of_type = knapsack.kinds[bins]
+        kept = rules.keep(found, of_type)
+        patterns.append(found[kept])
+        types.append(of_type[kept])
+    if not patterns:
+        return np.zeros((0, len(values)), np.int16), np.zeros(0, np.int64), best
+    return np.concatenate(patterns), np.concatenate(types), best
+
+
+def _solve(
+    question: PackingQuestion,
+    rules: Rules,
+    values: Ints,
+    knapsack: _Knapsack,
+    wanted: Ints,
+    by_load: bool,
+) -> tuple[Counts, Ints, Ints]:
+    stages, capacities = knapsack.stages, knapsack.capacities
+    options = (stages.sizes, stages.worth(values), stages.owner, stages.copies, stages.starts)
+    largest = int(capacities.max())
+    few = int(np.diff(stages.starts).max()) <= _MAX_OPTIONS
+    if by_load and few and (largest + 1) * stages.number <= _CHOICE_ENTRIES:
+        return best_by_load(*options, len(values), capacities, wanted, _FEW)
+    top = stages.limit(values, largest)
+    sets = (question.sizes, knapsack.usable, question.counts, rules.member, capacities, wanted)
+    if (top + 1) * (stages.number + 1) <= _WHOLE_ENTRIES:
+        first, last = (
+            least_loads_by_stage(*options[:2], stages.starts, backwards, top, largest)
+            for backwards in (False, True)
+        )
+        return best_through_options(*options, first, last, *sets)
+    return best_by_value(*options, *sets, top, _FEW)
+
+
+def most_worth(question: PackingQuestion, values: Ints) -> int:
+    """An upper bound on what any pattern is worth."""
+    return max(
+        each.stages.limit(values, int(each.capacities.max()))
+        for each in _knapsacks(question, values > 0)
+    )
+
+
+def longest_scale(question: PackingQuestion) -> int:
+    """How many units a full bin may be worth for the tables to keep a sensible size."""
+    stages = max(each.stages.number for each in _knapsacks(question, question.counts > 0))
+    return _CHOICE_ENTRIES // max(1, stages + 1)
+
+
+def most_with_rules(question: PackingQuestion, values: Ints) -> Ints | None:
+    """The most that a pattern of each type is worth, exactly; ``None`` if that is too long."""
+    best = np.zeros(len(question.capacities), dtype=np.int64)
+    for knapsack in _knapsacks(question, values > 0):
+        stages, largest = knapsack.stages, int(knapsack.capacities.max())
+        if stages.number == 0:
+            continue
+        worth = stages.worth(values)
+        top = stages.limit(values, largest)
+        if top * len(worth) > _ROW_ENTRIES:
+            return None
+        loads = most_of_stages(stages.sizes, worth, stages.starts, top, largest)
+        best[knapsack.kinds] = [best_value(loads, capacity) for capacity in knapsack.capacities]
+    return best
+
+
+def _knapsacks(question: PackingQuestion, wanted: BoolArray) -> list[_Knapsack]:
+    """One for each profile of types."""
+    rules = _rules(question)
+    made = []
+    for profile in range(int(rules.profile_of.max()) + 1):
+        kinds = np.flatnonzero(rules.profile_of == profile)
+        capacities = question.capacities[kinds]
+        usable = wanted & rules.allowed[kinds[0]] & (question.counts > 0)
+        stages = Stages.of(question, usable, int(capacities.max()))
+        falling = np.argsort(-question.sizes, kind="stable")
+        addable = rules.allowed[kinds[0]] & (question.counts > 0)
+        made.append(_Knapsack(kinds, capacities, stages, falling[addable[falling]]))
+    return made
+
+
+def _rules(question: PackingQuestion) -> Rules:
+    assert question.rules is not None, "for questions with rules"
+    return question.rules
