@@ -76,7 +76,9 @@ def solve(
         Names of stages to leave out, for ablations; see :data:`kvpr_opt.stages.STAGES`.
     on_progress
         Called with a :class:`~kvpr_opt.search.tracker.Progress` at every event; one call at a
-        time, with several threads not always from the same one.
+        time, with several threads not always from the same one. If it returns ``False``, the
+        run ends with its best answer; if it raises, the run ends and the exception is raised
+        here.
 
     Returns
     -------
@@ -112,7 +114,10 @@ def solve(
         "skip": sorted(left_out),
     }
     with limits.heeding_signals():
-        return _result(run, run.run(start), parameters)
+        result = _result(run, run.run(start), parameters)
+    if tracker.callback_error is not None:
+        raise tracker.callback_error
+    return result
 
 
 def check_method(method: str, *, others: tuple[str, ...] = ()) -> None:
