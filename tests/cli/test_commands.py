@@ -435,3 +435,45 @@ def test_wrong_usage_is_one_line(run: Run, arguments: list[str], message: str) -
     code, out, err = run("solve", *arguments)
     assert (code, out) == (2, "")
     assert re.fullmatch(message, err), err
+
+
+def test_the_help_lists_the_choices(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    out = run("solve", "--help")[1]
+    for name in ("branch_and_price", "assignment_cpsat", "refill", "exhaustive_search"):
+        assert name in out
+
+
+def test_a_shell_completes_commands_and_names(small: Path) -> None:
+    for words, wanted in (("kvpr-opt so", "solve"), ("kvpr-opt solve x --method br", "branch_and")):
+        done = subprocess.run(
+            [sys.executable, "-c", "from kvpr_opt.cli import main; main()"],
+            env={
+                **os.environ,
+                "_KVPR_OPT_COMPLETE": "complete_bash",
+                "COMP_WORDS": words,
+                "COMP_CWORD": str(len(words.split()) - 1),
+            },
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert wanted in done.stdout, done
+
+
+@pytest.mark.parametrize(
+    ("option", "name", "format_given"),
+    [
+        ("--output", "r.csv", "JSON"),
+        ("--certificate", "c.yaml", "JSON"),
+        ("--html", "p.json", "HTML"),
+    ],
+)
+def test_a_name_that_promises_another_format_is_refused(
+    run: Run, small: Path, option: str, name: str, format_given: str
+) -> None:
+    code, out, err = run("solve", small, option, small.parent / name)
+    assert (code, out) == (2, "")
+    assert re.search(rf"error: {option}: .*{name} would hold {format_given}; choose", err)
+    assert os.listdir(small.parent) == [small.name]

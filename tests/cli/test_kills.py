@@ -24,7 +24,10 @@ SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGKILL)
 #: Sends this process a signal, so many seconds after the command has been loaded.
 KILLED = """
 import os, sys, threading, time
+from kvpr_opt._interrupt import hold_stop_signals, treat_stop_signals_alike
 from kvpr_opt.cli import main
+treat_stop_signals_alike()
+hold_stop_signals()
 seconds, number = float(sys.argv.pop()), int(sys.argv.pop())
 def kill():
     time.sleep(seconds)
