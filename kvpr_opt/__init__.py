@@ -11,7 +11,12 @@ The highest KV-cache pressure ratio of a fleet, as low as it can be, and a proof
 Fraction(9, 320)
 """
 
-from kvpr_opt._interrupt import exit_interrupted, is_command, treat_stop_signals_alike
+from kvpr_opt._interrupt import (
+    exit_interrupted,
+    hold_stop_signals,
+    is_command,
+    treat_stop_signals_alike,
+)
 from kvpr_opt._version import __version__ as __version__
 
 try:
@@ -39,6 +44,9 @@ try:
     from kvpr_opt.result import Grade, Result, Status, StopReason
     from kvpr_opt.search.tracker import Progress
     from kvpr_opt.solve import heuristic, lower_bound, solve
+
+    if is_command():
+        hold_stop_signals()
 except KeyboardInterrupt:
     if not is_command():
         raise

@@ -44,7 +44,7 @@ app = typer.Typer(
     help="Place language models on GPUs so that the highest KV-cache pressure ratio "
     "is as low as it can be, and prove it.",
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -110,7 +110,7 @@ def run() -> int:
 
 def _exit_code_of_app() -> int:
     try:
-        code = app(standalone_mode=False)
+        code = app(prog_name="kvpr-opt", standalone_mode=False)
     except _UsageError as error:
         return _refuse_usage(error)
     except SystemExit as stop:  # typer's, when the reader of a pipe has gone

@@ -65,7 +65,8 @@ class Tracker:
     gap
         The relative gap at which the run may stop.
     on_progress
-        Called with every event.
+        Called with every event, until it returns ``False`` or raises: that ends the run.
+        The exception is kept as `callback_error`.
 
     Attributes
     ----------
@@ -93,6 +94,7 @@ class Tracker:
         self.bound: LowerBound | None = None
         self.certified_bound: LowerBound | None = None
         self.events: list[Progress] = []
+        self.callback_error: Exception | None = None
         self._on_progress = on_progress
         self._lock = threading.RLock()
 
@@ -257,8 +259,19 @@ class Tracker:
                 _shown(event.incumbent),
                 _shown(event.lower_bound),
             )
-        if self._on_progress is not None:
-            self._on_progress(event)
+        self._tell(event)
+
+    def _tell(self, event: Progress) -> None:
+        """Call the caller's function; its ``False``, or an exception, ends the run."""
+        if self._on_progress is None:
+            return
+        try:
+            if self._on_progress(event) is not False:
+                return
+        except Exception as error:
+            self.callback_error = error
+        self._on_progress = None
+        self.limits.interrupt()
 
 
 def _shown(value: Fraction | float | None) -> str:
