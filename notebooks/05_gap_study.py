@@ -33,8 +33,7 @@ import matplotlib.pyplot as plt
 from IPython.display import SVG, display
 
 import kvpr_opt as kv
-from kvpr_opt.study.analysis.table import value_of
-from kvpr_opt.study.record import read_entries
+from kvpr_opt.study.record import read_record
 from kvpr_opt.study.report import write_report
 
 plt.style.use("kvpr.mplstyle")
@@ -91,9 +90,9 @@ def kvpr_opt(*arguments):
 
 
 kvpr_opt("study", "run", "study.toml", "--output", "record", "--jobs", "1")
-entries = read_entries(folder / "record")
-print(f"{len(entries)} runs recorded")
-assert len(entries) == len(METHODS) * len(PER_GPU) * 4
+runs = read_record(folder / "record").runs
+print(f"{len(runs)} runs recorded")
+assert len(runs) == len(METHODS) * len(PER_GPU) * 4
 
 # %% [markdown]
 # ## The table
@@ -112,8 +111,8 @@ print(kvpr_opt("study", "report", "record"))
 # figure.
 
 # %%
-entry = entries[-1]
-print({key: entry[key] for key in ("status", "max_kvpr", "lower_bound", "seconds")})
+line = json.loads((folder / "record" / "runs.jsonl").read_text(encoding="utf-8").splitlines()[-1])
+print({key: line[key] for key in ("status", "max_kvpr", "lower_bound", "seconds")})
 
 # %% [markdown]
 # ## Gaps against proved optima
@@ -123,22 +122,21 @@ print({key: entry[key] for key in ("status", "max_kvpr", "lower_bound", "seconds
 
 # %%
 yardstick, proved = {}, 0
-for entry in entries:
-    if entry["run"]["method"]["name"] == "auto":
-        yardstick[entry["fleet_sha256"]] = value_of(entry, "lower_bound")
-        proved += entry["status"] == kv.Status.OPTIMAL.value
+for recorded in runs:
+    if recorded.run.method.name == "auto":
+        yardstick[recorded.answer.fleet_sha256] = recorded.answer.lower_bound
+        proved += recorded.answer.status is kv.Status.OPTIMAL
 print(f"{proved} of {len(yardstick)} fleets have a proved optimum")
 
 gaps = defaultdict(list)
 missing = defaultdict(int)
-for entry in entries:
-    method = entry["run"]["method"]["name"]
-    value = value_of(entry, "max_kvpr")
-    key = method, entry["run"]["models"] // GPUS
+for recorded in runs:
+    value = recorded.answer.max_kvpr
+    key = recorded.run.method.name, recorded.run.cell.models // GPUS
     if value is None:
         missing[key] += 1
     else:
-        gaps[key].append(float(100 * (value / yardstick[entry["fleet_sha256"]] - 1)))
+        gaps[key].append(float(100 * (value / yardstick[recorded.answer.fleet_sha256] - 1)))
 
 print(f"\n{'method':13}" + "".join(f"{n} a GPU".rjust(12) for n in PER_GPU))
 for method in METHODS:
@@ -189,7 +187,7 @@ assert all(gap >= 0 for values in gaps.values() for gap in values)
 # the share of runs that ended with at most a given gap *by what the method itself could prove*.
 
 # %%
-written = write_report(entries, folder / "record" / "report.html")
+written = write_report(runs, folder / "record" / "report.html")
 print(", ".join(sorted({path.stem for path in written[1:]})))
 picture = next(path for path in written if path.stem == "gaps" and path.suffix == ".svg")
 display(SVG(filename=picture))
