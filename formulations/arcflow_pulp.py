@@ -154,7 +154,7 @@ class Formulation:
         nodes = None if budget is None else int(budget * _NODES_PER_UNIT)
         termination = self.solver.solve(model.model, limits, nodes=nodes)
         if termination.infeasible:
-            return Infeasible(self.solver.word(f"arc-flow model{network.grid}", threshold))
+            return Infeasible(self.solver.claim(f"arc-flow model{network.grid}", threshold))
         if not termination.solved:
             return Unknown(termination.message, final=termination.final)
         gpu_of = model.solution(len(self.instance.models))

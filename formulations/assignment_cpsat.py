@@ -175,14 +175,14 @@ class Formulation:
         model = _AssignmentModel(self.instance, fit_range(exact), self.options)
         if model.stranded is not None:
             if self.instance.constraints:
-                return Infeasible(self._word(threshold))
+                return Infeasible(self._claim(threshold))
             return Infeasible(Counting((model.stranded,)))
         if hint is not None:
             model.add_hint(hint.gpu_of)
         while not limits.stopped:
             status, solver = solve(model.model, limits, self.parameters, budget)
             if status == cp_model.INFEASIBLE:
-                return Infeasible(self._word(threshold))
+                return Infeasible(self._claim(threshold))
             if status == cp_model.UNKNOWN:
                 break
             gpu_of = model.solution(solver)
@@ -192,7 +192,7 @@ class Formulation:
             model.forbid(covers, exact)
         return Unknown("stopped by its budget or by a limit")
 
-    def _word(self, threshold: Threshold) -> SolverClaim:
+    def _claim(self, threshold: Threshold) -> SolverClaim:
         return SolverClaim(
             solver="OR-Tools CP-SAT, assignment model",
             version=version("ortools"),

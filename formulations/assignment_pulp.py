@@ -115,7 +115,7 @@ class Formulation:
         nodes = None if budget is None else int(budget * _NODES_PER_UNIT)
         termination = self.solver.solve(model, limits, nodes=nodes)
         if termination.infeasible:
-            return Infeasible(self.solver.word("assignment model", threshold))
+            return Infeasible(self.solver.claim("assignment model", threshold))
         placement = placement_of(instance, x)
         if placement is not None and placement.meets(threshold):
             return Feasible(placement)

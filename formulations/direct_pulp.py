@@ -196,7 +196,7 @@ class Formulation:
             return None
         value = self.instance.scaled.round_up(safe)
         below = self.instance.scaled.below(value)
-        return LowerBound(value, self.solver.word("direct model", below, gap=gap))
+        return LowerBound(value, self.solver.claim("direct model", below, gap=gap))
 
 
 class _Numbers(NamedTuple):

@@ -100,13 +100,13 @@ class Formulation:
         model = _Model(columns)
         status, solver = solve(model.model, limits, self.parameters, budget)
         if status == cp_model.INFEASIBLE:
-            return Infeasible(self._word(threshold))
+            return Infeasible(self._claim(threshold))
         if status == cp_model.UNKNOWN:
             return Unknown("stopped by its budget or by a limit")
         times = np.array([solver.value(x) for x in model.x], dtype=np.int64)
         return placed(self.instance, threshold, columns.chosen(times))
 
-    def _word(self, threshold: Threshold) -> SolverClaim:
+    def _claim(self, threshold: Threshold) -> SolverClaim:
         return SolverClaim(
             solver="OR-Tools CP-SAT, set partitioning by patterns",
             version=version("ortools"),

@@ -112,12 +112,12 @@ class Formulation:
             options["mip_max_nodes"] = max(1, int(budget * _NODES_PER_UNIT))
         termination, times = choose(columns, limits, options)
         if termination.infeasible:
-            return Infeasible(self._word(threshold))
+            return Infeasible(self._claim(threshold))
         if times is None:
             return Unknown(termination.message, final=termination.final)
         return placed(self.instance, threshold, columns.chosen(times))
 
-    def _word(self, threshold: Threshold) -> SolverClaim:
+    def _claim(self, threshold: Threshold) -> SolverClaim:
         return SolverClaim(
             solver="HiGHS, set partitioning by patterns",
             version=version("highspy"),

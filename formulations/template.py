@@ -128,7 +128,7 @@ class Formulation:
         nodes = None if budget is None else int(budget * _NODES_PER_UNIT)
         termination = self.solver.solve(model.model, limits, nodes=nodes)
         if termination.infeasible:
-            return Infeasible(self.solver.word("representatives model", threshold))
+            return Infeasible(self.solver.claim("representatives model", threshold))
         # Whatever the solver says of its solution, it is evaluated exactly.
         placement = self._placement(model.solution())
         if placement is not None and placement.meets(threshold):

@@ -12,8 +12,8 @@ from typing import TypeVar
 
 from kvpr_opt.limits import LimitsView
 
-# How long a Ctrl-C may go unnoticed while the solver works, in seconds.
-_HEED_EVERY = 0.05
+# Seconds between two looks at the limits while the solver works.
+_POLL_SECONDS = 0.05
 
 _T = TypeVar("_T")
 
@@ -37,7 +37,7 @@ def run_interruptible(work: Callable[[], _T], limits: LimitsView, stop: Callable
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="solver") as pool:
         done = pool.submit(work)
         try:
-            while not wait([done], timeout=_HEED_EVERY).done:
+            while not wait([done], timeout=_POLL_SECONDS).done:
                 if limits.stopped:
                     stop()
         finally:  # a second Ctrl-C ends the wait, not the solver

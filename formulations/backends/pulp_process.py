@@ -32,8 +32,8 @@ _BELIEVED = 0.9
 # How long a process may outlive the limits, in seconds.
 _GRACE = 0.4
 
-# How long a Ctrl-C may go unnoticed, in seconds.
-_HEED_EVERY = 0.05
+# Seconds between two looks at the limits.
+_POLL_SECONDS = 0.05
 
 
 def solve(
@@ -150,7 +150,7 @@ def _wait(process: subprocess.Popen[bytes], limits: LimitsView) -> bytes | None:
     stopped_at = math.inf
     while True:
         try:
-            return process.communicate(timeout=_HEED_EVERY)[0]
+            return process.communicate(timeout=_POLL_SECONDS)[0]
         except subprocess.TimeoutExpired:
             if limits.stopped:
                 stopped_at = min(stopped_at, time.monotonic())

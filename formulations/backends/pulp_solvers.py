@@ -99,8 +99,8 @@ class PulpSolver:
             options["mip_max_nodes"] = max(1, nodes)
         return pulp_highs.solve(model, limits, options)
 
-    def word(self, model: str, threshold: Threshold, *, gap: float | None = None) -> SolverClaim:
-        """The solver's word that a threshold cannot be met.
+    def claim(self, model: str, threshold: Threshold, *, gap: float | None = None) -> SolverClaim:
+        """The solver's claim that a threshold cannot be met.
 
         Parameters
         ----------
