@@ -24,6 +24,14 @@ STOP_SIGNALS = tuple(
 noted: list[float] = []
 
 
+class StopSignal(KeyboardInterrupt):
+    """A stop signal, as an exception.
+
+    Where a plain ``KeyboardInterrupt`` passes through code that an extension module runs,
+    Python never forgets it, and ends by SIGINT in the end whatever the exit code is.
+    """
+
+
 def is_command() -> bool:
     """Whether this process is the command ``kvpr-opt``, and not another program or a worker."""
     workers = sys.modules.get("multiprocessing.process")  # where it is a worker, that is loaded
@@ -48,7 +56,7 @@ def treat_stop_signals_alike() -> None:
 def note_and_raise(_number: int, _frame: FrameType | None) -> None:
     """Raise ``KeyboardInterrupt``, and note it for when a library that loads swallows it."""
     noted.append(time.monotonic())
-    raise KeyboardInterrupt
+    raise StopSignal
 
 
 def ignore_stop_signals() -> None:

@@ -139,8 +139,8 @@ def trap():
 def below(value, largest):
     """The threshold below a value, on one GPU and under more pressure than the value says."""
     pressure = math.ceil(value) + 1
-    free = Constraints({}, [], [], [], {})
-    fleet = WholeFleet({"g": largest}, {"m": 0}, {"m": pressure}, Fraction(1), free)
+    anywhere = Constraints({}, [], [], [], {"g": "g"})
+    fleet = WholeFleet({"g": largest}, {"m": 0}, {"m": pressure}, Fraction(1), anywhere)
     return threshold(fleet, value)
 
 
