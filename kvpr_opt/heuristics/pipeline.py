@@ -155,7 +155,7 @@ class _Pipeline:
         return HeuristicOutcome(self.best, tuple(self.stages_run), left_out)
 
     def _why_not(self, stage: str) -> str:
-        if stage == "best_fit" and self.best is not None:
+        if stage in FIRST_STAGES and self.best is not None:
             return "there was a placement already"
         if self.settled:
             return "the lower bound was reached"
@@ -198,10 +198,13 @@ class _Pipeline:
             batches.append(batch)
             self.offer(batch, stage)
 
-        if self.starts("greedy"):
-            collect(greedy(fleet, low), "greedy")
-        if not np.isfinite(self.value) and self.starts("best_fit"):
-            collect(best_fit(fleet, low, limits=self.limits), "best_fit")
+        for stage in ("best_fit", "greedy") if self.plan.fills_first else ("greedy", "best_fit"):
+            if np.isfinite(self.value) or not self.starts(stage):
+                continue
+            if stage == "greedy":
+                collect(greedy(fleet, low), stage)
+            else:
+                collect(best_fit(fleet, low, limits=self.limits), stage)
         if self.starts("memory_packing"):
             collect(memory_packing(fleet, limits=limits)[0], "memory_packing")
         threshold = self.value if np.isfinite(self.value) else 2 * low

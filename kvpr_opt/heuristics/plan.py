@@ -53,6 +53,9 @@ _SEARCH_WORK = 20_000_000
 #: Zero-pressure model-GPU pairs times candidates in the refill.
 _REFILL_WORK = 6_000_000
 
+#: Models from which, and share of the memory that they fill above which, best fit comes first.
+_MANY, _TIGHT = 5_000, 0.95
+
 #: Candidates that local search works on, at most.
 _WIDTH = 50
 
@@ -79,6 +82,8 @@ class Plan:
         Thresholds per recipe and round of parametric packing, and rounds.
     width, relief_width, refill_width
         Candidates that local search, repartition with relief, and the refill work on.
+    fills_first
+        Whether ``best_fit`` comes before ``greedy``, which mostly fails on such fleets.
     """
 
     left_out: Mapping[str, str]
@@ -87,6 +92,7 @@ class Plan:
     width: int
     relief_width: int
     refill_width: int
+    fills_first: bool
 
     def runs(self, stage: str) -> bool:
         """Whether a stage runs."""
@@ -140,6 +146,8 @@ class Plan:
             width=_within(_SEARCH_WORK // cells, _WIDTH),
             relief_width=_within(_RELIEF_WORK // cells, _RELIEF_WIDTH),
             refill_width=_within(_REFILL_WORK // max(zeros * fleet.gpus, 1), _WIDTH),
+            fills_first=fleet.models > _MANY
+            and bool(fleet.sizes.sum() > _TIGHT * fleet.capacities.sum()),
         )
 
 

@@ -133,7 +133,7 @@ class GPU:
     @property
     def usable(self) -> Fraction:
         """Memory for weights and KV cache: ``memory - reserved``."""
-        return self.memory - self.reserved
+        return self.memory - self.reserved if self.reserved else self.memory
 
 
 def _index(value: int | str) -> int:

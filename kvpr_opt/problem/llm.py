@@ -187,6 +187,8 @@ class LLM:
     @property
     def footprint(self) -> Fraction:
         """Memory that it occupies on a GPU: ``size + overhead + kv_floor``."""
+        if not (self.overhead or self.kv_floor):
+            return self.size  # at once: it is asked for of every model of a large fleet
         return self.size + self.overhead + self.kv_floor
 
     @property
