@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from kvpr_opt._interrupt import STOP_SIGNALS, note_and_raise, noted
+from kvpr_opt._interrupt import STOP_SIGNALS, StopSignal, note_and_raise, noted
 from kvpr_opt.errors import InputError
 
 
@@ -127,6 +127,15 @@ class Limits(LimitsView):
             self._deadline += spent
 
     @contextmanager
+    def keeping(self, seconds: float) -> Iterator[None]:
+        """Bring the deadline forward inside, so that so much time is left for what follows."""
+        self._deadline -= seconds
+        try:
+            yield
+        finally:
+            self._deadline += seconds
+
+    @contextmanager
     def heeding_signals(self) -> Iterator[None]:
         """Let the first stop signal set the stop flag; a second one acts as usual.
 
@@ -193,7 +202,7 @@ def _stop_all(number: int, _frame: FrameType | None) -> None:
         signal.signal(number, signal.default_int_handler)
     again = [limits._signal() for limits in _heeding]
     if again[-1] or any(limits._at_once for limits in _heeding):
-        raise KeyboardInterrupt
+        raise StopSignal
 
 
 def _seconds(limit: object) -> float:
