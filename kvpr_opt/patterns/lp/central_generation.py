@@ -115,6 +115,8 @@ class CentralGeneration:
         """
         question = self._question
         for grid in (*COARSE[:1], *self._grids[:1]):
+            if self._limits.stopped:
+                return Undecided(self._weights)
             priced = price(question, self._best, grid, self._limits)
             if isinstance(priced, DualValues):
                 return priced
