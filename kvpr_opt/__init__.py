@@ -11,7 +11,13 @@ The highest KV-cache pressure ratio of a fleet, as low as it can be, and a proof
 Fraction(9, 320)
 """
 
-from kvpr_opt._interrupt import exit_interrupted, is_command, treat_stop_signals_alike
+from kvpr_opt._interrupt import (
+    exit_interrupted,
+    hold_stop_signals,
+    is_command,
+    treat_stop_signals_alike,
+)
+from kvpr_opt._version import __version__ as __version__
 
 try:
     if is_command():
@@ -20,11 +26,27 @@ try:
     from kvpr_opt.errors import KvprError
     from kvpr_opt.files import read_instance, read_result, write_instance, write_result
     from kvpr_opt.generate import random_instance
+    from kvpr_opt.operate import (
+        Evaluation,
+        Explanation,
+        Headroom,
+        Plan,
+        Replan,
+        Sizing,
+        evaluate,
+        headroom,
+        replan,
+        size,
+        why,
+    )
     from kvpr_opt.problem.instance import GPU, LLM, Instance
     from kvpr_opt.problem.placement import Placement
     from kvpr_opt.result import Grade, Result, Status, StopReason
     from kvpr_opt.search.tracker import Progress
     from kvpr_opt.solve import heuristic, lower_bound, solve
+
+    if is_command():
+        hold_stop_signals()
 except KeyboardInterrupt:
     if not is_command():
         raise
@@ -34,21 +56,32 @@ __all__ = [
     "GPU",
     "LLM",
     "Certificate",
+    "Evaluation",
+    "Explanation",
     "Grade",
+    "Headroom",
     "Instance",
     "KvprError",
     "Placement",
+    "Plan",
     "Progress",
+    "Replan",
     "Result",
+    "Sizing",
     "Status",
     "StopReason",
+    "evaluate",
+    "headroom",
     "heuristic",
     "lower_bound",
     "random_instance",
     "read_instance",
     "read_result",
+    "replan",
+    "size",
     "solve",
     "verify",
+    "why",
     "write_instance",
     "write_result",
 ]

@@ -23,6 +23,17 @@ STOP_SIGNALS = tuple(
 #: When there were stop signals that raised ``KeyboardInterrupt``, in the command.
 noted: list[float] = []
 
+# Not empty while they are only noted.
+_held: list[bool] = []
+
+
+class StopSignal(KeyboardInterrupt):
+    """A stop signal, as an exception.
+
+    Where a plain ``KeyboardInterrupt`` passes through code that an extension module runs,
+    Python never forgets it, and ends by SIGINT in the end whatever the exit code is.
+    """
+
 
 def is_command() -> bool:
     """Whether this process is the command ``kvpr-opt``, and not another program or a worker."""
@@ -48,7 +59,26 @@ def treat_stop_signals_alike() -> None:
 def note_and_raise(_number: int, _frame: FrameType | None) -> None:
     """Raise ``KeyboardInterrupt``, and note it for when a library that loads swallows it."""
     noted.append(time.monotonic())
-    raise KeyboardInterrupt
+    if not _held:
+        raise StopSignal
+
+
+def hold_stop_signals() -> None:
+    """Only note them: between the loading of the package and the command nothing would catch."""
+    _held.append(True)
+
+
+def release_stop_signals() -> None:
+    """Let them raise again, also for those that were noted.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        If there was one.
+    """
+    _held.clear()
+    if noted:
+        raise StopSignal
 
 
 def ignore_stop_signals() -> None:

@@ -20,12 +20,14 @@ from kvpr_opt.drawing.rows import (
     gap_text,
     kvpr_text,
 )
+from kvpr_opt.errors import InputError
 from kvpr_opt.problem.exact import fraction_text, relative_gap
 from kvpr_opt.problem.instance import Instance
 from kvpr_opt.problem.placement import GPULoad, Placement
 from kvpr_opt.text import printable
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from rich.text import Text
 
 #: Version of the data that :meth:`Result.to_dict` gives, which is that of the result file.
@@ -240,6 +242,49 @@ class Result:
     def _size(self) -> str:
         models, gpus = len(self.instance.models), len(self.instance.gpus)
         return f"{counted(models, 'model')} on {counted(gpus, 'GPU')}"
+
+    # -- as a picture ----------------------------------------------------------------
+
+    def _repr_html_(self) -> str:
+        from kvpr_opt.drawing.page import answer_html
+
+        rows = None if self.placement is None else self.placement.gpus
+        status = self.status.value.upper()
+        return answer_html(rows, status, self.ending, self.facts, max_gpus=MAX_GPUS)
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the placement, as :meth:`Placement.plot` does.
+
+        Raises
+        ------
+        InputError
+            If there is no placement, or matplotlib is not installed (extra ``study``).
+        """
+        if self.placement is None:
+            raise InputError(f"there is no placement to draw: the fleet is {self.status.value}")
+        return self.placement.plot(ax)
+
+    def plot_progress(self, ax: Axes | None = None) -> Axes:
+        """Draw how the best placement and the lower bound came together over the run.
+
+        Parameters
+        ----------
+        ax
+            Where to draw; a figure is made without.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            The axis, with seconds and KVPR.
+
+        Raises
+        ------
+        InputError
+            If matplotlib is not installed (extra ``study``).
+        """
+        from kvpr_opt.drawing.plot import plot_progress
+
+        return plot_progress(self.statistics.get("trajectory", ()), ax)
 
     # -- as data ---------------------------------------------------------------------
 

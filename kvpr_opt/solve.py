@@ -80,7 +80,9 @@ def solve(
         Names of stages to leave out, for ablations; see :data:`kvpr_opt.stages.STAGES`.
     on_progress
         Called with a :class:`~kvpr_opt.search.tracker.Progress` at every event; one call at a
-        time, with several threads not always from the same one.
+        time, with several threads not always from the same one. If it returns ``False``, the
+        run ends with its best answer; if it raises, the run ends and the exception is raised
+        here.
 
     Returns
     -------
@@ -119,7 +121,10 @@ def solve(
         with limits.keeping(_time_for_the_end(instance, limits.remaining)):
             message = run.run(start)
             reason = _stop_reason(tracker, Status.of(tracker.incumbent, tracker.bound_value))
-        return _result(run, message, reason, parameters)
+        result = _result(run, message, reason, parameters)
+    if tracker.callback_error is not None:
+        raise tracker.callback_error
+    return result
 
 
 def check_method(method: str, *, others: tuple[str, ...] = ()) -> None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from kvpr_opt._interrupt import STOP_SIGNALS, noted
 from kvpr_opt.cli import main
 
 SMALL = {
@@ -30,10 +34,22 @@ class Run:
 
     def __call__(self, *arguments: object) -> tuple[int, str, str]:
         self.monkeypatch.setattr(sys, "argv", ["kvpr-opt", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stop:
+        with handlers_kept(), pytest.raises(SystemExit) as stop:
             main()
         captured = self.capsys.readouterr()
         return int(stop.value.code or 0), captured.out, captured.err
+
+
+@contextmanager
+def handlers_kept() -> Iterator[None]:
+    """Undo what the command does to signals, for what would be the rest of its process."""
+    handlers = {number: signal.getsignal(number) for number in STOP_SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        noted.clear()
 
 
 def write(path: Path, data: Any) -> Path:

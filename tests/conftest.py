@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 
 import numpy as np
 import pytest
+from command_runs import handlers_kept
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from small_fleets import fleet
 
-from kvpr_opt._interrupt import STOP_SIGNALS, noted
 from kvpr_opt.problem.instance import GPU, LLM, Instance
 from kvpr_opt.problem.placement import Placement
 
@@ -25,12 +24,8 @@ settings.load_profile("suite")
 
 @pytest.fixture(autouse=True)
 def _signal_handlers_kept() -> Iterator[None]:
-    """Undo what the command does to signals, for what would be the rest of its process."""
-    handlers = {number: signal.getsignal(number) for number in STOP_SIGNALS}
-    yield
-    for number, handler in handlers.items():
-        signal.signal(number, handler)
-    noted.clear()
+    with handlers_kept():
+        yield
 
 
 _PRESSURES = [0, 0, 0, "1/3", 1, 2, "7/5"]

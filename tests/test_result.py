@@ -9,9 +9,21 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from small_fleets import fleet
 
-from kvpr_opt import Grade, Result, Status, read_result, solve, write_result
+from kvpr_opt import (
+    Grade,
+    Progress,
+    Result,
+    Status,
+    StopReason,
+    random_instance,
+    read_result,
+    solve,
+    write_result,
+)
+from kvpr_opt.cli.solve import show
 
 FLEET = fleet([10, 12], [(3, 1), (4, "7/3"), (2, 0)])
 
@@ -90,3 +102,57 @@ def test_the_data_are_plain_and_those_of_the_file(result: Result, tmp_path: Path
 
 def test_a_result_can_be_pickled(result: Result) -> None:
     assert pickle.loads(pickle.dumps(result)) == result
+
+
+def test_a_placement_is_a_table_of_floats(result: Result) -> None:
+    assert result.placement is not None
+    rows = result.placement.to_records()
+    assert [row["model"] for row in rows] == ["m0", "m1", "m2"]
+    assert {row["model"]: row["gpu"] for row in rows} == result.placement.assignment
+    assert max(row["gpu_kvpr"] for row in rows) == pytest.approx(7 / 24)
+    assert all(type(row[key]) is float for row in rows for key in ("size", "pressure", "gpu_kvpr"))
+
+
+def test_the_command_and_python_show_the_same(
+    result: Result, capsys: pytest.CaptureFixture[str]
+) -> None:
+    show(Console(width=80), result)
+    assert capsys.readouterr().out == result.to_text() + "\n"
+    assert str(result.placement) in result.to_text()
+    assert repr(result.placement) == "<Placement: 3 models on 2 GPUs, max KVPR 0.291667>"
+
+
+# -- running -------------------------------------------------------------------------
+
+HARD = random_instance("uniform", gpus=16, models=64, seed=0)
+
+
+def test_progress_that_returns_false_ends_the_run_with_its_best_answer() -> None:
+    seen: list[Progress] = []
+
+    def enough(event: Progress) -> bool:
+        seen.append(event)
+        return event.incumbent is None
+
+    stopped = solve(HARD, threads=1, on_progress=enough)
+    assert stopped.stop_reason is StopReason.INTERRUPTED
+    assert stopped.placement is not None
+    assert stopped.lower_bound is not None
+    assert [event.incumbent is None for event in seen].count(False) == 1
+
+
+def test_progress_that_returns_anything_else_does_not() -> None:
+    for answer in (None, True, 0, ""):
+        assert solve(FLEET, threads=1, on_progress=lambda _, a=answer: a).status is Status.OPTIMAL
+
+
+def test_an_exception_in_progress_ends_the_run_and_is_raised() -> None:
+    calls: list[Progress] = []
+
+    def broken(event: Progress) -> None:
+        calls.append(event)
+        raise ZeroDivisionError("mine")
+
+    with pytest.raises(ZeroDivisionError, match="mine"):
+        solve(HARD, threads=2, on_progress=broken)
+    assert len(calls) == 1

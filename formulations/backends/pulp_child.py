@@ -14,7 +14,10 @@ from __future__ import annotations
 import inspect
 import json
 import os
+import shutil
+import signal
 import sys
+import threading
 import time
 from typing import Any
 
@@ -23,6 +26,9 @@ import pulp
 #: What a solver may have found out: the best solution, one that is as good as asked for,
 #: that there is none, or none of these.
 OPTIMAL, WITHIN_GAP, INFEASIBLE, NOTHING = "optimal", "within gap", "infeasible", "nothing"
+
+# How long the parent may be dead before this is noticed, in seconds.
+_WATCH_EVERY = 0.2
 
 # Of the time left, what a solver is given at least, in seconds.
 _LEAST = 0.05
@@ -65,13 +71,25 @@ def _read_4(statistics: Any) -> tuple[str, str]:
     return NOTHING, word
 
 
+def _end_with(parent: int) -> None:
+    """Wait for the parent to die, then remove the folder that it made and end all processes."""
+    while os.getppid() == parent:
+        time.sleep(_WATCH_EVERY)
+    shutil.rmtree(os.getcwd(), ignore_errors=True)
+    os.killpg(0, signal.SIGKILL)
+
+
 def main() -> None:
     """Answer the request on standard input."""
     # Solvers print licences and banners: only the answer may reach the parent.
     channel = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     try:
-        result = answer(json.load(sys.stdin))
+        request = json.load(sys.stdin)
+        if hasattr(os, "killpg"):
+            # A parent that was killed could not end this process, nor clear away.
+            threading.Thread(target=_end_with, args=(request["parent"],), daemon=True).start()
+        result = answer(request)
     except Exception as error:  # whatever a solver's library raises, the parent is told
         result = {"error": f"{type(error).__name__}: {error}"}
     json.dump(result, channel)

@@ -72,6 +72,7 @@ def solve(
     request = {
         "model": model.toDict(),
         "class": class_name,
+        "parent": os.getpid(),
         "arguments": arguments,
         "until": time.time() + seconds if seconds < math.inf else None,
     }

@@ -5,7 +5,7 @@ import sys
 from kvpr_opt._interrupt import (
     exit_interrupted,
     ignore_stop_signals,
-    noted,
+    release_stop_signals,
     treat_stop_signals_alike,
 )
 
@@ -16,10 +16,10 @@ def main() -> None:
     """Run the command line and exit; a stop signal at any moment ends it in one line."""
     try:
         treat_stop_signals_alike()
+        release_stop_signals()
         from kvpr_opt.cli.app import run
 
-        if noted:  # and swallowed by what was being loaded
-            raise KeyboardInterrupt
+        release_stop_signals()  # also one that was swallowed by what was being loaded
         code = run()
         ignore_stop_signals()
     except KeyboardInterrupt:

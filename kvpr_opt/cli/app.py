@@ -13,13 +13,18 @@ from kvpr_opt.cli import (
     audit,
     canonical,
     configure,
+    evaluate,
     export,
     generate,
+    headroom,
     import_fleet,
+    replan,
+    size,
     solve,
     study,
     verify,
     warmup,
+    why,
 )
 from kvpr_opt.errors import KvprError
 from kvpr_opt.exit_codes import ExitCode
@@ -39,13 +44,18 @@ app = typer.Typer(
     help="Place language models on GPUs so that the highest KV-cache pressure ratio "
     "is as low as it can be, and prove it.",
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("solve")(solve.command)
 app.command("verify")(verify.command)
+app.command("evaluate")(evaluate.command)
+app.command("replan")(replan.command)
+app.command("size")(size.command)
+app.command("headroom")(headroom.command)
+app.command("why")(why.command)
 app.command("canonical")(canonical.command)
 app.command("export")(export.command)
 app.command("generate")(generate.command)
@@ -100,7 +110,7 @@ def run() -> int:
 
 def _exit_code_of_app() -> int:
     try:
-        code = app(standalone_mode=False)
+        code = app(prog_name="kvpr-opt", standalone_mode=False)
     except _UsageError as error:
         return _refuse_usage(error)
     except SystemExit as stop:  # typer's, when the reader of a pipe has gone

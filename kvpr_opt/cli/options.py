@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Annotated
 
@@ -13,6 +13,11 @@ from kvpr_opt.errors import InputError
 from kvpr_opt.files import read_instance, same_file
 from kvpr_opt.files.source import STANDARD_STREAM
 from kvpr_opt.problem.instance import Instance
+
+#: Suffixes of formats that some command reads or writes.
+_FORMATS = frozenset(
+    [".csv", ".html", ".json", ".lp", ".md", ".mps", ".parquet", ".svg", ".toml", ".yaml", ".yml"]
+)
 
 Fleet = Annotated[
     str,
@@ -53,6 +58,30 @@ Memory = Annotated[
 ]
 
 
+def names_starting(names: Iterable[str]) -> Callable[[str], list[str]]:
+    """What a shell offers for an option that takes one of these names."""
+    known = tuple(names)
+    return lambda incomplete: [name for name in known if name.startswith(incomplete)]
+
+
+def check_suffix(suffix: str, /, **outputs: str | None) -> None:
+    """Refuse the name of a file whose suffix promises another format than it gets.
+
+    Raises
+    ------
+    InputError
+        For the first such name; any suffix that is not known here is allowed.
+    """
+    for name, path in outputs.items():
+        if path is not None:
+            found = os.path.splitext(path)[1].lower()
+            if found in _FORMATS and found != suffix:
+                raise InputError(
+                    f"{path} would hold {suffix[1:].upper()}; choose a name that ends in {suffix}",
+                    place=f"--{name}",
+                )
+
+
 def seconds(text: str, option: str = "--time-limit") -> float | None:
     """A time limit as written: a number of seconds above 0, or ``none``."""
     if text.strip().lower() == "none":
@@ -85,7 +114,7 @@ def read_fleet(fleet: str, gpus: int | None, memory: str | None) -> Instance:
 
 
 def check_apart(source: str, what: str = "the fleet", /, **outputs: str | None) -> None:
-    """Refuse to write over what is read, or two outputs over each other.
+    """Refuse outputs that would overwrite the input or each other.
 
     Parameters
     ----------
@@ -99,7 +128,7 @@ def check_apart(source: str, what: str = "the fleet", /, **outputs: str | None) 
     Raises
     ------
     InputError
-        For the first that is not apart from the others.
+        For the first such output.
     """
     written: dict[str, str] = {}
     for name, path in outputs.items():

@@ -16,6 +16,8 @@ from kvpr_opt.cli.options import (
     Gpus,
     Memory,
     check_apart,
+    check_suffix,
+    names_starting,
     naming_options,
     read_fleet,
     seconds,
@@ -29,7 +31,8 @@ from kvpr_opt.files import check_writable, write_result, write_text
 from kvpr_opt.files.source import STANDARD_STREAM
 from kvpr_opt.limits import Limits
 from kvpr_opt.result import Result, Status, StopReason
-from kvpr_opt.solve import solve
+from kvpr_opt.solve import known_methods, solve
+from kvpr_opt.stages import STAGES
 
 
 def command(
@@ -57,7 +60,11 @@ def command(
     method: Annotated[
         str,
         typer.Option(
-            "--method", metavar="M", help="auto, heuristic, a formulation, or NAME:SOLVER."
+            "--method",
+            metavar="M",
+            autocompletion=names_starting(known_methods()),
+            help=f"One of {', '.join(known_methods())}. A name that ends in _pulp may be "
+            "followed by :SOLVER, such as :cbc.",
         ),
     ] = "auto",
     seed: Annotated[
@@ -74,7 +81,12 @@ def command(
     ] = None,
     skip: Annotated[
         list[str] | None,
-        typer.Option("--skip", metavar="STAGE", help="Leave a stage out; may be repeated."),
+        typer.Option(
+            "--skip",
+            metavar="STAGE",
+            autocompletion=names_starting(STAGES),
+            help=f"Leave a stage out; may be repeated. Stages: {', '.join(STAGES)}.",
+        ),
     ] = None,
     all_gpus: Annotated[
         bool,
@@ -91,6 +103,8 @@ def command(
     """
     limit = seconds(time_limit)
     check_apart(fleet, output=output, certificate=certificate, html=html)
+    check_suffix(".json", output=output, certificate=certificate)
+    check_suffix(".html", html=html)
     for path in (output, certificate, html):
         if path is not None:
             check_writable(path)

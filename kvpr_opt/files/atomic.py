@@ -14,7 +14,7 @@ _STDOUT = "/dev/stdout"
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
-    """Write a text file in UTF-8, so that its name never stands for half of it.
+    """Write a text file in UTF-8, completely or not at all.
 
     The text goes to a temporary file beside the target, which then takes the
     target's name. A symbolic link stays, and what it points to is replaced; an
@@ -26,14 +26,14 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
     path
         The file; ``-`` for standard output.
     text
-        All of its new content.
+        The complete new content.
 
     Raises
     ------
     InputError
         If it cannot be written; nothing is left behind then.
     BrokenPipeError
-        If it is a pipe whose reader has gone: that is no fault of the path.
+        If it is a pipe whose reader has closed it.
     """
     try:
         data = text.encode("utf-8")
@@ -43,7 +43,7 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
 
 
 def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
-    """Write a file of any content as :func:`write_text` does.
+    """Write bytes, as :func:`write_text` writes text.
 
     Raises
     ------
@@ -65,9 +65,9 @@ def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
 
 
 def check_writable(path: str | os.PathLike[str]) -> None:
-    """Say early that a file could not be written, before hours of work go into it.
+    """Check before hours of work whether a file can be written.
 
-    Nothing is created. That it passes is no promise.
+    Nothing is created. Passing is no guarantee.
 
     Raises
     ------
@@ -88,7 +88,7 @@ def check_writable(path: str | os.PathLike[str]) -> None:
             return
         folder = os.path.dirname(os.path.realpath(source))
         if not os.path.isdir(folder):
-            raise FileNotFoundError(f"there is no folder {folder}")
+            raise FileNotFoundError(f"folder {folder} does not exist")
         if not os.access(folder, os.W_OK):
             raise PermissionError(f"folder {folder} is read-only")
     except (OSError, ValueError) as error:
@@ -96,9 +96,9 @@ def check_writable(path: str | os.PathLike[str]) -> None:
 
 
 def same_file(one: str | os.PathLike[str], other: str | os.PathLike[str]) -> bool:
-    """Whether what is written to the one path would be found under the other.
+    """Whether two paths name the same file.
 
-    ``-`` is standard output here, which has other names, too.
+    ``-`` is standard output here, which has other names as well.
     """
     paths = [_STDOUT if path == STANDARD_STREAM else os.fspath(path) for path in (one, other)]
     try:

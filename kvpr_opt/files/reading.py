@@ -15,7 +15,7 @@ from kvpr_opt.files.tree import Tree
 from kvpr_opt.files.yaml_tree import yaml_tree
 from kvpr_opt.problem.instance import Instance, Number
 
-_NO_GPUS = "a CSV file has models only; give number and memory of the GPUs"
+_NO_GPUS = "a CSV file lists models only; give number and memory of the GPUs"
 
 
 def read_instance(
@@ -40,7 +40,7 @@ def read_instance(
     """
     source = label(path)
     if (gpus is None) != (memory is None):
-        raise InputError("number and memory of the GPUs go together, one alone is not enough")
+        raise InputError("number and memory of the GPUs must be given together")
     given = None if gpus is None or memory is None else identical_gpus(gpus, memory)
     file_format = format_of(path)
     if file_format == "csv" and given is None:

@@ -117,7 +117,7 @@ def _checked(data: _ResultFile, instance: Instance) -> Result:
         raise InputError(str(error), place="assignment") from None
     claimed = None if data.max_kvpr is None else read_fraction(data.max_kvpr.exact, "max_kvpr")
     if claimed != (None if placement is None else placement.max_kvpr):
-        raise InputError("it is not the max KVPR of the assignment", place="max_kvpr.exact")
+        raise InputError("not the max KVPR of the assignment", place="max_kvpr.exact")
     bound: Fraction | float | None = None
     if data.lower_bound is not None:
         bound = read_fraction(data.lower_bound.exact, "lower_bound")

@@ -49,7 +49,7 @@ def fleet(tree: Tree, given_gpus: list[GPU] | None = None, base: Path = _HERE) -
     if "models" not in tree:
         raise InputError("no key 'models'; an empty fleet has 'models: []'")
     if given_gpus is not None and "gpus" in tree:
-        raise InputError("the file has gpus of its own; give none beside it", place="gpus")
+        raise InputError("the file lists its own gpus; omit number and memory", place="gpus")
     if given_gpus is None and "gpus" not in tree:
         raise InputError("no key 'gpus'; put it in the file, or give number and memory of the GPUs")
     said = check_unit(values.text(tree["unit"], "unit")) if "unit" in tree else None

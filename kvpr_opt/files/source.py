@@ -87,9 +87,7 @@ def read_text(path: str | os.PathLike[str], encoding: str = "utf-8-sig") -> str:
     except (OSError, ValueError) as error:
         raise refusal(name, "read", error) from None
     if len(data) > MAX_BYTES:
-        raise InputError(
-            f"larger than {MAX_BYTES >> 20} MB, the most that is read", source=label(path)
-        )
+        raise InputError(f"larger than {MAX_BYTES >> 20} MB, the limit", source=label(path))
     try:
         return data.decode(encoding)
     except UnicodeDecodeError as error:

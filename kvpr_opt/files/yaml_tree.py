@@ -45,7 +45,7 @@ def yaml_tree(text: str, source: str = "") -> Tree:
     ------
     InputError
         If it is not YAML, has a key twice in one mapping, is nested too deeply,
-        or uses what is not read: anchors, aliases, tags, keys that are not text,
+        or uses what is not allowed: anchors, aliases, tags, keys that are not text,
         more than one document.
     """
     builder = _Builder()
@@ -95,7 +95,7 @@ class _Builder:
         elif isinstance(event, DocumentStartEvent):
             self._documents += 1
             if self._documents > 1:
-                raise InputError("a second document; one is read", place=f"line {line}")
+                raise InputError("a second document; only one is allowed", place=f"line {line}")
 
     def _enter(self, node: dict[str, Tree] | list[Tree], line: int) -> None:
         self._add(node, line)
@@ -124,9 +124,9 @@ class _Builder:
 def _refuse_extras(event: NodeEvent, line: int) -> None:
     place = f"line {line}"
     if isinstance(event, AliasEvent):
-        raise InputError(f"alias {shown(event.anchor)}; aliases are not read", place=place)
+        raise InputError(f"alias {shown(event.anchor)}: aliases are not allowed", place=place)
     if event.anchor is not None:
-        raise InputError(f"anchor {shown(event.anchor)}; anchors are not read", place=place)
+        raise InputError(f"anchor {shown(event.anchor)}: anchors are not allowed", place=place)
     tag = getattr(event, "tag", None)
     if tag is not None:
-        raise InputError(f"tag {shown(tag)}; tags are not read", place=place)
+        raise InputError(f"tag {shown(tag)}: tags are not allowed", place=place)

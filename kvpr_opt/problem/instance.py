@@ -6,7 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
+from typing import Any
 
+from kvpr_opt.drawing.rows import counted
 from kvpr_opt.errors import InputError
 from kvpr_opt.problem.constrained import ConstrainedInstance
 from kvpr_opt.problem.constraints import Constraints
@@ -19,7 +21,7 @@ from kvpr_opt.problem.scaled import ScaledInstance
 from kvpr_opt.problem.units import check_unit
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Instance:
     """A fleet: the GPUs there are and the models to place on them, in the order given.
 
@@ -69,6 +71,72 @@ class Instance:
         _check_demand(self.declared)
         resolved = constraints(self.gpus, self.declared, placed)
         object.__setattr__(self, "constraints", resolved)
+
+    def replace(
+        self, *, gpus: Iterable[GPU] | None = None, models: Iterable[LLM] | None = None
+    ) -> Instance:
+        """The same fleet with other GPUs, or other models.
+
+        Parameters
+        ----------
+        gpus
+            Instead of those of the fleet.
+        models
+            Instead of :attr:`declared`: models before copies, replicas and shards are told apart.
+
+        Raises
+        ------
+        InputError
+            As the constructor.
+        """
+        return Instance(
+            self.gpus if gpus is None else gpus,
+            self.declared if models is None else models,
+            self.unit,
+        )
+
+    @classmethod
+    def from_records(
+        cls,
+        rows: Any,
+        gpus: int | Iterable[GPU],
+        memory: Number | None = None,
+        *,
+        unit: str | None = None,
+    ) -> Instance:
+        """The fleet of the models in a table: dicts, or a data frame of pandas or polars.
+
+        Parameters
+        ----------
+        rows
+            A row per model; keys or columns are the parameters of :class:`LLM`, or the
+            names of the public benchmark (``model_name``, ``model_size``). What is
+            ``None`` or not a number is not given.
+        gpus
+            The GPUs, or how many there are.
+        memory
+            Usable memory of each, for a number of GPUs.
+        unit
+            As for the constructor.
+
+        Raises
+        ------
+        InputError
+            For anything else; it names the row, the key, and what came.
+
+        Examples
+        --------
+        >>> rows = [{"name": name, "size": 16, "pressure": 2} for name in "ab"]
+        >>> Instance.from_records(rows, gpus=4, memory=80)
+        <Instance: 2 models on 4 GPUs>
+        """
+        from kvpr_opt.problem.records import gpus_of, models_of
+
+        return cls(gpus_of(gpus, memory), models_of(rows), unit)
+
+    def __repr__(self) -> str:
+        models, gpus = len(self.models), len(self.gpus)
+        return f"<Instance: {counted(models, 'model')} on {counted(gpus, 'GPU')}>"
 
     @cached_property
     def scaled(self) -> ScaledInstance:

@@ -8,11 +8,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
+from kvpr_opt.drawing.rows import MAX_GPUS, counted, kvpr_text
 from kvpr_opt.errors import InvalidPlacementError, nearest
 from kvpr_opt.problem.exact import exact_sum
 from kvpr_opt.problem.instance import Instance
 from kvpr_opt.problem.scaled import Threshold
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 #: A KVPR: exact, or ``math.inf`` for a GPU that is full and under pressure.
 Kvpr = Fraction | float
@@ -47,7 +52,7 @@ class GPULoad:
     models: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Placement:
     """Every model of a fleet on one of its GPUs, within memory and all constraints.
 
@@ -229,6 +234,76 @@ class Placement:
                 zip(instance.gpus, self._loads, on_gpu, strict=True)
             )
         )
+
+    # -- for people ------------------------------------------------------------------
+
+    def __repr__(self) -> str:
+        models, gpus = len(self.instance.models), len(self.instance.gpus)
+        size = f"{counted(models, 'model')} on {counted(gpus, 'GPU')}"
+        return f"<Placement: {size}, max KVPR {kvpr_text(self.max_kvpr)}>"
+
+    def __str__(self) -> str:
+        return self.to_text()
+
+    def to_text(self, *, width: int | None = None) -> str:
+        """The GPUs with what they hold, as a table; the command prints it, too.
+
+        Parameters
+        ----------
+        width
+            Cells in a line; ``None`` for one line per GPU, as long as it may be.
+        """
+        from kvpr_opt.drawing.text import placement_text
+
+        return placement_text(self.gpus, width, all_models=True).plain
+
+    def _repr_html_(self) -> str:
+        from kvpr_opt.drawing.page import placement_html
+
+        return placement_html(self.gpus, max_gpus=MAX_GPUS)
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the placement to scale, with the KVPR of each GPU, by matplotlib.
+
+        Parameters
+        ----------
+        ax
+            Where to draw; a figure is made without.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            The axis; its ``figure`` can be saved.
+
+        Raises
+        ------
+        InputError
+            If matplotlib is not installed (extra ``study``).
+        """
+        from kvpr_opt.drawing.plot import plot_placement
+
+        sizes = {model.name: float(model.footprint) for model in self.instance.models}
+        return plot_placement(self.gpus, sizes, ax)
+
+    def to_records(self) -> list[dict[str, Any]]:
+        """A row per model, in input order, for a data frame.
+
+        Returns
+        -------
+        list of dict
+            ``model`` and ``gpu`` by name; ``size`` (all memory that it occupies) in the unit
+            of the fleet, its ``pressure``, and ``gpu_kvpr``, the KVPR of its GPU, as floats.
+        """
+        return [
+            {
+                "model": model.name,
+                "gpu": gpu,
+                "size": float(model.footprint),
+                "pressure": float(model.pressure),
+                "gpu_kvpr": float(self.kvpr[gpu]),
+            }
+            for model, gpu in zip(self.instance.models, self.assignment.values(), strict=True)
+        ]
 
     def meets(self, threshold: Threshold) -> bool:
         """Whether every GPU is within a threshold, exactly."""

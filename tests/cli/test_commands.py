@@ -8,7 +8,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -97,25 +96,40 @@ def test_a_time_limit_that_cuts_in_gives_the_best_and_its_gap(run: Run, tmp_path
     assert "time limit" in out
 
 
+#: The command, which gets a signal as soon as it has a placement.
+STOPPED_SOON = """
+import os, sys
+from kvpr_opt.cli import main
+from kvpr_opt.cli.progress_view import LiveStatus
+number = int(sys.argv.pop())
+update = LiveStatus.update
+sent = []
+def stop(live, event):
+    update(live, event)
+    if event.incumbent is not None and not sent:
+        sent.append(number)
+        os.kill(os.getpid(), number)
+LiveStatus.update = stop
+main()
+"""
+
+
 @pytest.mark.parametrize("signal_sent", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_stop_signal_gives_the_best_so_far(tmp_path: Path, signal_sent: signal.Signals) -> None:
+def test_a_stop_signal_gives_the_best_so_far(
+    run: Run, tmp_path: Path, signal_sent: signal.Signals
+) -> None:
     fleet, output = tmp_path / "hard.json", tmp_path / "result.json"
-    command = [sys.executable, "-m", "kvpr_opt"]
-    subprocess.run(
-        [*command, "generate", "uniform", "--gpus", "48", "--models", "192", "-o", str(fleet)],
-        check=True,
-        timeout=60,
-    )
-    process = subprocess.Popen(
-        [*command, "solve", str(fleet), "--output", str(output), "--time-limit", "none"],
-        stdout=subprocess.PIPE,
+    assert run("generate", "uniform", "--gpus", 48, "--models", 192, "-o", fleet)[0] == 0
+    options = ["--output", str(output), "--time-limit", "none", str(int(signal_sent))]
+    done = subprocess.run(
+        [sys.executable, "-c", STOPPED_SOON, "solve", str(fleet), *options],
+        capture_output=True,
         text=True,
+        timeout=60,
+        check=False,
     )
-    time.sleep(3)
-    process.send_signal(signal_sent)
-    out, _ = process.communicate(timeout=20)
-    assert process.returncode == 3
-    assert "interrupted" in out
+    assert (done.returncode, done.stderr) == (3, "")
+    assert "interrupted" in done.stdout
     assert json.loads(output.read_text())["stop_reason"] == "interrupted"
 
 
@@ -421,3 +435,45 @@ def test_wrong_usage_is_one_line(run: Run, arguments: list[str], message: str) -
     code, out, err = run("solve", *arguments)
     assert (code, out) == (2, "")
     assert re.fullmatch(message, err), err
+
+
+def test_the_help_lists_the_choices(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    out = run("solve", "--help")[1]
+    for name in ("branch_and_price", "assignment_cpsat", "refill", "exhaustive_search"):
+        assert name in out
+
+
+def test_a_shell_completes_commands_and_names(small: Path) -> None:
+    for words, wanted in (("kvpr-opt so", "solve"), ("kvpr-opt solve x --method br", "branch_and")):
+        done = subprocess.run(
+            [sys.executable, "-c", "from kvpr_opt.cli import main; main()"],
+            env={
+                **os.environ,
+                "_KVPR_OPT_COMPLETE": "complete_bash",
+                "COMP_WORDS": words,
+                "COMP_CWORD": str(len(words.split()) - 1),
+            },
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert wanted in done.stdout, done
+
+
+@pytest.mark.parametrize(
+    ("option", "name", "format_given"),
+    [
+        ("--output", "r.csv", "JSON"),
+        ("--certificate", "c.yaml", "JSON"),
+        ("--html", "p.json", "HTML"),
+    ],
+)
+def test_a_name_that_promises_another_format_is_refused(
+    run: Run, small: Path, option: str, name: str, format_given: str
+) -> None:
+    code, out, err = run("solve", small, option, small.parent / name)
+    assert (code, out) == (2, "")
+    assert re.search(rf"error: {option}: .*{name} would hold {format_given}; choose", err)
+    assert os.listdir(small.parent) == [small.name]

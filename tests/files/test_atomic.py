@@ -214,7 +214,7 @@ def test_standard_output_and_devices_pass(path):
 
 
 def test_what_cannot_be_written_is_refused_early(tmp_path, monkeypatch):
-    with pytest.raises(InputError, match=r"x\.txt: cannot be written: there is no folder .*gone"):
+    with pytest.raises(InputError, match=r"x\.txt: cannot be written: folder .* does not exist"):
         check_writable(tmp_path / "gone" / "x.txt")
     with pytest.raises(InputError, match="cannot be written: it is a folder"):
         check_writable(tmp_path)

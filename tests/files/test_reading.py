@@ -127,8 +127,8 @@ def test_an_empty_list_of_models_is_a_fleet(write):
 @pytest.mark.parametrize(
     ("gpus", "memory", "message"),
     [
-        (2, None, "number and memory of the GPUs go together"),
-        (None, 80, "number and memory of the GPUs go together"),
+        (2, None, "number and memory of the GPUs must be given"),
+        (None, 80, "number and memory of the GPUs must be given"),
         (0, 80, "gpus 0 is not a whole number from 1 to"),
         (True, 80, "gpus True is not a whole number"),
         (10**9, 80, "gpus 1000000000 is not a whole number from 1 to"),
@@ -142,12 +142,12 @@ def test_gpus_given_by_the_caller_are_checked(write, gpus, memory, message):
 
 
 def test_gpus_in_the_file_and_from_the_caller_are_refused(write):
-    with pytest.raises(InputError, match=r"f\.yaml: gpus: the file has gpus of its own"):
+    with pytest.raises(InputError, match=r"f\.yaml: gpus: the file lists its own gpus"):
         read_instance(write("f.yaml", YAML), gpus=2, memory=80)
 
 
 def test_models_without_gpus_are_refused(write):
-    with pytest.raises(InputError, match=r"m\.csv: a CSV file has models only"):
+    with pytest.raises(InputError, match=r"m\.csv: a CSV file lists models only"):
         read_instance(write("m.csv", "name,size,pressure\n"))
     with pytest.raises(InputError, match=r"m\.json: no key 'gpus'"):
         read_instance(write("m.json", "[]"))
