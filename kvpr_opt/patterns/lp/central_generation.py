@@ -113,15 +113,10 @@ class CentralGeneration:
         A round takes as long as a dozen factors of a matrix of the size of the classes, and
         a table of the knapsack.
         """
+        refuted = self._start()
+        if refuted is not None:
+            return refuted
         question = self._question
-        for grid in (*COARSE[:1], *self._grids[:1]):
-            priced = price(question, self._best, grid, self._limits)
-            if isinstance(priced, DualValues):
-                return priced
-            if priced is not None:
-                places = self._pool.add(priced.patterns, priced.types)
-                self.active = np.union1d(self.active, places)
-        self._choose_active()
         gap = 1.0
         for _ in range(_MAX_ROUNDS):
             if self._limits.stopped:
@@ -141,6 +136,20 @@ class CentralGeneration:
                 break
             self._drop_columns(point)
         return Undecided(self._weights)
+
+    def _start(self) -> DualValues | None:
+        """Choose the patterns to start from, with those that the volume asks for."""
+        for grid in (*COARSE[:1], *self._grids[:1]):
+            if self._limits.stopped:
+                break
+            priced = price(self._question, self._best, grid, self._limits)
+            if isinstance(priced, DualValues):
+                return priced
+            if priced is not None:
+                places = self._pool.add(priced.patterns, priced.types)
+                self.active = np.union1d(self.active, places)
+        self._choose_active()
+        return None
 
     def _solve(self, gap: float) -> CentralPoint | None:
         """The program over the active patterns, whose objective is in bins."""
