@@ -6,7 +6,10 @@ BIN    := $(VENV)/bin
 # The versions that CI uses, for the Pythons that they are known to have wheels for.
 PINS := $(shell $(PYTHON) -c "import sys; print('-c .ci/constraints.txt' if (3, 10) <= sys.version_info < (3, 14) else '')")
 
-.PHONY: demo test slow mutants lint format notebooks pair wheel clean
+# Percent of lines that the suite runs, at least.
+FLOOR := 90
+
+.PHONY: demo test slow mutants coverage lint types format notebooks pair wheel dist clean
 
 demo: $(VENV)/.installed ## Place a small fleet, with its certificate, and check the certificate.
 	$(BIN)/kvpr-opt solve examples/small_fleet.yaml --certificate $(VENV)/demo-certificate.json
@@ -27,6 +30,15 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/codespell kvpr_opt formulations tests docs examples notebooks .ci *.md
+
+coverage: $(VENV)/.installed-dev ## The suite with its coverage, which has a floor; a third slower than test.
+	$(BIN)/kvpr-opt warmup
+	$(BIN)/python -m pytest -n auto --cov --cov-report=term:skip-covered --cov-fail-under=$(FLOOR)
+
+types: $(VENV)/.installed-dev ## Types of the package and of its tests.
+	$(BIN)/mypy
+	$(BIN)/mypy --config-file tests/mypy.ini
 
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff format .
@@ -41,6 +53,12 @@ pair: $(VENV)/.installed-dev ## Write every notebook anew from its text.
 
 wheel: $(VENV)/.installed-dev ## Build the wheel into dist/.
 	$(BIN)/python -m build --wheel
+
+dist: $(VENV)/.installed-dev ## Build what a release uploads into dist/, and check it.
+	rm -rf dist
+	$(BIN)/python -m build
+	$(BIN)/python -m pip install --quiet twine
+	$(BIN)/python -m twine check --strict dist/*
 
 clean:
 	rm -rf $(VENV) dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -20,7 +20,7 @@ Python's integers, so that numbers of any length are exact.
 from __future__ import annotations
 
 from bisect import bisect_right, insort
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -29,9 +29,6 @@ from kvpr_opt.problem.scaled import PackingProblem, ScaledInstance
 
 #: The node in which all paths end.
 TARGET = 0
-
-#: Classes above which no graph is built: it is as deep as there are classes.
-MAX_CLASSES = 500
 
 # States looked at for each arc allowed.
 _STATES_EACH = 5
@@ -128,8 +125,6 @@ def build(
     limits
         When to give up, likewise.
     """
-    if len(sizes) > MAX_CLASSES:
-        return None
     builder = _Builder(sizes, counts, max(capacities), most_waste, most_arcs, limits)
     try:
         states = [builder.state(0, builder.capacity - capacity) for capacity in capacities]
@@ -209,7 +204,28 @@ class _Builder:
         self.limits = limits
 
     def state(self, level: int, load: int) -> _Interval:
-        """The interval of loads, before the class of this level, that a load is in."""
+        """The interval of loads, before the class of this level, that a load is in.
+
+        Depth first, with a stack of its own: a path is as long as there are classes, which
+        may be more than Python calls within each other.
+        """
+        answer = self._settled(level, load)
+        open_states = [] if answer is not None else [self._explore(level, load)]
+        while open_states:
+            try:
+                asked = open_states[-1].send(answer)
+            except StopIteration as explored:
+                answer = explored.value
+                open_states.pop()
+                continue
+            answer = self._settled(*asked)
+            if answer is None:
+                open_states.append(self._explore(*asked))
+        assert answer is not None, "every state that is opened is explored"
+        return answer
+
+    def _settled(self, level: int, load: int) -> _Interval | None:
+        """The interval, where it is clear or known already."""
         if load > self.capacity:
             return _Interval(self.capacity + 1, 2 * self.capacity, None)
         if load + self.to_come[level] < self.least:
@@ -220,31 +236,38 @@ class _Builder:
         before = bisect_right(known, load, key=lambda interval: interval.low) - 1
         if before >= 0 and load <= known[before].high:
             return known[before]
-        interval = self._explore(level, load)
-        insort(known, interval, key=lambda interval: interval.low)
-        return interval
+        return None
 
-    def _explore(self, level: int, load: int) -> _Interval:
-        """A state that is not known yet, after all that follow from it."""
+    def _explore(
+        self, level: int, load: int
+    ) -> Generator[tuple[int, int], _Interval | None, _Interval]:
+        """A state that is not known yet: it asks for the states that follow, one by one."""
         self._count()
         low, high = 0, self.capacity
         heads = []
         for copies in range(self.copies[level] + 1):
             added = copies * self.sizes[level]
-            following = self.state(level + 1, load + added)
+            following = yield level + 1, load + added
+            assert following is not None, "what was asked for is sent"
             low, high = max(low, following.low - added), min(high, following.high - added)
             if following.node is not None:
                 heads.append((copies, following.node))
             if load + added > self.capacity:
                 break
+        interval = _Interval(low, high, self._node(level, heads))
+        insort(self.known[level], interval, key=lambda interval: interval.low)
+        return interval
+
+    def _node(self, level: int, heads: list[tuple[int, int]]) -> int | None:
+        """Where arcs with so many copies lead on from: a new node, if there is a choice to make."""
         if not heads:
-            return _Interval(low, high, None)
+            return None
         if heads[-1][0] == 0:
-            return _Interval(low, high, heads[-1][1])
+            return heads[-1][1]
         node = self.nodes
         self.nodes += 1
         self.arcs += [Arc(node, head, level, copies) for copies, head in heads]
-        return _Interval(low, high, node)
+        return node
 
     def _count(self) -> None:
         self.states += 1

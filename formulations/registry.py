@@ -18,6 +18,7 @@ from kvpr_opt.search.oracle import Capabilities, Infeasible, Optimiser, Oracle
 
 if TYPE_CHECKING:
     from formulations.model_file import Exported
+    from formulations.relocation_cpsat import RelocationModel
 
 #: Between the name of a formulation and that of the solver to use for it.
 SOLVER_MARK = ":"
@@ -108,6 +109,27 @@ def create(name: str, instance: Instance, *, seed: int = 0, threads: int = 1) ->
     if ENTRIES[base].capabilities.answers == "threshold":
         return cast(Oracle, made)
     return cast(Optimiser, made)
+
+
+def relocation(
+    instance: Instance, home: Sequence[int], costs: Sequence[int], *, seed: int = 0
+) -> RelocationModel:
+    """The model that looks for placements within a budget of moves.
+
+    Parameters
+    ----------
+    instance
+        The fleet.
+    home
+        By model, the number of the GPU on which it runs now; negative for nowhere.
+    costs
+        By model, what moving it away costs.
+    seed
+        For the solver.
+    """
+    from formulations.relocation_cpsat import RelocationModel
+
+    return RelocationModel(instance, home, costs, seed=seed)
 
 
 def capabilities_of(name: str) -> Capabilities:

@@ -17,6 +17,7 @@ from kvpr_opt._interrupt import (
     is_command,
     treat_stop_signals_alike,
 )
+from kvpr_opt._version import __version__ as __version__
 
 try:
     if is_command():
@@ -25,6 +26,19 @@ try:
     from kvpr_opt.errors import KvprError
     from kvpr_opt.files import read_instance, read_result, write_instance, write_result
     from kvpr_opt.generate import random_instance
+    from kvpr_opt.operate import (
+        Evaluation,
+        Explanation,
+        Headroom,
+        Plan,
+        Replan,
+        Sizing,
+        evaluate,
+        headroom,
+        replan,
+        size,
+        why,
+    )
     from kvpr_opt.problem.instance import GPU, LLM, Instance
     from kvpr_opt.problem.placement import Placement
     from kvpr_opt.result import Grade, Result, Status, StopReason
@@ -42,21 +56,32 @@ __all__ = [
     "GPU",
     "LLM",
     "Certificate",
+    "Evaluation",
+    "Explanation",
     "Grade",
+    "Headroom",
     "Instance",
     "KvprError",
     "Placement",
+    "Plan",
     "Progress",
+    "Replan",
     "Result",
+    "Sizing",
     "Status",
     "StopReason",
+    "evaluate",
+    "headroom",
     "heuristic",
     "lower_bound",
     "random_instance",
     "read_instance",
     "read_result",
+    "replan",
+    "size",
     "solve",
     "verify",
+    "why",
     "write_instance",
     "write_result",
 ]

@@ -27,6 +27,14 @@ noted: list[float] = []
 _held: list[bool] = []
 
 
+class StopSignal(KeyboardInterrupt):
+    """A stop signal, as an exception.
+
+    Where a plain ``KeyboardInterrupt`` passes through code that an extension module runs,
+    Python never forgets it, and ends by SIGINT in the end whatever the exit code is.
+    """
+
+
 def is_command() -> bool:
     """Whether this process is the command ``kvpr-opt``, and not another program or a worker."""
     workers = sys.modules.get("multiprocessing.process")  # where it is a worker, that is loaded
@@ -52,7 +60,7 @@ def note_and_raise(_number: int, _frame: FrameType | None) -> None:
     """Raise ``KeyboardInterrupt``, and note it for when a library that loads swallows it."""
     noted.append(time.monotonic())
     if not _held:
-        raise KeyboardInterrupt
+        raise StopSignal
 
 
 def hold_stop_signals() -> None:
@@ -70,7 +78,7 @@ def release_stop_signals() -> None:
     """
     _held.clear()
     if noted:
-        raise KeyboardInterrupt
+        raise StopSignal
 
 
 def ignore_stop_signals() -> None:

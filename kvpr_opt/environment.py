@@ -7,6 +7,8 @@ import platform
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
+from kvpr_opt._version import __version__
+
 
 def versions() -> dict[str, str]:
     """Versions of Python, of this package and of what it solves with."""
@@ -15,8 +17,8 @@ def versions() -> dict[str, str]:
 
 @cache
 def _versions() -> dict[str, str]:
-    found = {"python": platform.python_version()}
-    for name in ("kvpr-opt", "ortools", "highspy", "pulp", "numpy", "numba"):
+    found = {"python": platform.python_version(), "kvpr-opt": __version__}
+    for name in ("ortools", "highspy", "pulp", "numpy", "numba"):
         try:
             found[name] = version(name)
         except PackageNotFoundError:

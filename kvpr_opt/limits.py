@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from kvpr_opt._interrupt import STOP_SIGNALS, note_and_raise, noted
+from kvpr_opt._interrupt import STOP_SIGNALS, StopSignal, note_and_raise, noted
 from kvpr_opt.errors import InputError
 
 
@@ -193,7 +193,7 @@ def _stop_all(number: int, _frame: FrameType | None) -> None:
         signal.signal(number, signal.default_int_handler)
     again = [limits._signal() for limits in _heeding]
     if again[-1] or any(limits._at_once for limits in _heeding):
-        raise KeyboardInterrupt
+        raise StopSignal
 
 
 def _seconds(limit: object) -> float:

@@ -22,6 +22,7 @@ from fractions import Fraction
 from typing import Any, NamedTuple
 
 FLEET_SCHEMA, CERTIFICATE_SCHEMA = "kvpr-opt/canonical/1", "kvpr-opt/certificate/1"
+RELOCATION_SCHEMA = "kvpr-opt/relocation/1"
 # A fleet with constraints, and its certificates.
 CONSTRAINED_FLEET, CONSTRAINED_CERTIFICATE = "kvpr-opt/canonical/2", "kvpr-opt/certificate/2"
 PASSED, FAILED, NOT_CHECKABLE = "passed", "FAILED", "not checkable"
@@ -847,6 +848,168 @@ def shown(value: Fraction | float) -> str:
     return f"{decimal:.7g} (a fraction of about {digits} digits)"
 
 
+# -- relocations: placements within a budget of moves -------------------------------------------
+
+
+class Relocation(NamedTuple):
+    """The claim that `placement` is within the budget, and that nothing within it is better.
+
+    A model of the fleet without a home runs nowhere yet: wherever it goes, that costs nothing.
+    """
+
+    digest: str
+    home: dict[str, Any]
+    costs: dict[str, Fraction]
+    budget: Fraction
+    value: Fraction | None
+    placement: dict[str, Any] | None
+    bounds: list[Bound]
+
+
+def read_relocation(text: str) -> Relocation:
+    """Read the certificate of a relocation; names are looked at with the claims."""
+    claims = {"instance_sha256": str, "home": dict, "costs": dict, "budget": str}
+    form = {**claims, "max_kvpr": str | None, "placement": dict | None, "bounds": list}
+    _, digest, home, costs, budget, value, placement, bounds = load(text, [RELOCATION_SCHEMA], form)
+    require(len(bounds) <= 2, "it has more than two bounds")
+    pairs = [fields(bound, {"value": str, "proof": dict}) for bound in bounds]
+    fields(costs, dict.fromkeys(costs, str))
+    return Relocation(
+        digest,
+        home,
+        {model: number(cost, LIMITS.fleet_digits) for model, cost in costs.items()},
+        number(budget, LIMITS.kvpr_digits),
+        None if value is None else number(value, LIMITS.kvpr_digits),
+        placement,
+        [Bound(_finite_or_not(at), proof) for at, proof in pairs],
+    )
+
+
+def check_homes(fleet: Fleet, relocation: Relocation) -> tuple[str, str]:
+    """Check that homes and costs are those of models and GPUs of this fleet."""
+    home, costs = relocation.home, relocation.costs
+    fields(home, dict.fromkeys(home, str))
+    for model, gpu in home.items():
+        require(model in fleet.sizes, f"the fleet has no model {model[:60]!a}")
+        require(gpu in fleet.capacities, f"the fleet has no GPU {gpu[:60]!a}")
+    require(costs.keys() == fleet.sizes.keys(), "it does not have one cost for each model")
+    return PASSED, f"{len(home)} of {len(fleet.sizes)} models run on GPUs of the fleet"
+
+
+def check_cost(fleet: Fleet, relocation: Relocation) -> tuple[str, str]:
+    """Check that the placement is one of this fleet, has the value, and is within the budget."""
+    value, placement = relocation.value, relocation.placement
+    claim = Certificate("", relocation.digest, "", value, placement, [])
+    found = check_placement(fleet, claim)
+    moved = [
+        relocation.costs[model]
+        for model, gpu in (placement or {}).items()
+        if relocation.home.get(model, gpu) != gpu
+    ]
+    require(sum(moved) <= relocation.budget, "it costs more than the budget")
+    return found if placement is None else (PASSED, f"{found[1]}; {len(moved)} models move")
+
+
+def check_relocation_bound(
+    fleet: Fleet, relocation: Relocation, bound: Bound, refute: Refute
+) -> tuple[str, str]:
+    """Lemma: what no placement is below, none within a budget is; other bounds count moves."""
+    if bound.value == 0:
+        return PASSED, "no KVPR is negative, whatever the proof says"
+    proof = bound.proof
+    if proof.get("kind") != "moves":
+        return check_bound(fleet, bound, refute)
+    whole = whole_fleet(fleet)
+    return check_moves(whole, relocation, bound)
+
+
+def check_moves(fleet: WholeFleet, relocation: Relocation, bound: Bound) -> tuple[str, str]:
+    """Lemma: items do not fit within a budget if their points exceed what bins and moves allow.
+
+    A model has v points at home, and v - p elsewhere, p being the largest whole number within
+    price times its cost. Each GPU has a limit that no set of models which fits it exceeds. So the
+    points v of a packing add up to at most all limits, and the p of the models that moved, which
+    are at most price times budget. If all v are more than that, no packing is within the budget.
+    """
+    form = dict.fromkeys(("kind", "models", "gpus", "price"), str)
+    _, models, gpus, text = fields(bound.proof, form)
+    a, f = threshold(fleet, bound.value)
+    items, capacities = packing(fleet, a, f)
+    points = dict(zip(fleet.sizes, _whole_numbers(models, len(items)), strict=True))
+    limits = dict(zip(fleet.capacities, _whole_numbers(gpus, len(capacities)), strict=True))
+    price = number(text, LIMITS.fleet_digits)
+    over = sum(points.values()) - sum(limits.values()) - price * relocation.budget
+    require(over > 0, "the models have no more points than GPUs and moves allow")
+    pinned = pinned_models(fleet.constraints)
+    sizes = dict(zip(fleet.sizes, items, strict=True))
+    rooms = dict(zip(fleet.capacities, capacities, strict=True))
+    for model, gpu in pinned.items():
+        rooms[gpu] -= sizes[model]
+        sizes[model] = 0
+    require(min(rooms.values()) >= 0, "what is pinned to a GPU is more than it can hold")
+    group_of = largest_groups(fleet.constraints, pinned)
+    free = [model for model in sizes if model not in pinned]
+    work = 0
+    for gpu, room in rooms.items():
+        worth = {
+            model: v if relocation.home.get(model, gpu) == gpu else v - int(price * cost)
+            for (model, v), cost in zip(points.items(), _costs(fleet, relocation), strict=True)
+        }
+        here = sum(max(0, worth[model]) for model in pinned if pinned[model] == gpu)
+        require(here <= limits[gpu], "models of more points than a GPU may hold fit it")
+        bins = [(1, room, limits[gpu] - here)]
+        stages: dict[str | int, list[Item]] = {}
+        for model in sorted(allowed_models(gpu, free, fleet.constraints, pinned)):
+            if worth[model] > 0 and sizes[model] <= room:
+                stage = stages.setdefault(group_of.get(model, model), [])
+                stage.append((sizes[model], worth[model]))
+        work += len(stages) * (_most_points(bins) + 2) * _entry_bytes(bins)
+        require(work <= LIMITS.row_work, "its points are too many: shorten it", TimeoutError)
+        _no_choice_exceeds_its_limit(list(stages.values()), bins)
+    tied = fleet.constraints
+    ignored = " (without: nodes)" if tied.together or tied.spread else ""
+    more = f"the points of the models exceed what GPUs and moves allow by {over}"
+    return PASSED, f"moves: {more}{ignored}"
+
+
+def _costs(fleet: WholeFleet, relocation: Relocation) -> list[Fraction]:
+    return [relocation.costs[model] for model in fleet.sizes]
+
+
+def check_relocation(canonical_text: str, relocation_text: str, refute: Refute = refute) -> Report:
+    """Check every claim of a relocation about a canonical fleet."""
+    name = "fleet"
+    try:
+        fleet = read_fleet(canonical_text)
+        name = "certificate"
+        relocation = read_relocation(relocation_text)
+        actual = hashlib.sha256(canonical_text.encode()).hexdigest()
+        if relocation.digest != actual:
+            return Report([Check("digest", FAILED, f"this fleet has another one, {actual}")], 5)
+        checks = [Check("digest", PASSED, f"this fleet has the digest {actual}")]
+        name = "homes"
+        checks.append(_outcome(name, check_homes, fleet, relocation))
+        if checks[-1].outcome == FAILED:
+            return Report(checks, EXIT_CODES[FAILED])
+        name = "placement"
+        checks.append(_outcome(name, check_cost, fleet, relocation))
+        for bound in relocation.bounds:
+            name = f"bound {shown(bound.value)}"
+            checks.append(_outcome(name, check_relocation_bound, fleet, relocation, bound, refute))
+            value = relocation.value
+            if value is not None and bound.value > value:
+                checks.append(Check(name, FAILED, "the bound exceeds the max KVPR"))
+    except (ValueError, RecursionError, TimeoutError) as error:
+        return Report([Check(name, FAILED, str(error))], UNREADABLE)
+    return Report(checks, max(EXIT_CODES[made.outcome] for made in checks))
+
+
+def check_either(canonical_text: str, text: str) -> Report:
+    """Check a certificate or a relocation, whichever the text names as its schema."""
+    relocation = re.search(rf'"schema"\s*:\s*"{RELOCATION_SCHEMA}"', text)
+    return (check_relocation if relocation else check)(canonical_text, text)
+
+
 # -- two tricks for speed ----------------------------------------------------------------------
 #
 # 1. The least sizes of sets with 0, 1, 2, ... points or more are the entries of one long integer,
@@ -925,7 +1088,7 @@ def main(arguments: Sequence[str]) -> int:
         print(f"usage: python verify.py canonical.json certificate.json\n{error}", file=sys.stderr)
         return UNREADABLE
     canonical_text, certificate_text = texts
-    report = check(canonical_text, certificate_text)
+    report = check_either(canonical_text, certificate_text)
     print(*map(": ".join, report.checks), sep="\n")
     return report.exit_code
 

@@ -49,8 +49,9 @@ HEAVY = [
     "ortools.sat.python.cp_model",
 ]
 
-#: Seconds and bytes that the tests may take with a mutant; more counts as a failure.
-MAX_SECONDS, MAX_BYTES = 60, 6 << 30
+#: Seconds of processor time, and bytes, that the tests may take with a mutant; more counts as a
+#: failure. So does a mutant that waits for ever.
+MAX_SECONDS, MAX_BYTES, MAX_WAITING = 60, 6 << 30, 1_800
 
 #: Each comparison, its opposite, and its neighbour where there is one.
 OTHERS: dict[type[ast.cmpop], list[type[ast.cmpop]]] = {
@@ -145,7 +146,9 @@ def survives(mutant: ast.Module, project: Path) -> bool:
     """Whether all tests pass with the mutant in the place of the checker."""
     (project / "kvpr_opt" / "verify.py").write_text(ast.unparse(mutant), encoding="utf-8")
     if (child := os.fork()) == 0:
-        signal.alarm(MAX_SECONDS)
+        signal.alarm(MAX_WAITING)
+        used = int(sum(resource.getrusage(resource.RUSAGE_SELF)[:2]))
+        resource.setrlimit(resource.RLIMIT_CPU, (used + MAX_SECONDS, used + MAX_SECONDS))
         resource.setrlimit(resource.RLIMIT_AS, (MAX_BYTES, MAX_BYTES))
         os.chdir(project)
         sys.path.insert(0, str(project))

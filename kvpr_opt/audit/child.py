@@ -1,8 +1,9 @@
 """One case of an audit, in a process of its own.
 
 Standard library only, and little of it, so that the process starts within milliseconds
-and the program that is audited finds nothing of this package loaded. The one other file
-it needs, :mod:`kvpr_opt.programs.contract`, it loads by its path. Python 3.8 or newer::
+and the program that is audited finds nothing of this package loaded. The two other files
+that it needs, :mod:`kvpr_opt.programs.contract` and :mod:`kvpr_opt.audit.import_watch`, it
+loads by their paths. Python 3.8 or newer::
 
     python -I    child.py call LIMITS PROGRAM CONTRACT CASE REPORT
     python -I -S child.py exec LIMITS PROGRAM FLEET
@@ -30,7 +31,7 @@ import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.machinery import SourceFileLoader
-from types import FrameType, ModuleType
+from types import ModuleType
 from typing import Any
 
 #: What the benchmark's evaluator takes for the KVPR of a GPU without free memory.
@@ -43,7 +44,7 @@ _MAX_TEXT, _WHOLE = 200, sys.maxsize
 
 _MAX_INTEGER = 2**63
 
-# Names of failed imports and of replaced built-ins that are reported.
+# Names of replaced built-ins that are reported.
 _MAX_NOTES = 50
 
 
@@ -58,7 +59,7 @@ def main(arguments: list[str]) -> None:
     _limit(memory, output, cpu)
     if mode == "exec":
         os.execv(program, [program, *files])
-    contracts = _contracts()
+    contracts = _loaded("programs", "contract.py")
     if mode == "look":
         print(json.dumps(_look(program, contracts)))
         return
@@ -115,13 +116,13 @@ def _look(program: str, contracts: Any) -> dict[str, Any]:
         return {"syntax": _text(error.msg), "line": error.lineno}
 
 
-def _contracts() -> Any:
-    """The module of the contracts, loaded by its path."""
-    path = os.path.join(os.path.dirname(_HERE), "programs", "contract.py")
-    module = ModuleType("_kvpr_opt_contract")
-    module.__file__ = path
+def _loaded(*path: str) -> Any:
+    """A module of this package, loaded by its path from the package's folder."""
+    file = os.path.join(os.path.dirname(_HERE), *path)
+    module = ModuleType(f"_kvpr_opt_{path[-1].partition('.')[0]}")
+    module.__file__ = file
     sys.modules[module.__name__] = module
-    SourceFileLoader(module.__name__, path).exec_module(module)
+    SourceFileLoader(module.__name__, file).exec_module(module)
     return module
 
 
@@ -129,7 +130,7 @@ def _call(
     program: str, contracts: Any, case: _BenchmarkCase | _PlaceCase, budget: _Budget
 ) -> dict[str, Any]:
     """Load the program, call its function on the case, and describe what came back."""
-    watch = _ImportWatch(os.path.dirname(program))
+    watch = _loaded("audit", "import_watch.py").ImportWatch(os.path.dirname(program))
     watch.install()
     original = dict(vars(builtins))
     clock = time.perf_counter
@@ -409,79 +410,6 @@ def _text(text: str, most: int = _MAX_TEXT) -> str:
     """At most so much of a text, with half of a surrogate pair written out."""
     start = str.__getitem__(text, slice(most))
     return str.encode(start, "utf-8", "backslashreplace").decode("utf-8")
-
-
-# -- what it imports -------------------------------------------------------------------
-
-
-class _ImportWatch:
-    """Notes which imports of a program's own files fail, and whether it uses this package.
-
-    A program that goes on without a module that is missing is another program than its
-    author has measured, and nothing of that shows in its answers.
-    """
-
-    def __init__(self, folder: str) -> None:
-        self._folder = os.path.join(folder, "")
-        self._import = builtins.__import__
-        self._failed: dict[str, None] = {}
-        self._loaded = "kvpr_opt" in sys.modules
-        self._package = False
-
-    def install(self) -> None:
-        """Watch from now on: import statements, and whatever else looks for a module."""
-        builtins.__import__ = self._watched
-        sys.meta_path.append(self)
-
-    def notes(self) -> dict[str, Any]:
-        """What there is to report."""
-        failed = [
-            name
-            for name in self._failed
-            if not any(name.startswith(f"{other}.") for other in self._failed)
-        ]
-        # However it was loaded, where this process had not done so itself.
-        used = self._package or ("kvpr_opt" in sys.modules and not self._loaded)
-        return {"failed_imports": failed[:_MAX_NOTES], "uses_package": used}
-
-    def _watched(
-        self,
-        name: str,
-        globals: Any = None,
-        locals: Any = None,
-        fromlist: Any = (),
-        level: int = 0,
-    ) -> ModuleType:
-        own = self._is_own(globals)
-        try:
-            module = self._import(name, globals, locals, fromlist, level)
-        except (RecursionError, MemoryError):  # say nothing of the module
-            raise
-        except Exception:
-            if own:
-                self._failed[_text("." * level + name)] = None
-            raise
-        if own:
-            self._package = self._package or name.split(".")[0] == "kvpr_opt"
-            for item in fromlist or ():
-                if item != "*" and not hasattr(module, item):
-                    self._failed[_text(f"{name}.{item}")] = None
-        return module
-
-    def find_spec(self, name: str, path: Any = None, target: Any = None) -> None:
-        """Note a module that no finder before this one, the last, has found."""
-        frame: FrameType | None = sys._getframe(1)
-        while frame is not None and "importlib" in frame.f_code.co_filename:
-            frame = frame.f_back
-        if frame is not None and self._is_own(frame.f_globals):
-            self._failed[_text(name)] = None
-
-    def _is_own(self, globals: Any) -> bool:
-        """Whether the code with these global names is the program or stands beside it."""
-        file = globals.get("__file__") if isinstance(globals, dict) else None
-        return (
-            isinstance(file, str) and file.startswith(self._folder) and "site-packages" not in file
-        )
 
 
 if __name__ == "__main__":

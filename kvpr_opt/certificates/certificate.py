@@ -41,6 +41,7 @@ from kvpr_opt.verify import (
     Bins,
     Item,
     check,
+    check_either,
     read_certificate,
     refute,
 )
@@ -228,8 +229,8 @@ def verify(instance: Instance, certificate: Certificate, known: Iterable[Refuted
 
 
 def verify_texts(canonical: str, certificate: str) -> Report:
-    """Let the stand-alone checker read the texts of a canonical fleet and of a certificate."""
-    return _report(*check(canonical, certificate))
+    """Run the stand-alone checker on the texts of a canonical fleet and a certificate."""
+    return _report(*check_either(canonical, certificate))
 
 
 def _report(checks: Iterable[tuple[str, str, str]], exit_code: int) -> Report:

@@ -179,7 +179,7 @@ class Tree:
 
 @dataclass(frozen=True)
 class SolverClaim:
-    """A solver says so.
+    """A solver's claim, which the checker cannot repeat.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""The argument of a certificate in words, for a person who wants to follow it.
+"""The argument of a certificate in words, for a reader who wants to follow it.
 
 Everything is said in memory: below a KVPR, a model takes its size and, for its
 pressure, some memory that must stay free. This is the packing problem of
@@ -157,7 +157,7 @@ def _nothing(question: _Question) -> list[str]:
 
 
 def _room(question: _Question, value: Fraction | float) -> list[str]:
-    """What the measure is: how much of a GPU a model takes."""
+    """How much of a GPU each model takes, and why."""
     if question.largest == math.inf:
         lines = ["- No model has pressure: the room that a model takes is its size."]
     else:
@@ -276,7 +276,7 @@ def _kvpr(value: Fraction | float) -> str:
 
 
 def _amount(value: Fraction | float) -> str:
-    """A number to nine digits, which tells apart what the argument compares."""
+    """A number to nine digits, enough to tell apart what the argument compares."""
     try:
         return f"{float(value):.9g}"
     except OverflowError:

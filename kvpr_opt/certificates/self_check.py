@@ -1,4 +1,4 @@
-"""The last step of a run: the checker goes over the answer, as far as there is time for it."""
+"""The last step of a run: the checker goes over the answer if there is time for it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _SETS_SECONDS = 3
 
 
 class Checked(NamedTuple):
-    """What the checker says of an answer.
+    """What the checker found.
 
     Attributes
     ----------
@@ -51,7 +51,7 @@ class Checked(NamedTuple):
 def self_check(
     instance: Instance, certificate: Certificate, bounds: list[LowerBound], limits: Limits
 ) -> Checked:
-    """Let the checker go over a certificate, unless that takes longer than is left.
+    """Run the checker on a certificate, unless that takes longer than the time left.
 
     Parameters
     ----------
@@ -83,12 +83,12 @@ def self_check(
 
 
 def too_long(instance: Instance, bounds: list[LowerBound]) -> bool:
-    """Whether these bounds are not checked any more when the time is up."""
+    """Whether checking these bounds takes longer than is allowed after the time limit."""
     return seconds_to_check(instance, bounds) > AFTER_LIMIT
 
 
 def seconds_to_check(instance: Instance, bounds: list[LowerBound]) -> float:
-    """About how long the checker takes for the bounds of a fleet, from the work that it counts."""
+    """Estimate how long the checker takes for the bounds of a fleet, from the work it counts."""
     vectors = sum(
         _seconds_for_points(scaled, bound.value, evidence)
         for bound in bounds
@@ -117,7 +117,7 @@ def _counted_in(instance: Instance, evidence: Evidence) -> tuple[ScaledInstance,
 def _seconds_for_points(
     scaled: ScaledInstance, value: Fraction | float, vector: DualVector | ConstrainedVector
 ) -> float:
-    """About how long points alone take: one row, changed by each model, or a search for sets."""
+    """Estimate the time for points alone: one row, changed by each model, or a search."""
     threshold = scaled.below(value)
     room = max(scaled.packing(threshold).capacities)
     if isinstance(vector, ConstrainedVector):

@@ -13,13 +13,18 @@ from kvpr_opt.cli import (
     audit,
     canonical,
     configure,
+    evaluate,
     export,
     generate,
+    headroom,
     import_fleet,
+    replan,
+    size,
     solve,
     study,
     verify,
     warmup,
+    why,
 )
 from kvpr_opt.errors import KvprError
 from kvpr_opt.exit_codes import ExitCode
@@ -46,6 +51,11 @@ app = typer.Typer(
 )
 app.command("solve")(solve.command)
 app.command("verify")(verify.command)
+app.command("evaluate")(evaluate.command)
+app.command("replan")(replan.command)
+app.command("size")(size.command)
+app.command("headroom")(headroom.command)
+app.command("why")(why.command)
 app.command("canonical")(canonical.command)
 app.command("export")(export.command)
 app.command("generate")(generate.command)

@@ -144,7 +144,7 @@ def _step(
     moves: bool,
     swaps: bool,
 ) -> BoolArray:
-    """Make the best move out of `source` in each row, else the best swap; which rows had one."""
+    """Make the best move out of `source` in each row, else the best swap; return where."""
     improved: BoolArray = np.zeros(len(rows), dtype=bool)
     if candidates.fleet.gpus < 2:
         return improved

@@ -101,7 +101,7 @@ def run(
     Raises
     ------
     InputError
-        If `skip` names a stage that there is not.
+        If `skip` names an unknown stage.
 
     Notes
     -----
@@ -141,7 +141,7 @@ class _Pipeline:
 
     @property
     def settled(self) -> bool:
-        """Whether the incumbent has reached the lower bound, but for rounding."""
+        """Whether the incumbent has reached the lower bound, up to rounding errors."""
         return self.value <= self.bound * (1 + 1e-12)
 
     def outcome(self) -> HeuristicOutcome:
@@ -162,7 +162,7 @@ class _Pipeline:
         return "stopped by a limit" if self.limits.stopped else "no candidate to work on"
 
     def starts(self, stage: str) -> bool:
-        """Whether a stage runs now; notes that it does."""
+        """Return whether a stage runs now, and record it if it does."""
         if not self.plan.runs(stage) or self.settled:
             return False
         # The first answer takes milliseconds and is given even when stopped at once.

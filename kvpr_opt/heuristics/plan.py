@@ -106,7 +106,7 @@ class Plan:
         Raises
         ------
         InputError
-            If `skip` names a stage that there is not.
+            If `skip` names an unknown stage.
         """
         check_skip(skip)
         cells = max(fleet.models * fleet.gpus, 1)
@@ -144,12 +144,12 @@ class Plan:
 
 
 def check_skip(skip: Collection[str]) -> None:
-    """Refuse stage names that there are not.
+    """Refuse unknown names of stages.
 
     Raises
     ------
     InputError
-        If `skip` names a stage that is not one of :data:`STAGES`.
+        For a name that is not in :data:`STAGES`.
     """
     for name in skip:
         check_known("stage", name, STAGES, place="skip")

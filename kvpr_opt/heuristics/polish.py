@@ -51,7 +51,7 @@ def polish(
     Raises
     ------
     InputError
-        If `skip` names a stage that there is not.
+        If `skip` names an unknown stage.
     """
     fleet = FleetArrays.of(placement.instance, zero_eps)
     plan, limits = Plan.of(fleet, skip), limits or Limits()

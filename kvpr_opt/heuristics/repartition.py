@@ -86,7 +86,7 @@ class _Pairs(NamedTuple):
 
 
 def _step(candidates: Candidates, row: int) -> bool:
-    """Make the best improving split of the first batch that has one; whether there was one."""
+    """Make the best improving split of the first batch that has one; return whether one had."""
     fleet, kvpr = candidates.fleet, candidates.kvpr[row]
     source = int(kvpr.argmax())
     for pairs in _batches(candidates.assign[row], kvpr, source):

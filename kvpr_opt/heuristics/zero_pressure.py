@@ -64,7 +64,7 @@ def move_zeros(
 def _move_one(
     candidates: Candidates, rows: IntArray, zeros: IntArray, limits: Limits | None
 ) -> BoolArray:
-    """Make the best move of a zero-pressure model in each row; which rows had one."""
+    """Make the best move of a zero-pressure model in each row; return which rows had one."""
     source = candidates.kvpr[rows].argmax(axis=1)
     at, position = np.nonzero(candidates.assign[rows][:, zeros] == source[:, None])
     elsewhere = _largest_elsewhere(candidates.kvpr[rows], source)

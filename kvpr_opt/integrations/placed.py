@@ -70,30 +70,24 @@ def _parent(model: LLM) -> str:
 
 
 def _devices(gpus: Sequence[GPU], unit: int) -> list[Device]:
-    """The GPUs in bytes. Without index and uuid, the place in the fleet is the index."""
+    """The GPUs in bytes. Without index and uuid, the place in the fleet is the index.
+
+    GPUs without a node are on the one machine that there is; MIG devices are like that, which
+    keeps shards away from them.
+    """
     unnamed = all(gpu.index is None and gpu.uuid is None for gpu in gpus)
-    numbered: dict[str | None, int] = {}
+    nodes = list(dict.fromkeys(gpu.node for gpu in gpus if gpu.node is not None))
+    only = nodes[0] if len(nodes) == 1 else None
+    counted: dict[str | None, int] = {}
     devices = []
     for gpu in gpus:
-        number = gpu.index
-        if unnamed:
-            number = numbered.setdefault(gpu.node, 0)
-            numbered[gpu.node] += 1
+        node = only if gpu.node is None else gpu.node
+        number = counted.setdefault(node, 0) if unnamed else gpu.index
+        counted[node] = counted.get(node, 0) + 1
         devices.append(
-            Device(gpu.name, gpu.memory * unit, gpu.usable * unit, gpu.node, number, gpu.uuid)
+            Device(gpu.name, gpu.memory * unit, gpu.usable * unit, node, number, gpu.uuid)
         )
-    nodes = {gpu.node for gpu in gpus}
-    if None in nodes and len(nodes) > 1:
-        return [_on_its_own_machine(device, gpu) for device, gpu in zip(devices, gpus, strict=True)]
     return devices
-
-
-def _on_its_own_machine(device: Device, gpu: GPU) -> Device:
-    if gpu.node is not None:
-        return device
-    raise InputError(
-        f"GPU {shown(gpu.name)} has no node, others have one; say on which machine it is"
-    )
 
 
 def _servers(

@@ -124,7 +124,7 @@ class PatternEngine:
         if self._skip.issuperset(STAGES):
             return
         if self._scaled.total_pressure == 0:
-            if not self._skip.issuperset(_FINDING):
+            if not self._skip.issuperset((*_FINDING, "lp_bound")):
                 self._settle_sizes()
             return
         self._find_first()
@@ -200,7 +200,7 @@ class PatternEngine:
         number = 0
         threshold = self._scaled.finite()
         if "lp_bound" not in self._skip:
-            attempts.relax(threshold, Precision.FULL)
+            attempts.relax(threshold, Precision.FINE)
         while not self._tracker.done and number < self._patience:
             effort = Effort.of_round(number)
             if not attempts.dive(threshold, effort):

@@ -20,6 +20,7 @@ from kvpr_opt.errors import InputError
 
 #: Digits that a number from outside may have, exponent written out.
 MAX_DIGITS = 60
+_LARGEST = 10**MAX_DIGITS
 
 #: Digits of numerator and denominator of a KVPR, which combines many numbers of a fleet.
 MAX_CLAIM_DIGITS = 20_000
@@ -112,8 +113,7 @@ def _decimal(text: str, whole_text: str, what: str) -> Fraction:
 
 
 def _bounded(number: Fraction, value: object, what: str) -> Fraction:
-    limit = 10**MAX_DIGITS
-    if abs(number.numerator) >= limit or number.denominator > limit:
+    if abs(number.numerator) >= _LARGEST or number.denominator > _LARGEST:
         raise _refused(value, what, f"a number of at most {MAX_DIGITS} digits, written out")
     return number
 

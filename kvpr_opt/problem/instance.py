@@ -115,6 +115,29 @@ class Instance:
         models, gpus = len(self.models), len(self.gpus)
         return f"<Instance: {counted(models, 'model')} on {counted(gpus, 'GPU')}>"
 
+    def replace(
+        self, *, gpus: Iterable[GPU] | None = None, models: Iterable[LLM] | None = None
+    ) -> Instance:
+        """The same fleet with other GPUs, or other models.
+
+        Parameters
+        ----------
+        gpus
+            Instead of those of the fleet.
+        models
+            Instead of :attr:`declared`: models before copies, replicas and shards are told apart.
+
+        Raises
+        ------
+        InputError
+            As the constructor.
+        """
+        return Instance(
+            self.gpus if gpus is None else gpus,
+            self.declared if models is None else models,
+            self.unit,
+        )
+
     @cached_property
     def scaled(self) -> ScaledInstance:
         """The same fleet in whole numbers; computed once, shared by all algorithms."""

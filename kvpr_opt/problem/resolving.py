@@ -55,6 +55,9 @@ class _Resolver:
         self._by_label = _index(
             (label, number) for number, gpu in enumerate(gpus) for label in gpu.labels
         )
+        self._everywhere = frozenset(range(len(gpus)))
+        # Thousands of models have the same few rules: each is worked out once.
+        self._known: dict[tuple[tuple[str, ...], ...], tuple[frozenset[int], str]] = {}
         self._parts: list[list[int]] = [[] for _ in declared]
         for number, (position, _) in enumerate(placed):
             self._parts[position].append(number)
@@ -105,8 +108,10 @@ class _Resolver:
 
     def _allowed(self, position: int, model: LLM) -> tuple[frozenset[int], str]:
         """The GPUs that ``only`` and ``never`` leave a model, and what to call them."""
-        everywhere = frozenset(range(len(self._gpus)))
-        allowed = everywhere
+        known = self._known.get((model.only, model.never))
+        if known is not None:
+            return known
+        allowed = self._everywhere
         if model.only:
             allowed = self._union(position, "only", model.only)
         if model.never:
@@ -122,6 +127,7 @@ class _Resolver:
             for key, names in (("only", model.only), ("never", model.never))
             if names
         )
+        self._known[model.only, model.never] = allowed, f"but has {why}"
         return allowed, f"but has {why}"
 
     def _restrictions(

@@ -97,14 +97,14 @@ class _Search:
         self._start_round()
 
     def _start_round(self) -> None:
-        """Open every question, at the present budget."""
+        """Open every question again, at the current budget."""
         self.strict_next = True
         self.strict_open = True  # not yet given up on at this incumbent
         self.point = Fraction(1, 2)  # where between bound and incumbent to bisect
         self.more_work_may_help = False
 
     def step(self) -> bool:
-        """Ask one question; false where more work would not change any answer."""
+        """Ask one question; return False if more work would not change any answer."""
         value = self.tracker.value_to_beat
         if value is None:
             return self._ask(self.scaled.finite(), "any placement", math.inf) or self._give_up()
@@ -147,7 +147,7 @@ class _Search:
         return threshold if threshold.value < limit else None
 
     def _ask(self, threshold: Threshold, what: str, bound_if_refuted: Fraction | float) -> bool:
-        """Put one question and book the answer with the tracker; false if there was none."""
+        """Ask the oracle and record its answer with the tracker; return whether there was one."""
         self.tracker.enter(f"{self.oracle.name}: {what}")
         verdict = self.oracle.decide(
             threshold, self.limits, budget=self.budget, hint=self.tracker.incumbent
@@ -170,7 +170,7 @@ class _Search:
         return True
 
     def _give_up(self) -> bool:
-        """Nothing easy is left at this budget: double it, if any question would take more."""
+        """Double the budget if a larger one may answer a question; return whether it may."""
         if not self.more_work_may_help:
             return False
         self.budget *= 2

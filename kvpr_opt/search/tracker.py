@@ -53,8 +53,8 @@ class Progress:
 class Tracker:
     """Incumbent and bound of one run; it alone changes, logs and reports them.
 
-    Several threads may work on a run: news are taken and told one at a time, by the
-    thread that brings them.
+    Several threads may work on a run. Updates are applied and reported one at a time, by
+    the thread that brings them.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ class Tracker:
     limits
         The deadline and stop flag of the run.
     gap
-        The relative gap at which the run has done its duty.
+        The relative gap at which the run may stop.
     on_progress
         Called with every event, until it returns ``False`` or raises: that ends the run.
         The exception is kept as `callback_error`.
@@ -149,7 +149,7 @@ class Tracker:
 
     @contextmanager
     def content_with(self, gap: Fraction) -> Iterator[None]:
-        """Take a larger gap for settled, for a stage that cannot do better."""
+        """Count a larger gap as settled, for a stage that cannot do better."""
         wanted = self.target_gap
         self.target_gap = max(wanted, gap)
         try:
@@ -158,12 +158,12 @@ class Tracker:
             self.target_gap = wanted
 
     def enter(self, stage: str) -> None:
-        """Say what is being tried next."""
+        """Report what is being tried next."""
         with self._lock:
             self._report(stage, news=False)
 
     def offer(self, placement: Placement, source: str) -> bool:
-        """Take a placement as incumbent if it is better than the one there is.
+        """Accept a placement as incumbent if it improves the best one.
 
         Returns
         -------
@@ -196,7 +196,7 @@ class Tracker:
         return True
 
     def refine(self, placement: Placement) -> bool:
-        """Take a placement of no larger maximum KVPR in place of the incumbent."""
+        """Replace the incumbent by a placement of no larger maximum KVPR."""
         with self._lock:
             if self.incumbent is None or placement.max_kvpr > self.incumbent.max_kvpr:
                 return False
@@ -205,14 +205,14 @@ class Tracker:
             return True
 
     def raise_bound(self, bound: LowerBound, source: str) -> bool:
-        """Take a bound if it is better than the one there is.
+        """Accept a bound if it improves the best one.
 
         Of two equal bounds the certified one is kept.
 
         Raises
         ------
         SolverError
-            If a placement is known that is better than the bound.
+            If a known placement is better than the bound.
         """
         with self._lock:
             if bound.evidence.certified and _above(bound, self.certified_bound):
@@ -231,7 +231,7 @@ class Tracker:
             return True
 
     def restate(self, evidence: Evidence) -> None:
-        """Take another proof of the best certified bound, a shorter one."""
+        """Replace the proof of the best certified bound by a shorter one."""
         with self._lock:
             assert self.certified_bound is not None, "there is a proof to shorten"
             assert evidence.certified, "a proof takes the place of a proof"

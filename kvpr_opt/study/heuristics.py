@@ -38,7 +38,7 @@ from kvpr_opt.study.runs import Method
 from kvpr_opt.study.user_heuristics import load
 
 #: Stages that go beyond the seed heuristic.
-BEYOND_THE_SEED = ("repartition", "relief")
+BEYOND_THE_SEED = ("best_fit", "repartition", "relief")
 
 #: Rounds of the compiled local search, of 2 to 10 ms each; it ends even without a limit.
 ROUNDS = 400
@@ -46,7 +46,15 @@ ROUNDS = 400
 #: Seconds past the time limit after which an answer is late and the run counts as failed.
 LATE = 1.0
 
-_CONSTRUCTIONS = ("greedy", "parametric", "rebuild", "retune", "regret", "memory_packing")
+_CONSTRUCTIONS = (
+    "greedy",
+    "best_fit",
+    "parametric",
+    "rebuild",
+    "retune",
+    "regret",
+    "memory_packing",
+)
 _IMPROVEMENTS = (
     "moves",
     "swaps",

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from kvpr_opt.errors import InputError, nearest
 from kvpr_opt.files.reading import read_instance
 from kvpr_opt.problem.instance import Instance
-from kvpr_opt.suites.cells import PRISM, Cell
+from kvpr_opt.suites.cells import CONSTRAINED, PRISM, Cell
 from kvpr_opt.suites.optima import Optimum, optimum
 from kvpr_opt.suites.pcmax import EMBEDDINGS, read_schedules
 
@@ -116,7 +116,7 @@ SUITES: dict[str, Suite] = {
         Suite(
             "evolve-held-out",
             1,
-            "to see what it is worth elsewhere: other seeds, larger, unequal GPUs",
+            "to see what it is worth elsewhere: other seeds, larger, unequal GPUs, constraints",
             _members(
                 (200, 201),
                 ("uniform", 16, 48),
@@ -128,6 +128,10 @@ SUITES: dict[str, Suite] = {
                 ("precise", 8, 24),
                 ("mixed", 8, 24),
                 ("mixed", 16, 48),
+            )
+            + tuple(
+                (Cell(family, gpus, 3 * gpus, ((CONSTRAINED, "1"),)), (200, 201))
+                for family, gpus in (("uniform", 4), ("zero-heavy", 6))
             ),
         ),
         Suite(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from kvpr_opt.certificates.canonical import digest
 from kvpr_opt.generate import prism_instance, random_instance
 from kvpr_opt.problem.instance import Instance
+from kvpr_opt.suites.constrained import constrained
 from kvpr_opt.suites.pcmax import PublishedSchedule
 from kvpr_opt.text import writable
 
@@ -15,6 +16,10 @@ PRISM = "prism"
 
 #: The family of fleets that are not drawn.
 GIVEN = "given"
+
+
+#: The option of cells whose fleets get constraints; see :mod:`kvpr_opt.suites.constrained`.
+CONSTRAINED = "constrained"
 
 
 @dataclass(frozen=True)
@@ -48,9 +53,17 @@ class Cell:
             return prism_instance(seed)
         assert self.gpus is not None
         assert self.models is not None
-        return random_instance(
-            self.family, gpus=self.gpus, models=self.models, seed=seed, **dict(self.options)
+        options = dict(self.options)
+        kind = options.pop(CONSTRAINED, None)
+        fleet = random_instance(
+            self.family, gpus=self.gpus, models=self.models, seed=seed, **options
         )
+        return fleet if kind is None else constrained(fleet)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the fleets are as the family draws them, without constraints."""
+        return CONSTRAINED not in dict(self.options)
 
     def fleet_name(self, seed: int) -> str:
         """A name for the fleet of one seed, usable as a file name."""

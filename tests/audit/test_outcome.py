@@ -58,7 +58,7 @@ def test_a_score_is_the_inverse_of_the_mean_and_the_share_of_successes() -> None
     assert audit.best is not None
     assert audit.best.combined == 11
     assert not audit.impossible
-    assert audit.gaps == (0, Fraction(1, 2))
+    assert audit.gaps == (Fraction(0), Fraction(1, 2))
     assert (audit.optimal, audit.mean_gap) == (1, Fraction(1, 4))
 
 

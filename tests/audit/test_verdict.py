@@ -11,7 +11,7 @@ import pytest
 
 from kvpr_opt.audit import benchmark, by_name
 from kvpr_opt.audit.process import CompletedRun
-from kvpr_opt.audit.verdict import Problem, Reading, RunVerdict, judge
+from kvpr_opt.audit.verdict import Pair, Problem, Reading, RunVerdict, judge
 from kvpr_opt.errors import InputError
 from kvpr_opt.problem.instance import GPU, LLM, Instance
 
@@ -162,7 +162,7 @@ def test_gpus_of_different_memory_cannot_be_told_to_a_function() -> None:
 
 
 def test_a_finding_is_not_as_long_as_a_program_wants_it() -> None:
-    placed = (*enumerate([0, 1, 1]), ("x" * 100_000, 0))
+    placed: tuple[Pair, ...] = (*enumerate([0, 1, 1]), ("x" * 100_000, 0))
     finding = judge(FLEET, Reading(placed=placed)).findings[0]
     assert finding.problem is Problem.FOREIGN_MODEL
     assert finding.detail == "x" * 200 + "..."

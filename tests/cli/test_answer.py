@@ -60,8 +60,8 @@ def test_who_sits_where_is_readable_at_any_width(name: str, width: int) -> None:
     assert all(cell_len(line) <= width for line in lines)
     # Bars go first: each name is there as a whole, in one line or folded.
     text = "".join(line.strip() for line in lines)
-    for named in (*instance.gpus, *instance.models):
-        assert named.name in text
+    for name in [gpu.name for gpu in instance.gpus] + [model.name for model in instance.models]:
+        assert name in text
     assert ("█" in "".join(lines)) is (width > 60)
 
 
@@ -100,7 +100,8 @@ def test_names_are_never_cut(run: Run) -> None:
         lines = on_terminal(instance, width)
         assert all(cell_len(line) <= width for line in lines)
         text = "".join(line.strip() for line in lines)
-        assert all(named.name in text for named in (*instance.gpus, *instance.models))
+        assert all(gpu.name in text for gpu in instance.gpus)
+        assert all(model.name in text for model in instance.models)
         assert "…" not in text
 
 

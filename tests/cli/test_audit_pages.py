@@ -1,4 +1,4 @@
-"""What the pages on audits and evolution show runs as it stands there."""
+"""What the pages on evolution and on published programs show is true."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import re
 from pathlib import Path
 
 import pytest
-from command_runs import Run
 
 from kvpr_opt import write_instance
 from kvpr_opt.audit.record import table
@@ -28,25 +27,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_instance(prism_instance(0), tmp_path / "suite" / "prism-00.json")
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def test_one_file_goes_through_audit_study_and_figure(
-    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("MPLBACKEND", "agg")
-    assert run("audit", "heuristic.py", "--suite", "suite", "-q")[0] == 0
-    (folder / "study.toml").write_text(
-        'output = "mine"\ntime_limit = 10\nthreads = 1\n'
-        'methods = [{ name = "mine", program = "heuristic.py" }, "seed"]\n'
-        '[[cells]]\nfiles = "suite/*.json"\n'
-    )
-    assert run("study", "run", "study.toml", "--jobs", "1")[0] == 0
-    _, code = blocks("heuristics.md")
-    assert len([line for line in code.splitlines() if line and "import" not in line]) <= 10
-    names: dict[str, object] = {}
-    exec(code.replace("evolve-train", "suite"), names)
-    assert (folder / "gaps.png").read_bytes().startswith(b"\x89PNG")
-    assert all(evaluation.valid for evaluation in names["found"].values())  # type: ignore[attr-defined]
 
 
 def test_the_python_of_the_page_on_evolution_runs(

@@ -21,7 +21,7 @@ from formulations.registry import SUFFIXES, write_model
 from kvpr_opt.errors import InputError
 from kvpr_opt.generate import random_instance
 from kvpr_opt.limits import Limits
-from kvpr_opt.problem.instance import Instance
+from kvpr_opt.problem.instance import GPU, LLM, Instance
 from kvpr_opt.problem.scaled import Threshold
 from kvpr_opt.search.oracle import Feasible, Infeasible, Unknown
 
@@ -281,3 +281,13 @@ def test_an_export_that_is_too_large_is_refused(monkeypatch: pytest.MonkeyPatch)
     instance = random_instance("uniform", gpus=8, models=32, seed=0)
     with pytest.raises(InputError, match="more than 100 arcs"):
         Formulation(instance).exported(instance.scaled.finite())
+
+
+@pytest.mark.parametrize("models", [500, 900])
+def test_a_graph_may_be_deeper_than_python_calls(models: int) -> None:
+    instance = Instance(
+        [GPU("a", 2 * 10**6), GPU("b", 2 * 10**6)],
+        [LLM(f"m{i}", 1000 + i, pressure=1) for i in range(models)],
+    )
+    verdict = Formulation(instance).decide(instance.scaled.finite(), Limits(60))
+    assert isinstance(verdict, Feasible)

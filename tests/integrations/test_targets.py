@@ -73,7 +73,7 @@ def test_a_line_break_in_a_name_never_gets_into_a_file(name: str) -> None:
 
 @pytest.mark.parametrize("name", READERS)
 @given(plan=plans(names=AWKWARD))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_what_is_read_back_is_what_was_planned(name: str, plan: Launch) -> None:
     target = TARGETS[name]
     if name == "llama-swap" and any("${" in server.name for server in plan.servers):

@@ -10,6 +10,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+import kvpr_opt as kv
 from kvpr_opt import stages
 from kvpr_opt.generate import random_instance
 from kvpr_opt.limits import Limits
@@ -307,3 +308,37 @@ def test_the_lp_says_nothing_where_its_time_is_up() -> None:
     answer = PatternLP(scaled).decide(question, limits)
     assert isinstance(answer, Undecided)
     assert limits.elapsed < 1
+
+
+def full_triplets(gpus: int) -> Instance:
+    """Three models a GPU that fill all of them, but for two that have exchanged one unit."""
+    draw = random.Random(1)
+    sizes: list[int] = []
+    for _ in range(gpus):
+        first = draw.randint(260, 490)
+        second = draw.randint(250, 750 - first)
+        sizes += [first, second, 1000 - first - second]
+    draw.shuffle(sizes)
+    sizes[0] += 1
+    sizes[1] -= 1
+    return Instance(
+        [GPU(f"g{index}", 1000) for index in range(gpus)],
+        [LLM(f"m{index}", size, pressure=0) for index, size in enumerate(sizes)],
+    )
+
+
+def test_the_lp_refutes_a_question_of_packing_alone() -> None:
+    result = kv.solve(full_triplets(20), threads=1, skip=("exhaustive_search", "dives"))
+    assert result.status is kv.Status.INFEASIBLE
+    assert result.certified
+
+
+def test_a_packing_that_is_neither_found_nor_ruled_out_is_called_that() -> None:
+    result = kv.solve(
+        full_triplets(20),
+        method="branch_and_price",
+        threads=1,
+        skip=("heuristic", "compiled_search", "exhaustive_search", "dives", "lp_bound"),
+    )
+    assert result.status is kv.Status.UNKNOWN
+    assert result.message == "no placement found; none is ruled out"

@@ -119,11 +119,12 @@ def test_the_local_search_has_a_seed(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_program_of_the_page_runs_and_is_lpt(tmp_path: Path) -> None:
     text = PAGE.read_text(encoding="utf-8")
     program = re.search(r"```python\n(.*?)```", text, re.DOTALL)
-    study = re.search(r"```toml\n(.*?)```", text, re.DOTALL)
+    study = re.search(r"<< end\n(.*?)\nend\n", text, re.DOTALL)
     assert program
     assert study
     (tmp_path / "heuristic.py").write_text(program[1])
-    (tmp_path / "study.toml").write_text(study[1])
+    methods = '"auto", "lpt", "best-fit", "local-search"'
+    (tmp_path / "study.toml").write_text(study[1].replace('"auto"', methods))
     runs = [run for run in read_spec(tmp_path / "study.toml").runs if is_heuristic(run.method)]
     assert len(runs) == 5 * 50
     # One that is not solved at once; ten seconds are the time of the local search.

@@ -27,7 +27,7 @@ VERSIONS = {
     "mixed": (1, 40, "126ec2ff6f022ff9"),
     "paper": (1, 10, "0916e7dae2faecef"),
     "evolve-train": (1, 14, "2daa98d576ae27d9"),
-    "evolve-held-out": (1, 18, "6337059cc7d22a98"),
+    "evolve-held-out": (1, 22, "06883b73cebb9615"),
 }
 
 
@@ -123,3 +123,18 @@ def test_what_cannot_be_read_is_named(folder: Path) -> None:
     ]:
         with pytest.raises(InputError, match=message):
             catalogue.load(source)  # type: ignore[arg-type]
+
+
+def test_constrained_fleets_are_those_of_their_family_with_constraints() -> None:
+    fleets = dict(catalogue.load("evolve-held-out"))
+    fleet = fleets["uniform-constrained1-4x12-s200"]
+    plain = random_instance("uniform", gpus=4, models=12, seed=200)
+    assert [(m.name, m.size, m.pressure) for m in fleet.models] == [
+        (m.name, m.size, m.pressure) for m in plain.models
+    ]
+    assert [model.pin for model in fleet.models if model.pin] == [("gpu0",), ("gpu1",)]
+    assert [model.apart for model in fleet.models if model.apart] == [("pair-0",)] * 2 + [
+        ("pair-1",)
+    ] * 2
+    assert fleet.constraints
+    assert not plain.constraints

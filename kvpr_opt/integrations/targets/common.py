@@ -80,10 +80,21 @@ def one_line_name(name: str) -> str:
 
 
 def by_node(plan: Launch) -> dict[str | None, list[Server]]:
-    """The servers of each machine, in the order in which they start."""
+    """The servers of each machine, in the order in which they start.
+
+    Raises
+    ------
+    InputError
+        If there are several machines, and it is not known on which of them a GPU is.
+    """
     found: dict[str | None, list[Server]] = {}
     for server in plan.servers:
         found.setdefault(server.node, []).append(server)
+    if None in found and len(found) > 1:
+        gpu = found[None][0].devices[0].name
+        raise InputError(
+            f"GPU {shown(gpu)} has no node, others have one; say on which machine it is"
+        )
     return found
 
 

@@ -14,12 +14,12 @@ from kvpr_opt.suites.cells import PRISM, Cell
 def generate_commands(runs: Sequence[RecordedRun]) -> list[str]:
     """For each cell, the command that writes the fleet of its first recorded seed.
 
-    Fleets that were not drawn have no such command.
+    Fleets that were not drawn, or have constraints, have no such command.
     """
     seeds: dict[Cell, int] = {}
     for recorded in runs:
         cell = recorded.run.cell
-        if isinstance(cell, Cell):
+        if isinstance(cell, Cell) and cell.is_plain:
             seeds.setdefault(cell, recorded.run.seed)
     return [_generate(cell, seed) for cell, seed in seeds.items()]
 

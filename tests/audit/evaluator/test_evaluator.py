@@ -10,6 +10,7 @@ import pytest
 from evolved_programs import HEAD, HONEST, PROGRAMS, SAID, SPREAD
 
 from kvpr_opt import write_instance
+from kvpr_opt.audit import runner
 from kvpr_opt.audit.evaluator import Evaluation, Evaluator, evaluate
 from kvpr_opt.audit.evaluator import evaluator as module
 from kvpr_opt.errors import InputError
@@ -141,7 +142,7 @@ class Counting:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.calls = 0
-        real = module.audit
+        real = runner.audit
 
         def audit(*arguments: object, **options: object) -> object:
             self.calls += 1
@@ -200,7 +201,7 @@ def test_the_training_suite_is_what_evaluate_uses(tmp_path: Path) -> None:
     assert metrics["combined_score"] == 0
     assert isinstance(Evaluator().names[0], str)
     assert len(Evaluator().names) == 14
-    assert len(Evaluator("evolve-held-out").names) == 18
+    assert len(Evaluator("evolve-held-out").names) == 22
 
 
 def test_a_score_is_1_only_for_the_optimum() -> None:

@@ -174,16 +174,16 @@ def test_gepa_ranks_the_programs_right(suite: str) -> None:
 
 @needs("gepa")
 def test_gepa_evolves_by_it(suite: str, tmp_path: Path) -> None:
-    import gepa
+    from gepa.api import optimize
 
-    adapter = PlacementAdapter(Evaluator(suite, time_limit=LIMIT))
+    adapter: Any = PlacementAdapter(Evaluator(suite, time_limit=LIMIT))
     prompts: list[str] = []
 
     def model(prompt: Any) -> str:
         prompts.append(str(prompt))
         return f"```\n{HONEST}```"
 
-    result = gepa.optimize(
+    result: Any = optimize(
         seed_candidate={COMPONENT: PROGRAMS["dropping"]},
         trainset=list(adapter.names),
         adapter=adapter,

@@ -1,0 +1,271 @@
+"""From where models run to something better: the lowest KVPR for each cost of moving."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from kvpr_opt.certificates.evidence import SolverClaim
+from kvpr_opt.errors import InputError, InvalidPlacementError, check_known
+from kvpr_opt.limits import Limits
+from kvpr_opt.operate.current import Given, home_of
+from kvpr_opt.operate.plan import Plan, plan_moves
+from kvpr_opt.operate.relocation.certificate import RelocationCertificate, certify_row
+from kvpr_opt.operate.relocation.problem import NOWHERE, RelocationProblem
+from kvpr_opt.problem.exact import relative_gap, to_fraction
+from kvpr_opt.problem.instance import Instance, Number
+from kvpr_opt.problem.placement import Placement
+from kvpr_opt.result import Result
+from kvpr_opt.solve import solve
+
+if TYPE_CHECKING:
+    from kvpr_opt.operate.relocation.tradeoff import Row
+
+#: What moving can be counted in.
+COSTS = ("moves", "memory", "move_cost")
+
+#: Rows of a trade-off by memory or by ``move_cost``, beside that of no cost.
+STEPS = 10
+
+# The share of the time that the optimum without a budget may take.
+_SHARE = 0.25
+
+
+@dataclass(frozen=True)
+class ReplanRow:
+    """The best that is known for one budget.
+
+    Attributes
+    ----------
+    budget
+        The most that moving may cost.
+    cost
+        What getting to the placement costs: parts moved, memory of their weights in the unit
+        of the fleet, or the sum of their ``move_cost``. ``None`` without a placement.
+    placement
+        The placement; ``None`` where none within the budget is known.
+    lower_bound
+        No placement within the budget has a smaller maximum KVPR; ``math.inf`` where none has a
+        finite one.
+    certified
+        Whether `lower_bound` has a proof that the checker accepts; else it rests on the word of
+        a solver.
+    certificate
+        The claim of this row with its proof.
+    """
+
+    budget: Fraction
+    cost: Fraction | None
+    placement: Placement | None
+    lower_bound: Fraction | float
+    certified: bool
+    certificate: RelocationCertificate | None
+
+    @property
+    def max_kvpr(self) -> Fraction | None:
+        """Maximum KVPR of the placement."""
+        value = None if self.placement is None else self.placement.max_kvpr
+        return value if isinstance(value, Fraction) else None
+
+    @property
+    def gap(self) -> Fraction | None:
+        """Relative gap to `lower_bound`."""
+        return relative_gap(self.max_kvpr, self.lower_bound)
+
+    @property
+    def proved(self) -> bool:
+        """Whether nothing within the budget is better."""
+        return self.lower_bound == math.inf or self.max_kvpr == self.lower_bound
+
+
+@dataclass(frozen=True)
+class Replan:
+    """The trade-off of KVPR and moves.
+
+    Attributes
+    ----------
+    instance
+        The fleet.
+    home
+        By model, the number of the GPU on which it runs now, negative where it runs nowhere.
+    cost
+        What is counted: ``"moves"``, ``"memory"`` or ``"move_cost"``.
+    rows
+        By rising budget.
+    optimum
+        The run without a budget.
+    """
+
+    instance: Instance
+    home: tuple[int, ...]
+    cost: str
+    rows: tuple[ReplanRow, ...]
+    optimum: Result
+
+    def within(self, share: Number) -> ReplanRow | None:
+        """The cheapest row whose KVPR is at most ``1 + share`` times the best bound known.
+
+        Parameters
+        ----------
+        share
+            Above the lower bound of the fleet, 0 or more; 0.02 for 2 %.
+        """
+        wanted = to_fraction(share, "within")
+        if wanted < 0:
+            raise InputError(f"{share} is not 0 or more", place="within")
+        bound = self.optimum.lower_bound
+        if bound is None or isinstance(bound, float):
+            return None
+        limit = bound * (1 + wanted)
+        fitting = [r for r in self.rows if r.max_kvpr is not None and r.max_kvpr <= limit]
+        return fitting[0] if fitting else None
+
+    @property
+    def elbow(self) -> ReplanRow | None:
+        """The row farthest below the line from the first row to the last: where moves pay most."""
+        rows = [row for row in self.rows if row.max_kvpr is not None]
+        if len(rows) < 3:
+            return rows[-1] if rows else None
+        first, last = rows[0], rows[-1]
+        span = last.budget - first.budget
+
+        def below(row: ReplanRow) -> Fraction:
+            assert row.max_kvpr is not None
+            assert first.max_kvpr is not None
+            assert last.max_kvpr is not None
+            share = (row.budget - first.budget) / span if span else Fraction(0)
+            return first.max_kvpr + (last.max_kvpr - first.max_kvpr) * share - row.max_kvpr
+
+        return max(rows, key=below)
+
+    def plan(self, row: ReplanRow) -> Plan:
+        """Ordered steps from where the models run to the placement of a row.
+
+        Raises
+        ------
+        InputError
+            If the row has no placement.
+        InvalidPlacementError
+            If the models do not fit the GPUs where they run now.
+        """
+        if row.placement is None:
+            raise InputError("the row has no placement to move to", place="row")
+        return plan_moves(self.instance, self.home, row.placement)
+
+
+def replan(
+    instance: Instance,
+    current: Given | None = None,
+    *,
+    max_moves: int = 10,
+    max_cost: Number | None = None,
+    cost: str = "moves",
+    time_limit: float | None = 60,
+    seed: int = 0,
+    on_progress: Callable[[Sequence[Row]], object] | None = None,
+) -> Replan:
+    """The lowest maximum KVPR for each cost of moving, each proved or with its gap.
+
+    Parameters
+    ----------
+    instance
+        The fleet.
+    current
+        Where the models run: GPU name by model name, a placement or a result; by default the
+        ``current`` keys, a model without one being new and free to go anywhere.
+    max_moves
+        With ``cost="moves"``, rows for 0, 1, ..., so many moves; a shard is a move.
+    max_cost
+        Otherwise the largest budget, in :data:`STEPS` equal steps; by default what moving
+        everything costs.
+    cost
+        ``"moves"``, ``"memory"`` (of the weights moved) or ``"move_cost"`` (the keys of the
+        models; 0 where there is none).
+    time_limit
+        Seconds in all, ``None`` for no limit.
+    seed
+        For the solvers.
+    on_progress
+        Called with all rows after each that was worked on.
+
+    Raises
+    ------
+    InputError
+        If nothing says where the models run, or a budget is negative.
+    InvalidPlacementError
+        If a model is placed nowhere, or a name is not one of the fleet.
+    """
+    check_known("cost", cost, COSTS, place="cost")
+    limits = Limits(time_limit)
+    problem = _problem(instance, home_of(instance, current), cost)
+    budgets = _budgets(problem, cost, max_moves, max_cost)
+    share = None if time_limit is None else max(_SHARE * time_limit, 0.001)
+    optimum = solve(instance, time_limit=share, seed=seed)
+    bound = Fraction(0) if optimum.lower_bound is None else optimum.lower_bound
+    # Imported here: a solver takes longer to load than the package.
+    from formulations.registry import relocation
+    from kvpr_opt.operate.relocation.tradeoff import TradeOff
+
+    finder = relocation(instance, problem.home, problem.costs, seed=seed)
+    trade_off = TradeOff(problem, budgets, bound, finder, limits)
+    trade_off.offer(_now(problem))
+    trade_off.offer(optimum.placement)
+    if bound != math.inf:
+        trade_off.run(on_progress)
+    rows = tuple(_row(problem, row, optimum) for row in trade_off.rows)
+    return Replan(instance, problem.home, cost, rows, optimum)
+
+
+def _problem(instance: Instance, home: tuple[int, ...], cost: str) -> RelocationProblem:
+    if cost == "moves":
+        costs = [Fraction(1)] * len(instance.models)
+    elif cost == "memory":
+        costs = [model.size for model in instance.models]
+    else:
+        costs = [model.move_cost or Fraction(0) for model in instance.models]
+    return RelocationProblem.of(instance, home, costs)
+
+
+def _budgets(
+    problem: RelocationProblem, cost: str, max_moves: int, max_cost: Number | None
+) -> list[int]:
+    if cost == "moves" and max_cost is None:
+        if max_moves < 0:
+            raise InputError(f"max_moves {max_moves} is not 0 or more", place="max_moves")
+        return list(range(max_moves + 1))
+    everything = sum(problem.costs) * problem.cost_unit
+    most = everything if max_cost is None else to_fraction(max_cost, "max_cost")
+    if most < 0:
+        raise InputError(f"max_cost {max_cost} is not 0 or more", place="max_cost")
+    steps = {problem.budget(most * step / STEPS) for step in range(STEPS + 1)}
+    return sorted(steps)
+
+
+def _now(problem: RelocationProblem) -> Placement | None:
+    """The placement that there is, where it is a legal one."""
+    if NOWHERE in problem.home:
+        return None
+    try:
+        return Placement(problem.instance, problem.home)
+    except InvalidPlacementError:
+        return None
+
+
+def _row(problem: RelocationProblem, row: Row, optimum: Result) -> ReplanRow:
+    cost = None
+    if row.placement is not None:
+        cost = problem.cost(row.placement) * problem.cost_unit
+    certified = optimum.certified if row.evidence is None else True
+    if isinstance(row.evidence, SolverClaim):
+        certified = False
+    return ReplanRow(
+        budget=row.budget * problem.cost_unit,
+        cost=cost,
+        placement=row.placement,
+        lower_bound=row.lower_bound,
+        certified=certified,
+        certificate=certify_row(problem, row, optimum),
+    )

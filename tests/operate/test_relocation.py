@@ -1,0 +1,279 @@
+"""Budgets of moves: every row equals brute force, and every proof stands before the checker."""
+
+from __future__ import annotations
+
+import json
+import random
+from fractions import Fraction
+from itertools import product
+
+import pytest
+from constrained_fleets import random_constrained
+
+import kvpr_opt as kv
+from kvpr_opt.certificates.canonical import canonical_fleet
+from kvpr_opt.certificates.certificate import verify_texts
+from kvpr_opt.errors import InputError, InvalidPlacementError
+from kvpr_opt.operate.replan import Replan, replan
+from kvpr_opt.problem.placement import Placement
+
+
+def small_fleet(seed: int, *, constrained: bool = False) -> tuple[kv.Instance, dict[str, str]]:
+    """A fleet of a few models that all run somewhere, with memory to spare or without."""
+    draw = random.Random(seed)
+    gpus = [
+        kv.GPU(f"g{i}", draw.choice([10, 10, 12]), labels=("fast",) if i else ())
+        for i in range(draw.choice([2, 3, 4]))
+    ]
+    free = {gpu.name: int(gpu.memory) for gpu in gpus}
+    models, current = [], {}
+    for index in range(draw.randint(3, 6)):
+        size = draw.randint(1, 4)
+        room = [name for name, left in free.items() if left > size]
+        if not room:
+            break
+        name = draw.choice(room)
+        free[name] -= size
+        keys: dict[str, object] = {}
+        if constrained and draw.random() < 0.3:
+            keys = draw.choice([{"only": "fast"}, {"apart": "group"}, {"pin": name}])
+        pressure = draw.choice([0, 1, 1, 2, 3, "1/2", 5])
+        models.append(
+            kv.LLM(f"m{index}", size, pressure=pressure, move_cost=draw.randint(0, 3), **keys)
+        )  # type: ignore[arg-type]
+        current[f"m{index}"] = name
+    return kv.Instance(gpus, models), current
+
+
+def all_placements(instance: kv.Instance) -> list[Placement]:
+    """Every legal placement of finite KVPR, by trying all."""
+    found = []
+    for gpu_of in product(range(len(instance.gpus)), repeat=len(instance.models)):
+        try:
+            placement = Placement(instance, gpu_of)
+        except InvalidPlacementError:
+            continue
+        if isinstance(placement.max_kvpr, Fraction):
+            found.append(placement)
+    return found
+
+
+def cost_of(
+    instance: kv.Instance, current: dict[str, str], placement: Placement, cost: str
+) -> Fraction:
+    """What it costs to get to a placement, counted anew."""
+    total = Fraction(0)
+    for model in instance.models:
+        if placement.assignment[model.name] != current[model.name]:
+            total += {
+                "moves": Fraction(1),
+                "memory": model.size,
+                "move_cost": model.move_cost or Fraction(0),
+            }[cost]
+    return total
+
+
+def check_rows(made: Replan, instance: kv.Instance, current: dict[str, str]) -> None:
+    """Each row is the best there is within its budget, proved, and its certificate holds."""
+    every = [
+        (cost_of(instance, current, p, made.cost), p.max_kvpr) for p in all_placements(instance)
+    ]
+    for row in made.rows:
+        best = min((value for cost, value in every if cost <= row.budget), default=None)
+        assert row.max_kvpr == best
+        assert row.proved
+        if row.placement is not None:
+            assert cost_of(instance, current, row.placement, made.cost) == row.cost
+        assert row.certificate is not None
+        report = verify_texts(canonical_fleet(instance), row.certificate.to_json())
+        assert report.exit_code == (0 if row.certified else 3), str(report)
+    values = [row.max_kvpr for row in made.rows if row.max_kvpr is not None]
+    assert values == sorted(values, reverse=True)
+
+
+@pytest.mark.parametrize("cost", ["moves", "memory", "move_cost"])
+@pytest.mark.parametrize("seed", range(8))
+def test_every_row_equals_brute_force(seed: int, cost: str) -> None:
+    instance, current = small_fleet(seed)
+    check_rows(replan(instance, current, max_moves=5, cost=cost, time_limit=30), instance, current)
+
+
+def check_constrained(seed: int) -> None:
+    """Rows of a fleet with constraints of every kind, from a legal placement of it."""
+    draw = random.Random(seed)
+    while True:
+        instance = random_constrained(draw)
+        every = all_placements(instance) if len(instance.models) <= 6 else []
+        if every:
+            break
+    current = draw.choice(every).assignment
+    made = replan(instance, current, max_moves=3, time_limit=60)
+    costs = [(cost_of(instance, current, p, "moves"), p.max_kvpr) for p in every]
+    for row in made.rows:
+        assert row.max_kvpr == min(value for cost, value in costs if cost <= row.budget)
+        assert row.proved
+        assert row.certificate is not None
+        report = verify_texts(canonical_fleet(instance), row.certificate.to_json())
+        assert report.exit_code == (0 if row.certified else 3), str(report)
+
+
+# Of the last two, sets were missed that have a model worth less than nothing.
+@pytest.mark.parametrize("seed", [*range(6), 103, 365])
+def test_rows_keep_to_the_constraints(seed: int) -> None:
+    check_constrained(seed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(100, 600))
+def test_rows_equal_brute_force_on_many_fleets(seed: int) -> None:
+    instance, current = small_fleet(seed)
+    cost = ("moves", "memory", "move_cost")[seed % 3]
+    check_rows(replan(instance, current, max_moves=5, cost=cost, time_limit=30), instance, current)
+    check_constrained(seed)
+
+
+def test_enough_moves_reach_the_optimum() -> None:
+    instance, current = small_fleet(3)
+    made = replan(instance, current, max_moves=len(instance.models), time_limit=30)
+    assert made.rows[-1].max_kvpr == made.optimum.max_kvpr == kv.solve(instance).max_kvpr
+
+
+def test_a_model_that_runs_nowhere_moves_for_free() -> None:
+    gpus = [kv.GPU("a", 10), kv.GPU("b", 10)]
+    models = [kv.LLM("old", 2, pressure=3, current="a"), kv.LLM("new", 2, pressure=1)]
+    made = replan(kv.Instance(gpus, models), max_moves=0, time_limit=10)
+    assert made.rows[0].placement is not None
+    assert made.rows[0].placement.assignment == {"old": "a", "new": "b"}
+    assert made.rows[0].cost == 0
+    assert made.rows[0].proved
+
+
+def claim() -> tuple[str, dict[str, object]]:
+    """A row whose proof counts moves, as texts."""
+    instance, current = small_fleet(3)
+    made = replan(instance, current, max_moves=3, time_limit=30)
+    for row in made.rows:
+        assert row.certificate is not None
+        data = json.loads(row.certificate.to_json())
+        if any(bound["proof"]["kind"] == "moves" for bound in data["bounds"]):
+            return canonical_fleet(instance), data
+    raise AssertionError("no row is proved by moves")
+
+
+def exit_code(canonical: str, data: object) -> int:
+    return verify_texts(canonical, json.dumps(data)).exit_code
+
+
+def test_a_larger_budget_or_a_higher_bound_is_not_accepted() -> None:
+    canonical, data = claim()
+    assert exit_code(canonical, data) == 0
+    bound = next(b for b in data["bounds"] if b["proof"]["kind"] == "moves")  # type: ignore[attr-defined]
+    budget = data["budget"]
+    data["budget"] = "100"
+    assert exit_code(canonical, data) == 5
+    data["budget"] = budget
+    value = bound["value"]
+    bound["value"] = "1000000"
+    assert exit_code(canonical, data) == 5
+    bound["value"] = value
+    bound["proof"]["gpus"] = " ".join("0" for _ in bound["proof"]["gpus"].split(" "))
+    assert exit_code(canonical, data) == 5
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("home", {"m0": "nowhere"}),
+        ("home", {"nobody": "g0"}),
+        ("costs", {}),
+        ("max_kvpr", "1/7919"),
+        ("placement", {}),
+    ],
+)
+def test_false_claims_about_homes_costs_and_placement_are_rejected(key: str, value: object) -> None:
+    canonical, data = claim()
+    assert exit_code(canonical, {**data, key: value}) == 5
+
+
+@pytest.mark.parametrize("key", ["home", "costs", "budget", "bounds", "placement"])
+def test_a_missing_part_is_unreadable(key: str) -> None:
+    canonical, data = claim()
+    assert exit_code(canonical, {name: part for name, part in data.items() if name != key}) == 2
+
+
+def test_where_models_run_has_to_be_said() -> None:
+    instance, current = small_fleet(0)
+    with pytest.raises(InputError, match="no model of the fleet has a key 'current'"):
+        replan(instance)
+    with pytest.raises(InvalidPlacementError, match="placed nowhere"):
+        replan(instance, {"m0": "g0"})
+    with pytest.raises(InvalidPlacementError, match="the fleet has no model 'other'"):
+        replan(instance, {**current, "other": "g0"})
+    with pytest.raises(InputError, match="max_moves -1 is not 0 or more"):
+        replan(instance, current, max_moves=-1)
+    with pytest.raises(InputError, match="max_cost -2 is not 0 or more"):
+        replan(instance, current, max_cost=-2, cost="memory")
+    with pytest.raises(InputError, match="cost 'time' is not known"):
+        replan(instance, current, cost="time")
+
+
+def _mutated(draw: random.Random, data: dict[str, object]) -> dict[str, object]:
+    """The same claim with one or two numbers, homes or costs changed."""
+    made = json.loads(json.dumps(data))
+    for _ in range(draw.choice([1, 1, 2])):
+        where = draw.choice(["budget", "value", "points", "limits", "price", "home", "cost"])
+        bounds = [b for b in made["bounds"] if b["proof"]["kind"] == "moves"]
+        if where == "budget":
+            made["budget"] = str(draw.randint(0, 4))
+        elif where == "home":
+            made["home"][draw.choice(list(made["home"]))] = f"g{draw.randint(0, 1)}"
+        elif where == "cost":
+            made["costs"][draw.choice(list(made["costs"]))] = str(draw.randint(0, 2))
+        elif bounds:
+            bound = draw.choice(bounds)
+            if where == "value":
+                bound["value"] = str(Fraction(draw.randint(1, 40), draw.randint(1, 12)))
+            else:
+                key = {"points": "models", "limits": "gpus"}.get(where, "price")
+                numbers = bound["proof"][key].split(" ")
+                place = draw.randrange(len(numbers))
+                numbers[place] = str(max(0, int(Fraction(numbers[place])) + draw.randint(-3, 3)))
+                bound["proof"][key] = " ".join(numbers)
+    return made  # type: ignore[no-any-return]
+
+
+def check_mutations(seed: int, claims: int) -> int:
+    """Whatever the checker accepts is true by brute force; how many mutated claims it accepts."""
+    draw = random.Random(seed)
+    instance, current = small_fleet(seed)
+    made = replan(instance, current, max_moves=3, time_limit=30)
+    canonical = canonical_fleet(instance)
+    every = all_placements(instance)
+    accepted = 0
+    for _ in range(claims):
+        row = draw.choice(made.rows)
+        assert row.certificate is not None
+        data = _mutated(draw, dict(row.certificate.data))
+        if exit_code(canonical, data) != 0:
+            continue
+        accepted += 1
+        homes, costs = data["home"], data["costs"]
+        assert isinstance(homes, dict)
+        assert isinstance(costs, dict)
+        for placement in every:
+            moved = (m for m, g in placement.assignment.items() if homes.get(m, g) != g)
+            if sum(Fraction(costs[m]) for m in moved) <= Fraction(str(data["budget"])):
+                for bound in data["bounds"]:  # type: ignore[attr-defined]
+                    assert bound["value"] != "infinite"
+                    assert placement.max_kvpr >= Fraction(bound["value"])
+    return accepted
+
+
+def test_no_mutated_claim_is_accepted_that_is_false() -> None:
+    assert sum(check_mutations(seed, 100) for seed in range(4)) > 20
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(200))
+def test_no_mutated_claim_of_many_is_accepted_that_is_false(seed: int) -> None:
+    check_mutations(seed, 250)

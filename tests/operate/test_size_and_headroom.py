@@ -1,0 +1,99 @@
+"""Sizing and headroom: equal to brute force on small fleets, and proved."""
+
+from __future__ import annotations
+
+import math
+import random
+from fractions import Fraction
+
+import pytest
+from small_fleets import brute_force
+
+import kvpr_opt as kv
+from kvpr_opt.errors import InputError
+
+
+def models(seed: int) -> list[kv.LLM]:
+    draw = random.Random(seed)
+    return [
+        kv.LLM(f"m{i}", draw.randint(1, 5), pressure=draw.randint(0, 4))
+        for i in range(draw.randint(2, 6))
+    ]
+
+
+def on(number: int, served: list[kv.LLM]) -> kv.Instance:
+    return kv.Instance([kv.GPU(f"g{i}", 10) for i in range(number)], served)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_the_fewest_gpus_equal_brute_force(seed: int) -> None:
+    served = models(seed)
+    target = Fraction(random.Random(seed).choice([1, 2, 3]), 4)
+    made = kv.size(on(1, served), target, time_limit=20)
+    alone = max(brute_force(on(1, [model])) for model in served)
+    if alone > target:
+        assert made.gpus is None
+        assert made.lower_bound == math.inf
+        assert "alone on such a GPU" in made.reason
+        return
+    needed = next(n for n in range(1, 9) if brute_force(on(n, served)) <= target)
+    assert made.gpus == needed
+    assert made.proved
+    assert made.placement is not None
+    assert made.placement.max_kvpr <= target
+    if made.evidence is not None:
+        assert made.evidence.certificate is not None
+        assert kv.verify(made.evidence.instance, made.evidence.certificate).exit_code == 0
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_all_rates_can_grow_by_target_over_optimum(seed: int) -> None:
+    fleet = on(3, models(seed))
+    made = kv.headroom(fleet, 2, time_limit=20)
+    best = brute_force(fleet)
+    assert made.proved
+    assert made.factor == made.bound == (2 / best if best else math.inf)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_one_rate_is_bracketed_by_brute_force(seed: int) -> None:
+    served = models(seed)
+    served[0] = kv.LLM("grows", served[0].size, pressure=1)
+    target = Fraction(1)
+    made = kv.headroom(on(2, served), target, model="grows", time_limit=30)
+    assert made.proved
+
+    def at(factor: Fraction) -> Fraction | float:
+        return brute_force(on(2, [kv.LLM("grows", served[0].size, pressure=factor), *served[1:]]))
+
+    if made.factor:
+        assert at(Fraction(made.factor)) <= target
+    assert at(Fraction(made.bound) * Fraction(1001, 1000) + Fraction(1, 10**6)) > target
+
+
+@pytest.mark.parametrize("target", [0, -1, "x"])
+def test_a_target_is_above_0(target: object) -> None:
+    with pytest.raises(InputError, match="target"):
+        kv.size(on(1, models(0)), target)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="target"):
+        kv.headroom(on(1, models(0)), target)  # type: ignore[arg-type]
+
+
+def test_the_kind_of_gpu_has_to_be_clear() -> None:
+    fleet = kv.Instance([kv.GPU("a", 10), kv.GPU("b", 20)], models(0))
+    with pytest.raises(InputError, match="2 kinds of GPU; name the one to multiply"):
+        kv.size(fleet, 1)
+    assert kv.size(fleet, 1, gpu="b").gpus is not None
+    with pytest.raises(InputError, match="the fleet has no GPU 'c'"):
+        kv.size(fleet, 1, gpu="c")
+
+
+def test_models_tied_to_gpus_have_no_number_of_gpus() -> None:
+    fleet = kv.Instance([kv.GPU("a", 10), kv.GPU("b", 10)], [kv.LLM("m", 1, pressure=1, pin="a")])
+    with pytest.raises(InputError, match="tied to GPUs or nodes"):
+        kv.size(fleet, 1)
+
+
+def test_only_a_model_of_the_fleet_can_grow() -> None:
+    with pytest.raises(InputError, match="the fleet has no model 'm9'"):
+        kv.headroom(on(2, models(0)), 1, model="m9")
