@@ -127,6 +127,15 @@ class Limits(LimitsView):
             self._deadline += spent
 
     @contextmanager
+    def keeping(self, seconds: float) -> Iterator[None]:
+        """Bring the deadline forward inside, so that so much time is left for what follows."""
+        self._deadline -= seconds
+        try:
+            yield
+        finally:
+            self._deadline += seconds
+
+    @contextmanager
     def heeding_signals(self) -> Iterator[None]:
         """Let the first stop signal set the stop flag; a second one acts as usual.
 

@@ -27,6 +27,10 @@ MAX_SEED, MAX_THREADS = 2**31 - 1, 1024
 #: Seconds for which a proof that is too long to be checked may be shortened after the time limit.
 SHORTENING = 0.2
 
+#: Time kept for certificate and check: seconds, names of models and GPUs in another one, and
+#: the most as a share of the limit.
+_END_SECONDS, _END_NAMES, _END_SHARE = 0.05, 15_000, 0.05
+
 #: The last stage of a run.
 CHECKING = "check of the certificate"
 
@@ -114,7 +118,10 @@ def solve(
         "skip": sorted(left_out),
     }
     with limits.heeding_signals():
-        result = _result(run, run.run(start), parameters)
+        with limits.keeping(_time_for_the_end(instance, limits.remaining)):
+            message = run.run(start)
+            reason = _stop_reason(tracker, Status.of(tracker.incumbent, tracker.bound_value))
+        result = _result(run, message, reason, parameters)
     if tracker.callback_error is not None:
         raise tracker.callback_error
     return result
@@ -201,12 +208,16 @@ def _stop_reason(tracker: Tracker, status: Status) -> StopReason:
     return StopReason.TIME_LIMIT if tracker.limits.stopped else StopReason.FINISHED
 
 
-def _result(run: SolveRun, message: str, parameters: dict[str, Any]) -> Result:
+def _time_for_the_end(instance: Instance, seconds: float) -> float:
+    """About what certificate and check take, of the time that there is."""
+    names = len(instance.models) + len(instance.gpus)
+    return min(_END_SECONDS + names / _END_NAMES, _END_SHARE * seconds)
+
+
+def _result(run: SolveRun, message: str, reason: StopReason, parameters: dict[str, Any]) -> Result:
     tracker = run.tracker
     status = Status.of(tracker.incumbent, tracker.bound_value)
-    reason = _stop_reason(tracker, status)
-    limits = tracker.limits
-    if limits.stopped and not limits.interrupted and too_long(tracker.instance, tracker.bounds):
+    if reason is StopReason.TIME_LIMIT and too_long(tracker.instance, tracker.bounds):
         run.shorten(Limits(SHORTENING))
     certificate = certify(
         tracker.instance, status=status.value, incumbent=tracker.incumbent, bounds=tracker.bounds

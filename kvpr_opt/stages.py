@@ -15,6 +15,7 @@ from kvpr_opt.certificates.evidence import ConstrainedVector, DualVector
 from kvpr_opt.errors import NumericalError
 from kvpr_opt.limits import Limits
 from kvpr_opt.problem.constrained import ConstrainedInstance
+from kvpr_opt.problem.instance import Instance
 from kvpr_opt.problem.placement import Placement
 from kvpr_opt.problem.scaled import fit_range
 from kvpr_opt.search.bounds import counting_bound, pinned_bound, volume_bound
@@ -448,20 +449,22 @@ class SolveRun:
                 self.tracker.raise_bound(found.bound, optimiser.name)
             blind = blind and self.tracker.incumbent is not None
 
-    def _oracle(self) -> Oracle:
-        formulation = self._formulation(self._method)
+    def _oracle(self, instance: Instance | None = None) -> Oracle:
+        """One for the fleet of the run, or for another one."""
+        formulation = self._formulation(self._method, instance)
         if isinstance(formulation, Optimiser):
-            formulation = self._formulation(DEFAULT_FORMULATION)
+            formulation = self._formulation(DEFAULT_FORMULATION, instance)
         assert not isinstance(formulation, Optimiser)
         return formulation
 
-    def _formulation(self, name: str) -> Oracle | Optimiser:
+    def _formulation(self, name: str, instance: Instance | None = None) -> Oracle | Optimiser:
         from formulations.registry import capabilities_of, create
 
         name = DEFAULT_FORMULATION if name in OWN_METHODS else name
         if capabilities_of(name).compiled and not self._await_kernels("patterns"):
             name = DEFAULT_FORMULATION  # which runs none
-        return create(name, self.tracker.instance, seed=self._seed, threads=self._threads)
+        instance = instance or self.tracker.instance
+        return create(name, instance, seed=self._seed, threads=self._threads)
 
     def _polish(self, placement: Placement) -> Placement:
         if "polish" in self._skip:

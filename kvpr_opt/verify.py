@@ -69,6 +69,9 @@ class Constraints(NamedTuple):
     nodes: dict[str, str]  # by GPU: the first GPU of its node
 
 
+FREE = Constraints({}, [], [], [], {})
+
+
 class Fleet(NamedTuple):
     """A fleet as written. By name: memories and sizes in whole memory units, and pressures."""
 
@@ -76,7 +79,7 @@ class Fleet(NamedTuple):
     sizes: dict[str, int]
     pressures: dict[str, Fraction]
     memory_unit: Fraction
-    constraints: Constraints
+    constraints: Constraints = FREE
 
 
 class WholeFleet(NamedTuple):
@@ -86,7 +89,7 @@ class WholeFleet(NamedTuple):
     sizes: dict[str, int]
     pressures: dict[str, int]
     unit: Fraction
-    constraints: Constraints
+    constraints: Constraints = FREE
 
 
 class Bound(NamedTuple):
@@ -237,7 +240,8 @@ def read_constraints(listed: list[Any], models: set[str], nodes: dict[str, str])
         else:
             require(kind == "spread", "a constraint is of none of the kinds known here")
             _, replicas = fields(constraint, {"kind": str, "models": list})
-            require(all(isinstance(parts, list) for parts in replicas), "a replica is no list")
+            right = all(isinstance(parts, list) and parts for parts in replicas)
+            require(right, "a replica is no list of models")
             names += len(_names([model for parts in replicas for model in parts], models))
             made.spread.append(replicas)
     require(
@@ -445,14 +449,20 @@ def check_tree(
 def check_pinned(
     fleet: WholeFleet, items: list[int], capacities: list[int], proof: Any
 ) -> tuple[str, str]:
-    """Lemma: items do not fit if those that have to be in one bin are larger than it."""
+    """Lemma: items do not fit if those that have to be in one bin are larger than it, or torn.
+
+    Two of them may be models of which a GPU takes one at most.
+    """
     _, gpu = fields(proof, {"kind": str, "gpu": str})
     rooms = dict(zip(fleet.capacities, capacities, strict=True))
     require(gpu in rooms, f"the fleet has no GPU {gpu[:60]!a}")
     pinned = pinned_models(fleet.constraints)
     sizes = dict(zip(fleet.sizes, items, strict=True))
     base = sum(size for model, size in sizes.items() if pinned.get(model) == gpu)
-    require(base > rooms[gpu], "the models that have to be on this GPU fit it")
+    torn = any(
+        sum(pinned.get(model) == gpu for model in group) > 1 for group in fleet.constraints.apart
+    )
+    require(torn or base > rooms[gpu], "the models that have to be on this GPU may share it")
     return PASSED, "pinned: the models that have to be on one GPU are more than it can hold"
 
 

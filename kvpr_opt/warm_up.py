@@ -29,7 +29,9 @@ from kvpr_opt.patterns.lp.central_generation import CentralGeneration
 from kvpr_opt.patterns.lp.column_generation import PatternLP
 from kvpr_opt.patterns.lp.dual import Bundles
 from kvpr_opt.patterns.lp.knapsack_by_value import best_of_all
+from kvpr_opt.patterns.lp.knapsack_of_groups import best_by_value
 from kvpr_opt.patterns.lp.pricing import Precision
+from kvpr_opt.patterns.lp.pricing_with_rules import best_sets, most_with_rules
 from kvpr_opt.patterns.lp.sampling import sample_patterns
 from kvpr_opt.patterns.problem import PackingQuestion
 from kvpr_opt.problem.instance import GPU, LLM, Instance
@@ -61,9 +63,26 @@ def warm_up() -> None:
         PatternEngine(tracker).run()
     threshold = fleet.scaled.at_most(Fraction(volume_bound(fleet.scaled).value))
     _of_large_fleets(fleet, PackingQuestion.of(fleet.scaled, threshold))
+    _with_rules()
     kernels.set_ready("patterns")
     local_search.warm_up()
     kernels.set_ready("local search")
+
+
+def _with_rules() -> None:
+    """Call what only fleets with constraints need."""
+    fleet = Instance(
+        [GPU("a", 9), GPU("b", 9)],
+        [*(LLM(f"m{n}", 2, pressure=1 + n, apart="x") for n in range(2)), LLM("n", 1, pressure=1)],
+    )
+    question = PackingQuestion.of(fleet.scaled, fleet.scaled.finite())
+    values, wanted = question.sizes, np.zeros_like(question.capacities)
+    for by_load in (False, True):
+        best_sets(question, values, wanted, Limits(), by_load=by_load)
+    most_with_rules(question, values)
+    one = np.ones(1, dtype=np.int64)
+    stage, member = np.array([0, 1], dtype=np.int64), np.zeros((1, 1), dtype=np.int64)
+    best_by_value(one, one, 0 * one, one, stage, one, 0 * one, one, member, one, 0 * one, 1, 1)
 
 
 def _of_large_fleets(fleet: Instance, question: PackingQuestion) -> None:

@@ -3,12 +3,17 @@
 import itertools
 import math
 import random
+import re
+from dataclasses import replace
 
 import pytest
 from constrained_fleets import KINDS, brute_force, legal, random_constrained
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from kvpr_opt.errors import InputError
 from kvpr_opt.problem.instance import GPU, LLM, Instance
+from kvpr_opt.result import Status
 from kvpr_opt.solve import solve
 
 #: Each constraint alone, and every pair.
@@ -47,3 +52,70 @@ def test_a_method_that_would_ignore_constraints_is_refused(method):
     instance = Instance([GPU("a", 9), GPU("b", 9)], [LLM("m", 1, pressure=1, pin="a")])
     with pytest.raises(InputError, match="does not keep constraints, and the fleet has some"):
         solve(instance, method=method)
+
+
+# -- why there is no placement ---------------------------------------------------------
+
+NODES = [GPU("a", 10, node="n"), GPU("b", 10, node="n"), GPU("c", 10, node="m")]
+
+
+@pytest.mark.parametrize(
+    ("models", "cause"),
+    [
+        ([(7, {"pin": "a"}), (6, {"pin": "a"})], "'m0' and 'm1' are pinned to 'a' and do not fit"),
+        (
+            [(1, {"pin": "a", "apart": "x"})] * 2,
+            r"'m0' and 'm1' are pinned to 'a', but are to be apart \(group 'x'\)",
+        ),
+        ([(11, {"pin": "a"})], "'m0' is pinned to 'a' and does not fit it"),
+        ([(10, {"pin": "a"})], "'m0' pinned to 'a' fill it: nothing is left"),
+        (
+            [(1, {"apart": "x"})] * 4,
+            r"'m0', 'm1', 'm2' and 'm3' are to be apart \(group 'x'\), but there are 3 GPUs",
+        ),
+        (
+            [(6, {"only": ["a", "b"]})] * 3,
+            "no placement keeps all constraints; without pin, only and never there would be one",
+        ),
+        (
+            [(6, {"shards": 2}), (8, {"pin": "b"}), (1, {}), (9, {"never": "c"})],
+            "no placement keeps all constraints; without apart, replicas and shards on different "
+            "GPUs there would be one",
+        ),
+    ],
+)
+def test_the_cause_of_infeasibility_names_constraints(models, cause):
+    made = [LLM(f"m{n}", size, pressure=1, **keys) for n, (size, keys) in enumerate(models)]
+    result = solve(Instance(NODES, made), threads=1)
+    assert result.status is Status.INFEASIBLE
+    assert re.match(cause, result.message)
+
+
+# -- invariances -----------------------------------------------------------------------
+
+
+def optimum(instance):
+    result = solve(instance, threads=1, time_limit=60)
+    assert result.status in (Status.OPTIMAL, Status.INFEASIBLE)
+    return result.lower_bound
+
+
+@settings(max_examples=15)
+@given(st.integers(0, 10**6))
+def test_order_and_redundant_constraints_change_nothing_and_further_ones_never_help(seed):
+    random_ = random.Random(seed)
+    instance = random_constrained(random_, tuple(random_.sample(KINDS, 2)))
+    gpus, models = list(instance.gpus), list(instance.declared)
+    best = optimum(instance)
+    shuffled = random_.sample(gpus, len(gpus)), random_.sample(models, len(models))
+    assert optimum(Instance(*shuffled)) == best
+    names = [gpu.name for gpu in gpus]
+    everywhere = [
+        replace(model, never=(), apart=(*model.apart, f"alone {model.name}"), only=names)
+        if not (model.only or model.never or model.count or model.parts > 1)
+        else model
+        for model in models
+    ]
+    assert optimum(Instance(gpus, everywhere)) == best
+    together = [replace(model, apart=(*model.apart, "all")) for model in models[:2]]
+    assert optimum(Instance(gpus, [*together, *models[2:]])) >= best

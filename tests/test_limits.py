@@ -37,6 +37,16 @@ def test_without_a_limit_nothing_stops() -> None:
     assert not limits.stopped
 
 
+def test_time_can_be_kept_for_the_end() -> None:
+    limits = Limits(60)
+    with limits.keeping(59.9):
+        assert limits.remaining < 0.2
+    assert limits.remaining > 50
+    with limits.keeping(61):
+        assert limits.stopped
+    assert not limits.stopped
+
+
 def test_a_limit_passes() -> None:
     limits = Limits(0.02)
     assert not limits.stopped

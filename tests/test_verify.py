@@ -757,8 +757,23 @@ def test_it_can_be_read_function_by_function():
                 assert ast.get_docstring(node), node.name
         # A condition changes nothing: what is assigned stands in a line of its own.
         assert not isinstance(node, ast.NamedExpr)
-    for name in ("volume", "dual", "tree", "pinned", "constrained", "solver", "rounded", "whole"):
+    for name in (
+        "volume",
+        "dual",
+        "tree",
+        "pinned",
+        "constrained",
+        "solver",
+        "rounded",
+        "whole",
+        "moves",
+    ):
         assert getattr(CHECKER_MODULE, f"check_{name}").__doc__.startswith("Lemma: ")
+
+
+def test_it_stays_short_enough_to_be_read():
+    """So many lines in all, blank lines and comments included."""
+    assert len(CHECKER.read_text(encoding="utf-8").splitlines()) <= 1150
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ _FAR = Fraction(1, 8)
 
 #: GPUs and memory units of a GPU from which construction pays: of small numbers, what the last
 #: GPUs need is too rare. It starts at this distance from the volume bound.
-_CONSTRUCT_FROM, _CONTINUOUS, _FURTHEST = 40, 10**6, Fraction(16, 100_000)
+_CONSTRUCT_FROM, CONTINUOUS, _FURTHEST = 28, 10**6, Fraction(16, 100_000)
 
 #: Roundings of passing thresholds that may fail in a row.
 _FAILURES = 4
@@ -54,13 +54,19 @@ class Bracket:
         # Refuted, or too close to call; and the lowest that passes.
         self._low = attempts.low
         self._top: Fraction | None = None
-        self._failures = 0
+        self._failures = self._number = 0
         self._leap = False
 
-    def close(self) -> None:
-        """Narrow the bracket and round, until the tracker is done or nothing more is learned."""
+    def close(self, number: int) -> None:
+        """Narrow the bracket and round, until the tracker is done or nothing more is learned.
+
+        Parameters
+        ----------
+        number
+            How often that was done before: roundings do more each time.
+        """
         attempts = self._attempts
-        self._construct()
+        self._failures, self._number = 0, number
         while not attempts.tracker.done and self._failures <= _FAILURES:
             self._low = max(self._low, attempts.low)
             threshold = self._next()
@@ -74,14 +80,15 @@ class Bracket:
                 self._low = max(self._low, attempts.low)
             else:
                 self._low = max(self._low, value)
+                self._raise_bound()
             if not isinstance(answer, Fractional) and self._top is None:
                 self._distance *= 2
 
-    def _construct(self) -> None:
+    def construct(self) -> None:
         """Fill and dive on fleets of nearly continuous data, ever closer to the volume bound."""
         attempts = self._attempts
         gpus, largest = len(attempts.scaled.capacities), attempts.scaled.largest_capacity
-        if gpus < _CONSTRUCT_FROM or largest < _CONTINUOUS:
+        if gpus < _CONSTRUCT_FROM or largest < CONTINUOUS:
             return
         distance, effort = _FURTHEST, Effort.of_round(0)
         while not attempts.tracker.done:
@@ -94,6 +101,8 @@ class Bracket:
         """The next question, ``None`` if there is none left."""
         attempts, high = self._attempts, self._attempts.high
         last = attempts.scaled.below(high)
+        if last.value <= self._low:
+            return None  # asked, and too close to call
         top = high if self._top is None else min(self._top, high)
         if self._top is None:
             distance = min(self._volume * self._distance, (high - self._volume) / 2)
@@ -112,7 +121,17 @@ class Bracket:
         middle = attempts.between(self._low, top, Fraction(1, 2))
         if top - self._low > _NARROW * high and self._low < middle.value < top:
             return middle
-        return last if self._low < last.value else None
+        return last
+
+    def _raise_bound(self) -> None:
+        """Ask below what only the rounding left undecided, for the sake of the bound."""
+        attempts = self._attempts
+        for share in (Fraction(7, 8), Fraction(1, 2)):
+            low = attempts.low
+            if self._low - low <= _ROUNDABLE * low / 4 or attempts.tracker.done:
+                return
+            if attempts.refute_in_loads(attempts.between(low, self._low, share)):
+                return
 
     def _passed(self, threshold: Threshold, answer: Fractional) -> None:
         """Take a passing threshold; round it where that may help."""
@@ -122,7 +141,7 @@ class Bracket:
         narrow = self._top - self._low <= _ROUNDABLE * high
         if not (first or narrow or high - value > _ROUNDABLE * high):
             return
-        if attempts.round_down(threshold, answer, self._failures):
+        if attempts.round_down(threshold, answer, self._number + self._failures):
             self._failures = 0
             # What is far below the threshold may be the optimum.
             self._leap = value - attempts.high > _FAR * (value - self._low)

@@ -24,9 +24,13 @@ The schedule, for a fleet with a lower bound L and an incumbent U:
    e. Dives between L and U, highest hope of success first: they lower U where
       the fleet is too large to search.
 
-Small fleets are over in the first round; on large ones the dives do the work
-and the LP bound says how good they are. Budgets count work, so that a run which
-no limit cuts short can be repeated.
+Small fleets are over in the first round. On large ones, which no search gets
+through, rounds are of another kind (:mod:`kvpr_opt.patterns.bracket`): the threshold
+of the LP is closed in on from both sides and rounded where it passes. Below the
+incumbent, where a small fleet is asked first, a large one learns nothing: the program
+passes there for as long as there is a better placement to be found, and to be told so
+takes as long as a question whose answer lowers the incumbent. Budgets count work, so
+that a run which no limit cuts short can be repeated.
 """
 
 from __future__ import annotations
@@ -37,7 +41,7 @@ from contextlib import nullcontext
 from fractions import Fraction
 from itertools import count
 
-from kvpr_opt.patterns.bracket import Bracket
+from kvpr_opt.patterns.bracket import CONTINUOUS, Bracket
 from kvpr_opt.patterns.lp.column_generation import PatternLP
 from kvpr_opt.patterns.lp.pricing import Precision
 from kvpr_opt.patterns.primal import assisted, dive_low, lower
@@ -79,8 +83,12 @@ _DENSE = 5
 #: Models times GPUs up to which the first round is better off with the machine to itself.
 _SMALL = 1024
 
-#: Models times GPUs up to which the first round searches exhaustively.
-_SEARCHABLE = 4096
+#: Models times GPUs up to which the first round searches exhaustively; of nearly continuous
+#: data, where few patterns waste nothing and none of them matters.
+_SEARCHABLE, _CONTINUOUS_UNITS = 4096, 2048
+
+#: Classes up to which the pattern LP of a large fleet is solved as a whole.
+MAX_CLASSES = 1_500
 
 
 class PatternEngine:
@@ -130,15 +138,46 @@ class PatternEngine:
         self._find_first()
         if self._tracker.done or self._tracker.incumbent is None:
             return
-        if self._units > _SEARCHABLE and "lp_bound" not in self._skip:
-            Bracket(attempts).close()
-        elif "lp_bound" not in self._skip:
+        if self._large:
+            self._settle_large()
+            return
+        if "lp_bound" not in self._skip:
             attempts.relax(self._scaled.below(attempts.high), Precision.FINE)
         if self._local_search is not None and not self._tracker.done:
             self._local_search()
         self._settle_tiny()
         if not self._tracker.done:
             self._rounds()
+
+    @property
+    def _large(self) -> bool:
+        """Whether the linear program alone decides, exhaustive search being out of reach."""
+        scaled = self._scaled
+        continuous = scaled.largest_capacity >= CONTINUOUS
+        units = _CONTINUOUS_UNITS if continuous else _SEARCHABLE
+        fits = len(scaled.classes) <= MAX_CLASSES
+        return self._units > units and fits and "lp_bound" not in self._skip
+
+    def _settle_large(self) -> None:
+        """Close the bracket around the threshold of the LP, with growing efforts."""
+        bracket = Bracket(self._attempts)
+        alone = self._threads == 1
+        with (
+            nullcontext()
+            if alone
+            else assisted(self._tracker, self._skip, self._attempts.findings, large=True)
+        ):
+            bracket.construct()
+            for number in count():
+                bracket.close(number)
+                if self._tracker.done:
+                    return
+                if number == 0 and self._local_search is not None:
+                    self._local_search()
+                effort = Effort.of_round(number)
+                lower(self._attempts, effort, self._attempts.repack)
+                if number > 0:
+                    self._climb(effort, number)
 
     def ask_first(self) -> None:
         """Ask only the first question: whether the LP refutes all that is below the incumbent."""

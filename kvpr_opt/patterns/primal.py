@@ -52,7 +52,9 @@ def lower(attempts: Attempts, effort: Effort, attempt: Callable[[Threshold, Effo
 
 
 @contextmanager
-def assisted(tracker: Tracker, skip: Collection[str], findings: Findings) -> Iterator[None]:
+def assisted(
+    tracker: Tracker, skip: Collection[str], findings: Findings, *, large: bool = False
+) -> Iterator[None]:
     """Let a second thread lower the incumbent while the block works.
 
     There is none where nothing is left that could lower it. It ends with the block,
@@ -68,7 +70,7 @@ def assisted(tracker: Tracker, skip: Collection[str], findings: Findings) -> Ite
 
     def work() -> None:
         try:
-            _descend(attempts, over)
+            _descend(attempts, over, large)
         except NumericalError:
             pass  # its LP failed; the main thread goes on, and has its own
         except BaseException as error:
@@ -89,13 +91,17 @@ def assisted(tracker: Tracker, skip: Collection[str], findings: Findings) -> Ite
         raise raised[0]
 
 
-def _descend(attempts: Attempts, over: threading.Event) -> None:
+def _descend(attempts: Attempts, over: threading.Event, large: bool) -> None:
     number = 0
     while not attempts.over:
         # Budgets of the second round from the start: its dives are those that vary.
         effort = Effort.of_round(number + 1)
         lower(attempts, effort, attempts.repack)
-        dive_low(attempts, effort)
-        lower(attempts, effort, attempts.dive)
+        if large:
+            # A dive over hundreds of GPUs with a program of its own would come too late.
+            lower(attempts, effort, attempts.fill_and_dive)
+        else:
+            dive_low(attempts, effort)
+            lower(attempts, effort, attempts.dive)
         number += 1
         over.wait(0.01)  # where a round is over at once, the other thread needs the time

@@ -7,6 +7,8 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
+import numpy as np
+
 from kvpr_opt._types import Ints
 from kvpr_opt.certificates.evidence import Evidence, LowerBound
 from kvpr_opt.errors import InvalidPlacementError
@@ -74,6 +76,10 @@ class Effort:
 #: Loads up to which large fleets are asked about in the exact numbers, and to which they are
 #: rounded otherwise: a table by load of some hundred classes takes a second.
 LOADS = 2**22
+
+#: The share of a run in which points may be shortened on the way, so that a run which a limit
+#: ends has a proof of what it claims.
+_SHORTENING_SHARE = 0.1
 
 #: GPUs that a construction leaves to a dive.
 _FILL_ALL_BUT = 24
@@ -173,13 +179,26 @@ class Attempts:
         self.tracker.enter("pattern LP")
         question = PackingQuestion.of(self.scaled, threshold)
         answer = self.lp.decide(question.rounded_up(LOADS), self._limits)
-        if isinstance(answer, DualValues):
-            down = question.rounded_down(LOADS)
-            refuted = answer if down is question else self.lp.decide(down, self._limits)
-            if not isinstance(refuted, DualValues):
-                return Undecided(refuted.weights)
-            self._refuted_by(question, refuted)
+        if isinstance(answer, DualValues) and not self.refute_in_loads(threshold, answer):
+            return Undecided(np.zeros(self.lp.pool.size))
         return answer
+
+    def refute_in_loads(self, threshold: Threshold, known: DualValues | None = None) -> bool:
+        """Whether the LP, rounded down, refutes a threshold, which raises the bound.
+
+        Parameters
+        ----------
+        threshold, known
+            What is asked, and what refutes it rounded up.
+        """
+        question = PackingQuestion.of(self.scaled, threshold)
+        down = question.rounded_down(LOADS)
+        exact = down is question and known is not None
+        refuted = known if exact else self.lp.decide(down, self._limits)
+        if not isinstance(refuted, DualValues):
+            return False
+        self._refuted_by(question, refuted)
+        return True
 
     def fill_and_dive(self, threshold: Threshold, effort: Effort) -> bool:
         """Whether filling most GPUs, and a dive on the last ones, improved the incumbent."""
@@ -252,9 +271,8 @@ class Attempts:
     def _refuted_by(self, question: PackingQuestion, vector: DualValues) -> None:
         proof = dual_proof(self.scaled, question.threshold, vector)
         limits = self.tracker.limits
-        seconds = proving_seconds(
-            self.tracker, self._bound_after(question.threshold), self._proving
-        )
+        ends = proving_seconds(self.tracker, self._bound_after(question.threshold), self._proving)
+        seconds = max(ends, _SHORTENING_SHARE * limits.elapsed - self._proving)
         if not proof.certified and seconds > 0:
             self.tracker.enter(PROVING)
             start = limits.elapsed

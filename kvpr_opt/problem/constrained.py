@@ -15,6 +15,7 @@ without them holds with them, and a placement is checked against them.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from fractions import Fraction
@@ -173,10 +174,16 @@ class ConstrainedInstance(ScaledInstance):
         """The largest KVPR that pinned models alone cause, and the GPU; ``None`` without any."""
         return max(self._base_values(), key=lambda found: found[0], default=None)
 
+    def _twice(self, models: tuple[int, ...]) -> set[int]:
+        """The GPUs to which more than one of some models is pinned."""
+        counts = Counter(self.pinned[model] for model in models if model in self.pinned)
+        return {gpu for gpu, number in counts.items() if number > 1}
+
     def _base_values(self) -> Iterator[tuple[Fraction | float, int]]:
+        torn = {gpu for group in self._rules.apart for gpu in self._twice(group.models)}
         for gpu, (size, pressure) in sorted(self.base_loads.items()):
             free = self.capacities[gpu] - size
-            if free < 0 or (free == 0 and pressure > 0):
+            if gpu in torn or free < 0 or (free == 0 and pressure > 0):
                 yield math.inf, gpu
             else:
                 value = Fraction(pressure, free) if pressure else Fraction(0)

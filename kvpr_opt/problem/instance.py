@@ -72,6 +72,29 @@ class Instance:
         resolved = constraints(self.gpus, self.declared, placed)
         object.__setattr__(self, "constraints", resolved)
 
+    def replace(
+        self, *, gpus: Iterable[GPU] | None = None, models: Iterable[LLM] | None = None
+    ) -> Instance:
+        """The same fleet with other GPUs, or other models.
+
+        Parameters
+        ----------
+        gpus
+            Instead of those of the fleet.
+        models
+            Instead of :attr:`declared`: models before copies, replicas and shards are told apart.
+
+        Raises
+        ------
+        InputError
+            As the constructor.
+        """
+        return Instance(
+            self.gpus if gpus is None else gpus,
+            self.declared if models is None else models,
+            self.unit,
+        )
+
     @classmethod
     def from_records(
         cls,
@@ -114,29 +137,6 @@ class Instance:
     def __repr__(self) -> str:
         models, gpus = len(self.models), len(self.gpus)
         return f"<Instance: {counted(models, 'model')} on {counted(gpus, 'GPU')}>"
-
-    def replace(
-        self, *, gpus: Iterable[GPU] | None = None, models: Iterable[LLM] | None = None
-    ) -> Instance:
-        """The same fleet with other GPUs, or other models.
-
-        Parameters
-        ----------
-        gpus
-            Instead of those of the fleet.
-        models
-            Instead of :attr:`declared`: models before copies, replicas and shards are told apart.
-
-        Raises
-        ------
-        InputError
-            As the constructor.
-        """
-        return Instance(
-            self.gpus if gpus is None else gpus,
-            self.declared if models is None else models,
-            self.unit,
-        )
 
     @cached_property
     def scaled(self) -> ScaledInstance:

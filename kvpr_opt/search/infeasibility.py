@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 
-from kvpr_opt.certificates.evidence import Counting, Evidence, Volume
+from kvpr_opt.certificates.evidence import Counting, Evidence, Pinned, Volume
 from kvpr_opt.limits import LimitsView
+from kvpr_opt.problem.constrained import ConstrainedInstance
 from kvpr_opt.problem.exact import decimal_text
 from kvpr_opt.problem.instance import Instance
 from kvpr_opt.search.bounds import too_many
@@ -17,19 +19,26 @@ _MAX_NAMES = 20
 
 
 def cause(
-    instance: Instance, evidence: Evidence, oracle: Callable[[], Oracle], limits: LimitsView
+    instance: Instance, evidence: Evidence, oracle: Callable[..., Oracle], limits: LimitsView
 ) -> str:
     """Name the cause that `evidence` proves.
 
     Where the evidence does not tell sizes that cannot be packed from sizes that
     fit only by filling a GPU which carries pressure, the oracle (made on
-    demand) is asked about the sizes alone.
+    demand) is asked about the sizes alone. Where there are constraints, it is asked, for
+    the fleet without some of them, whether it is these that exclude every placement.
     """
     match evidence:
+        case Pinned(gpu):
+            return _pinned(instance, gpu)
         case Volume():
             return _volume(instance)
         case Counting((model,)):
             return _single(instance, model)
+    if instance.constraints:
+        conflict = _crowded_group(instance) or _conflict(instance, oracle, limits)
+        if conflict:
+            return conflict
     crowd = too_many(instance.scaled, instance.scaled.fitting())
     if crowd is not None:
         return _counting(instance, crowd)
@@ -44,6 +53,75 @@ def cause(
         case Infeasible():
             return _cannot_be_packed(instance)
     return "no placement leaves every GPU under pressure some free memory"
+
+
+def _pinned(instance: Instance, gpu: int) -> str:
+    """As few of the models pinned to a GPU as are too large for it."""
+    scaled = instance.scaled
+    assert isinstance(scaled, ConstrainedInstance), "there are pinned models"
+    there = [model for model, home in scaled.pinned.items() if home == gpu]
+    for group in instance.constraints.apart:
+        torn = [model for model in group.models if model in there]
+        if len(torn) > 1:
+            names = _listed([instance.models[model].name for model in torn])
+            return (
+                f"{names} are pinned to {instance.gpus[gpu].name!r}, but are to be apart "
+                f"({group.why})"
+            )
+    there.sort(key=lambda model: (-scaled.sizes[model], model))
+    room, few = scaled.capacities[gpu], list[int]()
+    for model in there:
+        few.append(model)
+        room -= scaled.sizes[model]
+        if room < 0:
+            break
+    names = _listed([instance.models[model].name for model in few])
+    name = instance.gpus[gpu].name
+    if room == 0:
+        return f"{names} pinned to {name!r} fill it: nothing is left for KV caches"
+    together = "do not fit together" if len(few) > 1 else "does not fit it"
+    return f"{names} {'are' if len(few) > 1 else 'is'} pinned to {name!r} and {together}"
+
+
+def _listed(names: list[str]) -> str:
+    quoted = [repr(name) for name in names[:4]] + (["..."] if len(names) > 4 else [])
+    return " and ".join([", ".join(quoted[:-1]), quoted[-1]] if len(quoted) > 1 else quoted)
+
+
+def _crowded_group(instance: Instance) -> str:
+    """A group of more models than the GPUs on which they may run, if there is one."""
+    known = instance.constraints
+    everywhere = frozenset(range(len(instance.gpus)))
+    for group in known.apart:
+        reach = frozenset[int]().union(
+            *(known.admissible.get(model, everywhere) for model in group.models)
+        )
+        if len(reach) < len(group.models):
+            names = _listed([instance.models[model].name for model in group.models])
+            return (
+                f"{names} are to be apart ({group.why}), but there are {len(reach)} GPUs for them"
+            )
+    return ""
+
+
+def _conflict(instance: Instance, oracle: Callable[..., Oracle], limits: LimitsView) -> str:
+    """The kind of constraints without which there would be a placement, if one kind is to blame."""
+    known = instance.constraints
+    kinds = (
+        ("pin, only and never", replace(known, restrictions=())),
+        ("apart, replicas and shards on different GPUs", replace(known, apart=())),
+        ("shards in one node", replace(known, together=())),
+        ("replicas on different nodes", replace(known, spread=())),
+        ("its constraints", replace(known, restrictions=(), apart=(), together=(), spread=())),
+    )
+    for name, fewer in kinds:
+        if fewer == known:
+            continue
+        other = instance.under(fewer)
+        threshold = other.scaled.finite()
+        if isinstance(oracle(other).decide(threshold, limits), Feasible):
+            return f"no placement keeps all constraints; without {name} there would be one"
+    return ""
 
 
 def _volume(instance: Instance) -> str:

@@ -4,27 +4,12 @@ import json
 from fractions import Fraction
 
 import pytest
+from constrained_fleets import FLEET
 
 from kvpr_opt.certificates.canonical import canonical_fleet, digest
 from kvpr_opt.errors import InputError
 from kvpr_opt.files import read_instance, write_instance
 from kvpr_opt.problem.instance import GPU, LLM, Instance
-
-FLEET = """
-unit: GB
-gpus:
-  - {name: a, memory: 80, reserved: 2, node: n0}
-  - {name: b, memory: 80, node: n0}
-  - {count: 3, memory: 81559MiB, reserved: "5 %", node: n1, labels: [h100], type: H100-80GB}
-  - {name: e, memory: 80, node: n1, uuid: GPU-1, index: 0, labels: old}
-models:
-  - {name: llama-8b, size: 16.1, req_rate: 12, slo: 0.5, apart: [x, y], move_cost: 2}
-  - {name: cold, size: 3GiB, pressure: 0, count: 4, never: old}
-  - {name: big, size: 141, overhead: 2.5, kv_floor: 1, req_rate: 30, slo: 1, shards: 4,
-     kv_heads: 8, only: n1, current: [gpu0, gpu1, gpu2, e]}
-  - {name: twin, size: 2, req_rate: 1, slo: 1, replicas: 2, spread: node, apart: x}
-  - {name: fixed, size: 2, req_rate: 1, slo: 1, pin: a}
-"""
 
 
 @pytest.fixture

@@ -11,9 +11,14 @@ from kvpr_opt.certificates.canonical import digest
 from kvpr_opt.errors import InputError
 from kvpr_opt.files import read_instance, write_instance
 from kvpr_opt.generate import FAMILIES, prism_instance, prism_instances, random_instance
+from kvpr_opt.generate.real import CHECKPOINTS
 
 # A family, and a number of GPUs and models that it draws.
-COUNTS = {family: (8, 32) for family in FAMILIES} | {"paper": (32, 58)}
+COUNTS = {family: (8, 32) for family in FAMILIES} | {
+    "paper": (32, 58),
+    "paper-sharded": (32, 58),
+    "sharded": (32, 96),
+}
 
 
 def draw(family, seed=0, **options):
@@ -75,6 +80,11 @@ def test_prism_has_the_cases_0_to_49(case):
         ("long-tail", "0083a63f6169b80f"),
         ("fine", "bf87ad91f37974b5"),
         ("paper", "6c2a480db8f42072"),
+        ("real", "e103219707ec81eb"),
+        ("constrained", "2e4b3ff3dd6c6564"),
+        ("pinned", "237825906c1e50db"),
+        ("sharded", "c6414b267daf905e"),
+        ("paper-sharded", "d11e6483f8776a4e"),
     ],
 )
 def test_the_stream_of_a_family_never_changes(family, expected):
@@ -104,7 +114,8 @@ def test_a_family_says_how_it_is_drawn(family):
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_slo_is_5_to_9(family):
     slos = {model.slo for seed in range(5) for model in draw(family, seed).models}
-    assert slos == ({None} if family == "precise" else {5, 6, 7, 8, 9})
+    known = {"precise": {None}, "real": set(map(Fraction, ("1/20", "1/10", "1/5", "1/2", 1, 2)))}
+    assert slos == known.get(family, {5, 6, 7, 8, 9})
 
 
 # -- families of whole numbers -------------------------------------------------------
@@ -254,6 +265,58 @@ def test_paper_has_the_histogram_of_the_paper():
     assert silent(fleet) == 23  # of 58
 
 
+# -- families with constraints, and of real checkpoints --------------------------------
+
+
+@pytest.mark.parametrize(("gpus", "models"), [(4, 20), (8, 32), (16, 64)])
+def test_constrained_fleets_have_every_kind_of_constraint(gpus, models):
+    for seed in range(5):
+        fleet = random_instance("constrained", gpus=gpus, models=models, seed=seed)
+        assert (len(fleet.gpus), len(fleet.models)) == (gpus, models)
+        few, tenth = -(-models // 20), models // 10
+        replicas = [model.replicas for model in fleet.declared if model.replicas > 1]
+        assert sorted(replicas) == [2] * few + [3] * few
+        assert sum(bool(model.pin) for model in fleet.declared) == tenth
+        assert sum(model.only == ("even",) for model in fleet.declared) == tenth
+        assert sum(model.never == ("third",) for model in fleet.declared) == tenth
+        groups = [model.apart for model in fleet.declared if model.apart]
+        assert len(groups) == 3 * (models // 15)
+        assert filled(fleet) < Fraction(85, 100)
+
+
+def test_half_of_the_models_of_a_pinned_fleet_are_pinned_evenly():
+    fleet = draw("pinned")
+    pins = [model.pin for model in fleet.models if model.pin]
+    assert len(pins) == 16
+    assert all(pins.count((gpu.name,)) == 2 for gpu in fleet.gpus)
+    plain = draw("uniform")
+    assert [model.size for model in fleet.models] == [model.size for model in plain.models]
+
+
+def test_the_large_models_of_paper_sharded_are_four_shards_in_nodes_of_eight():
+    fleet, plain = draw("paper-sharded"), draw("paper")
+    assert [model.shards for model in fleet.declared] == [1] * 54 + [4] * 4
+    assert [gpu.node for gpu in fleet.gpus] == [f"node{index // 8}" for index in range(32)]
+    assert sum(model.size for model in fleet.models) == sum(model.size for model in plain.models)
+
+
+def test_sharded_fleets_have_eight_models_over_two_to_eight_gpus():
+    fleet = random_instance("sharded", gpus=32, models=96, seed=0)
+    assert [model.shards for model in fleet.declared[:9]] == [2, 2, 2, 4, 4, 4, 8, 8, 1]
+    assert len(fleet.models) == 96 - 8 + 34
+    assert filled(fleet) < Fraction(85, 100)
+
+
+@pytest.mark.parametrize("models", [16, 24, 32])
+def test_real_fleets_are_published_checkpoints_in_bytes(models):
+    fleet = random_instance("real", gpus=8, models=models, seed=1)
+    assert fleet.unit == "bytes"
+    assert {gpu.memory for gpu in fleet.gpus} == {81_559 * 2**20}
+    assert {model.size for model in fleet.models} <= {size for _, size in CHECKPOINTS}
+    assert filled(fleet) <= Fraction(75, 100)
+    assert all((model.req_rate * 100).denominator == 1 for model in fleet.models)
+
+
 # -- what cannot be drawn ------------------------------------------------------------
 
 
@@ -272,7 +335,10 @@ def test_paper_has_the_histogram_of_the_paper():
         ({"models": 10**9}, "^models: models 1000000000 is not a whole number"),
         ({"seed": -1}, "^seed: seed -1 is not a whole number from 0 to 4294967295"),
         ({"seed": 2**32}, "^seed: seed 4294967296 is not a whole number"),
-        ({"skew": 1}, "^skew: family 'uniform' has no skew; long-tail, fine, paper have one"),
+        (
+            {"skew": 1},
+            "^skew: family 'uniform' has no skew; long-tail, fine, paper, paper-sh",
+        ),
         ({"family": "fine", "skew": 3}, "^skew: skew 3 is not a number from 0 to 2 with at most t"),
         ({"family": "fine", "skew": "0.123"}, r"^skew: skew 0\.123 is not a number from 0 to 2"),
         ({"family": "fine", "skew": "x"}, "^skew: skew 'x' is not a finite decimal number"),
@@ -286,6 +352,9 @@ def test_paper_has_the_histogram_of_the_paper():
             "^models: 1 models of this family do not fill 50 to",
         ),
         ({"family": "long-tail", "models": 500}, "^models: 500 models of this family do not fill"),
+        ({"family": "constrained"}, "^models: family 'constrained' has 20 models and 4 GPUs"),
+        ({"family": "sharded"}, "^gpus: family 'sharded' has nodes of 8 GPUs and more than 8"),
+        ({"family": "real", "models": 99}, "^models: 99 checkpoints do not fit 2 GPUs"),
         ({"family": "paper"}, "^models: family 'paper' has 58 models on 32 GPUs, not 6 on 2"),
     ],
 )

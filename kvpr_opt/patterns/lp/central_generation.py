@@ -90,9 +90,11 @@ class CentralGeneration:
     ) -> None:
         self._question, self._pool, self._limits = question, pool, limits
         self._classes = np.flatnonzero(question.counts)
-        # The type of which there are most, and the others there are.
-        self._main = int(np.argmax(question.multiplicities))
-        types = np.flatnonzero(question.multiplicities)
+        # The type of which there are most, and the others that any item fits.
+        fits = question.capacities >= question.sizes[self._classes].min(initial=2**62)
+        usable = np.where(fits, question.multiplicities, 0)
+        self._main = int(np.argmax(usable))
+        types = np.flatnonzero(usable)
         self._others = types[types != self._main]
         self._grids = grids(question, precision)[1:]
         if int(question.capacities.max()) <= _SHORT_TABLE and self._grids[-1].by_load:

@@ -111,7 +111,7 @@ def solve_central(
     rows, number = len(demand), len(costs)
     dual = start.copy()
     slack = costs - _transposed_product(columns, dual)  # of the dual constraints
-    if slack.min(initial=1.0) <= 0:
+    if min(slack.min(initial=1.0), dual.min(initial=1.0)) <= 0:
         return None
     # Central as far as the duals go, and in all about as much as is demanded.
     centre = float(demand.sum()) / float(_product(columns, 1 / slack, rows).sum())

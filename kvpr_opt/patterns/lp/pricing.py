@@ -192,6 +192,8 @@ def _scale(grid: Grid, items: int) -> int:
         return grid.scale
     # Whole tables up to the last grid that has them; a bit an entry above.
     entries = _TABLE_ENTRIES * 9 // 10 if grid == _BY_VALUE[0] else _BIT_ENTRIES
+    if grid in COARSE:
+        entries = _COARSE_ENTRIES * 9 // 10
     return min(grid.scale, max(COARSE[0].scale, entries // max(1, items)))
 
 
