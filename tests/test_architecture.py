@@ -263,3 +263,15 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
 
     for name in modules():
         visit(name, ())
+
+
+def test_public_classes_of_different_modules_have_different_names() -> None:
+    owners: dict[str, list[str]] = {}
+    for module, tree in modules().items():
+        if module == "kvpr_opt.verify":
+            continue  # it stands alone, and reads the same things in types of its own
+        for node in tree.body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                owners.setdefault(node.name, []).append(module)
+    owners.pop("Formulation")  # which each model has, by protocol
+    assert {name: found for name, found in owners.items() if len(found) > 1} == {}

@@ -9,8 +9,8 @@ from fractions import Fraction
 import msgspec
 
 from kvpr_opt.audit.process import CompletedRun
-from kvpr_opt.audit.report import Report, failed
-from kvpr_opt.audit.verdict import Finding, Pair, Problem, Reading, listed
+from kvpr_opt.audit.report import RunReport, failed
+from kvpr_opt.audit.verdict import AnswerReading, Finding, Pair, Problem, listed
 from kvpr_opt.problem.instance import Instance
 from kvpr_opt.programs.benchmark import benchmark_scale, records
 from kvpr_opt.programs.contract import FIELDS
@@ -19,7 +19,7 @@ _Value = int | float | str | None
 _Item = int | list[_Value]
 
 
-class _BenchmarkReport(Report):
+class _BenchmarkReport(RunReport):
     """What :mod:`kvpr_opt.audit.child` reports of such a function."""
 
     changed: list[tuple[int, list[_Value]]] = msgspec.field(default_factory=list)
@@ -39,7 +39,7 @@ def case_file(instance: Instance) -> bytes:
     return json.dumps({"gpu_num": len(instance.gpus), "models": records(instance)}).encode()
 
 
-def read(instance: Instance, run: CompletedRun) -> Reading:
+def read(instance: Instance, run: CompletedRun) -> AnswerReading:
     """The answer in the report of a run that came to its regular end.
 
     Parameters
@@ -54,7 +54,7 @@ def read(instance: Instance, run: CompletedRun) -> Reading:
         _check(report, len(instance.models))
     except (msgspec.DecodeError, ValueError, RecursionError):
         detail = "the process ended before the function returned"
-        return Reading.failed(Problem.CRASH, detail, run.seconds)
+        return AnswerReading.failed(Problem.CRASH, detail, run.seconds)
     return failed(report) or _read(instance, report)
 
 
@@ -72,7 +72,7 @@ def _check(report: _BenchmarkReport, models: int) -> None:
         raise ValueError("a model that was not given")
 
 
-def _read(instance: Instance, report: _BenchmarkReport) -> Reading:
+def _read(instance: Instance, report: _BenchmarkReport) -> AnswerReading:
     told = [[record[field] for field in FIELDS] for record in records(instance)]
     findings = _mutations(report, told)
     placed = None

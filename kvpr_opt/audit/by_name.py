@@ -14,14 +14,14 @@ import msgspec
 
 from kvpr_opt.audit.child import BENCHMARK_FULL
 from kvpr_opt.audit.process import CompletedRun
-from kvpr_opt.audit.report import Report, failed
-from kvpr_opt.audit.verdict import Finding, Pair, Problem, Reading
+from kvpr_opt.audit.report import RunReport, failed
+from kvpr_opt.audit.verdict import AnswerReading, Finding, Pair, Problem
 from kvpr_opt.files.writing import instance_json
 from kvpr_opt.problem.instance import Instance
 from kvpr_opt.programs.contract import PLACE
 
 
-class _PlaceReport(Report):
+class _PlaceReport(RunReport):
     """What :mod:`kvpr_opt.audit.child` reports of a function ``place``."""
 
     pairs: list[tuple[str, str]] | None = None
@@ -36,7 +36,7 @@ def fleet_file(instance: Instance) -> bytes:
     return instance_json(instance).encode()
 
 
-def read_report(instance: Instance, run: CompletedRun) -> Reading:
+def read_report(instance: Instance, run: CompletedRun) -> AnswerReading:
     """The answer of a function ``place`` in the report of a run that came to its regular end.
 
     Parameters
@@ -51,7 +51,7 @@ def read_report(instance: Instance, run: CompletedRun) -> Reading:
         report.check()
     except (msgspec.DecodeError, ValueError, RecursionError):
         detail = "the process ended before the function returned"
-        return Reading.failed(Problem.CRASH, detail, run.seconds)
+        return AnswerReading.failed(Problem.CRASH, detail, run.seconds)
     failure = failed(report)
     if failure is not None:
         return failure
@@ -66,7 +66,7 @@ def read_report(instance: Instance, run: CompletedRun) -> Reading:
     return report.reading((), _placed(instance, pairs), _naive(instance, pairs))
 
 
-def read_output(instance: Instance, run: CompletedRun) -> Reading:
+def read_output(instance: Instance, run: CompletedRun) -> AnswerReading:
     """The answer of an executable whose run came to its regular end.
 
     Parameters
@@ -82,10 +82,10 @@ def read_output(instance: Instance, run: CompletedRun) -> Reading:
     members = _members(run.answer)
     if isinstance(members, str):
         findings.append(Finding(Problem.NO_PLACEMENT, members))
-        return Reading(tuple(findings), seconds=run.seconds)
+        return AnswerReading(tuple(findings), seconds=run.seconds)
     pairs = [(name, gpu if isinstance(gpu, str) else _told(gpu)) for name, gpu in members]
     placed, naive = _placed(instance, pairs), _naive(instance, pairs)
-    return Reading(tuple(findings), placed, naive, run.seconds)
+    return AnswerReading(tuple(findings), placed, naive, run.seconds)
 
 
 def _told(value: Any) -> str:

@@ -12,7 +12,7 @@ from functools import cached_property
 from kvpr_opt.audit.cases import Case
 from kvpr_opt.audit.process import ResourceLimits
 from kvpr_opt.audit.program import Program
-from kvpr_opt.audit.verdict import Finding, Problem, Reading, RunVerdict
+from kvpr_opt.audit.verdict import AnswerReading, Finding, Problem, RunVerdict
 from kvpr_opt.problem.exact import relative_gap
 from kvpr_opt.problem.placement import Kvpr
 
@@ -168,7 +168,7 @@ class Audit:
         return any(run.uses_package for run in self._readings)
 
     @property
-    def _readings(self) -> list[Reading]:
+    def _readings(self) -> list[AnswerReading]:
         return [run.reading for case in self.cases for run in case.runs]
 
     @cached_property

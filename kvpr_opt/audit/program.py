@@ -13,7 +13,7 @@ from pathlib import Path
 
 from kvpr_opt.audit import benchmark, by_name, child
 from kvpr_opt.audit.process import CompletedRun, ProcessRunner
-from kvpr_opt.audit.verdict import Problem, Reading
+from kvpr_opt.audit.verdict import AnswerReading, Problem
 from kvpr_opt.errors import InputError
 from kvpr_opt.files.source import refusal
 from kvpr_opt.problem.instance import Instance
@@ -102,7 +102,7 @@ class Program:
             except InputError as error:
                 raise error.within(source=case) from None
 
-    def run(self, runner: ProcessRunner, instance: Instance) -> Reading:
+    def run(self, runner: ProcessRunner, instance: Instance) -> AnswerReading:
         """Run it once on a fleet, in a fresh process, and read its answer.
 
         Whatever it does is in the answer; nothing is raised on account of a program.
@@ -110,7 +110,7 @@ class Program:
         try:
             run = self._run(runner, instance)
         except OSError as error:
-            return Reading.failed(Problem.NOT_RUN, f"the machine refused: {error.strerror}")
+            return AnswerReading.failed(Problem.NOT_RUN, f"the machine refused: {error.strerror}")
         failure = _failure(run, runner.limits.seconds)
         if failure is not None:
             return failure
@@ -199,14 +199,14 @@ def _check_package(python: str) -> None:
         )
 
 
-def _failure(run: CompletedRun, limit: float) -> Reading | None:
+def _failure(run: CompletedRun, limit: float) -> AnswerReading | None:
     """What there is to say of a run that did not come to its regular end."""
     if run.timed_out:
-        return Reading.failed(Problem.TIMEOUT, f"not done after {limit:g} s", run.seconds)
+        return AnswerReading.failed(Problem.TIMEOUT, f"not done after {limit:g} s", run.seconds)
     if run.code != 0:
         lines = run.stderr_tail.strip().splitlines()
         said = f": {lines[-1]}" if lines else ""
-        return Reading.failed(Problem.CRASH, f"{_ending(run.code)}{said}", run.seconds)
+        return AnswerReading.failed(Problem.CRASH, f"{_ending(run.code)}{said}", run.seconds)
     return None
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from kvpr_opt.audit.cases import prove_cases
-from kvpr_opt.audit.evaluator.evaluation import Evaluation
+from kvpr_opt.audit.evaluator.evaluation import ProgramEvaluation
 from kvpr_opt.audit.evaluator.evaluator import HELD_OUT, TRAINING, Evaluator
 from kvpr_opt.audit.outcome import Audit
 from kvpr_opt.audit.process import ResourceLimits
@@ -88,7 +88,7 @@ def _benchmark(found: Audit) -> dict[str, Any]:
     }
 
 
-def _elsewhere(evaluation: Evaluation) -> dict[str, Any]:
+def _elsewhere(evaluation: ProgramEvaluation) -> dict[str, Any]:
     failed = [case.problem for case in evaluation.cases if case.problem]
     return {
         "score": evaluation.score,

@@ -6,14 +6,14 @@ import math
 
 import msgspec
 
-from kvpr_opt.audit.verdict import Finding, Pair, Problem, Reading
+from kvpr_opt.audit.verdict import AnswerReading, Finding, Pair, Problem
 from kvpr_opt.programs.contract import MISSING
 
 # Names in a list of failed imports or replaced built-ins; the child reports no more.
 _MAX_NAMES = 50
 
 
-class Report(msgspec.Struct):
+class RunReport(msgspec.Struct):
     """The part of a report that both contracts have in common.
 
     Attributes
@@ -60,9 +60,9 @@ class Report(msgspec.Struct):
 
     def reading(
         self, findings: tuple[Finding, ...], placed: tuple[Pair, ...] | None, naive: float | None
-    ) -> Reading:
+    ) -> AnswerReading:
         """The reading of what was returned."""
-        return Reading(
+        return AnswerReading(
             findings,
             placed,
             naive,
@@ -73,7 +73,7 @@ class Report(msgspec.Struct):
         )
 
 
-def failed(report: Report) -> Reading | None:
+def failed(report: RunReport) -> AnswerReading | None:
     """The reading of a report without an answer; ``None`` where there is one."""
     if report.outcome == "returned":
         return None

@@ -64,7 +64,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Reading:
+class AnswerReading:
     """The answer of a program to one case, read but not judged.
 
     Attributes
@@ -96,7 +96,7 @@ class Reading:
     uses_package: bool = False
 
     @classmethod
-    def failed(cls, problem: Problem, detail: str, seconds: float = 0.0) -> Reading:
+    def failed(cls, problem: Problem, detail: str, seconds: float = 0.0) -> AnswerReading:
         """The reading of a run that left no answer."""
         return cls(findings=(Finding(problem, detail),), seconds=seconds)
 
@@ -123,7 +123,7 @@ class RunVerdict:
     findings: tuple[Finding, ...]
     assignment: dict[str, str] | None = field(repr=False)
     max_kvpr: Kvpr | None
-    reading: Reading = field(repr=False)
+    reading: AnswerReading = field(repr=False)
 
     @property
     def valid(self) -> bool:
@@ -131,7 +131,7 @@ class RunVerdict:
         return not self.findings
 
 
-def judge(instance: Instance, reading: Reading) -> RunVerdict:
+def judge(instance: Instance, reading: AnswerReading) -> RunVerdict:
     """Check an answer against the fleet: each model once, memory and constraints, exact KVPR.
 
     Parameters

@@ -88,7 +88,7 @@ class Rows:
         )
 
 
-class Packing(NamedTuple):
+class PackedRows(NamedTuple):
     """What :func:`pack` built.
 
     Attributes
@@ -106,7 +106,7 @@ class Packing(NamedTuple):
     packed: BoolArray
 
 
-def pack(fleet: FleetArrays, rows: Rows, *, limits: Limits | None = None) -> Packing:
+def pack(fleet: FleetArrays, rows: Rows, *, limits: Limits | None = None) -> PackedRows:
     """Build a placement for every row.
 
     Parameters
@@ -147,7 +147,7 @@ def pack(fleet: FleetArrays, rows: Rows, *, limits: Limits | None = None) -> Pac
         assign[each, model] = gpu
         free[each, gpu] -= fleet.sizes[model]
         load[each, gpu] += fleet.pressures[model]
-    return Packing(Candidates(fleet, assign[legal]), np.flatnonzero(legal), packed)
+    return PackedRows(Candidates(fleet, assign[legal]), np.flatnonzero(legal), packed)
 
 
 def _choose(

@@ -40,7 +40,7 @@ from kvpr_opt.heuristics.candidates import Candidates
 from kvpr_opt.heuristics.construction import Rows, greedy, pack
 from kvpr_opt.heuristics.insertion import memory_packing, regret_insertion
 from kvpr_opt.heuristics.local_search import descend, level_off, swap_worst_pair
-from kvpr_opt.heuristics.plan import FIRST_STAGES, STAGES, Plan
+from kvpr_opt.heuristics.plan import FIRST_STAGES, STAGES, StagePlan
 from kvpr_opt.heuristics.repartition import repartition
 from kvpr_opt.heuristics.thresholds import lower_bound, search
 from kvpr_opt.heuristics.zero_pressure import move_zeros, refill
@@ -112,11 +112,11 @@ def run(
     """
     fleet = FleetArrays.of(instance, zero_eps)
     if instance.constraints:
-        plan = Plan.of(fleet, skip)
+        plan = StagePlan.of(fleet, skip)
         placed = constrained.construct(instance, limits=limits, on_candidate=on_candidate)
         left_out = dict.fromkeys(STAGES, "the fleet has constraints") | dict(plan.left_out)
         return HeuristicOutcome(placed, ("constrained",), left_out)
-    heuristic = _Pipeline(fleet, Plan.of(fleet, skip), limits or Limits(), on_candidate)
+    heuristic = _Pipeline(fleet, StagePlan.of(fleet, skip), limits or Limits(), on_candidate)
     if fleet.may_fit:
         heuristic.improve(heuristic.construct())
     return heuristic.outcome()
@@ -128,7 +128,7 @@ class _Pipeline:
     def __init__(
         self,
         fleet: FleetArrays,
-        plan: Plan,
+        plan: StagePlan,
         limits: Limits,
         on_candidate: Callable[[Placement, str], object] | None,
     ) -> None:

@@ -71,7 +71,7 @@ _MEMORY_ROWS = 4
 
 
 @dataclass(frozen=True)
-class Plan:
+class StagePlan:
     """What one run does.
 
     Attributes
@@ -99,7 +99,7 @@ class Plan:
         return stage not in self.left_out
 
     @classmethod
-    def of(cls, fleet: FleetArrays, skip: Collection[str] = ()) -> Plan:
+    def of(cls, fleet: FleetArrays, skip: Collection[str] = ()) -> StagePlan:
         """The plan for a fleet.
 
         Parameters

@@ -10,7 +10,7 @@ from kvpr_opt.heuristics import constrained
 from kvpr_opt.heuristics.arrays import ZERO_EPS, FleetArrays
 from kvpr_opt.heuristics.candidates import Candidates
 from kvpr_opt.heuristics.local_search import descend, level_off, swap_worst_pair
-from kvpr_opt.heuristics.plan import Plan
+from kvpr_opt.heuristics.plan import StagePlan
 from kvpr_opt.heuristics.repartition import repartition
 from kvpr_opt.heuristics.zero_pressure import move_zeros, refill
 from kvpr_opt.limits import Limits
@@ -54,7 +54,7 @@ def polish(
         If `skip` names an unknown stage.
     """
     fleet = FleetArrays.of(placement.instance, zero_eps)
-    plan, limits = Plan.of(fleet, skip), limits or Limits()
+    plan, limits = StagePlan.of(fleet, skip), limits or Limits()
     if placement.instance.constraints:
         return constrained.improve(placement, limits)
     candidate = _batch(fleet, placement)

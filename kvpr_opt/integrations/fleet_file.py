@@ -19,7 +19,7 @@ _WORDS = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
 
 
 @dataclass(frozen=True)
-class Entry:
+class FleetEntry:
     """One key of a model: its value as written, and where that came from."""
 
     key: str
@@ -28,7 +28,7 @@ class Entry:
 
 
 def fleet_text(
-    header: Sequence[str], gpus: Sequence[GPURecord], models: Sequence[Sequence[Entry]]
+    header: Sequence[str], gpus: Sequence[GPURecord], models: Sequence[Sequence[FleetEntry]]
 ) -> str:
     """The file.
 
@@ -94,7 +94,7 @@ def _memory(size: int) -> str:
     return f"{size // _MIB}MiB" if size % _MIB == 0 else f"{size}bytes"
 
 
-def _model(entries: Sequence[Entry]) -> list[str]:
+def _model(entries: Sequence[FleetEntry]) -> list[str]:
     lines = []
     width = max(len(entry.key) + len(entry.value) for entry in entries)
     for number, entry in enumerate(entries):

@@ -12,7 +12,7 @@ from kvpr_opt.files.checkpoints.folder import Checkpoint
 from kvpr_opt.files.tree import shown
 from kvpr_opt.integrations.demand import resident_kv
 from kvpr_opt.integrations.fleet_file import (
-    Entry,
+    FleetEntry,
     fleet_text,
     gigabytes,
     number_value,
@@ -117,7 +117,7 @@ def _check_names(names: Sequence[str], what: str) -> None:
             )
 
 
-def _entries(model: Checkpoint, demand: Demand | None, settings: Settings) -> list[Entry]:
+def _entries(model: Checkpoint, demand: Demand | None, settings: Settings) -> list[FleetEntry]:
     if demand is None or demand.req_rate is None:
         raise InputError(
             f"no rate for model {shown(model.name)}; --rates takes a CSV file with the header "
@@ -125,18 +125,18 @@ def _entries(model: Checkpoint, demand: Demand | None, settings: Settings) -> li
         )
     cache = model.kv_cache
     entries = [
-        Entry("name", text_value(model.name), model.folder),
-        Entry("size", gigabytes(model.weights), model.origin),
+        FleetEntry("name", text_value(model.name), model.folder),
+        FleetEntry("size", gigabytes(model.weights), model.origin),
         _overhead(model, settings),
         _floor(model, settings),
     ]
     if cache.kv_heads is not None:
-        entries.append(Entry("kv_heads", str(cache.kv_heads), "config.json"))
+        entries.append(FleetEntry("kv_heads", str(cache.kv_heads), "config.json"))
     else:
-        entries.append(Entry("kv_heads", "1", "latent attention: every shard keeps all of it"))
+        entries.append(FleetEntry("kv_heads", "1", "latent attention: every shard keeps all of it"))
     if settings.kind == "kv":
         origin = f"{demand.origin}; rate x latency x tokens x {_per_token(model)}"
-        return [*entries, Entry("kv_demand", gigabytes(resident_kv(demand, cache)), origin)]
+        return [*entries, FleetEntry("kv_demand", gigabytes(resident_kv(demand, cache)), origin)]
     slo = settings.slo.of(model.name)
     if slo is None:
         raise InputError(
@@ -145,19 +145,19 @@ def _entries(model: Checkpoint, demand: Demand | None, settings: Settings) -> li
         )
     return [
         *entries,
-        Entry("req_rate", number_value(demand.req_rate), demand.origin),
-        Entry("slo", number_value(slo), "--slo"),
+        FleetEntry("req_rate", number_value(demand.req_rate), demand.origin),
+        FleetEntry("slo", number_value(slo), "--slo"),
     ]
 
 
-def _overhead(model: Checkpoint, settings: Settings) -> Entry:
+def _overhead(model: Checkpoint, settings: Settings) -> FleetEntry:
     given = settings.overhead.of(model.name)
     if given is None:
-        return Entry("overhead", gigabytes(DEFAULT_OVERHEAD), "default, see above")
-    return Entry("overhead", gigabytes(given), "--overhead")
+        return FleetEntry("overhead", gigabytes(DEFAULT_OVERHEAD), "default, see above")
+    return FleetEntry("overhead", gigabytes(given), "--overhead")
 
 
-def _floor(model: Checkpoint, settings: Settings) -> Entry:
+def _floor(model: Checkpoint, settings: Settings) -> FleetEntry:
     given = settings.max_tokens.of(model.name)
     tokens = model.max_tokens if given is None else given
     if tokens is None:
@@ -172,7 +172,7 @@ def _floor(model: Checkpoint, settings: Settings) -> Entry:
             place="--max-model-len",
         )
     origin = "max_position_embeddings; --max-model-len for less" if given is None else "as asked"
-    return Entry(
+    return FleetEntry(
         "kv_floor",
         gigabytes(model.kv_cache.floor(tokens)),
         f"one sequence of {tokens} tokens ({origin}) at {_per_token(model)}",

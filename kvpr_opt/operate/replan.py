@@ -22,7 +22,7 @@ from kvpr_opt.result import Result
 from kvpr_opt.solve import solve
 
 if TYPE_CHECKING:
-    from kvpr_opt.operate.relocation.tradeoff import Row
+    from kvpr_opt.operate.relocation.tradeoff import BudgetRow
 
 #: What moving can be counted in.
 COSTS = ("moves", "memory", "move_cost")
@@ -165,7 +165,7 @@ def replan(
     cost: str = "moves",
     time_limit: float | None = 60,
     seed: int = 0,
-    on_progress: Callable[[Sequence[Row]], object] | None = None,
+    on_progress: Callable[[Sequence[BudgetRow]], object] | None = None,
 ) -> Replan:
     """The lowest maximum KVPR for each cost of moving, each proved or with its gap.
 
@@ -254,7 +254,7 @@ def _now(problem: RelocationProblem) -> Placement | None:
         return None
 
 
-def _row(problem: RelocationProblem, row: Row, optimum: Result) -> ReplanRow:
+def _row(problem: RelocationProblem, row: BudgetRow, optimum: Result) -> ReplanRow:
     cost = None
     if row.placement is not None:
         cost = problem.cost(row.placement) * problem.cost_unit

@@ -20,7 +20,7 @@ from kvpr_opt.audit.outcome import Audit, CaseAudit
 from kvpr_opt.audit.page import page
 from kvpr_opt.audit.process import CompletedRun, ResourceLimits
 from kvpr_opt.audit.program import Program
-from kvpr_opt.audit.verdict import Reading, judge
+from kvpr_opt.audit.verdict import AnswerReading, judge
 from kvpr_opt.errors import InvalidPlacementError
 from kvpr_opt.problem.placement import Placement
 
@@ -88,7 +88,7 @@ answers = (
 )
 
 
-def check(reading: Reading) -> None:
+def check(reading: AnswerReading) -> None:
     verdict = judge(EASY, reading)
     if verdict.max_kvpr is not None:
         assert verdict.assignment is not None

@@ -18,7 +18,7 @@ from kvpr_opt.audit.page import page
 from kvpr_opt.audit.process import ResourceLimits
 from kvpr_opt.audit.program import Program
 from kvpr_opt.audit.summary import facts, problems, scores
-from kvpr_opt.audit.verdict import Problem, Reading, judge
+from kvpr_opt.audit.verdict import AnswerReading, Problem, judge
 from kvpr_opt.problem.instance import GPU, LLM, Instance
 from kvpr_opt.suites import catalogue
 
@@ -26,13 +26,13 @@ FLEET = Instance(
     [GPU("gpu0", 80), GPU("gpu1", 80)],
     [LLM("a", size=40, pressure=4), LLM("b", size=0, pressure=4)],
 )
-GOOD = Reading(placed=((0, 0), (1, 1)), naive=0.1, seconds=0.002)
-POOR = Reading(placed=((0, 0), (1, 0)), naive=0.2, seconds=0.004)
-SHORT = Reading(placed=((0, 0),), naive=0.01, seconds=0.001)
-CRASH = Reading.failed(Problem.CRASH, "ValueError: <b>")
+GOOD = AnswerReading(placed=((0, 0), (1, 1)), naive=0.1, seconds=0.002)
+POOR = AnswerReading(placed=((0, 0), (1, 0)), naive=0.2, seconds=0.004)
+SHORT = AnswerReading(placed=((0, 0),), naive=0.01, seconds=0.001)
+CRASH = AnswerReading.failed(Problem.CRASH, "ValueError: <b>")
 
 
-def audit_of(*runs: Sequence[Reading], name: str = "program.py", case: str = "case") -> Audit:
+def audit_of(*runs: Sequence[AnswerReading], name: str = "program.py", case: str = "case") -> Audit:
     cases = (
         CaseAudit(
             Case(f"{case}-{n}", FLEET, Fraction(1, 10), optimal=True),
@@ -94,7 +94,7 @@ def test_a_second_run_that_fails_makes_the_case_not_valid() -> None:
 
 
 def test_randomness_shows_in_placements_that_are_not_valid_too() -> None:
-    other = Reading(placed=((1, 0),))
+    other = AnswerReading(placed=((1, 0),))
     assert audit_of((SHORT, other)).unrepeatable == ("case-0",)
     assert audit_of((SHORT, SHORT)).unrepeatable == ()
 
@@ -106,7 +106,7 @@ def test_no_program_can_beat_the_certified_optima_of_the_public_benchmark() -> N
         assert isinstance(optimum.lower_bound, Fraction)
         assert optimum.placement is not None
         indices = tuple(enumerate(optimum.placement.gpu_of))
-        verdict = judge(fleet, Reading(placed=indices, naive=float(optimum.lower_bound)))
+        verdict = judge(fleet, AnswerReading(placed=indices, naive=float(optimum.lower_bound)))
         cases.append(
             CaseAudit(Case(name, fleet, optimum.lower_bound, optimum.proved), (verdict, verdict))
         )

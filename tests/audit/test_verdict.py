@@ -11,7 +11,7 @@ import pytest
 
 from kvpr_opt.audit import benchmark, by_name
 from kvpr_opt.audit.process import CompletedRun
-from kvpr_opt.audit.verdict import Pair, Problem, Reading, RunVerdict, judge
+from kvpr_opt.audit.verdict import AnswerReading, Pair, Problem, RunVerdict, judge
 from kvpr_opt.errors import InputError
 from kvpr_opt.problem.instance import GPU, LLM, Instance
 
@@ -29,8 +29,8 @@ def kinds(verdict: RunVerdict) -> list[Problem]:
     return [finding.problem for finding in verdict.findings]
 
 
-def placed(*gpus: int | str) -> Reading:
-    return Reading(placed=tuple(enumerate(gpus)))
+def placed(*gpus: int | str) -> AnswerReading:
+    return AnswerReading(placed=tuple(enumerate(gpus)))
 
 
 def test_the_value_is_exact() -> None:
@@ -56,7 +56,7 @@ def test_a_gpu_is_overfull_by_the_smallest_amount() -> None:
 
 
 def test_a_model_that_is_placed_twice_weighs_once_on_each_gpu() -> None:
-    verdict = judge(FLEET, Reading(placed=((0, 0), (0, 0), (0, 1), (1, 0), (2, 1))))
+    verdict = judge(FLEET, AnswerReading(placed=((0, 0), (0, 0), (0, 1), (1, 0), (2, 1))))
     assert kinds(verdict) == [Problem.DUPLICATED, Problem.OVERFULL]
     assert "gpu1 holds 119 of 80" in verdict.findings[1].detail
 
@@ -68,14 +68,14 @@ def test_a_model_on_a_gpu_that_does_not_exist_is_not_dropped() -> None:
 
 
 def test_a_model_too_many_leaves_the_others_where_they_are_but_makes_no_placement() -> None:
-    verdict = judge(FLEET, Reading(placed=((0, 0), (1, 1), (2, 1), ("ghost", 0))))
+    verdict = judge(FLEET, AnswerReading(placed=((0, 0), (1, 1), (2, 1), ("ghost", 0))))
     assert kinds(verdict) == [Problem.FOREIGN_MODEL, Problem.OVERFULL]
     assert verdict.assignment is None
 
 
 def test_no_models_at_all_is_a_placement_of_an_empty_fleet_only() -> None:
-    assert judge(Instance(FLEET.gpus, []), Reading(placed=())).max_kvpr == 0
-    assert kinds(judge(FLEET, Reading(placed=()))) == [Problem.DROPPED]
+    assert judge(Instance(FLEET.gpus, []), AnswerReading(placed=())).max_kvpr == 0
+    assert kinds(judge(FLEET, AnswerReading(placed=()))) == [Problem.DROPPED]
 
 
 REPORT: dict[str, Any] = {
@@ -163,7 +163,7 @@ def test_gpus_of_different_memory_cannot_be_told_to_a_function() -> None:
 
 def test_a_finding_is_not_as_long_as_a_program_wants_it() -> None:
     placed: tuple[Pair, ...] = (*enumerate([0, 1, 1]), ("x" * 100_000, 0))
-    finding = judge(FLEET, Reading(placed=placed)).findings[0]
+    finding = judge(FLEET, AnswerReading(placed=placed)).findings[0]
     assert finding.problem is Problem.FOREIGN_MODEL
     assert finding.detail == "x" * 200 + "..."
 

@@ -24,8 +24,8 @@ package, whose solver would do its work.
 The program cannot be run: not Python: invalid syntax
 """
 
-from kvpr_opt.audit.evaluator.evaluation import CaseScore, Evaluation
+from kvpr_opt.audit.evaluator.evaluation import CaseScore, ProgramEvaluation
 from kvpr_opt.audit.evaluator.evaluator import Evaluator
 from kvpr_opt.audit.evaluator.openevolve import evaluate
 
-__all__ = ["CaseScore", "Evaluation", "Evaluator", "evaluate"]
+__all__ = ["CaseScore", "Evaluator", "ProgramEvaluation", "evaluate"]

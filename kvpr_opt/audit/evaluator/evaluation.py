@@ -41,7 +41,7 @@ class CaseScore(msgspec.Struct, frozen=True):
     seconds: float
 
 
-class Evaluation(msgspec.Struct, frozen=True):
+class ProgramEvaluation(msgspec.Struct, frozen=True):
     """The score of a program on a suite.
 
     Attributes
@@ -80,12 +80,14 @@ class Evaluation(msgspec.Struct, frozen=True):
         return statistics.median([case.seconds for case in self.cases] or [0.0])
 
 
-def refused(suite: str, reason: str) -> Evaluation:
+def refused(suite: str, reason: str) -> ProgramEvaluation:
     """The evaluation of a program that could not be run at all."""
-    return Evaluation(suite, FAILURE, False, 0, (), f"The program cannot be run: {reason}")
+    return ProgramEvaluation(suite, FAILURE, False, 0, (), f"The program cannot be run: {reason}")
 
 
-def evaluation_of(audit: Audit, skipped: tuple[str, ...], *, solver_allowed: bool) -> Evaluation:
+def evaluation_of(
+    audit: Audit, skipped: tuple[str, ...], *, solver_allowed: bool
+) -> ProgramEvaluation:
     """The evaluation that an audit amounts to.
 
     Parameters
@@ -110,7 +112,7 @@ def evaluation_of(audit: Audit, skipped: tuple[str, ...], *, solver_allowed: boo
         )
         for case, score in zip(audit.cases, exact, strict=True)
     )
-    return Evaluation(
+    return ProgramEvaluation(
         suite=audit.suite,
         score=_float(total) if valid else FAILURE,
         valid=valid,

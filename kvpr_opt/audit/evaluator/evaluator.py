@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from kvpr_opt.audit.cases import Case, prove_cases
-from kvpr_opt.audit.evaluator.evaluation import Evaluation, evaluation_of, refused
+from kvpr_opt.audit.evaluator.evaluation import ProgramEvaluation, evaluation_of, refused
 from kvpr_opt.audit.process import ResourceLimits
 from kvpr_opt.audit.program import Program
 from kvpr_opt.audit.runner import audit
@@ -85,7 +85,7 @@ class Evaluator:
         self._prove = prove
         self._solver_allowed = solver_allowed
         self._cache = None if cache is None else Path(cache)
-        self._known: dict[str, Evaluation] = {}
+        self._known: dict[str, ProgramEvaluation] = {}
         self._lock = threading.Lock()
 
     @property
@@ -114,7 +114,7 @@ class Evaluator:
 
     def evaluate(
         self, program: str | os.PathLike[str], names: Sequence[str] | None = None
-    ) -> Evaluation:
+    ) -> ProgramEvaluation:
         """Evaluate the program in a file.
 
         Parameters
@@ -127,7 +127,7 @@ class Evaluator:
 
         Returns
         -------
-        Evaluation
+        ProgramEvaluation
             Whatever the program does: a file that is no program is one with score 0.
 
         Raises
@@ -153,7 +153,7 @@ class Evaluator:
             self._remember(key, evaluation)
         return evaluation
 
-    def evaluate_source(self, source: str, names: Sequence[str] | None = None) -> Evaluation:
+    def evaluate_source(self, source: str, names: Sequence[str] | None = None) -> ProgramEvaluation:
         """Evaluate the text of a Python program; as :meth:`evaluate`."""
         with tempfile.TemporaryDirectory(prefix="kvpr-opt-program-") as folder:
             path = Path(folder) / "program.py"
@@ -174,17 +174,19 @@ class Evaluator:
         text = f"{program.sha256}\n{program.contract}\n{names}\n{self._fingerprint}"
         return hashlib.sha256(text.encode()).hexdigest()
 
-    def _remembered(self, key: str) -> Evaluation | None:
+    def _remembered(self, key: str) -> ProgramEvaluation | None:
         with self._lock:
             known = self._known.get(key)
         if known is not None or self._cache is None:
             return known
         try:
-            return msgspec.json.decode((self._cache / f"{key}.json").read_bytes(), type=Evaluation)
+            return msgspec.json.decode(
+                (self._cache / f"{key}.json").read_bytes(), type=ProgramEvaluation
+            )
         except (OSError, msgspec.DecodeError):
             return None  # not there, or damaged: it is evaluated anew and written over
 
-    def _remember(self, key: str, evaluation: Evaluation) -> None:
+    def _remember(self, key: str, evaluation: ProgramEvaluation) -> None:
         with self._lock:
             self._known[key] = evaluation
         if self._cache is not None:

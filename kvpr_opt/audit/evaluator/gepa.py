@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from kvpr_opt.audit.evaluator.evaluation import FAILURE, CaseScore, Evaluation
+from kvpr_opt.audit.evaluator.evaluation import FAILURE, CaseScore, ProgramEvaluation
 from kvpr_opt.audit.evaluator.evaluator import Evaluator
 
 #: The name of the one component of a candidate.
@@ -93,7 +93,7 @@ class PlacementAdapter:
         return {component: records for component in components_to_update}
 
 
-def _absent(name: str, evaluation: Evaluation) -> CaseScore:
+def _absent(name: str, evaluation: ProgramEvaluation) -> CaseScore:
     """The score on a fleet that the program was not run on."""
     reason = evaluation.feedback
     if name in evaluation.skipped:

@@ -15,7 +15,7 @@ import sys
 from functools import cache
 from typing import Any
 
-from kvpr_opt.audit.evaluator.evaluation import Evaluation
+from kvpr_opt.audit.evaluator.evaluation import ProgramEvaluation
 from kvpr_opt.audit.evaluator.evaluator import TRAINING, Evaluator
 
 
@@ -60,7 +60,7 @@ def evaluate(
     return framework.EvaluationResult(metrics=metrics, artifacts={"feedback": evaluation.feedback})
 
 
-def metrics_of(evaluation: Evaluation) -> dict[str, float]:
+def metrics_of(evaluation: ProgramEvaluation) -> dict[str, float]:
     """The numbers of an evaluation, by the names that OpenEvolve shows."""
     return {
         "combined_score": evaluation.score,

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-from kvpr_opt.audit.evaluator.evaluation import Evaluation
+from kvpr_opt.audit.evaluator.evaluation import ProgramEvaluation
 from kvpr_opt.audit.evaluator.evaluator import TRAINING, Evaluator
 
 #: Name of the function that ``run_shinka_eval`` is to call in this file.
@@ -27,7 +27,7 @@ EXPERIMENT = "run_case"
 
 def run_case(
     program: str, suite: str = TRAINING, time_limit: float = 10.0, runs: int = 1
-) -> Evaluation:
+) -> ProgramEvaluation:
     """Evaluate a program: the experiment that ``run_shinka_eval`` calls, once.
 
     Parameters
@@ -40,12 +40,12 @@ def run_case(
     return _evaluator(suite, time_limit, runs).evaluate(program)
 
 
-def validate(result: Evaluation) -> tuple[bool, str | None]:
+def validate(result: ProgramEvaluation) -> tuple[bool, str | None]:
     """The validation function of ``run_shinka_eval``: whether it is valid, or why not."""
     return result.valid, None if result.valid else result.feedback
 
 
-def aggregate(results: Sequence[Evaluation]) -> dict[str, Any]:
+def aggregate(results: Sequence[ProgramEvaluation]) -> dict[str, Any]:
     """The aggregation function of ``run_shinka_eval``: the metrics of its one experiment."""
     (result,) = results
     return {

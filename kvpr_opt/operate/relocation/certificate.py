@@ -20,7 +20,7 @@ from kvpr_opt.result import Result
 from kvpr_opt.verify import RELOCATION_SCHEMA
 
 if TYPE_CHECKING:
-    from kvpr_opt.operate.relocation.tradeoff import Row
+    from kvpr_opt.operate.relocation.tradeoff import BudgetRow
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,9 @@ class RelocationCertificate:
         return json.dumps(self.data, ensure_ascii=False, indent=2) + "\n"
 
 
-def certify_row(problem: RelocationProblem, row: Row, optimum: Result) -> RelocationCertificate:
+def certify_row(
+    problem: RelocationProblem, row: BudgetRow, optimum: Result
+) -> RelocationCertificate:
     """Put together what is known about one budget.
 
     Parameters
@@ -77,7 +79,7 @@ def certify_row(problem: RelocationProblem, row: Row, optimum: Result) -> Reloca
     )
 
 
-def _bounds(problem: RelocationProblem, row: Row, optimum: Result) -> list[dict[str, Any]]:
+def _bounds(problem: RelocationProblem, row: BudgetRow, optimum: Result) -> list[dict[str, Any]]:
     """The best bound with a proof and, where a solver's word goes further, that one."""
     found: list[tuple[Fraction | float, dict[str, Any]]] = []
     certificate = optimum.certificate

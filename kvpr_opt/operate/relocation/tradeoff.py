@@ -67,7 +67,7 @@ class Finder(Protocol):
 
 
 @dataclass
-class Row:
+class BudgetRow:
     """What is known about one budget.
 
     Attributes
@@ -138,7 +138,7 @@ class TradeOff:
         self._limits = limits
         self._lp = RelocationLP(len(problem.home), len(problem.instance.gpus))
         self._least_passed: dict[int, Fraction] = {}
-        self.rows = [Row(budget, None, fleet_bound) for budget in budgets]
+        self.rows = [BudgetRow(budget, None, fleet_bound) for budget in budgets]
 
     def offer(self, placement: Placement | None) -> None:
         """Take a placement for every budget that it is within, where it is better."""
@@ -149,7 +149,7 @@ class TradeOff:
             if row.budget >= cost and (row.value is None or placement.max_kvpr < row.value):
                 row.placement = placement
 
-    def run(self, on_progress: Callable[[Sequence[Row]], object] | None = None) -> None:
+    def run(self, on_progress: Callable[[Sequence[BudgetRow]], object] | None = None) -> None:
         """Improve the rows until all are proved, the rounds are over, or the limits come."""
         self._place()
         for number in range(ROUNDS):
@@ -174,7 +174,7 @@ class TradeOff:
                 best = descend(self._problem, start, row.budget, self._limits)
                 self.offer(best)
 
-    def _improve(self, row: Row, work: float, *, last: bool) -> None:
+    def _improve(self, row: BudgetRow, work: float, *, last: bool) -> None:
         """Ask below the placement of a row until nothing is found, or it is proved."""
         while not (row.proved or self._limits.stopped):
             threshold = self._below(row)
@@ -186,7 +186,9 @@ class TradeOff:
             if row.proved or not (self._search_low(row, work) or self._ask(threshold, row, work)):
                 return
 
-    def _choose(self, threshold: Threshold, row: Row, points: MovePoints, work: float) -> bool:
+    def _choose(
+        self, threshold: Threshold, row: BudgetRow, points: MovePoints, work: float
+    ) -> bool:
         """Look for the best choice among the listed sets, where they are few."""
         question = self._problem.question(threshold)
         spare = -points.excess(row.budget)
@@ -196,11 +198,11 @@ class TradeOff:
         sets = [(gpu, models) for gpu, models, _ in listed]
         return self._ask(threshold, row, 10 * work, sets=sets)
 
-    def _below(self, row: Row) -> Threshold:
+    def _below(self, row: BudgetRow) -> Threshold:
         scaled = self._problem.instance.scaled
         return scaled.finite() if row.value is None else scaled.below(row.value)
 
-    def _search_low(self, row: Row, work: float) -> bool:
+    def _search_low(self, row: BudgetRow, work: float) -> bool:
         """Look for a placement where the LP passes lowest, then halfway up to the one at hand."""
         if row.value is None:
             return False
@@ -214,7 +216,7 @@ class TradeOff:
                 return True
         return False
 
-    def _lowest_passing(self, row: Row) -> Fraction | None:
+    def _lowest_passing(self, row: BudgetRow) -> Fraction | None:
         """The lowest threshold that passes the LP for a budget, by bisection."""
         scaled, value = self._problem.instance.scaled, row.value
         assert value is not None
@@ -234,12 +236,12 @@ class TradeOff:
         self._least_passed[row.budget] = passed
         return passed
 
-    def _refuted(self, threshold: Threshold, row: Row) -> bool:
+    def _refuted(self, threshold: Threshold, row: BudgetRow) -> bool:
         """Whether the LP shows that a threshold costs more than a row's budget."""
         points = self._decide(threshold, row)
         return points is not None and points.excess(row.budget) > 0
 
-    def _decide(self, threshold: Threshold, row: Row) -> MovePoints | None:
+    def _decide(self, threshold: Threshold, row: BudgetRow) -> MovePoints | None:
         """What the LP says that a threshold costs; all rows take it in."""
         question = self._problem.question(threshold)
         points = self._lp.decide(question, row.budget, self._limits).points
@@ -257,7 +259,7 @@ class TradeOff:
     def _ask(
         self,
         threshold: Threshold,
-        row: Row,
+        row: BudgetRow,
         work: float,
         *,
         sets: Sequence[tuple[int, tuple[int, ...]]] | None = None,

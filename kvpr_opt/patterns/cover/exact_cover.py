@@ -22,7 +22,15 @@ from kvpr_opt._types import Ints
 from kvpr_opt.limits import LimitsView
 from kvpr_opt.patterns.cover.bitpacking import Fields
 from kvpr_opt.patterns.cover.enumeration import CHUNK, Patterns, WasteBudget, enumerate_patterns
-from kvpr_opt.patterns.cover.kernel import EXHAUSTED, FOUND, PAUSED, State, Table, search, start
+from kvpr_opt.patterns.cover.kernel import (
+    EXHAUSTED,
+    FOUND,
+    PAUSED,
+    CoverTable,
+    State,
+    search,
+    start,
+)
 from kvpr_opt.patterns.problem import Covered, NoPacking, OutOfBudget, Packing, PackingQuestion
 
 #: List entries looked at between two looks at the clock: some tens of milliseconds.
@@ -92,7 +100,7 @@ def cover(
     return NoPacking(int(state.cursor[2])) if verdict == EXHAUSTED else OutOfBudget(patterns=False)
 
 
-def _run(table: Table, state: State, limits: LimitsView, work: int) -> int:
+def _run(table: CoverTable, state: State, limits: LimitsView, work: int) -> int:
     while work > 0 and not limits.stopped:
         verdict = search(table, state, min(work, _SLICE))
         if verdict != PAUSED:
@@ -103,7 +111,7 @@ def _run(table: Table, state: State, limits: LimitsView, work: int) -> int:
 
 def _table(
     question: PackingQuestion, fields: Fields, found: Patterns, limits: LimitsView
-) -> Table | None:
+) -> CoverTable | None:
     """What the kernel searches in; ``None`` where the limits came first."""
     sizes = question.sizes[fields.classes].astype(np.float64)
     lengths, members, shares = [], [], []
@@ -117,7 +125,7 @@ def _table(
         members.append(member)
         shares.append(sizes[member] * counts[pattern, member])
     loads = (question.capacities[found.types] - found.waste[:, 0]).astype(np.float64)
-    return Table(
+    return CoverTable(
         words=found.words,
         types=found.types,
         starts=_joined([np.zeros(1, np.int64), *lengths], np.int64).cumsum(),

@@ -19,7 +19,7 @@ _PASSES = 3
 _DEPTH, _FRESH, _NODES = 0, 1, 2
 
 
-class Table(NamedTuple):
+class CoverTable(NamedTuple):
     """What does not change: patterns, least waste first, and classes.
 
     `members` lists the classes of pattern p from ``starts[p]`` to
@@ -68,7 +68,7 @@ class State(NamedTuple):
     low: Floats
 
 
-def start(table: Table, items: Words, numbers: Ints, room: Ints, memory: int) -> State:
+def start(table: CoverTable, items: Words, numbers: Ints, room: Ints, memory: int) -> State:
     """The search before its first node."""
     depths = int(numbers.sum()) + 2
     patterns, width, classes = len(table.types), len(table.guards), len(table.sizes)
@@ -96,7 +96,7 @@ def start(table: Table, items: Words, numbers: Ints, room: Ints, memory: int) ->
 
 
 @compiled
-def search(table: Table, state: State, work: int) -> int:
+def search(table: CoverTable, state: State, work: int) -> int:
     """Go on until a packing is found, all is searched, or `work` list entries were looked at."""
     cursor = state.cursor
     done = 0
@@ -123,7 +123,7 @@ def search(table: Table, state: State, work: int) -> int:
 
 
 @compiled
-def _open(table: Table, state: State, d: int) -> int:
+def _open(table: CoverTable, state: State, d: int) -> int:
     """Prepare a node: nothing to try if it failed before or its bounds exclude a packing."""
     state.at[d] = state.end[d]
     state.slot[d] = _slot(state, d)
@@ -136,7 +136,7 @@ def _open(table: Table, state: State, d: int) -> int:
 
 
 @compiled
-def _tighten(table: Table, state: State, d: int) -> int:
+def _tighten(table: CoverTable, state: State, d: int) -> int:
     """Drop patterns that the bounds exclude; the class in fewest patterns, or -1 if none fits.
 
     Every item of a class must bear at least the least waste a unit of load that
@@ -171,7 +171,7 @@ def _tighten(table: Table, state: State, d: int) -> int:
 
 
 @compiled
-def _least_waste(table: Table, state: State, d: int, volume: Floats) -> int:
+def _least_waste(table: CoverTable, state: State, d: int, volume: Floats) -> int:
     """Find the least waste a unit of load by class; the class left in fewest patterns, or -1."""
     count = np.zeros(volume.size, dtype=np.int64)
     low = state.low
@@ -192,7 +192,7 @@ def _least_waste(table: Table, state: State, d: int, volume: Floats) -> int:
 
 
 @compiled
-def _drop(table: Table, state: State, d: int, spare: Floats) -> int:
+def _drop(table: CoverTable, state: State, d: int, spare: Floats) -> int:
     """Remove the patterns whose waste beyond what their items bear exceeds `spare`."""
     z = state.begin[d]
     for x in range(state.begin[d], state.end[d]):
@@ -213,7 +213,7 @@ def _drop(table: Table, state: State, d: int, spare: Floats) -> int:
 
 
 @compiled
-def _next(table: Table, state: State, d: int) -> int:
+def _next(table: CoverTable, state: State, d: int) -> int:
     """The next pattern that holds the class to pack, or -1."""
     while state.at[d] < state.end[d]:
         p = state.lists[state.at[d]]
@@ -225,7 +225,7 @@ def _next(table: Table, state: State, d: int) -> int:
 
 
 @compiled
-def _descend(table: Table, state: State, d: int, p: int) -> int:
+def _descend(table: CoverTable, state: State, d: int, p: int) -> int:
     """Take a pattern: the node below keeps the patterns that still fit. Entries looked at."""
     rest, room, waste = state.rest, state.room, table.waste
     state.chosen[d] = p

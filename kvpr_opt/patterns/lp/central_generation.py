@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from kvpr_opt._types import Floats, Ints
 from kvpr_opt.limits import LimitsView
-from kvpr_opt.patterns.lp.interior_point import CentralPoint, Columns, solve_central
+from kvpr_opt.patterns.lp.interior_point import CentralPoint, SparseColumns, solve_central
 from kvpr_opt.patterns.lp.pool import PatternPool, loads
 from kvpr_opt.patterns.lp.pricing import COARSE, Duals, Precision, Priced, grids, price
 from kvpr_opt.patterns.problem import DualValues, Fractional, PackingQuestion, Undecided
@@ -33,7 +33,7 @@ _SHARE_OF_GAP, _LOOSEST, _TIGHTEST = 0.1, 1e-2, 1e-8
 #: Fewer new patterns than this in a round send the next one to the next grid.
 _FEW_BY_VALUE, _FEW_BY_LOAD = 60, 10
 
-#: Columns of a program at most, for each class and type; then the share of them stays that is
+#: SparseColumns of a program at most, for each class and type; then the share of them stays that is
 #: worth most.
 _COLUMNS_EACH, _KEPT = 40, 0.65
 
@@ -161,7 +161,7 @@ class CentralGeneration:
             stopped=lambda: self._limits.stopped,
         )  # fmt: skip
 
-    def _program(self) -> tuple[Columns, Floats, Floats, Floats]:
+    def _program(self) -> tuple[SparseColumns, Floats, Floats, Floats]:
         """Columns, costs, demands, and duals that are strictly feasible.
 
         As in :mod:`kvpr_opt.patterns.lp.master`, but without the factor, whose column
@@ -199,7 +199,7 @@ class CentralGeneration:
         inside = self._best.towards(self._volume, _INSIDE)
         by_class = inside.by_class - _INSIDE / 2 * self._volume.by_class
         start = question.bins * np.concatenate([by_class[classes], inside.by_type[others]])
-        return Columns(starts, rows[order], entries[order]), costs, demand, start
+        return SparseColumns(starts, rows[order], entries[order]), costs, demand, start
 
     def _remember(self, point: CentralPoint) -> None:
         self._weights = np.zeros(self._pool.size)

@@ -43,7 +43,7 @@ _SHARE_OF_ERROR = 0.1
 _REGULARISATION = 1e-14
 
 
-class Columns(NamedTuple):
+class SparseColumns(NamedTuple):
     """A sparse matrix by columns.
 
     Attributes
@@ -78,7 +78,7 @@ class CentralPoint:
 
 
 def solve_central(
-    columns: Columns,
+    columns: SparseColumns,
     costs: Floats,
     demand: Floats,
     start: Floats,
@@ -165,7 +165,7 @@ class _Step(NamedTuple):
 class _State(NamedTuple):
     """A point, the errors of its constraints, and its normal equations, factorised."""
 
-    columns: Columns
+    columns: SparseColumns
     factor: Floats
     primal: Floats
     surplus: Floats
@@ -245,7 +245,7 @@ def _length(share: float, *pairs: tuple[Floats, Floats]) -> float:
 
 
 @compiled
-def _normal_matrix(columns: Columns, weights: Floats, rows: int) -> Floats:
+def _normal_matrix(columns: SparseColumns, weights: Floats, rows: int) -> Floats:
     """The lower triangle of B diag(weights) B'."""
     starts, row, entry = columns
     matrix = np.zeros((rows, rows))
@@ -258,7 +258,7 @@ def _normal_matrix(columns: Columns, weights: Floats, rows: int) -> Floats:
 
 
 @compiled
-def _product(columns: Columns, values: Floats, rows: int) -> Floats:
+def _product(columns: SparseColumns, values: Floats, rows: int) -> Floats:
     """B times the values of the columns."""
     starts, row, entry = columns
     result = np.zeros(rows)
@@ -269,7 +269,7 @@ def _product(columns: Columns, values: Floats, rows: int) -> Floats:
 
 
 @compiled
-def _transposed_product(columns: Columns, values: Floats) -> Floats:
+def _transposed_product(columns: SparseColumns, values: Floats) -> Floats:
     """B' times the values of the rows."""
     starts, row, entry = columns
     result = np.zeros(starts.size - 1)

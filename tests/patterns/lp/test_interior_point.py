@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from kvpr_opt.patterns.lp.cholesky import factorise, solve_factorised
-from kvpr_opt.patterns.lp.interior_point import Columns, solve_central
+from kvpr_opt.patterns.lp.interior_point import SparseColumns, solve_central
 
 
 @pytest.mark.parametrize("size", [1, 2, 31, 32, 33, 64, 97])
@@ -30,7 +30,7 @@ def test_a_matrix_that_is_not_positive_has_no_factor() -> None:
 
 def draw_program(
     seed: int, rows: int, number: int
-) -> tuple[Columns, np.ndarray, np.ndarray, np.ndarray]:
+) -> tuple[SparseColumns, np.ndarray, np.ndarray, np.ndarray]:
     """Columns of which each holds a few items, costs, demands, and feasible duals."""
     random = np.random.default_rng(seed)
     starts, row, entry = [0], [], []
@@ -39,12 +39,12 @@ def draw_program(
         row += [int(r) for r in held]
         entry += [float(random.integers(1, 4)) for _ in held]
         starts.append(len(row))
-    columns = Columns(np.array(starts), np.array(row), np.array(entry))
+    columns = SparseColumns(np.array(starts), np.array(row), np.array(entry))
     costs = random.uniform(0.5, 1.5, number)
     return columns, costs, random.integers(1, 9, rows).astype(float), np.full(rows, 0.5 / 13)
 
 
-def optimum_of(columns: Columns, costs: np.ndarray, demand: np.ndarray) -> float:
+def optimum_of(columns: SparseColumns, costs: np.ndarray, demand: np.ndarray) -> float:
     highs = highspy.Highs()
     highs.silent()
     rows, number, infinity = len(demand), len(costs), highspy.kHighsInf
