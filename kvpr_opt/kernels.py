@@ -141,7 +141,12 @@ class _CheckedFile(IndexDataCacheFile):  # type: ignore[misc]
         except OSError:
             return None
         # Damaged machine code would not raise an error, but end the process.
-        return pickle.loads(body) if digest == _digest(body) else None
+        if digest != _digest(body):
+            return None
+        try:
+            return pickle.loads(body)
+        except (AttributeError, ImportError, TypeError, ValueError):
+            return None  # another version kept it, with types that this one does not have
 
     def _write(self, path: str, content: Any) -> None:
         body = self._dump(content)

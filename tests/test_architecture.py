@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from functools import cache
@@ -230,8 +231,11 @@ def test_the_public_names_are_these() -> None:
         "write_instance",
         "write_result",
     ]
+    page = Path(__file__).parents[1] / "docs" / "api.md"
+    listed = set(re.findall(r"`(\w+)`", page.read_text(encoding="utf-8")))
     for name in kvpr_opt.__all__:
         assert getattr(kvpr_opt, name).__doc__, name
+        assert name in listed
 
 
 def loaded_by(tree: ast.Module) -> set[str]:

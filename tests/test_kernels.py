@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import random
 import shutil
 import subprocess
@@ -179,6 +180,22 @@ def test_what_is_damaged_is_compiled_anew(tmp_path: Path, monkeypatch: pytest.Mo
         assert not kernel.stats.cache_hits, f"{path.name} was damaged"
         healed = kernel_in(tmp_path, monkeypatch)
         assert (healed(1), sum(healed.stats.cache_hits.values())) == (13, 1)
+
+
+class Gone:
+    """A type that another version had."""
+
+
+def test_what_another_version_kept_is_compiled_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert kernel_in(tmp_path, monkeypatch)(1) == 13
+    for path in tmp_path.rglob("*.nb?"):
+        body = pickle.dumps(Gone()).replace(b"Gone", b"Lost")
+        path.write_bytes(kernels._digest(body) + body)
+        kernel = kernel_in(tmp_path, monkeypatch)
+        assert kernel(2) == 19
+        assert not kernel.stats.cache_hits
 
 
 def test_a_file_that_is_gone_is_written_anew(

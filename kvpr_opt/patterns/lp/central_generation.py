@@ -33,7 +33,7 @@ _SHARE_OF_GAP, _LOOSEST, _TIGHTEST = 0.1, 1e-2, 1e-8
 #: Fewer new patterns than this in a round send the next one to the next grid.
 _FEW_BY_VALUE, _FEW_BY_LOAD = 60, 10
 
-#: SparseColumns of a program at most, for each class and type; then the share of them stays that is
+#: Columns of a program at most, for each class and type; then the share of them stays that is
 #: worth most.
 _COLUMNS_EACH, _KEPT = 40, 0.65
 
