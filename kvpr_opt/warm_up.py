@@ -49,7 +49,7 @@ def warm_up() -> None:
     """
     if kernels.DISABLED:
         return
-    for memories, models, grid in (((20, 20, 20), 12, 1), ((20, 26, 32), 10, 10**6)):
+    for memories, models, grid in (((20, 20, 20), 12, 1), ((20, 26), 6, 10**6)):
         draw = random.Random(models)
         fleet = Instance(
             [GPU(f"g{index}", memory) for index, memory in enumerate(memories)],
@@ -91,7 +91,10 @@ def _of_large_fleets(fleet: Instance, question: PackingQuestion) -> None:
     enumerate_patterns(question, Fields.of(question.counts), [sizes], 1, Limits())
     lp = PatternLP(fleet.scaled)
     lp.pool.add(*sample_patterns(question, each=1, seed=0))
-    CentralGeneration(question, lp.pool, None, Limits(), Precision.FULL).run()
+    # The interior point method is called where nothing is refuted at once.
+    passed = PackingQuestion.of(fleet.scaled, fleet.scaled.finite())
+    for asked in (question, passed):
+        CentralGeneration(asked, lp.pool, None, Limits(), Precision.FULL).run()
     items = Bundles.of(question, question.counts > 0)
     worth = np.ones_like(items.sizes)
     most = np.zeros_like(question.capacities)

@@ -37,9 +37,9 @@ def test_the_walk(
     run = Run(capsys, monkeypatch)
     shown = ""
     for command in commands(PAGE):
-        code, _, err = run(*shlex.split(command)[1:])
+        code, out, err = run(*shlex.split(command)[1:])
         assert code == 0, err
-        shown += err
+        shown += out + err
     # What the page quotes is what was written.
     fleet = (tmp_path / "operator" / "fleet.yaml").read_text()
     quoted = re.search(r"```yaml\n(  - name: .*?)```", PAGE, re.DOTALL)
