@@ -49,7 +49,7 @@ def warm_up() -> None:
     """
     if kernels.DISABLED:
         return
-    for memories, models, grid in (((20, 20, 20), 12, 1), ((20, 26), 6, 10**6)):
+    for memories, models, grid in (((20, 20, 20), 12, 1), ((14, 18), 6, 10**6)):
         draw = random.Random(models)
         fleet = Instance(
             [GPU(f"g{index}", memory) for index, memory in enumerate(memories)],
