@@ -14,7 +14,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 from kvpr_opt.patterns.problem import DualValues, Fractional
-from kvpr_opt.patterns.steps import Steps, Effort
+from kvpr_opt.patterns.steps import Effort, Steps
 from kvpr_opt.problem.scaled import Threshold
 from kvpr_opt.search.bounds import volume_bound
 

@@ -53,7 +53,7 @@ from kvpr_opt.patterns.problem import (
     Packing,
     Undecided,
 )
-from kvpr_opt.patterns.steps import Steps, Effort, Findings
+from kvpr_opt.patterns.steps import Effort, Findings, Steps
 from kvpr_opt.search.tracker import Tracker
 
 #: Stages that can be left out.

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from fractions import Fraction
 
 from kvpr_opt.errors import NumericalError
-from kvpr_opt.patterns.steps import Steps, Effort, Findings
+from kvpr_opt.patterns.steps import Effort, Findings, Steps
 from kvpr_opt.problem.scaled import Threshold
 from kvpr_opt.search.tracker import Tracker
 

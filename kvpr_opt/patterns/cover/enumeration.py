@@ -119,13 +119,13 @@ def _within(
     for first in range(0, len(types), CHUNK):
         if limits.stopped:
             return None
-        kind = types[first : first + CHUNK]
+        gpu_types = types[first : first + CHUNK]
         counts = bits.unpack(words[first : first + CHUNK], len(question.counts)).astype(np.int64)
-        waste = np.column_stack([b.most[kind] - counts @ b.values for b in budgets])
+        waste = np.column_stack([b.most[gpu_types] - counts @ b.values for b in budgets])
         keep: Ints = np.flatnonzero((waste <= slack).all(axis=1))
-        keep = keep[question.fit(counts[keep], kind[keep], waste[keep, 0])]
+        keep = keep[question.fit(counts[keep], gpu_types[keep], waste[keep, 0])]
         if question.rules is not None:
-            keep = keep[question.rules.keep(counts[keep], kind[keep])]
+            keep = keep[question.rules.keep(counts[keep], gpu_types[keep])]
         kept.append(first + keep)
         wasted.append(waste[keep])
     of_all, waste = np.concatenate(kept), np.concatenate(wasted)

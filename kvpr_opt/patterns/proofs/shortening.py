@@ -127,11 +127,11 @@ class _Comparison:
         self._scales = min(max(points, _POINTS), _MAX_POINTS) // max(1, len(question.counts))
         self._sets: list[list[_Set]] = []
         usable = pool.usable(question)
-        for kind in range(len(question.multiplicities)):
-            of_kind = pool.counts[usable & (pool.types == kind)]
-            worth = loads(of_kind, np.array(vector.class_values, dtype=np.int64))
+        for gpu_type in range(len(question.multiplicities)):
+            of_type = pool.counts[usable & (pool.types == gpu_type)]
+            worth = loads(of_type, np.array(vector.class_values, dtype=np.int64))
             best = np.argsort(-worth, kind="stable")[:_PATTERNS]
-            self._sets.append([_Set.of(pattern) for pattern in of_kind[best]])
+            self._sets.append([_Set.of(pattern) for pattern in of_type[best]])
 
     def best(self, low: float) -> tuple[Ints, int]:
         """The points by class that prove most, of the scales from `low` up to a step above.
@@ -179,6 +179,6 @@ class _Comparison:
         priced = None if grid is None else price(question, duals, grid, limits)
         if priced is None or isinstance(priced, DualValues):
             return False
-        for pattern, kind in zip(priced.patterns, priced.types, strict=True):
-            self._sets[kind].insert(0, _Set.of(pattern))
+        for pattern, gpu_type in zip(priced.patterns, priced.types, strict=True):
+            self._sets[gpu_type].insert(0, _Set.of(pattern))
         return True
