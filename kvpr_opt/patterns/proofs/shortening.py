@@ -22,29 +22,30 @@ from kvpr_opt.patterns.lp.pool import PatternPool, loads
 from kvpr_opt.patterns.lp.pricing import Duals, price, unrounded
 from kvpr_opt.patterns.problem import DualValues, PackingQuestion
 
-#: How many times fewer units a GPU than expected are tried: the duals of the linear program
-#: of a few models are multiples of a simple fraction.
+#: The search starts at the expected number of units a GPU divided by this: with few models the
+#: duals are multiples of a simple fraction, and fewer units can do.
 _LUCK = 4
 
-#: A vector at hand of fewer times the units expected is left as it is, if it is not long: units
-#: times items, of which the checker does a hundred million in a second.
+#: A vector with fewer than this many times the expected units is kept as it is, unless it is
+#: long. Length is units times items; the checker handles a hundred million a second.
 _WORTHWHILE, _LONG = 3, 30_000_000
 
-#: Scales are compared up to so many times the least of them; of these the best is checked.
+#: Scales within this factor of the least are compared; only the best of them is checked.
 _STEP = 1.5
 
-#: Exact checks that may fail, of those that are no matter of a millisecond: by so many units
-#: times items.
+#: Expensive exact checks that may fail, and the length (units times items) that makes a check
+#: expensive: it takes more than about a millisecond.
 _CHECKS, _LONG_CHECK = 6, 200_000
 
-#: Points compared at once, of all classes and scales: at least and at most, and between them
-#: one for so many bytes that a check of the vector at hand changes, about.
+#: Points compared at once, over all classes and scales: the least, the most, and between them
+#: one for this many bytes that a check of the given vector changes.
 _POINTS, _MAX_POINTS, _BYTES = 100_000, 1_000_000, 10
 
-#: Scales are compared by a few patterns of each type first, the best of them by more.
+#: All scales are first compared on a few patterns of each type, the best of them on more.
 _FEW, _SCALES, _PATTERNS = 50, 1000, 500
 
-#: Units a GPU up to which rounding down is compared, too; by so much more, what is whole stays.
+#: Units a GPU up to which rounding down is compared as well; the factor that keeps whole numbers
+#: from being rounded down by float error.
 _SIMPLE, _NEARLY = 5_000, 1 + 1e-6
 
 
