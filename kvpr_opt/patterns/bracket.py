@@ -14,7 +14,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 from kvpr_opt.patterns.problem import DualValues, Fractional
-from kvpr_opt.patterns.steps import Effort, Steps
+from kvpr_opt.patterns.steps import Effort, EngineSteps
 from kvpr_opt.problem.scaled import Threshold
 from kvpr_opt.search.bounds import volume_bound
 
@@ -45,7 +45,7 @@ class Bracket:
         The tools; what they find goes to the tracker of the run.
     """
 
-    def __init__(self, steps: Steps) -> None:
+    def __init__(self, steps: EngineSteps) -> None:
         self._steps = steps
         volume = volume_bound(steps.scaled).value
         assert isinstance(volume, Fraction), "fleets that cannot be placed need no bracket"

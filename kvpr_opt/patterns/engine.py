@@ -53,7 +53,7 @@ from kvpr_opt.patterns.problem import (
     Packing,
     Undecided,
 )
-from kvpr_opt.patterns.steps import Effort, Findings, Steps
+from kvpr_opt.patterns.steps import Effort, EngineSteps, Findings
 from kvpr_opt.search.tracker import Tracker
 
 #: Stages that can be left out.
@@ -123,7 +123,7 @@ class PatternEngine:
         self._local_search = local_search
         self._threads = threads
         self._scaled = tracker.instance.scaled
-        self._steps = Steps(tracker, self._skip, Findings())
+        self._steps = EngineSteps(tracker, self._skip, Findings())
         self._units = len(self._scaled.sizes) * len(self._scaled.capacities)
 
     def run(self) -> None:

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from fractions import Fraction
 
 from kvpr_opt.errors import NumericalError
-from kvpr_opt.patterns.steps import Effort, Findings, Steps
+from kvpr_opt.patterns.steps import Effort, EngineSteps, Findings
 from kvpr_opt.problem.scaled import Threshold
 from kvpr_opt.search.tracker import Tracker
 
@@ -26,7 +26,7 @@ _TRIES = 3
 _OTHER_SEEDS = 1_000_000
 
 
-def dive_low(steps: Steps, effort: Effort) -> None:
+def dive_low(steps: EngineSteps, effort: Effort) -> None:
     """Dive at the lowest threshold that may pass the LP."""
     low, high, passing = steps.low, steps.high, steps.findings.passing
     lowest = low if passing is None else max(passing, low)
@@ -34,7 +34,7 @@ def dive_low(steps: Steps, effort: Effort) -> None:
         steps.dive(steps.scaled.at_most(lowest), effort)
 
 
-def lower(steps: Steps, effort: Effort, attempt: Callable[[Threshold, Effort], bool]) -> None:
+def lower(steps: EngineSteps, effort: Effort, attempt: Callable[[Threshold, Effort], bool]) -> None:
     """Try between bound and incumbent, halfway from the last threshold that failed."""
     tried = steps.low
     for _ in range(_TRIES):
@@ -65,7 +65,7 @@ def assisted(
         yield
         return
     over = threading.Event()
-    steps = Steps(tracker, skip, findings, seed=_OTHER_SEEDS, until=over.is_set)
+    steps = EngineSteps(tracker, skip, findings, seed=_OTHER_SEEDS, until=over.is_set)
     raised: list[BaseException] = []
 
     def work() -> None:
@@ -91,7 +91,7 @@ def assisted(
         raise raised[0]
 
 
-def _descend(steps: Steps, over: threading.Event, large: bool) -> None:
+def _descend(steps: EngineSteps, over: threading.Event, large: bool) -> None:
     number = 0
     while not steps.over:
         # Budgets of the second round from the start: its dives are those that vary.

@@ -104,7 +104,7 @@ class Findings:
     overflow: tuple[Fraction, int] | None = None
 
 
-class Steps:
+class EngineSteps:
     """The tools of the engine, one threshold at a time.
 
     Parameters
