@@ -81,7 +81,7 @@ def counting_bound(scaled: ScaledInstance, limits: Limits | None = None) -> Lowe
     LowerBound or None
         ``None`` where no set is too many at the volume bound or above it.
     """
-    types = _kinds(scaled)
+    types = _types(scaled)
     found = _too_many(scaled, types, scaled.finite())
     if found is not None:
         return LowerBound(math.inf, Counting(found[0]))
@@ -102,11 +102,11 @@ def counting_bound(scaled: ScaledInstance, limits: Limits | None = None) -> Lowe
 
 def too_many(scaled: ScaledInstance, threshold: Threshold) -> tuple[int, ...] | None:
     """A set of models that the GPUs cannot hold at a threshold, if counting finds one."""
-    found = _too_many(scaled, _kinds(scaled), threshold)
+    found = _too_many(scaled, _types(scaled), threshold)
     return None if found is None else found[0]
 
 
-def _kinds(scaled: ScaledInstance) -> list[tuple[int, int]]:
+def _types(scaled: ScaledInstance) -> list[tuple[int, int]]:
     """Capacity and number of GPUs by type, neighbouring types merged where there are many.
 
     A merged type has the memory of its largest GPU, so what is too many for it
