@@ -23,7 +23,7 @@ from kvpr_opt.problem.scaled import ScaledInstance, Threshold
 _MAX_SETS = 60
 
 #: GPU types told apart by the counting bound; more are merged, the larger memory counting.
-_MAX_KINDS = 16
+_MAX_TYPES = 16
 
 
 def lower_bounds(instance: Instance) -> list[LowerBound]:
@@ -113,7 +113,7 @@ def _types(scaled: ScaledInstance) -> list[tuple[int, int]]:
     is too many for the GPUs that it stands for.
     """
     types = sorted(((kind.capacity, len(kind.gpus)) for kind in scaled.types), reverse=True)
-    run = -(-len(types) // _MAX_KINDS)
+    run = -(-len(types) // _MAX_TYPES)
     merged = [types[start : start + run] for start in range(0, len(types), run)]
     return [(group[0][0], sum(number for _, number in group)) for group in merged]
 
