@@ -1,6 +1,6 @@
 # kvpr-opt with its kernels compiled:
 #   docker build -t kvpr-opt .
-#   docker run --rm -v "$PWD:/work" kvpr-opt solve fleet.yaml
+#   docker run --rm -v "$PWD:/data" kvpr-opt solve fleet.yaml
 FROM python:3.12-slim
 
 COPY . /src
@@ -11,5 +11,5 @@ RUN pip install --no-cache-dir /src && rm -rf /src && kvpr-opt warmup && chmod -
 
 RUN useradd --create-home runner
 USER runner
-WORKDIR /work
+WORKDIR /data
 ENTRYPOINT ["kvpr-opt"]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from kvpr_opt.errors import InvalidPlacementError
 from kvpr_opt.limits import LimitsView
-from kvpr_opt.patterns.cover.bitpacking import Fields
+from kvpr_opt.patterns.cover.bitpacking import BitPacking
 from kvpr_opt.patterns.cover.enumeration import WasteBudget, enumerate_patterns
 from kvpr_opt.patterns.lp.dual import refuted_at_once
 from kvpr_opt.patterns.problem import NoPacking, Packing, PackingQuestion, beyond_patterns
@@ -85,16 +85,16 @@ def waste_bounded(
     beyond = beyond_patterns(question.counts.tolist(), len(question.capacities))
     if beyond:
         return Unknown(beyond, final=True)
-    fields = Fields.of(question.counts)
+    bits = BitPacking.of(question.counts)
     waste = WasteBudget.of(question, question.sizes, question.capacities)
-    found = enumerate_patterns(question, fields, [waste], max(most, _MAX_ENUMERATED), limits)
+    found = enumerate_patterns(question, bits, [waste], max(most, _MAX_ENUMERATED), limits)
     if limits.stopped:
         return Unknown("stopped while the patterns were enumerated")
     if found is None or len(found.types) > most:
         return Unknown(f"more than {most} patterns, or too many to enumerate", final=True)
     if not len(found.types):
         return Infeasible(exhaustion(threshold, NoPacking(0)))
-    counts = fields.unpack(found.words, len(question.counts))
+    counts = bits.unpack(found.words, len(question.counts))
     return Columns(counts, found.types, question.counts, question.multiplicities)
 
 

@@ -22,7 +22,7 @@ import numpy as np
 
 from kvpr_opt import kernels, local_search
 from kvpr_opt.limits import Limits
-from kvpr_opt.patterns.cover.bitpacking import Fields
+from kvpr_opt.patterns.cover.bitpacking import BitPacking
 from kvpr_opt.patterns.cover.enumeration import WasteBudget, enumerate_patterns
 from kvpr_opt.patterns.engine import PatternEngine
 from kvpr_opt.patterns.lp.central_generation import CentralGeneration
@@ -88,7 +88,7 @@ def _with_rules() -> None:
 def _of_large_fleets(fleet: Instance, question: PackingQuestion) -> None:
     """Call what only fleets need that are too large for whole tables and for pairs of halves."""
     sizes = WasteBudget.of(question, question.sizes, question.capacities)
-    enumerate_patterns(question, Fields.of(question.counts), [sizes], 1, Limits())
+    enumerate_patterns(question, BitPacking.of(question.counts), [sizes], 1, Limits())
     lp = PatternLP(fleet.scaled)
     lp.pool.add(*sample_patterns(question, each=1, seed=0))
     # The interior point method is called where nothing is refuted at once.

@@ -1,4 +1,4 @@
-"""Settings of the whole suite, and the fleets and placements that several rooms use."""
+"""Settings of the whole suite, and the fleets and placements that several modules use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Running OR-Tools CP-SAT: stoppable from outside, with a budget of work.
+"""Running OR-Tools CP-SAT: interruptible from outside, with a budget of work.
 
 Shared by the formulations that are written for CP-SAT.
 """

@@ -1,4 +1,4 @@
-"""Running HiGHS: on a thread of its own, stoppable from outside, with its own account of it."""
+"""Running HiGHS: on a thread of its own, interruptible from outside, with its own account of it."""
 
 from __future__ import annotations
 

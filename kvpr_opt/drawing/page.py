@@ -12,7 +12,7 @@ from kvpr_opt.text import printable
 _CELL = "text-align: left; vertical-align: top; padding: 2px 8px"
 _NUMBER = "text-align: right; vertical-align: top; padding: 2px 8px; white-space: nowrap"
 _BACK = "width: 8em; background: rgba(128, 128, 128, 0.2)"
-_USED, _PRESSED, _MOST_PRESSED = "rgba(50, 110, 200, 0.7)", "rgba(40, 150, 140, 0.7)", "#c33"
+_USED, _PRESSED, _HIGHEST = "rgba(50, 110, 200, 0.7)", "rgba(40, 150, 140, 0.7)", "#c33"
 
 
 def answer_html(
@@ -72,7 +72,7 @@ def placement_html(rows: Sequence[Row], *, max_gpus: int | None = None) -> Html:
     body = []
     for row in shown:
         used = float(row.used / row.memory) if row.memory else 0.0
-        pressed = _MOST_PRESSED if row.kvpr == highest and highest else _PRESSED
+        pressed = _HIGHEST if row.kvpr == highest and highest else _PRESSED
         body.append(
             element(
                 "tr",

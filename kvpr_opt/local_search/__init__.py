@@ -1,6 +1,6 @@
 """Local search and large-scale construction in compiled code.
 
-:func:`search` improves a placement or finds one; :func:`fill` constructs one for
+:func:`search` improves a placement or finds one; :func:`construct` constructs one for
 hundreds of GPUs and more; :func:`warm_up` compiles ahead.
 """
 

@@ -69,7 +69,7 @@ class Incumbent:
         return None if self._gpu_of is None else self._gpu_of.copy()
 
     def offer(self, gpu_of: Ints) -> bool:
-        """Take a placement if it is the best so far; whether it was."""
+        """Accept it if it improves the incumbent; return whether it did."""
         value = self.weights.max_kvpr(gpu_of)
         if value >= self.value:
             return False

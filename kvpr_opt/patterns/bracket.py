@@ -14,7 +14,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 from kvpr_opt.patterns.problem import DualValues, Fractional
-from kvpr_opt.patterns.steps import Attempts, Effort
+from kvpr_opt.patterns.steps import Effort, EngineSteps
 from kvpr_opt.problem.scaled import Threshold
 from kvpr_opt.search.bounds import volume_bound
 
@@ -41,18 +41,18 @@ class Bracket:
 
     Parameters
     ----------
-    attempts
+    steps
         The tools; what they find goes to the tracker of the run.
     """
 
-    def __init__(self, attempts: Attempts) -> None:
-        self._attempts = attempts
-        volume = volume_bound(attempts.scaled).value
+    def __init__(self, steps: EngineSteps) -> None:
+        self._steps = steps
+        volume = volume_bound(steps.scaled).value
         assert isinstance(volume, Fraction), "fleets that cannot be placed need no bracket"
         self._volume = volume
         self._distance = _FIRST
         # Refuted, or too close to call; and the lowest that passes.
-        self._low = attempts.low
+        self._low = steps.low
         self._top: Fraction | None = None
         self._failures = self._number = 0
         self._leap = False
@@ -65,19 +65,19 @@ class Bracket:
         number
             How often that was done before: roundings do more each time.
         """
-        attempts = self._attempts
+        steps = self._steps
         self._failures, self._number = 0, number
-        while not attempts.tracker.done and self._failures <= _FAILURES:
-            self._low = max(self._low, attempts.low)
+        while not steps.tracker.done and self._failures <= _FAILURES:
+            self._low = max(self._low, steps.low)
             threshold = self._next()
             if threshold is None:
                 return
-            answer = attempts.relax_in_loads(threshold)
+            answer = steps.relax_in_loads(threshold)
             value = Fraction(threshold.value)
             if isinstance(answer, Fractional):
                 self._passed(threshold, answer)
             elif isinstance(answer, DualValues):
-                self._low = max(self._low, attempts.low)
+                self._low = max(self._low, steps.low)
             else:
                 self._low = max(self._low, value)
                 self._raise_bound()
@@ -86,27 +86,27 @@ class Bracket:
 
     def construct(self) -> None:
         """Fill and dive on fleets of nearly continuous data, ever closer to the volume bound."""
-        attempts = self._attempts
-        gpus, largest = len(attempts.scaled.capacities), attempts.scaled.largest_capacity
+        steps = self._steps
+        gpus, largest = len(steps.scaled.capacities), steps.scaled.largest_capacity
         if gpus < _CONSTRUCT_FROM or largest < CONTINUOUS:
             return
         distance, effort = _FURTHEST, Effort.of_round(0)
-        while not attempts.tracker.done:
-            threshold = attempts.scaled.at_most(self._volume * (1 + distance))
+        while not steps.tracker.done:
+            threshold = steps.scaled.at_most(self._volume * (1 + distance))
             distance /= 2
-            if threshold.value < attempts.high and not attempts.fill_and_dive(threshold, effort):
+            if threshold.value < steps.high and not steps.fill_and_dive(threshold, effort):
                 return
 
     def _next(self) -> Threshold | None:
         """The next question, ``None`` if there is none left."""
-        attempts, high = self._attempts, self._attempts.high
-        last = attempts.scaled.below(high)
+        steps, high = self._steps, self._steps.high
+        last = steps.scaled.below(high)
         if last.value <= self._low:
             return None  # asked, and too close to call
         top = high if self._top is None else min(self._top, high)
         if self._top is None:
             distance = min(self._volume * self._distance, (high - self._volume) / 2)
-            wanted = attempts.between(
+            wanted = steps.between(
                 self._volume + distance * Fraction(24, 25),
                 self._volume + distance * Fraction(26, 25),
                 Fraction(1, 2),
@@ -117,33 +117,33 @@ class Bracket:
             return last
         if self._failures:
             # Halfway back to the incumbent from what could not be rounded.
-            return attempts.between(top, high, 1 - Fraction(1, 2**self._failures))
-        middle = attempts.between(self._low, top, Fraction(1, 2))
+            return steps.between(top, high, 1 - Fraction(1, 2**self._failures))
+        middle = steps.between(self._low, top, Fraction(1, 2))
         if top - self._low > _NARROW * high and self._low < middle.value < top:
             return middle
         return last
 
     def _raise_bound(self) -> None:
         """Ask below what only the rounding left undecided, for the sake of the bound."""
-        attempts = self._attempts
+        steps = self._steps
         for share in (Fraction(7, 8), Fraction(1, 2)):
-            low = attempts.low
-            if self._low - low <= _ROUNDABLE * low / 4 or attempts.tracker.done:
+            low = steps.low
+            if self._low - low <= _ROUNDABLE * low / 4 or steps.tracker.done:
                 return
-            if attempts.refute_in_loads(attempts.between(low, self._low, share)):
+            if steps.refute_in_loads(steps.between(low, self._low, share)):
                 return
 
     def _passed(self, threshold: Threshold, answer: Fractional) -> None:
         """Take a passing threshold; round it where that may help."""
-        attempts, value, high = self._attempts, Fraction(threshold.value), self._attempts.high
+        steps, value, high = self._steps, Fraction(threshold.value), self._steps.high
         first = self._top is None
         self._top = value if self._top is None else min(self._top, value)
         narrow = self._top - self._low <= _ROUNDABLE * high
         if not (first or narrow or high - value > _ROUNDABLE * high):
             return
-        if attempts.round_down(threshold, answer, self._number + self._failures):
+        if steps.round_down(threshold, answer, self._number + self._failures):
             self._failures = 0
             # What is far below the threshold may be the optimum.
-            self._leap = value - attempts.high > _FAR * (value - self._low)
+            self._leap = value - steps.high > _FAR * (value - self._low)
         elif narrow:
             self._failures += 1

@@ -24,7 +24,7 @@ from kvpr_opt.patterns.problem import DualValues, NoPacking, OutOfBudget, Packin
 #: A pattern of at least this weight is fixed together with the weightiest one.
 _WEIGHTY = 0.6
 
-#: So many bins, as a share of those left, are fixed at a time.
+#: One in so many of the remaining bins, at most, is fixed at once.
 _SHARE = 5
 
 #: Bins left from which on the plan of the leaf holds.

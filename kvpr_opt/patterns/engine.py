@@ -53,7 +53,7 @@ from kvpr_opt.patterns.problem import (
     Packing,
     Undecided,
 )
-from kvpr_opt.patterns.steps import Attempts, Effort, Findings
+from kvpr_opt.patterns.steps import Effort, EngineSteps, Findings
 from kvpr_opt.search.tracker import Tracker
 
 #: Stages that can be left out.
@@ -123,12 +123,12 @@ class PatternEngine:
         self._local_search = local_search
         self._threads = threads
         self._scaled = tracker.instance.scaled
-        self._attempts = Attempts(tracker, self._skip, Findings())
+        self._steps = EngineSteps(tracker, self._skip, Findings())
         self._units = len(self._scaled.sizes) * len(self._scaled.capacities)
 
     def run(self) -> None:
         """Work until the tracker is done. It has a lower bound already."""
-        attempts = self._attempts
+        steps = self._steps
         if self._skip.issuperset(STAGES):
             return
         if self._scaled.total_pressure == 0:
@@ -142,7 +142,7 @@ class PatternEngine:
             self._settle_large()
             return
         if "lp_bound" not in self._skip:
-            attempts.relax(self._scaled.below(attempts.high), Precision.FINE)
+            steps.relax(self._scaled.below(steps.high), Precision.FINE)
         if self._local_search is not None and not self._tracker.done:
             self._local_search()
         self._settle_tiny()
@@ -160,12 +160,12 @@ class PatternEngine:
 
     def _settle_large(self) -> None:
         """Close the bracket around the threshold of the LP, with growing efforts."""
-        bracket = Bracket(self._attempts)
+        bracket = Bracket(self._steps)
         alone = self._threads == 1
         with (
             nullcontext()
             if alone
-            else assisted(self._tracker, self._skip, self._attempts.findings, large=True)
+            else assisted(self._tracker, self._skip, self._steps.findings, large=True)
         ):
             bracket.construct()
             for number in count():
@@ -175,7 +175,7 @@ class PatternEngine:
                 if number == 0 and self._local_search is not None:
                     self._local_search()
                 effort = Effort.of_round(number)
-                lower(self._attempts, effort, self._attempts.repack)
+                lower(self._steps, effort, self._steps.repack)
                 if number > 0:
                     self._climb(effort, number)
 
@@ -183,16 +183,16 @@ class PatternEngine:
         """Ask only the first question: whether the LP refutes all that is below the incumbent."""
         known = self._tracker.incumbent is not None and self._scaled.total_pressure > 0
         if known and "lp_bound" not in self._skip and not self._tracker.done:
-            self._attempts.relax(self._scaled.below(self._attempts.high), Precision.FINE)
+            self._steps.relax(self._scaled.below(self._steps.high), Precision.FINE)
 
     def raise_bound(self) -> None:
         """Only raise the bound by the LP, once: for a fleet of which patterns know a part."""
         if self._scaled.total_pressure == 0 or self._tracker.done:
             return
         if self._tracker.incumbent is None:
-            self._attempts.relax(self._scaled.finite(), Precision.FINE)
+            self._steps.relax(self._scaled.finite(), Precision.FINE)
             return
-        self._attempts.relax(self._scaled.below(self._attempts.high), Precision.FINE)
+        self._steps.relax(self._scaled.below(self._steps.high), Precision.FINE)
         self._narrow(False, Precision.FULL)
 
     def _rounds(self) -> None:
@@ -204,9 +204,7 @@ class PatternEngine:
         if self._tracker.done or not climbing:
             return
         alone = self._threads == 1
-        with (
-            nullcontext() if alone else assisted(self._tracker, self._skip, self._attempts.findings)
-        ):
+        with nullcontext() if alone else assisted(self._tracker, self._skip, self._steps.findings):
             while not self._tracker.done:
                 self._round(next(numbers))
 
@@ -218,32 +216,32 @@ class PatternEngine:
     @property
     def lp(self) -> PatternLP:
         """The pattern LP, with all patterns found so far."""
-        return self._attempts.lp
+        return self._steps.lp
 
     def _round(self, number: int) -> None:
-        attempts, effort = self._attempts, Effort.of_round(number)
+        steps, effort = self._steps, Effort.of_round(number)
         # Few patterns may be left: searching them soon decides more than the last digits.
         rough = number == 0 and self._units <= _SEARCHABLE
         self._narrow(rough, Precision.FINE if rough else Precision.FULL)
-        dive_low(attempts, effort)
+        dive_low(steps, effort)
         if number > 0 or self._dense:
-            lower(attempts, effort, attempts.repack)
+            lower(steps, effort, steps.repack)
         self._climb(effort, number)
-        lower(attempts, effort, attempts.dive)
+        lower(steps, effort, steps.dive)
 
     # -- stages ----------------------------------------------------------------------
 
     def _settle_sizes(self) -> None:
         """Answer the only question of a fleet without pressure, whether the sizes pack."""
-        attempts = self._attempts
+        steps = self._steps
         number = 0
         threshold = self._scaled.finite()
         if "lp_bound" not in self._skip:
-            attempts.relax(threshold, Precision.FINE)
+            steps.relax(threshold, Precision.FINE)
         while not self._tracker.done and number < self._patience:
             effort = Effort.of_round(number)
-            if not attempts.dive(threshold, effort):
-                attempts.search(threshold, effort)
+            if not steps.dive(threshold, effort):
+                steps.search(threshold, effort)
             number += 1
 
     @property
@@ -258,41 +256,41 @@ class PatternEngine:
         steps up from the bound would never arrive. After each success the
         question is halfway down, else just below the incumbent.
         """
-        attempts = self._attempts
+        steps = self._steps
         if len(self._scaled.sizes) > _TINY:
             return
         halfway = False
         while not self._tracker.done:
-            threshold = self._scaled.below(attempts.high)
+            threshold = self._scaled.below(steps.high)
             if halfway:
-                half = attempts.between(attempts.low, attempts.high, Fraction(1, 2))
+                half = steps.between(steps.low, steps.high, Fraction(1, 2))
                 threshold = min(half, threshold, key=lambda choice: choice.value)
-            answer = attempts.search(threshold, Effort.of_round(0))
+            answer = steps.search(threshold, Effort.of_round(0))
             if isinstance(answer, OutOfBudget):
                 return
             halfway = isinstance(answer, Packing)
 
     def _find_first(self) -> None:
         """Raise the threshold until a dive finds a placement."""
-        attempts = self._attempts
+        steps = self._steps
         if self._skip.issuperset(_FINDING):
             return
         step, number = Fraction(1, 200), 0
         highest = self._scaled.finite()
         if len(self._scaled.sizes) <= _TINY and self._tracker.incumbent is None:
-            attempts.search(highest, Effort.of_round(0))
+            steps.search(highest, Effort.of_round(0))
         while self._tracker.incumbent is None and not self._tracker.done:
             if number >= self._patience:
                 return
-            threshold = self._scaled.at_most(attempts.low * (1 + step))
+            threshold = self._scaled.at_most(steps.low * (1 + step))
             if threshold.value >= highest.value:
                 threshold, number = highest, number + 1
             effort = Effort.of_round(number)
             asked = "lp_bound" not in self._skip
-            if asked and isinstance(attempts.relax(threshold, Precision.FINE), DualValues):
+            if asked and isinstance(steps.relax(threshold, Precision.FINE), DualValues):
                 continue
-            if not attempts.dive(threshold, effort) and threshold is highest:
-                attempts.search(threshold, effort)
+            if not steps.dive(threshold, effort) and threshold is highest:
+                steps.search(threshold, effort)
             step *= 2
 
     def _narrow(self, rough: bool, precision: Precision) -> None:
@@ -300,24 +298,24 @@ class PatternEngine:
 
         Roughly, where what is left for the LP to refute is little beside what it is not.
         """
-        attempts = self._attempts
+        steps = self._steps
         if "lp_bound" in self._skip:
             return
         # Above what was too close to call there may be a lower threshold that passes.
-        low, unclear = attempts.low, False
+        low, unclear = steps.low, False
         width, share_of_rest = (_ROUGHLY, Fraction(1, 8)) if rough else (_CLOSELY, Fraction(0))
         # Large fleets pass close to the bound: long steps down until one is refuted.
         share = step_down = Fraction(1, 8)
         while not self._tracker.done:
-            low = max(low, attempts.low)
-            top, passing = attempts.high, attempts.findings.passing
+            low = max(low, steps.low)
+            top, passing = steps.high, steps.findings.passing
             high = top if passing is None else min(top, passing)
             if high - low <= max(width * high, share_of_rest * (top - high)):
                 return
-            threshold = attempts.between(low, high, share)
+            threshold = steps.between(low, high, share)
             if not low <= threshold.value < high or (unclear and threshold.value == low):
                 return
-            answer = attempts.relax(threshold, precision)
+            answer = steps.relax(threshold, precision)
             if isinstance(answer, Fractional):
                 share = step_down
                 continue
@@ -329,29 +327,29 @@ class PatternEngine:
 
     def _climb(self, effort: Effort, number: int) -> None:
         """Search exhaustively from the bound upwards."""
-        attempts = self._attempts
+        steps = self._steps
         if self._units > _SEARCHABLE * 4**number:
             return
         if number == 0 and not self._dense and not self._tracker.done:
             # Where few patterns are left even below the incumbent, one search is enough.
-            attempts.search(self._scaled.below(attempts.high), effort.reduced())
-        step = attempts.low * _STEP
+            steps.search(self._scaled.below(steps.high), effort.reduced())
+        step = steps.low * _STEP
         for _ in range(_CLIMBS):
             if self._tracker.done:
                 return
-            width = attempts.high - attempts.low
-            threshold = self._scaled.below(attempts.high)
+            width = steps.high - steps.low
+            threshold = self._scaled.below(steps.high)
             if step < width:
                 ahead = min(2 * step, width)
-                near = attempts.between(attempts.low, attempts.low + ahead, Fraction(1, 2))
+                near = steps.between(steps.low, steps.low + ahead, Fraction(1, 2))
                 threshold = min(near, threshold, key=lambda choice: choice.value)
-            answer = attempts.search(threshold, effort)
+            answer = steps.search(threshold, effort)
             if isinstance(answer, NoPacking):
                 step *= 2
             elif isinstance(answer, Packing):
-                step = min(step, (attempts.high - attempts.low) / 4)
-            elif answer.patterns and Fraction(threshold.value) - attempts.low > step / 4:
+                step = min(step, (steps.high - steps.low) / 4)
+            elif answer.patterns and Fraction(threshold.value) - steps.low > step / 4:
                 # Closer to the bound there are fewer patterns.
                 step /= 8
-            elif answer.patterns or not attempts.dive(threshold, effort):
+            elif answer.patterns or not steps.dive(threshold, effort):
                 return

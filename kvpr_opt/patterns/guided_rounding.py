@@ -147,6 +147,6 @@ def _fix(
     return Packing(counts[fixed], types[fixed]) if fixed else None
 
 
-def _fits(pattern: Counts, kind: int, left: Ints, free: Ints) -> bool:
+def _fits(pattern: Counts, gpu_type: int, left: Ints, free: Ints) -> bool:
     """Whether there are a bin and the items for one more pattern that is not empty."""
-    return bool(free[kind] > 0 and pattern.any() and (pattern <= left).all())
+    return bool(free[gpu_type] > 0 and pattern.any() and (pattern <= left).all())

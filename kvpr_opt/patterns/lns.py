@@ -80,6 +80,9 @@ def _choose(room: Ints, size: int, random: np.random.Generator) -> Ints:
 def _refill(counts: Counts, types: Ints, chosen: Ints, packed: Packing) -> None:
     """Put the patterns into the chosen bins of their types; bins left over stay empty."""
     counts[chosen] = 0
-    free = {int(kind): list(chosen[types[chosen] == kind]) for kind in np.unique(types[chosen])}
-    for pattern, kind in zip(packed.counts, packed.types, strict=True):
-        counts[free[int(kind)].pop(0)] = pattern
+    free = {
+        int(gpu_type): list(chosen[types[chosen] == gpu_type])
+        for gpu_type in np.unique(types[chosen])
+    }
+    for pattern, gpu_type in zip(packed.counts, packed.types, strict=True):
+        counts[free[int(gpu_type)].pop(0)] = pattern

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from fractions import Fraction
 
 from kvpr_opt.errors import NumericalError
-from kvpr_opt.patterns.steps import Attempts, Effort, Findings
+from kvpr_opt.patterns.steps import Effort, EngineSteps, Findings
 from kvpr_opt.problem.scaled import Threshold
 from kvpr_opt.search.tracker import Tracker
 
@@ -26,24 +26,24 @@ _TRIES = 3
 _OTHER_SEEDS = 1_000_000
 
 
-def dive_low(attempts: Attempts, effort: Effort) -> None:
+def dive_low(steps: EngineSteps, effort: Effort) -> None:
     """Dive at the lowest threshold that may pass the LP."""
-    low, high, passing = attempts.low, attempts.high, attempts.findings.passing
+    low, high, passing = steps.low, steps.high, steps.findings.passing
     lowest = low if passing is None else max(passing, low)
-    if lowest < high and not attempts.tracker.done:
-        attempts.dive(attempts.scaled.at_most(lowest), effort)
+    if lowest < high and not steps.tracker.done:
+        steps.dive(steps.scaled.at_most(lowest), effort)
 
 
-def lower(attempts: Attempts, effort: Effort, attempt: Callable[[Threshold, Effort], bool]) -> None:
+def lower(steps: EngineSteps, effort: Effort, attempt: Callable[[Threshold, Effort], bool]) -> None:
     """Try between bound and incumbent, halfway from the last threshold that failed."""
-    tried = attempts.low
+    tried = steps.low
     for _ in range(_TRIES):
-        if attempts.tracker.done:
+        if steps.tracker.done:
             return
-        high = attempts.high
-        threshold = attempts.scaled.below(high)
+        high = steps.high
+        threshold = steps.scaled.below(high)
         if tried < threshold.value:
-            half = attempts.between(tried, high, Fraction(1, 2))
+            half = steps.between(tried, high, Fraction(1, 2))
             threshold = min(half, threshold, key=lambda choice: choice.value)
         if not attempt(threshold, effort):
             if threshold.value <= tried:
@@ -65,12 +65,12 @@ def assisted(
         yield
         return
     over = threading.Event()
-    attempts = Attempts(tracker, skip, findings, seed=_OTHER_SEEDS, until=over.is_set)
+    steps = EngineSteps(tracker, skip, findings, seed=_OTHER_SEEDS, until=over.is_set)
     raised: list[BaseException] = []
 
     def work() -> None:
         try:
-            _descend(attempts, over, large)
+            _descend(steps, over, large)
         except NumericalError:
             pass  # its LP failed; the main thread goes on, and has its own
         except BaseException as error:
@@ -91,17 +91,17 @@ def assisted(
         raise raised[0]
 
 
-def _descend(attempts: Attempts, over: threading.Event, large: bool) -> None:
+def _descend(steps: EngineSteps, over: threading.Event, large: bool) -> None:
     number = 0
-    while not attempts.over:
+    while not steps.over:
         # Budgets of the second round from the start: its dives are those that vary.
         effort = Effort.of_round(number + 1)
-        lower(attempts, effort, attempts.repack)
+        lower(steps, effort, steps.repack)
         if large:
             # A dive over hundreds of GPUs with a program of its own would come too late.
-            lower(attempts, effort, attempts.fill_and_dive)
+            lower(steps, effort, steps.fill_and_dive)
         else:
-            dive_low(attempts, effort)
-            lower(attempts, effort, attempts.dive)
+            dive_low(steps, effort)
+            lower(steps, effort, steps.dive)
         number += 1
         over.wait(0.01)  # where a round is over at once, the other thread needs the time

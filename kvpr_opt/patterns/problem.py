@@ -64,7 +64,7 @@ class PackingQuestion:
         whole = scaled.packing(threshold)
         packing = fit_range(whole, RANGE_BITS)
         first = [group.models[0] for group in scaled.classes]
-        gpus = [kind.gpus[0] for kind in scaled.types]
+        gpus = [gpu_type.gpus[0] for gpu_type in scaled.types]
         sizes = _ints([packing.sizes[model] for model in first])
         counts = _ints([len(group.models) for group in scaled.classes])
         long = tuple(whole.sizes[i] for i in first), tuple(whole.capacities[g] for g in gpus)
@@ -73,7 +73,7 @@ class PackingQuestion:
             counts=np.where(sizes > 0, counts, 0),
             # Below 0 where too much is pinned, which a bound of its own says.
             capacities=_ints([max(0, packing.capacities[gpu]) for gpu in gpus]),
-            multiplicities=_ints([len(kind.gpus) for kind in scaled.types]),
+            multiplicities=_ints([len(gpu_type.gpus) for gpu_type in scaled.types]),
             threshold=threshold,
             exact=None if packing.exact else long,
             rules=scaled.rules if isinstance(scaled, ConstrainedInstance) else None,

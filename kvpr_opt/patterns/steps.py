@@ -1,4 +1,4 @@
-"""Attempts at one threshold: what each tool of the engine finds goes to the tracker."""
+"""Steps at one threshold: what each tool of the engine finds goes to the tracker."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ _LAST_BINS, _FEWER_BINS = 48, 10
 
 @dataclass
 class Findings:
-    """What attempts learn of thresholds, beside incumbent and bound.
+    """What steps learn of thresholds, beside incumbent and bound.
 
     Attributes
     ----------
@@ -104,7 +104,7 @@ class Findings:
     overflow: tuple[Fraction, int] | None = None
 
 
-class Attempts:
+class EngineSteps:
     """The tools of the engine, one threshold at a time.
 
     Parameters

@@ -243,8 +243,8 @@ def _derived(model: LLM) -> tuple[str, Fraction]:
     if model.kv_demand is not None:
         return "kv_demand", model.kv_demand
     assert model.token_rate is not None, "the demand is given in one of three ways"
-    assert model.kv_bytes_per_token is not None, "it goes with token_rate"
-    assert model.tpot_slo is not None, "it goes with token_rate"
+    assert model.kv_bytes_per_token is not None, "token_rate requires it"
+    assert model.tpot_slo is not None, "token_rate requires it"
     product = model.token_rate * model.kv_bytes_per_token
     return "token_rate * kv_bytes_per_token / tpot_slo", product / model.tpot_slo
 
@@ -274,7 +274,7 @@ def _check_parts(model: LLM) -> None:
         twice = [gpu for gpu in gpus if gpus.count(gpu) > 1]
         if twice:
             raise InputError(
-                f"GPU {twice[0]!r} is there twice; replicas and shards run on different GPUs",
+                f"duplicate GPU {twice[0]!r}; replicas and shards run on different GPUs",
                 place="pin",
             )
 

@@ -50,7 +50,7 @@ def gpus_of(gpus: int | Iterable[GPU], memory: Number | None) -> list[GPU]:
             raise InputError(f"gpus {gpus} is not at least 1", place="gpus")
         return [GPU(f"gpu{index}", memory) for index in range(gpus)]
     if memory is not None:
-        raise InputError("it goes with a number of GPUs; these have their own", place="memory")
+        raise InputError("requires a number of GPUs; these have their own memory", place="memory")
     if isinstance(gpus, str | bytes | Mapping) or not isinstance(gpus, Iterable):
         raise InputError(f"{_called(gpus)} is neither a number nor a list of GPUs", place="gpus")
     found = list(gpus)

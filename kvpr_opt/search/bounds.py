@@ -23,7 +23,7 @@ from kvpr_opt.problem.scaled import ScaledInstance, Threshold
 _MAX_SETS = 60
 
 #: GPU types told apart by the counting bound; more are merged, the larger memory counting.
-_MAX_KINDS = 16
+_MAX_TYPES = 16
 
 
 def lower_bounds(instance: Instance) -> list[LowerBound]:
@@ -81,7 +81,7 @@ def counting_bound(scaled: ScaledInstance, limits: Limits | None = None) -> Lowe
     LowerBound or None
         ``None`` where no set is too many at the volume bound or above it.
     """
-    types = _kinds(scaled)
+    types = _types(scaled)
     found = _too_many(scaled, types, scaled.finite())
     if found is not None:
         return LowerBound(math.inf, Counting(found[0]))
@@ -102,18 +102,18 @@ def counting_bound(scaled: ScaledInstance, limits: Limits | None = None) -> Lowe
 
 def too_many(scaled: ScaledInstance, threshold: Threshold) -> tuple[int, ...] | None:
     """A set of models that the GPUs cannot hold at a threshold, if counting finds one."""
-    found = _too_many(scaled, _kinds(scaled), threshold)
+    found = _too_many(scaled, _types(scaled), threshold)
     return None if found is None else found[0]
 
 
-def _kinds(scaled: ScaledInstance) -> list[tuple[int, int]]:
+def _types(scaled: ScaledInstance) -> list[tuple[int, int]]:
     """Capacity and number of GPUs by type, neighbouring types merged where there are many.
 
     A merged type has the memory of its largest GPU, so what is too many for it
     is too many for the GPUs that it stands for.
     """
     types = sorted(((kind.capacity, len(kind.gpus)) for kind in scaled.types), reverse=True)
-    run = -(-len(types) // _MAX_KINDS)
+    run = -(-len(types) // _MAX_TYPES)
     merged = [types[start : start + run] for start in range(0, len(types), run)]
     return [(group[0][0], sum(number for _, number in group)) for group in merged]
 

@@ -189,7 +189,7 @@ def test_a_configuration_that_is_not_understood(
 def test_an_index_whose_files_are_missing(tmp_path: Path) -> None:
     folder = model_folder(tmp_path, "m", LLAMA, tensors={"a": 4, "b": 4}, files=2)
     (folder / "model-00002-of-00002.safetensors").unlink()
-    assert "names 'model-00002-of-00002.safetensors', which is not there (1 of 2" in refused(folder)
+    assert "names 'model-00002-of-00002.safetensors', which is missing (1 of 2" in refused(folder)
 
 
 def test_an_index_that_names_files_elsewhere(tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ def test_what_is_free_says_more_than_what_is_used() -> None:
         ("4 MiB", "81560 MiB", "row 2: more memory is used or free than there is"),
         ("0, GPU", "x, GPU", "row 2: index: 'x' is not a number"),
         ("GPU-5e0cbd4d", "card", "row 2: uuid: 'card.*' is not GPU-"),
-        ("GPU-6e", "GPU-5e", "row 3: uuid GPU-5e.* is there twice"),
+        ("GPU-6e", "GPU-5e", "row 3: duplicate uuid GPU-5e"),
         ("memory.used [MiB]", "memory.free [MiB]", "row 1: no column 'memory.used'; .*nvidia-smi"),
     ],
 )

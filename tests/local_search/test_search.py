@@ -190,7 +190,7 @@ def test_large_fleet_is_filled_close_to_the_volume_bound() -> None:
     assert found.max_kvpr <= lower_bounds(instance)[-1].value * Fraction(1001, 1000)
 
 
-@pytest.mark.parametrize("move", ["pair", "group", "rebuild", "walk"])
+@pytest.mark.parametrize("move", ["pair", "group", "rebuild", "descend"])
 def test_moves_keep_every_model_and_the_level(move: str) -> None:
     rng = np.random.default_rng(1)
     for trial in range(60):

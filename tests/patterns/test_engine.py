@@ -15,7 +15,7 @@ from kvpr_opt import stages
 from kvpr_opt.generate import random_instance
 from kvpr_opt.limits import Limits
 from kvpr_opt.patterns import engine
-from kvpr_opt.patterns.cover.bitpacking import Fields
+from kvpr_opt.patterns.cover.bitpacking import BitPacking
 from kvpr_opt.patterns.cover.enumeration import WasteBudget, _by_halves, _depth_first
 from kvpr_opt.patterns.cover.exact_cover import cover
 from kvpr_opt.patterns.dive import Dive, DivePlan
@@ -158,7 +158,7 @@ def check_vector(question: PackingQuestion, vector: DualValues) -> None:
 @pytest.mark.parametrize("seed", range(60))
 def test_both_enumerations_find_all_patterns(seed: int) -> None:
     question = question_with_something_to_pack(seed)
-    fields = Fields.of(question.counts)
+    bits = BitPacking.of(question.counts)
     budget = WasteBudget.of(question, question.sizes, question.capacities)
     expected = {
         (k, counts)
@@ -167,11 +167,11 @@ def test_both_enumerations_find_all_patterns(seed: int) -> None:
         if any(counts) and 0 <= capacity - counts @ question.sizes <= question.slack
     }
     for found in (
-        _by_halves(question, fields, 10_000),
-        _depth_first(question, fields, budget, 10_000, Limits()),
+        _by_halves(question, bits, 10_000),
+        _depth_first(question, bits, budget, 10_000, Limits()),
     ):
         assert found is not None
-        rows = fields.unpack(found[0], len(question.counts)).tolist()
+        rows = bits.unpack(found[0], len(question.counts)).tolist()
         listed = [(k, tuple(row)) for k, row in zip(found[1].tolist(), rows, strict=True)]
         listed = [(k, row) for k, row in listed if any(row)]
         assert len(listed) == len(set(listed))

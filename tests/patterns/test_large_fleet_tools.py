@@ -96,8 +96,8 @@ def test_a_fractional_packing_covers_all_items(central: None) -> None:
             weights = answer.weights
             used = lp.pool.counts[: len(weights)]
             assert (weights @ used >= question.counts - 1e-6).all()
-            for kind, number in enumerate(question.multiplicities):
-                assert weights[lp.pool.types[: len(weights)] == kind].sum() <= number + 1e-6
+            for gpu_type, number in enumerate(question.multiplicities):
+                assert weights[lp.pool.types[: len(weights)] == gpu_type].sum() <= number + 1e-6
             held = used[weights > 0] @ question.sizes
             assert (held <= question.capacities[lp.pool.types[: len(weights)][weights > 0]]).all()
     assert found > 10
@@ -134,12 +134,12 @@ def test_rounded_questions_lean_to_the_safe_side() -> None:
             )
             for _ in range(10):
                 chosen = np.array([draw.randint(0, int(n)) for n in question.counts])
-                for kind, capacity in enumerate(question.capacities):
+                for gpu_type, capacity in enumerate(question.capacities):
                     fits = chosen @ question.sizes <= capacity
-                    if chosen @ up.sizes <= up.capacities[kind]:
+                    if chosen @ up.sizes <= up.capacities[gpu_type]:
                         assert fits
                     if fits:
-                        assert chosen @ down.sizes <= down.capacities[kind]
+                        assert chosen @ down.sizes <= down.capacities[gpu_type]
 
 
 def test_rounding_and_construction_give_packings(large: None) -> None:

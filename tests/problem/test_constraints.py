@@ -151,7 +151,7 @@ def test_keys_that_leave_no_place_are_refused(keys, message):
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
-        ({"replicas": 2, "pin": ["a", "a"]}, r"^pin: GPU 'a' is there twice"),
+        ({"replicas": 2, "pin": ["a", "a"]}, r"^pin: duplicate GPU 'a'"),
         ({"shards": 2, "pin": ["a"]}, r"^pin: 1 GPUs for 2 parts \(shards 2\)"),
         ({"shards": 2, "pin": ["a", "b", "c"]}, r"^pin: 3 GPUs for 2 parts"),
         ({"current": ["a", "b"]}, r"^current: 2 GPUs for 1 parts"),

@@ -55,7 +55,7 @@ def test_the_names_of_the_public_benchmark_are_read() -> None:
         ([{"name": "a", "size": -1, "pressure": 0}], 1, 80, r"^rows\[0\].size: size -1 is not at"),
         ([], 0, 80, "^gpus: gpus 0 is not at least 1"),
         ([], 1, None, "^memory: a number of GPUs needs the memory of each"),
-        ([], [GPU("a", 80)], 80, "^memory: it goes with a number of GPUs"),
+        ([], [GPU("a", 80)], 80, "^memory: requires a number of GPUs"),
         ([], "two", None, "^gpus: str 'two' is neither a number nor a list of GPUs"),
         ([], ["a"], None, r"^gpus\[0\]: str 'a' is not a GPU"),
     ],

@@ -39,8 +39,8 @@ def tensor_bytes(folder: Path) -> dict[str, int] | None:
         missing = [name for name in names if not (folder / name).is_file()]
         if missing:
             raise InputError(
-                f"names {missing[0]!r}, which is not there ({len(missing)} of {len(names)} files "
-                "are missing)",
+                f"names {missing[0]!r}, which is missing ({len(missing)} of {len(names)} files "
+                "are)",
                 source=str(index),
             )
         files = [folder / name for name in names]

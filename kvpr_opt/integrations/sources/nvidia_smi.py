@@ -55,7 +55,7 @@ def gpus(text: str, node: str) -> tuple[GPURecord, ...]:
         raise InputError("no GPU in it; nvidia-smi found none")
     for index, record in enumerate(found):
         if any(record.uuid == other.uuid for other in found[:index]):
-            raise InputError(f"uuid {record.uuid} is there twice", place=f"row {index + 2}")
+            raise InputError(f"duplicate uuid {record.uuid}", place=f"row {index + 2}")
     return tuple(found)
 
 

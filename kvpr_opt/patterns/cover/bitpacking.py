@@ -17,7 +17,7 @@ from kvpr_opt._types import Counts, Ints, Words
 
 
 @dataclass(frozen=True)
-class Fields:
+class BitPacking:
     """Where each class has its field.
 
     Attributes
@@ -37,7 +37,7 @@ class Fields:
     guards: Words
 
     @classmethod
-    def of(cls, counts: Ints) -> Fields:
+    def of(cls, counts: Ints) -> BitPacking:
         """A layout for these counts by class."""
         classes = np.flatnonzero(counts)
         widths = [int(counts[c]).bit_length() for c in classes]

@@ -21,7 +21,7 @@ import numpy as np
 from kvpr_opt._types import Counts, Ints, Words
 from kvpr_opt.kernels import compiled
 from kvpr_opt.limits import LimitsView
-from kvpr_opt.patterns.cover.bitpacking import Fields
+from kvpr_opt.patterns.cover.bitpacking import BitPacking
 from kvpr_opt.patterns.lp.dual import Items
 from kvpr_opt.patterns.lp.knapsack_by_value import best_value, least_loads_by_prefix, value_limit
 from kvpr_opt.patterns.problem import PackingQuestion
@@ -76,7 +76,7 @@ class Patterns:
 
 def enumerate_patterns(
     question: PackingQuestion,
-    fields: Fields,
+    bits: BitPacking,
     budgets: list[WasteBudget],
     most: int,
     limits: LimitsView,
@@ -95,19 +95,19 @@ def enumerate_patterns(
     limits
         When to give up, likewise.
     """
-    found = _by_halves(question, fields, most)
+    found = _by_halves(question, bits, most)
     if found is None:
         tightest = min(budgets, key=lambda budget: budget.slack / max(int(budget.most.max()), 1))
-        found = _depth_first(question, fields, tightest, most, limits)
+        found = _depth_first(question, bits, tightest, most, limits)
     if found is None:
         return None
-    return _within(budgets, question, fields, found, limits)
+    return _within(budgets, question, bits, found, limits)
 
 
 def _within(
     budgets: list[WasteBudget],
     question: PackingQuestion,
-    fields: Fields,
+    bits: BitPacking,
     found: tuple[Words, Ints],
     limits: LimitsView,
 ) -> Patterns | None:
@@ -119,13 +119,13 @@ def _within(
     for first in range(0, len(types), CHUNK):
         if limits.stopped:
             return None
-        kind = types[first : first + CHUNK]
-        counts = fields.unpack(words[first : first + CHUNK], len(question.counts)).astype(np.int64)
-        waste = np.column_stack([b.most[kind] - counts @ b.values for b in budgets])
+        gpu_types = types[first : first + CHUNK]
+        counts = bits.unpack(words[first : first + CHUNK], len(question.counts)).astype(np.int64)
+        waste = np.column_stack([b.most[gpu_types] - counts @ b.values for b in budgets])
         keep: Ints = np.flatnonzero((waste <= slack).all(axis=1))
-        keep = keep[question.fit(counts[keep], kind[keep], waste[keep, 0])]
+        keep = keep[question.fit(counts[keep], gpu_types[keep], waste[keep, 0])]
         if question.rules is not None:
-            keep = keep[question.rules.keep(counts[keep], kind[keep])]
+            keep = keep[question.rules.keep(counts[keep], gpu_types[keep])]
         kept.append(first + keep)
         wasted.append(waste[keep])
     of_all, waste = np.concatenate(kept), np.concatenate(wasted)
@@ -134,16 +134,16 @@ def _within(
     return Patterns(words[chosen], waste[order], types[chosen])
 
 
-def _by_halves(question: PackingQuestion, fields: Fields, most: int) -> tuple[Words, Ints] | None:
+def _by_halves(question: PackingQuestion, bits: BitPacking, most: int) -> tuple[Words, Ints] | None:
     """Patterns within the waste of the sizes, as pairs of halves."""
-    falling = np.argsort(-question.sizes[fields.classes], kind="stable")
+    falling = np.argsort(-question.sizes[bits.classes], kind="stable")
     capacity = int(question.capacities[question.multiplicities > 0].max())
     halves = []
     for at in (falling[0::2], falling[1::2]):
-        part = fields.classes[at]
+        part = bits.classes[at]
         loads, packed, number = _half(
-            question.sizes[part], question.counts[part], fields.word[at], fields.shift[at],
-            len(fields.guards), capacity, most,
+            question.sizes[part], question.counts[part], bits.word[at], bits.shift[at],
+            len(bits.guards), capacity, most,
         )  # fmt: skip
         if number < 0:
             return None
@@ -218,7 +218,7 @@ def _pairs(left: Ints, right: Ints, low: int, high: int, most: int) -> tuple[Int
 
 
 def _depth_first(
-    question: PackingQuestion, fields: Fields, budget: WasteBudget, most: int, limits: LimitsView
+    question: PackingQuestion, bits: BitPacking, budget: WasteBudget, most: int, limits: LimitsView
 ) -> tuple[Words, Ints] | None:
     """Patterns within the budget of some values: for each type, by their first item."""
     items = Items.of(question, question.counts > 0)
@@ -247,7 +247,7 @@ def _depth_first(
                     return None
             number = int(cursor[_NUMBER])
             room -= number
-            words.append(fields.pack(found[:number]))
+            words.append(bits.pack(found[:number]))
             types.append(np.full(number, k, dtype=np.int64))
     return np.concatenate(words), np.concatenate(types)
 

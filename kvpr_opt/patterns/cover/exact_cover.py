@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from kvpr_opt._types import Ints
 from kvpr_opt.limits import LimitsView
-from kvpr_opt.patterns.cover.bitpacking import Fields
+from kvpr_opt.patterns.cover.bitpacking import BitPacking
 from kvpr_opt.patterns.cover.enumeration import CHUNK, Patterns, WasteBudget, enumerate_patterns
 from kvpr_opt.patterns.cover.kernel import (
     EXHAUSTED,
@@ -79,24 +79,22 @@ def cover(
     budgets += [WasteBudget.of(question, values, most) for values, most in duals]
     if min(budget.slack for budget in budgets) < 0:
         return NoPacking(0)
-    fields = Fields.of(question.counts)
-    found = enumerate_patterns(question, fields, budgets, most_patterns, limits)
+    bits = BitPacking.of(question.counts)
+    found = enumerate_patterns(question, bits, budgets, most_patterns, limits)
     if found is None or len(found.types) * (question.bins + 2) > _LIST_ENTRIES:
         return OutOfBudget(patterns=True)
-    table = _table(question, fields, found, limits)
+    table = _table(question, bits, found, limits)
     if table is None:
         return OutOfBudget(patterns=False)
     room = np.array([budget.slack for budget in budgets], dtype=np.int64)
     memory = min(_MEMORY, max(work // 1000, 16))
     state = start(
-        table, fields.pack(question.counts[None, :])[0], question.multiplicities, room, memory
+        table, bits.pack(question.counts[None, :])[0], question.multiplicities, room, memory
     )
     verdict = _run(table, state, limits, work)
     if verdict == FOUND:
         chosen = state.chosen[: state.cursor[0]]
-        return Packing(
-            fields.unpack(found.words[chosen], len(question.counts)), found.types[chosen]
-        )
+        return Packing(bits.unpack(found.words[chosen], len(question.counts)), found.types[chosen])
     return NoPacking(int(state.cursor[2])) if verdict == EXHAUSTED else OutOfBudget(patterns=False)
 
 
@@ -110,16 +108,16 @@ def _run(table: CoverTable, state: State, limits: LimitsView, work: int) -> int:
 
 
 def _table(
-    question: PackingQuestion, fields: Fields, found: Patterns, limits: LimitsView
+    question: PackingQuestion, bits: BitPacking, found: Patterns, limits: LimitsView
 ) -> CoverTable | None:
     """What the kernel searches in; ``None`` where the limits came first."""
-    sizes = question.sizes[fields.classes].astype(np.float64)
+    sizes = question.sizes[bits.classes].astype(np.float64)
     lengths, members, shares = [], [], []
     for first in range(0, len(found.types), CHUNK):
         if limits.stopped:
             return None
         words = found.words[first : first + CHUNK]
-        counts = fields.unpack(words, len(question.counts))[:, fields.classes]
+        counts = bits.unpack(words, len(question.counts))[:, bits.classes]
         pattern, member = np.nonzero(counts)
         lengths.append(np.count_nonzero(counts, axis=1))
         members.append(member)
@@ -134,10 +132,10 @@ def _table(
         waste=found.waste,
         ratios=found.waste / loads[:, None],
         sizes=sizes,
-        word_of=fields.word,
-        shift_of=fields.shift,
-        mask_of=fields.mask,
-        guards=fields.guards,
+        word_of=bits.word,
+        shift_of=bits.shift,
+        mask_of=bits.mask,
+        guards=bits.guards,
     )
 
 

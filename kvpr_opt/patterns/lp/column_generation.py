@@ -212,13 +212,13 @@ class PatternLP:
 
     def _add_single_items(self, question: PackingQuestion) -> None:
         """One pattern for each item alone: every row of the master can be met, however small."""
-        for kind in np.flatnonzero(question.multiplicities):
-            fits = (question.counts > 0) & (question.sizes <= question.capacities[kind])
-            new = np.flatnonzero(fits & ~self._alone[kind])
+        for gpu_type in np.flatnonzero(question.multiplicities):
+            fits = (question.counts > 0) & (question.sizes <= question.capacities[gpu_type])
+            new = np.flatnonzero(fits & ~self._alone[gpu_type])
             alone = np.zeros((len(new), len(fits)), dtype=np.int16)
             alone[np.arange(len(new)), new] = 1
-            self.pool.add(alone, np.full(len(new), kind))
-            self._alone[kind] |= fits
+            self.pool.add(alone, np.full(len(new), gpu_type))
+            self._alone[gpu_type] |= fits
 
     def _take(self, priced: Priced, duals: Duals) -> int:
         """Add the patterns worth more than their bin; how many are new."""

@@ -27,7 +27,7 @@ class PatternPool:
     def __init__(self, classes: int, rules: Rules | None = None) -> None:
         self._rules = rules
         self._counts: Counts = np.zeros((256, classes), dtype=np.int16)
-        self._kinds: Ints = np.zeros(256, dtype=np.int64)
+        self._types: Ints = np.zeros(256, dtype=np.int64)
         self._known: dict[tuple[int, bytes], int] = {}
         self.size = 0
 
@@ -39,7 +39,7 @@ class PatternPool:
     @property
     def types(self) -> Ints:
         """GPU type by pattern."""
-        return self._kinds[: self.size]
+        return self._types[: self.size]
 
     def add(self, patterns: Counts, types: Ints) -> Ints:
         """Take the patterns that are not in the pool yet; the places of all that may be one."""
@@ -47,17 +47,17 @@ class PatternPool:
             kept = self._rules.keep(patterns, types)
             patterns, types = patterns[kept], types[kept]
         places = np.empty(len(types), dtype=np.int64)
-        for row, (pattern, kind) in enumerate(zip(patterns, types, strict=True)):
-            key = (int(kind), pattern.tobytes())
+        for row, (pattern, gpu_type) in enumerate(zip(patterns, types, strict=True)):
+            key = (int(gpu_type), pattern.tobytes())
             place = self._known.setdefault(key, self.size)
             places[row] = place
             if place < self.size:
                 continue
-            if self.size == len(self._kinds):
+            if self.size == len(self._types):
                 self._counts = np.concatenate([self._counts, np.zeros_like(self._counts)])
-                self._kinds = np.concatenate([self._kinds, np.zeros_like(self._kinds)])
+                self._types = np.concatenate([self._types, np.zeros_like(self._types)])
             self._counts[self.size] = pattern
-            self._kinds[self.size] = kind
+            self._types[self.size] = gpu_type
             self.size += 1
         return places
 

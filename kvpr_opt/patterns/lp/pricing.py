@@ -220,9 +220,9 @@ def _best_by_load(
     row, taken = table
     classes = np.unique(items.owner)
     patterns, types, best = [], [], []
-    for kind, capacity in enumerate(question.capacities.tolist()):
+    for gpu_type, capacity in enumerate(question.capacities.tolist()):
         best.append(int(row[: capacity + 1].max()))
-        least = max(int(wanted[kind]), 0)
+        least = max(int(wanted[gpu_type]), 0)
         loads, added = [best_loads(row, 0, capacity, least, _FEW)], []
         for c in classes:
             room = capacity - int(question.sizes[c])
@@ -236,5 +236,5 @@ def _best_by_load(
         sets[np.arange(first, len(sets)), through] += 1
         sets = sets[(sets <= question.counts).all(axis=1)]
         patterns.append(sets)
-        types.append(np.full(len(sets), kind))
+        types.append(np.full(len(sets), gpu_type))
     return np.concatenate(patterns), np.concatenate(types), np.array(best, dtype=np.int64)

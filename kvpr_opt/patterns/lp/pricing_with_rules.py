@@ -97,7 +97,7 @@ class Stages:
 class _Knapsack:
     """The types of one profile, and what may go to them."""
 
-    kinds: Ints
+    types: Ints
     capacities: Ints
     stages: Stages
     usable: Ints
@@ -128,10 +128,10 @@ def best_sets(
             return None
         if knapsack.stages.number == 0:
             continue
-        of_kind = wanted[knapsack.kinds]
-        found, bins, most = _solve(question, rules, values, knapsack, of_kind, by_load)
-        best[knapsack.kinds] = most
-        of_type = knapsack.kinds[bins]
+        of_profile = wanted[knapsack.types]
+        found, bins, most = _solve(question, rules, values, knapsack, of_profile, by_load)
+        best[knapsack.types] = most
+        of_type = knapsack.types[bins]
         kept = rules.keep(found, of_type)
         patterns.append(found[kept])
         types.append(of_type[kept])
@@ -191,7 +191,7 @@ def most_with_rules(question: PackingQuestion, values: Ints) -> Ints | None:
         if top * len(worth) > _ROW_ENTRIES:
             return None
         loads = most_of_stages(stages.sizes, worth, stages.starts, top, largest)
-        best[knapsack.kinds] = [best_value(loads, capacity) for capacity in knapsack.capacities]
+        best[knapsack.types] = [best_value(loads, capacity) for capacity in knapsack.capacities]
     return best
 
 
@@ -200,13 +200,13 @@ def _knapsacks(question: PackingQuestion, wanted: BoolArray) -> list[_Knapsack]:
     rules = _rules(question)
     made = []
     for profile in range(int(rules.profile_of.max()) + 1):
-        kinds = np.flatnonzero(rules.profile_of == profile)
-        capacities = question.capacities[kinds]
-        usable = wanted & rules.allowed[kinds[0]] & (question.counts > 0)
+        types = np.flatnonzero(rules.profile_of == profile)
+        capacities = question.capacities[types]
+        usable = wanted & rules.allowed[types[0]] & (question.counts > 0)
         stages = Stages.of(question, usable, int(capacities.max()))
         falling = np.argsort(-question.sizes, kind="stable")
-        addable = rules.allowed[kinds[0]] & (question.counts > 0)
-        made.append(_Knapsack(kinds, capacities, stages, falling[addable[falling]]))
+        addable = rules.allowed[types[0]] & (question.counts > 0)
+        made.append(_Knapsack(types, capacities, stages, falling[addable[falling]]))
     return made
 
 

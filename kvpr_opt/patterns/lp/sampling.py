@@ -45,13 +45,13 @@ def sample_patterns(question: PackingQuestion, *, each: int, seed: int) -> tuple
     does. Takes some ten microseconds a pattern, times the classes in hundreds.
     """
     random = seeded(seed)
-    counts, kinds = [np.zeros((0, len(question.counts)), dtype=np.int16)], []
+    counts, types = [np.zeros((0, len(question.counts)), dtype=np.int16)], []
     allowed = max(0, question.slack // max(1, 2 * question.bins))
-    for kind in np.flatnonzero(question.multiplicities):
-        capacity = int(question.capacities[kind])
+    for gpu_type in np.flatnonzero(question.multiplicities):
+        capacity = int(question.capacities[gpu_type])
         fits = (question.counts > 0) & (question.sizes <= capacity) & (question.sizes > 0)
         if question.rules is not None:
-            fits &= question.rules.allowed[kind]
+            fits &= question.rules.allowed[gpu_type]
         classes = np.flatnonzero(fits)
         classes = classes[np.argsort(-question.sizes[classes], kind="stable")]
         if classes.size == 0:
@@ -62,8 +62,8 @@ def sample_patterns(question: PackingQuestion, *, each: int, seed: int) -> tuple
         patterns = np.zeros((len(found), len(question.counts)), dtype=np.int16)
         patterns[:, classes] = found
         counts.append(patterns)
-        kinds.append(np.full(len(found), kind, dtype=np.int64))
-    return np.concatenate(counts), np.concatenate([np.zeros(0, dtype=np.int64), *kinds])
+        types.append(np.full(len(found), gpu_type, dtype=np.int64))
+    return np.concatenate(counts), np.concatenate([np.zeros(0, dtype=np.int64), *types])
 
 
 @compiled

@@ -95,8 +95,8 @@ def tree_proof(
     if max((*points, *most)) >= 10**LIMITS.point_digits:
         return None
     problem = scaled.packing(threshold)
-    capacities = [problem.capacities[kind.gpus[0]] for kind in scaled.types]
-    numbers = [len(kind.gpus) for kind in scaled.types]
+    capacities = [problem.capacities[gpu_type.gpus[0]] for gpu_type in scaled.types]
+    numbers = [len(gpu_type.gpus) for gpu_type in scaled.types]
     left = min(limits.remaining, seconds, _LONGEST)
     spare = sum(n * limit for n, limit in zip(numbers, most, strict=True)) - sum(
         value for value, size in zip(points, problem.sizes, strict=True) if size

@@ -52,8 +52,8 @@ def _constrained_proof(
     scaled: ConstrainedInstance, threshold: Threshold, vector: DualValues
 ) -> evidence.Evidence:
     types = [0] * len(scaled.capacities)
-    for number, kind in enumerate(scaled.types):
-        for gpu in kind.gpus:
+    for number, gpu_type in enumerate(scaled.types):
+        for gpu in gpu_type.gpus:
             types[gpu] = number
     points = evidence.ConstrainedVector(
         points_by_model(scaled, vector.class_values), vector.type_values, tuple(types)
@@ -93,11 +93,11 @@ def placement_of(instance: Instance, packing: Packing) -> Placement:
         that patterns know nothing of.
     """
     scaled = instance.scaled
-    free = [list(kind.gpus) for kind in scaled.types]
+    free = [list(gpu_type.gpus) for gpu_type in scaled.types]
     waiting = [list(group.models) for group in scaled.classes]
     gpu_of = [0] * len(scaled.sizes)
-    for counts, kind in zip(packing.counts, packing.types, strict=True):
-        gpu = free[kind].pop(0)
+    for counts, gpu_type in zip(packing.counts, packing.types, strict=True):
+        gpu = free[gpu_type].pop(0)
         for c in counts.nonzero()[0]:
             for _ in range(int(counts[c])):
                 gpu_of[waiting[c].pop(0)] = gpu
@@ -143,6 +143,6 @@ def packing_of(placement: Placement) -> Packing:
         ]
         counts[:, ~np.array(items, dtype=bool)] = 0
     types = np.zeros(len(scaled.capacities), dtype=np.int64)
-    for k, kind in enumerate(scaled.types):
-        types[list(kind.gpus)] = k
+    for k, gpu_type in enumerate(scaled.types):
+        types[list(gpu_type.gpus)] = k
     return Packing(counts, types)

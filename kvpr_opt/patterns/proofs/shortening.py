@@ -22,29 +22,30 @@ from kvpr_opt.patterns.lp.pool import PatternPool, loads
 from kvpr_opt.patterns.lp.pricing import Duals, price, unrounded
 from kvpr_opt.patterns.problem import DualValues, PackingQuestion
 
-#: How many times fewer units a GPU than expected are tried: the duals of the linear program
-#: of a few models are multiples of a simple fraction.
+#: The search starts at the expected number of units a GPU divided by this: with few models the
+#: duals are multiples of a simple fraction, and fewer units can do.
 _LUCK = 4
 
-#: A vector at hand of fewer times the units expected is left as it is, if it is not long: units
-#: times items, of which the checker does a hundred million in a second.
+#: A vector with fewer than this many times the expected units is kept as it is, unless it is
+#: long. Length is units times items; the checker handles a hundred million a second.
 _WORTHWHILE, _LONG = 3, 30_000_000
 
-#: Scales are compared up to so many times the least of them; of these the best is checked.
+#: Scales within this factor of the least are compared; only the best of them is checked.
 _STEP = 1.5
 
-#: Exact checks that may fail, of those that are no matter of a millisecond: by so many units
-#: times items.
+#: Expensive exact checks that may fail, and the length (units times items) that makes a check
+#: expensive: it takes more than about a millisecond.
 _CHECKS, _LONG_CHECK = 6, 200_000
 
-#: Points compared at once, of all classes and scales: at least and at most, and between them
-#: one for so many bytes that a check of the vector at hand changes, about.
+#: Points compared at once, over all classes and scales: the least, the most, and between them
+#: one for this many bytes that a check of the given vector changes.
 _POINTS, _MAX_POINTS, _BYTES = 100_000, 1_000_000, 10
 
-#: Scales are compared by a few patterns of each type first, the best of them by more.
+#: All scales are first compared on a few patterns of each type, the best of them on more.
 _FEW, _SCALES, _PATTERNS = 50, 1000, 500
 
-#: Units a GPU up to which rounding down is compared, too; by so much more, what is whole stays.
+#: Units a GPU up to which rounding down is compared as well; the factor that keeps whole numbers
+#: from being rounded down by float error.
 _SIMPLE, _NEARLY = 5_000, 1 + 1e-6
 
 
@@ -127,11 +128,11 @@ class _Comparison:
         self._scales = min(max(points, _POINTS), _MAX_POINTS) // max(1, len(question.counts))
         self._sets: list[list[_Set]] = []
         usable = pool.usable(question)
-        for kind in range(len(question.multiplicities)):
-            of_kind = pool.counts[usable & (pool.types == kind)]
-            worth = loads(of_kind, np.array(vector.class_values, dtype=np.int64))
+        for gpu_type in range(len(question.multiplicities)):
+            of_type = pool.counts[usable & (pool.types == gpu_type)]
+            worth = loads(of_type, np.array(vector.class_values, dtype=np.int64))
             best = np.argsort(-worth, kind="stable")[:_PATTERNS]
-            self._sets.append([_Set.of(pattern) for pattern in of_kind[best]])
+            self._sets.append([_Set.of(pattern) for pattern in of_type[best]])
 
     def best(self, low: float) -> tuple[Ints, int]:
         """The points by class that prove most, of the scales from `low` up to a step above.
@@ -179,6 +180,6 @@ class _Comparison:
         priced = None if grid is None else price(question, duals, grid, limits)
         if priced is None or isinstance(priced, DualValues):
             return False
-        for pattern, kind in zip(priced.patterns, priced.types, strict=True):
-            self._sets[kind].insert(0, _Set.of(pattern))
+        for pattern, gpu_type in zip(priced.patterns, priced.types, strict=True):
+            self._sets[gpu_type].insert(0, _Set.of(pattern))
         return True

@@ -11,7 +11,7 @@ import pytest
 from kvpr_opt import GPU, LLM, Instance, random_instance
 from kvpr_opt.limits import Limits
 from kvpr_opt.patterns.cover import enumeration, exact_cover
-from kvpr_opt.patterns.cover.bitpacking import Fields
+from kvpr_opt.patterns.cover.bitpacking import BitPacking
 from kvpr_opt.patterns.cover.enumeration import Patterns, WasteBudget, enumerate_patterns
 from kvpr_opt.patterns.problem import OutOfBudget, PackingQuestion
 
@@ -43,7 +43,7 @@ def question_of(instance: Instance, share: float) -> PackingQuestion:
 
 def patterns_of(question: PackingQuestion, limits: Limits, most: int = 300_000) -> Patterns | None:
     sizes = WasteBudget.of(question, question.sizes, question.capacities)
-    return enumerate_patterns(question, Fields.of(question.counts), [sizes], most, limits)
+    return enumerate_patterns(question, BitPacking.of(question.counts), [sizes], most, limits)
 
 
 def long_numbers(seed: int) -> Instance:

@@ -32,9 +32,9 @@ def draw_question(draw: random.Random) -> PackingQuestion:
 def patterns_of(question: PackingQuestion) -> list[tuple[int, np.ndarray]]:
     choices = itertools.product(*(range(count + 1) for count in question.counts))
     return [
-        (kind, np.array(counts))
+        (gpu_type, np.array(counts))
         for counts in choices
-        for kind, capacity in enumerate(question.capacities)
+        for gpu_type, capacity in enumerate(question.capacities)
         if np.dot(counts, question.sizes) <= capacity
     ]
 
@@ -53,16 +53,16 @@ def test_the_best_patterns_and_no_false_proof(grid: Grid) -> None:
         if isinstance(priced, DualValues):
             proofs += 1
             values = np.array(priced.class_values)
-            for kind, counts in patterns:
-                assert counts @ values <= priced.type_values[kind]
+            for gpu_type, counts in patterns:
+                assert counts @ values <= priced.type_values[gpu_type]
             assert values @ question.counts > np.array(priced.type_values) @ question.multiplicities
             continue
-        for kind, most in enumerate(best):
-            of_kind = priced.patterns[priced.types == kind]
-            assert (of_kind <= question.counts).all()
-            assert (of_kind @ question.sizes <= question.capacities[kind]).all()
-            if most > duals.by_type[kind] + 0.01:
-                assert max(of_kind @ by_class) >= most - 0.02
+        for gpu_type, most in enumerate(best):
+            of_type = priced.patterns[priced.types == gpu_type]
+            assert (of_type <= question.counts).all()
+            assert (of_type @ question.sizes <= question.capacities[gpu_type]).all()
+            if most > duals.by_type[gpu_type] + 0.01:
+                assert max(of_type @ by_class) >= most - 0.02
     assert proofs > 5
 
 

@@ -26,9 +26,9 @@ def test_they_fit_and_cover_every_class() -> None:
         counts, types = sample_patterns(question, each=3, seed=4)
         assert (counts <= question.counts).all()
         assert (counts @ question.sizes <= question.capacities[types]).all()
-        for kind, capacity in enumerate(question.capacities):
+        for gpu_type, capacity in enumerate(question.capacities):
             fits = (question.counts > 0) & (question.sizes <= capacity)
-            assert (counts[types == kind].any(axis=0) == fits).all()
+            assert (counts[types == gpu_type].any(axis=0) == fits).all()
 
 
 def test_they_waste_little_and_differ() -> None:
