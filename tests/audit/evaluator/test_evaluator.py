@@ -11,7 +11,7 @@ from evolved_programs import HEAD, HONEST, PROGRAMS, SAID, SPREAD
 
 from kvpr_opt import write_instance
 from kvpr_opt.audit import runner
-from kvpr_opt.audit.evaluator import Evaluation, Evaluator, evaluate
+from kvpr_opt.audit.evaluator import Evaluator, ProgramEvaluation, evaluate
 from kvpr_opt.audit.evaluator import evaluator as module
 from kvpr_opt.errors import InputError
 from kvpr_opt.generate import prism_instance
@@ -214,4 +214,4 @@ def test_a_score_is_1_only_for_the_optimum() -> None:
 
 
 def test_an_evaluation_without_cases_has_a_time() -> None:
-    assert Evaluation("s", 0.0, False, 0, (), "").seconds == 0
+    assert ProgramEvaluation("s", 0.0, False, 0, (), "").seconds == 0
