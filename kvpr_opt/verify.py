@@ -47,6 +47,7 @@ class Limits(NamedTuple):
     row_work: int = 2_500_000_000  # bytes of that row, times the models
     table_bytes: int = 15_000_000  # of all rows that the search for patterns looks up
     constraint_names: int = 1_000_000  # of models and GPUs in the constraints of a fleet
+    pairs: int = 50_000_000  # of a GPU, and a model or a name in what is to be apart
     steps: int = 3_000_000  # of the search for patterns
     patterns: int = 20_000  # found by it
     cases: int = 100_000  # of a tree
@@ -486,6 +487,7 @@ def check_constrained(
     """
     form = {"kind": str, "models": str, "gpus": str, "types": str}
     _, models, gpus, types = fields(proof, form)
+    require_few_pairs(fleet)
     points = dict(zip(fleet.sizes, _whole_numbers(models, len(items)), strict=True))
     type_of = dict(zip(fleet.capacities, _whole_numbers(types, len(capacities)), strict=True))
     limits = _whole_numbers(gpus, max(type_of.values()) + 1)
@@ -544,6 +546,13 @@ def largest_groups(constraints: Constraints, pinned: Mapping[str, str]) -> dict[
             if len(group) > 1 and (model not in found or len(group) > len(free[found[model]])):
                 found[model] = number
     return found
+
+
+def require_few_pairs(fleet: WholeFleet) -> None:
+    """Refuse to ask of each GPU which models it may have, where that takes too long."""
+    names = len(fleet.sizes) + sum(map(len, fleet.constraints.apart))
+    few = len(fleet.capacities) * names <= LIMITS.pairs
+    require(few, f"GPUs times models are more than {LIMITS.pairs:,}", TimeoutError)
 
 
 def allowed_models(
@@ -950,7 +959,6 @@ def check_moves(fleet: WholeFleet, relocation: Relocation, bound: Bound) -> tupl
     price times its cost. Each GPU has a limit that no set of models which fits it exceeds. So the
     points v of a packing add up to at most all limits, and the p of the models that moved, which
     are at most price times budget. If all v are more than that, no packing is within the budget.
-
     A pinned model is on its GPU whatever it is worth there: at most `here`, all of them together.
     Models whose item has no size count like the others: where they go may cost a move.
     """
@@ -963,6 +971,7 @@ def check_moves(fleet: WholeFleet, relocation: Relocation, bound: Bound) -> tupl
     over = sum(points.values()) - sum(limits.values()) - price * relocation.budget
     require(over > 0, "the models have no more points than GPUs and moves allow")
     pinned = pinned_models(fleet.constraints)
+    require_few_pairs(fleet)
     sizes = dict(zip(fleet.sizes, items, strict=True))
     rooms = dict(zip(fleet.capacities, capacities, strict=True))
     for model, gpu in pinned.items():

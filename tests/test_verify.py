@@ -868,6 +868,29 @@ def test_models_to_be_spread_share_no_node_whatever_it_is_called(gpus, code):
     assert run(text, data).exit_code == code
 
 
+@pytest.mark.parametrize("kind", ["constrained", "moves"])
+def test_to_ask_each_gpu_for_each_model_has_a_limit(monkeypatch, kind):
+    text = spread_over(("a", "10"), ("b", "10"))
+    data = {
+        "instance_sha256": hashlib.sha256(text.encode()).hexdigest(),
+        "max_kvpr": None,
+        "placement": None,
+        "bounds": [{"value": "1", "proof": {"kind": kind, "models": "9 9", "gpus": "9 9"}}],
+    }
+    if kind == "constrained":
+        data |= {"schema": "kvpr-opt/certificate/2", "status": "unknown"}
+        data["bounds"][0]["proof"]["types"] = "0 1"
+    else:
+        data |= {"schema": "kvpr-opt/relocation/1", "home": {}, "budget": "0"}
+        data["costs"] = {"x": "0", "y": "0"}
+        data["bounds"][0]["proof"] |= {"gpus": "8 9", "price": "0"}
+    look = CHECKER_MODULE.check_either
+    for pairs, code in ((4, 5), (3, 2)):
+        limits = CHECKER_MODULE.LIMITS._replace(pairs=pairs)
+        monkeypatch.setattr(CHECKER_MODULE, "LIMITS", limits)
+        assert look(text, json.dumps(data)).exit_code == code
+
+
 def test_many_models_of_one_group_are_as_much_work_as_any_others():
     """Counting moves, each model that a GPU may have costs a pass over the row."""
     names = [f"m{i}" for i in range(2_000)]
