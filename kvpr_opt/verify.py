@@ -1,6 +1,8 @@
 """The checker of certificates: python verify.py canonical.json certificate.json.
 
-One file, standard library only, to be read next to docs/certificate.md, whose order it follows.
+One file, standard library only, to be read next to docs/certificate.md ("the page"), whose order
+it follows but for two things: the kinds that use constraints stand among the other kinds of
+proof, and relocations, which the same command checks, stand behind all checks of certificates.
 It believes nothing that wrote the certificate. From the fleet it derives the packing problem that
 each bound stands for, and it repeats the proof that this problem has no solution. Two tricks for
 speed stand at the end of the file, apart from the argument.
@@ -45,6 +47,7 @@ class Limits(NamedTuple):
     row_work: int = 2_500_000_000  # bytes of that row, times the models
     table_bytes: int = 15_000_000  # of all rows that the search for patterns looks up
     constraint_names: int = 1_000_000  # of models and GPUs in the constraints of a fleet
+    pairs: int = 50_000_000  # of a GPU, and a model or a name in what is to be apart
     steps: int = 3_000_000  # of the search for patterns
     patterns: int = 20_000  # found by it
     cases: int = 100_000  # of a tree
@@ -56,6 +59,7 @@ NUMBER = re.compile("(0|[1-9][0-9]*)(?:/([1-9][0-9]*))?")
 Item = tuple[int, int]  # its size and its points
 Bins = tuple[int, int, int]  # how many bins of one type there are, their capacity and their limit
 Pattern = tuple[int, Counter[Item]]  # its waste, and its items, with (0, k) for a bin of type k
+# What shows that items do not fit bins, in at most so many cases: `refute`, or a timed one.
 Refute = Callable[[Iterable[Item], Sequence[Bins], int], str]
 
 
@@ -66,7 +70,7 @@ class Constraints(NamedTuple):
     apart: list[list[str]]  # models of which a GPU takes one at most
     together: list[list[str]]  # models that are all in one node
     spread: list[list[list[str]]]  # lists of models; no node has models of two lists
-    nodes: dict[str, str]  # by GPU: the first GPU of its node
+    nodes: dict[str, str]  # by GPU: the name of its node, which is that of a GPU
 
 
 FREE = Constraints({}, [], [], [], {})
@@ -93,7 +97,10 @@ class WholeFleet(NamedTuple):
 
 
 class Bound(NamedTuple):
-    """The claim that no placement is below `value`, infinite if none is finite, and its proof."""
+    """The claim that no placement is below `value`, and its proof.
+
+    The value is a Fraction, or the float infinity, if no placement is finite.
+    """
 
     value: Fraction | float
     proof: dict[str, Any]
@@ -208,18 +215,18 @@ def read_fleet(text: str) -> Fleet:
         f"{LIMITS.memory_bits:,}: round them",
     )
     (capacities, whole_sizes), unit = in_units(memories, sizes)
-    nodes = {name: node or name for name, _, node in entries}
+    nodes = {name: name if node is None else node for name, _, node in entries}
     require(set(nodes.values()) <= set(nodes), "a node is not called by one of its GPUs")
     constraints = read_constraints(listed, set(sizes), nodes)
     return Fleet(capacities, whole_sizes, pressures, unit, constraints)
 
 
 def _gpu_fields(gpu: Any, schema: str) -> list[Any]:
-    """Return name, memory and node of a GPU; the node is empty where it has none."""
+    """Return name, memory and node of a GPU; the node is None where it has none."""
     form = {"name": str, "memory": str}
     if schema == CONSTRAINED_FLEET and isinstance(gpu, dict) and "node" in gpu:
         return fields(gpu, {**form, "node": str})
-    return [*fields(gpu, form), ""]
+    return [*fields(gpu, form), None]
 
 
 def read_constraints(listed: list[Any], models: set[str], nodes: dict[str, str]) -> Constraints:
@@ -237,7 +244,7 @@ def read_constraints(listed: list[Any], models: set[str], nodes: dict[str, str])
             _, members = fields(constraint, {"kind": str, "models": list})
             names += len(_names(members, models))
             (made.apart if kind == "apart" else made.together).append(members)
-        else:
+        else:  # lists of models are called replicas here, which is what they mostly are
             require(kind == "spread", "a constraint is of none of the kinds known here")
             _, replicas = fields(constraint, {"kind": str, "models": list})
             right = all(isinstance(parts, list) and parts for parts in replicas)
@@ -336,6 +343,7 @@ def rounded_fleet(fleet: Fleet, unit: Fraction) -> WholeFleet:
 def threshold(fleet: WholeFleet, value: Fraction | float) -> tuple[int, int]:
     """Return the a/f, in units of the fleet, at most which is every KVPR below `value`."""
     everything, largest = sum(fleet.pressures.values()), max(1, *fleet.capacities.values())
+    # Only the infinite value is a float; an infinite ratio is one above all pressure.
     if everything == 0:
         return 1, 0  # which stands for any KVPR: memory is all that counts
     ratio = math.inf if isinstance(value, float) else value / fleet.unit
@@ -451,7 +459,7 @@ def check_pinned(
 ) -> tuple[str, str]:
     """Lemma: items do not fit if those that have to be in one bin are larger than it, or torn.
 
-    Two of them may be models of which a GPU takes one at most.
+    Torn: two of them are models of which a GPU takes one at most.
     """
     _, gpu = fields(proof, {"kind": str, "gpu": str})
     rooms = dict(zip(fleet.capacities, capacities, strict=True))
@@ -474,10 +482,12 @@ def check_constrained(
     What has to be on one GPU takes its room there, and is no item. A set of items is one that
     a bin may hold if each of them may be on the GPU, and no two are of one group, nor of a
     group of which a pinned model is there. The bins of a packing that keeps the constraints
-    hold such sets only. Of the groups of an item, the largest counts here; nodes do not.
+    hold such sets only. Of the groups of an item, the largest counts here; nodes do not. To leave
+    out a group or a node only adds sets, so what no set then exceeds, none that is allowed does.
     """
     form = {"kind": str, "models": str, "gpus": str, "types": str}
     _, models, gpus, types = fields(proof, form)
+    require_few_pairs(fleet)
     points = dict(zip(fleet.sizes, _whole_numbers(models, len(items)), strict=True))
     type_of = dict(zip(fleet.capacities, _whole_numbers(types, len(capacities)), strict=True))
     limits = _whole_numbers(gpus, max(type_of.values()) + 1)
@@ -538,6 +548,13 @@ def largest_groups(constraints: Constraints, pinned: Mapping[str, str]) -> dict[
     return found
 
 
+def require_few_pairs(fleet: WholeFleet) -> None:
+    """Refuse to ask of each GPU which models it may have, where that takes too long."""
+    names = len(fleet.sizes) + sum(map(len, fleet.constraints.apart))
+    few = len(fleet.capacities) * names <= LIMITS.pairs
+    require(few, f"GPUs times models are more than {LIMITS.pairs:,}", TimeoutError)
+
+
 def allowed_models(
     gpu: str, models: Iterable[str], constraints: Constraints, pinned: Mapping[str, str]
 ) -> frozenset[str]:
@@ -577,8 +594,8 @@ def _whole_numbers(text: str, wanted: int) -> list[int]:
 def check_solver(largest: Fraction | float, proof: Any) -> tuple[str, str]:
     """Lemma: the bound holds if the solver is right, and refuted all values that are below it.
 
-    `largest` is the largest of these values. Nothing is asked where no model has pressure: then
-    all thresholds say the same.
+    `largest` is the largest of these values. Nothing is asked where no model has pressure, not
+    even that the threshold is a number: then all thresholds say the same.
     """
     form = dict.fromkeys(("kind", "solver", "version", "threshold"), str)
     _, who, version, said, settings = fields(proof, {**form, "parameters": dict})
@@ -597,7 +614,8 @@ def refute(
     """Prove that the items do not fit the bins, by the lemmas of `check_dual` and `check_tree`.
 
     Without points to spare, condition 2 of the page is all that is left to check, and `cases` may
-    be 0. Otherwise at most so many cases are tried. The answer says what was found.
+    be 0. Otherwise at most so many cases are tried. The answer says what was found. Whoever has
+    less time than the limits allow asks for fewer `steps`, and the rows get shorter with them.
     """
     held = Counter(item for item in items if item[0] > 0)  # what has no size fits anywhere
     limits = sum(number * limit for number, _, limit in bins)
@@ -646,7 +664,8 @@ def _patterns(items: list[Item], bins: Sequence[Bins], spare: int, steps: int) -
     """Find all sets of items, which stand in falling order, that fit a bin and waste few points.
 
     Depth first. A branch is left before item i if the least size of items from there on that
-    have as many points as are still lacking exceeds the room: no set is missed then.
+    have as many points as are still lacking exceeds the room: no set is missed then. The set of
+    no item is found where it wastes few enough; no case has a use for it.
     """
     width, unit = _entry_bytes(bins), _points_a_unit(len(items), bins)
     rows = rows_of_least_sizes(items, bins, width, unit)
@@ -940,17 +959,19 @@ def check_moves(fleet: WholeFleet, relocation: Relocation, bound: Bound) -> tupl
     price times its cost. Each GPU has a limit that no set of models which fits it exceeds. So the
     points v of a packing add up to at most all limits, and the p of the models that moved, which
     are at most price times budget. If all v are more than that, no packing is within the budget.
+    A pinned model is on its GPU whatever it is worth there: at most `here`, all of them together.
+    Models whose item has no size count like the others: where they go may cost a move.
     """
     form = dict.fromkeys(("kind", "models", "gpus", "price"), str)
     _, models, gpus, text = fields(bound.proof, form)
-    a, f = threshold(fleet, bound.value)
-    items, capacities = packing(fleet, a, f)
+    items, capacities = packing(fleet, *threshold(fleet, bound.value))
     points = dict(zip(fleet.sizes, _whole_numbers(models, len(items)), strict=True))
     limits = dict(zip(fleet.capacities, _whole_numbers(gpus, len(capacities)), strict=True))
     price = number(text, LIMITS.fleet_digits)
     over = sum(points.values()) - sum(limits.values()) - price * relocation.budget
     require(over > 0, "the models have no more points than GPUs and moves allow")
     pinned = pinned_models(fleet.constraints)
+    require_few_pairs(fleet)
     sizes = dict(zip(fleet.sizes, items, strict=True))
     rooms = dict(zip(fleet.capacities, capacities, strict=True))
     for model, gpu in pinned.items():
@@ -959,21 +980,22 @@ def check_moves(fleet: WholeFleet, relocation: Relocation, bound: Bound) -> tupl
     require(min(rooms.values()) >= 0, "what is pinned to a GPU is more than it can hold")
     group_of = largest_groups(fleet.constraints, pinned)
     free = [model for model in sizes if model not in pinned]
+    lost = {model: int(price * cost) for model, cost in relocation.costs.items()}
     work = 0
     for gpu, room in rooms.items():
         worth = {
-            model: v if relocation.home.get(model, gpu) == gpu else v - int(price * cost)
-            for (model, v), cost in zip(points.items(), _costs(fleet, relocation), strict=True)
+            model: v if relocation.home.get(model, gpu) == gpu else v - lost[model]
+            for model, v in points.items()
         }
         here = sum(max(0, worth[model]) for model in pinned if pinned[model] == gpu)
         require(here <= limits[gpu], "models of more points than a GPU may hold fit it")
         bins = [(1, room, limits[gpu] - here)]
         stages: dict[str | int, list[Item]] = {}
-        for model in sorted(allowed_models(gpu, free, fleet.constraints, pinned)):
+        for model in allowed_models(gpu, free, fleet.constraints, pinned):
             if worth[model] > 0 and sizes[model] <= room:
                 stage = stages.setdefault(group_of.get(model, model), [])
                 stage.append((sizes[model], worth[model]))
-        work += len(stages) * (_most_points(bins) + 2) * _entry_bytes(bins)
+        work += sum(map(len, stages.values())) * (_most_points(bins) + 2) * _entry_bytes(bins)
         require(work <= LIMITS.row_work, "its points are too many: shorten it", TimeoutError)
         _no_choice_exceeds_its_limit(list(stages.values()), bins)
     tied = fleet.constraints
@@ -982,12 +1004,11 @@ def check_moves(fleet: WholeFleet, relocation: Relocation, bound: Bound) -> tupl
     return PASSED, f"moves: {more}{ignored}"
 
 
-def _costs(fleet: WholeFleet, relocation: Relocation) -> list[Fraction]:
-    return [relocation.costs[model] for model in fleet.sizes]
-
-
 def check_relocation(canonical_text: str, relocation_text: str, refute: Refute = refute) -> Report:
-    """Check every claim of a relocation about a canonical fleet."""
+    """Check every claim of a relocation about a canonical fleet, as `check` does.
+
+    With homes or costs of another fleet, the rest says nothing, and is not looked at.
+    """
     name = "fleet"
     try:
         fleet = read_fleet(canonical_text)
@@ -1015,7 +1036,11 @@ def check_relocation(canonical_text: str, relocation_text: str, refute: Refute =
 
 
 def check_either(canonical_text: str, text: str) -> Report:
-    """Check a certificate or a relocation, whichever the text names as its schema."""
+    """Check a certificate or a relocation, whichever the text names as its schema.
+
+    Which of the two it is gets guessed; whoever checks it then reads the schema, and refuses what
+    it does not know. So a wrong guess may refuse a text, but cannot accept one.
+    """
     relocation = re.search(rf'"schema"\s*:\s*"{RELOCATION_SCHEMA}"', text)
     return (check_relocation if relocation else check)(canonical_text, text)
 

@@ -824,3 +824,96 @@ def test_names_that_the_terminal_cannot_show(alone):
     )
     assert done.returncode == 5
     assert b"\\u6a21" in done.stdout
+
+
+# -- what a reader of the page found ---------------------------------------------------
+
+
+def spread_over(*gpus):
+    """Canonical text of two models of size and pressure 1 that no node may have both of."""
+    data = {
+        "schema": "kvpr-opt/canonical/2",
+        "gpus": [dict(zip(("name", "memory", "node"), gpu, strict=False)) for gpu in gpus],
+        "models": [{"name": name, "size": "1", "pressure": "1"} for name in "xy"],
+        "constraints": [{"kind": "spread", "models": [["x"], ["y"]]}],
+    }
+    return json.dumps(data, separators=(",", ":"))
+
+
+@pytest.mark.parametrize(
+    ("gpus", "code"),
+    [
+        ([("a", "10"), ("b", "10")], 0),
+        ([("a", "10", "a"), ("b", "10", "a")], 5),
+        ([("a", "10"), ("b", "10", "a")], 5),
+        # A GPU without a name names a node as well as any other.
+        ([("", "10", ""), ("b", "10", "")], 5),
+        ([("", "10"), ("b", "10", "")], 5),
+        ([("", "10"), ("b", "10")], 0),
+        # The name is a label: b is in another node than a, which is in that of c.
+        ([("a", "10", "c"), ("b", "10", "a"), ("c", "10")], 0),
+        ([("a", "10", "z"), ("b", "10")], 2),
+    ],
+)
+def test_models_to_be_spread_share_no_node_whatever_it_is_called(gpus, code):
+    text = spread_over(*gpus)
+    data = {
+        "schema": "kvpr-opt/certificate/2",
+        "instance_sha256": hashlib.sha256(text.encode()).hexdigest(),
+        "status": "feasible",
+        "max_kvpr": "1/9",
+        "placement": {"x": gpus[0][0], "y": gpus[1][0]},
+        "bounds": [],
+    }
+    assert run(text, data).exit_code == code
+
+
+@pytest.mark.parametrize("kind", ["constrained", "moves"])
+def test_to_ask_each_gpu_for_each_model_has_a_limit(monkeypatch, kind):
+    text = spread_over(("a", "10"), ("b", "10"))
+    data = {
+        "instance_sha256": hashlib.sha256(text.encode()).hexdigest(),
+        "max_kvpr": None,
+        "placement": None,
+        "bounds": [{"value": "1", "proof": {"kind": kind, "models": "9 9", "gpus": "9 9"}}],
+    }
+    if kind == "constrained":
+        data |= {"schema": "kvpr-opt/certificate/2", "status": "unknown"}
+        data["bounds"][0]["proof"]["types"] = "0 1"
+    else:
+        data |= {"schema": "kvpr-opt/relocation/1", "home": {}, "budget": "0"}
+        data["costs"] = {"x": "0", "y": "0"}
+        data["bounds"][0]["proof"] |= {"gpus": "8 9", "price": "0"}
+    look = CHECKER_MODULE.check_either
+    for pairs, code in ((4, 5), (3, 2)):
+        limits = CHECKER_MODULE.LIMITS._replace(pairs=pairs)
+        monkeypatch.setattr(CHECKER_MODULE, "LIMITS", limits)
+        assert look(text, json.dumps(data)).exit_code == code
+
+
+def test_many_models_of_one_group_are_as_much_work_as_any_others():
+    """Counting moves, each model that a GPU may have costs a pass over the row."""
+    names = [f"m{i}" for i in range(2_000)]
+    fleet_data = {
+        "schema": "kvpr-opt/canonical/2",
+        "gpus": [{"name": name, "memory": "100000"} for name in "ab"],
+        "models": [{"name": name, "size": "1", "pressure": "0"} for name in names],
+        "constraints": [{"kind": "apart", "models": names}],
+    }
+    text = json.dumps(fleet_data, separators=(",", ":"))
+    proof = {"kind": "moves", "models": " ".join(["1000000"] * len(names))}
+    data = {
+        "schema": "kvpr-opt/relocation/1",
+        "instance_sha256": hashlib.sha256(text.encode()).hexdigest(),
+        "home": {},
+        "costs": dict.fromkeys(names, "0"),
+        "budget": "0",
+        "max_kvpr": None,
+        "placement": None,
+        "bounds": [
+            {"value": "infinite", "proof": {**proof, "gpus": "1000000 1000000", "price": "0"}}
+        ],
+    }
+    report = CHECKER_MODULE.check_relocation(text, json.dumps(data))
+    assert report.exit_code == 2
+    assert "too many" in report.checks[-1].detail
