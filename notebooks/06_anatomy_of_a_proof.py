@@ -33,7 +33,7 @@ import kvpr_opt as kv
 from kvpr_opt.certificates.canonical import canonical_fleet
 from kvpr_opt.certificates.certificate import BoundClaim
 from kvpr_opt.certificates.explain import explain
-from kvpr_opt.verify import packing, read_fleet, threshold
+from kvpr_opt.verify import packing, read_fleet, threshold, whole_fleet
 
 plt.style.use("kvpr.mplstyle")
 
@@ -194,7 +194,7 @@ assert most <= limit
 # changes no packing.
 
 # %%
-numbers = read_fleet(canonical_fleet(fleet))
+numbers = whole_fleet(read_fleet(canonical_fleet(fleet)))
 checked_items, checked_bins = packing(numbers, *threshold(numbers, claim.value))
 factor = Fraction(items[0], checked_items[0])
 assert [factor * item for item in checked_items] == items
