@@ -126,8 +126,7 @@ class _Bisection:
     def run(self) -> Headroom:
         """Bracket the factor, first by doubling and then by halving."""
         if not self._does(Fraction(0)):
-            bound = Fraction(0) if self._beyond is not None else Fraction(1)
-            return self._headroom(Fraction(0), bound if self._beyond else math.inf)
+            return self._headroom(Fraction(0), math.inf if self._beyond is None else Fraction(0))
         if all(m.pressure == 0 for m in self._instance.declared if m.name == self._model):
             return self._headroom(math.inf, math.inf)
         low, high = Fraction(0), self._by_room()

@@ -14,11 +14,9 @@ import numpy as np
 
 from kvpr_opt._types import Ints
 from kvpr_opt.limits import Limits
-from kvpr_opt.operate.relocation.knapsack import worth_of
+from kvpr_opt.operate.relocation.knapsack import TOO_LARGE, worth_of
 from kvpr_opt.operate.relocation.lp import MovePoints
 from kvpr_opt.operate.relocation.problem import RelocationQuestion
-
-_TOO_LARGE = np.int64(1) << np.int64(61)
 
 
 class ListedSet(NamedTuple):
@@ -88,7 +86,7 @@ def _prefix_tables(
 ) -> tuple[list[list[int]], list[Ints]]:
     """Stages of what may run on a GPU, and after each the least size of a set worth x or more."""
     stages = []
-    least = np.full(top + 1, _TOO_LARGE, dtype=np.int64)
+    least = np.full(top + 1, TOO_LARGE, dtype=np.int64)
     least[0] = 0
     tables = []
     for members in question.stages:

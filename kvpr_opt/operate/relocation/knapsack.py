@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from kvpr_opt._types import Ints
 from kvpr_opt.operate.relocation.problem import RelocationQuestion
 
-# Larger than every sum of sizes, which has at most 60 bits.
-_TOO_LARGE = np.int64(1) << np.int64(61)
+#: Larger than every sum of sizes, which has at most 60 bits.
+TOO_LARGE = np.int64(1) << np.int64(61)
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def best_sets(question: RelocationQuestion, values: Ints, penalties: Ints) -> Be
     worth = np.where(question.allowed, np.maximum(worth_of(question, values, penalties), 0), 0)
     top = int(_most(question, worth).max(initial=0))
     gpus = len(question.capacities)
-    least = np.full((gpus, top + 2), _TOO_LARGE, dtype=np.int64)
+    least = np.full((gpus, top + 2), TOO_LARGE, dtype=np.int64)
     least[:, 0] = 0
     chosen = np.zeros((len(question.stages), gpus, top + 2), dtype=np.int16)
     for stage, members in enumerate(question.stages):

@@ -112,7 +112,7 @@ class RelocationLP:
         NumericalError
             If HiGHS fails.
         """
-        master = _Master(question, budget)
+        master = _Master(question)
         self._add_homes(question)
         master.add(self._usable(question))
         best: MovePoints | None = None
@@ -144,7 +144,6 @@ class RelocationLP:
                 break
         final = master.solve(limits)
         weights = np.zeros(0) if final is None or final.left_out else final.weights
-        self.used = master.sets
         return LPAnswer(best, weights)
 
     def _found(self, tables: BestSets, tops: Ints) -> list[tuple[int, tuple[int, ...]]]:
@@ -194,11 +193,10 @@ class _Solution:
 class _Master:
     """The restricted master problem of one question."""
 
-    def __init__(self, question: RelocationQuestion, budget: int) -> None:
+    def __init__(self, question: RelocationQuestion) -> None:
         self._question = question
         self.sets: list[tuple[int, tuple[int, ...]]] = []
         self._price = float(_FIRST_PRICE * max(1, max(question.problem.costs, default=1)))
-        self._budget = budget
         self._thread = OwnThread()
         self._highs = QuietHighs()
         for option, value in (("presolve", "off"), ("solver", "simplex"), ("threads", 1)):
