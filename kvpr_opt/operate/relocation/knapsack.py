@@ -139,7 +139,8 @@ class SetPricing:
         better = (worth[:, None] >= worth) & (sizes[:, None] <= sizes)
         before = np.triu(better, 1)
         together = sizes @ before + sizes
-        return useful[together <= self._question.capacities.max(initial=0)]
+        needed: Ints = useful[together <= self._question.capacities.max(initial=0)]
+        return needed
 
     def with_residents(self, sets: BoolArray, gpus: Ints) -> BoolArray:
         """The same sets with what else fits of the models at home, which costs nothing."""
