@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from fractions import Fraction
 from functools import cache
 
@@ -37,11 +38,11 @@ def call_text(thing: object, *, without: tuple[str, ...] = ()) -> str:
 
 
 @cache
-def _parameters(kind: type) -> list[tuple[str, object]]:
+def _parameters(make: Callable[..., object]) -> list[tuple[str, object]]:
     # The signature of the class has no `self`.
     return [
         (parameter.name, parameter.default)
-        for parameter in inspect.signature(kind).parameters.values()
+        for parameter in inspect.signature(make).parameters.values()
     ]
 
 
