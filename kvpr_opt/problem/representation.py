@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
 from fractions import Fraction
-from functools import cache
 
 from kvpr_opt.problem.exact import decimal_text
 
@@ -37,12 +35,11 @@ def call_text(thing: object, *, without: tuple[str, ...] = ()) -> str:
     return f"{type(thing).__name__}({', '.join(parts)})"
 
 
-@cache
-def _parameters(make: Callable[..., object]) -> list[tuple[str, object]]:
+def _parameters(kind: type) -> list[tuple[str, object]]:
     # The signature of the class has no `self`.
     return [
         (parameter.name, parameter.default)
-        for parameter in inspect.signature(make).parameters.values()
+        for parameter in inspect.signature(kind).parameters.values()
     ]
 
 
