@@ -891,6 +891,24 @@ def test_to_ask_each_gpu_for_each_model_has_a_limit(monkeypatch, kind):
         assert look(text, json.dumps(data)).exit_code == code
 
 
+def test_a_relocation_is_told_from_a_certificate_by_what_it_names_and_nothing_else(trap):
+    text, data = trap
+    certificate = json.dumps(data)
+    claims = ("instance_sha256", "max_kvpr", "placement", "bounds")
+    row = {key: data[key] for key in claims} | {"home": {}, "budget": "0"}
+    row["costs"] = {model["name"]: "0" for model in json.loads(text)["models"]}
+    escaped = json.dumps({"schema": "kvpr-opt/relocation/1", **row}).replace("/", "\\/")
+    nested = certificate[:-1] + ', "was": {"schema": "kvpr-opt/relocation/1"}}'
+    look = CHECKER_MODULE.check_either
+    assert look(text, certificate) == check(text, certificate)
+    assert look(text, escaped).exit_code == 0
+    assert "homes" in [made.name for made in look(text, escaped).checks]
+    assert look(text, nested) == check(text, nested)
+    for none in ("", "[]", "[" * 100_000, '{"schema": ["kvpr-opt/relocation/1"]}', "\udc00"):
+        assert look(text, none) == check(text, none)
+        assert look(text, none).exit_code == 2
+
+
 def test_many_models_of_one_group_are_as_much_work_as_any_others():
     """Counting moves, each model that a GPU may have costs a pass over the row."""
     names = [f"m{i}" for i in range(2_000)]

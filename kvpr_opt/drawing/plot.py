@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from kvpr_opt.drawing.palette import BOUND, HIGHEST, VALUE
 from kvpr_opt.drawing.rows import Row, kvpr_text, most_pressed, share_of
 from kvpr_opt.errors import InputError
 
@@ -77,7 +78,7 @@ def _kvprs(rows: Sequence[Row], ax: Axes) -> None:
     highest = max((row.kvpr for row in rows), default=0)
     for at, row in enumerate(rows):
         share = share_of(row.kvpr, highest)
-        ax.barh(at, share, color="tab:red" if row.kvpr == highest else "tab:blue", alpha=0.75)
+        ax.barh(at, share, color=HIGHEST if row.kvpr == highest else VALUE, alpha=0.75)
         ax.text(0.02, at, kvpr_text(row.kvpr), va="center", size=7)
     ax.set(xlim=(0, 1.05), xlabel="KVPR", xticks=[])
 
@@ -105,8 +106,8 @@ def plot_progress(trajectory: Sequence[Mapping[str, Any]], ax: Axes | None = Non
     if ax is None:
         ax, _ = _axes((1,), height=3.5)
     for key, label, style in (
-        ("max_kvpr", "best placement", "tab:blue"),
-        ("lower_bound", "lower bound", "tab:red"),
+        ("max_kvpr", "best placement", VALUE),
+        ("lower_bound", "lower bound", BOUND),
     ):
         points = [(at["seconds"], at[key]) for at in trajectory if at[key] is not None]
         if points:

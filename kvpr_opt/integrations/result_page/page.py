@@ -12,6 +12,7 @@ from importlib.metadata import version
 
 from kvpr_opt.certificates.canonical import digest
 from kvpr_opt.certificates.explain import explain
+from kvpr_opt.drawing.sheet import document
 from kvpr_opt.html import Html, element, joined
 from kvpr_opt.integrations.result_page.gpus import drawn_gpus, number
 from kvpr_opt.integrations.result_page.style import STYLE
@@ -37,17 +38,8 @@ def result_page(result: Result) -> str:
     title = f"Placement of {_counted(len(result.instance.models), 'model')} on " + _counted(
         len(result.instance.gpus), "GPU"
     )
-    head = element(
-        "head",
-        element("meta", charset="utf-8"),
-        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        element("title", title),
-        element("style", Html(STYLE)),
-    )
-    body = element(
-        "body", element("h1", title), *_answer(result), *_sections(result), _foot(result)
-    )
-    return f"<!doctype html>\n{element('html', head, body, lang='en')}\n"
+    content = (element("h1", title), *_answer(result), *_sections(result), _foot(result))
+    return document(title, STYLE, *content)
 
 
 def _answer(result: Result) -> Iterator[Html]:
