@@ -88,7 +88,7 @@ class BudgetRow:
     placement: Placement | None
     lower_bound: Fraction | float
     evidence: MovePoints | SolverClaim | None = None
-    points: tuple[Fraction, MovePoints] | None = None
+    points: tuple[Fraction | float, MovePoints] | None = None
 
     @property
     def value(self) -> Fraction | None:
@@ -246,7 +246,7 @@ class TradeOff:
         question = self._problem.question(threshold)
         points = self._lp.decide(question, row.budget, self._limits).points
         if points is not None:
-            value = self._problem.instance.scaled.next_value(threshold)
+            value = self._problem.value_above(threshold)
             for other in self.rows:
                 if points.excess(other.budget) <= 0:
                     continue
@@ -278,7 +278,7 @@ class TradeOff:
             return True
         if isinstance(verdict, Infeasible):
             assert isinstance(verdict.evidence, SolverClaim)
-            value = self._problem.instance.scaled.next_value(threshold)
+            value = self._problem.value_above(threshold)
             for other in self.rows:
                 if other.budget <= row.budget and value > other.lower_bound:
                     other.lower_bound, other.evidence = value, verdict.evidence
