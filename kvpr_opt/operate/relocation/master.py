@@ -87,7 +87,7 @@ class SetPool:
         return np.asarray(self.sets @ question.sizes <= question.capacities[self.gpus])
 
 
-class Master:
+class RelocationMaster:
     """The restricted master problem over a pool of sets.
 
     Parameters
