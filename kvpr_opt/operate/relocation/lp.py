@@ -29,7 +29,7 @@ import numpy as np
 from kvpr_opt._types import Floats, Ints
 from kvpr_opt.limits import LimitsView
 from kvpr_opt.operate.relocation.knapsack import BestSets, SetPricing
-from kvpr_opt.operate.relocation.master import RelocationMaster, MasterSolution, SetPool
+from kvpr_opt.operate.relocation.master import MasterSolution, RelocationMaster, SetPool
 from kvpr_opt.operate.relocation.problem import RelocationProblem, RelocationQuestion
 
 #: Points that the mean cost is worth: at first and, where rounding decides, later.
