@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 from kvpr_opt.errors import InputError
 from kvpr_opt.study.execution import watchdog, worker
-from kvpr_opt.study.record import Answer, Failure, RecordedRun
+from kvpr_opt.study.recorded_run import Answer, Failure, RecordedRun
 from kvpr_opt.study.runs import Run
 
 if TYPE_CHECKING:
