@@ -8,8 +8,9 @@ from itertools import takewhile
 
 from kvpr_opt.audit.cases import Case
 from kvpr_opt.audit.outcome import Audit, CaseAudit
-from kvpr_opt.audit.process import ProcessRunner, ResourceLimits
+from kvpr_opt.audit.process import ProcessRunner
 from kvpr_opt.audit.program import Program
+from kvpr_opt.audit.resource_limits import ResourceLimits
 from kvpr_opt.audit.verdict import RunVerdict, judge
 
 #: Runs of each case, each in a fresh process: a difference is randomness without a seed.
