@@ -17,7 +17,7 @@ from kvpr_opt.errors import InputError
 
 
 class LimitsView(ABC):
-    """What work may ask of its limits; it cannot change them."""
+    """Limits as the work under them sees them: read-only."""
 
     @property
     @abstractmethod
@@ -117,7 +117,7 @@ class Limits(LimitsView):
 
     @contextmanager
     def not_counting(self) -> Iterator[None]:
-        """Stop the clock inside: for work that is done once on a machine."""
+        """Pause the clock inside the block: for work done once per machine."""
         start = time.monotonic()
         try:
             yield
@@ -128,7 +128,7 @@ class Limits(LimitsView):
 
     @contextmanager
     def keeping(self, seconds: float) -> Iterator[None]:
-        """Bring the deadline forward inside, so that so much time is left for what follows."""
+        """Bring the deadline forward inside the block, to leave time for what follows."""
         self._deadline -= seconds
         try:
             yield
@@ -139,7 +139,7 @@ class Limits(LimitsView):
     def heeding_signals(self) -> Iterator[None]:
         """Let the first stop signal set the stop flag; a second one acts as usual.
 
-        That goes for Ctrl-C and, where they raise ``KeyboardInterrupt`` like it (in the
+        This covers Ctrl-C and, where they raise ``KeyboardInterrupt`` like it (in the
         command they do), for SIGTERM and SIGHUP. Blocks may be nested: a signal stops the
         limits of all of them, and a block that is entered after it starts stopped. Outside
         the main thread, or where the program has its own handler for a signal, nothing is
@@ -193,7 +193,7 @@ _heeding: list[Limits] = []
 # What handles a signal by raising ``KeyboardInterrupt``.
 _RAISING = (signal.default_int_handler, note_and_raise)
 
-# Schedulers and terminals send SIGTERM and SIGHUP twice; within so many seconds that is one.
+# Schedulers and terminals send SIGTERM and SIGHUP twice; two within so few seconds count as one.
 _ONE_REQUEST = 1.0
 
 

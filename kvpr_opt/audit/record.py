@@ -61,7 +61,7 @@ def measured(path: str, *, jobs: int) -> dict[str, Any]:
     Raises
     ------
     InputError
-        If it is no program.
+        If it is not a program.
     """
     program = Program.at(path)
     cases = prove_cases(catalogue.load(BENCHMARK), None)

@@ -17,7 +17,7 @@ from kvpr_opt.audit.verdict import RunVerdict, judge
 RUNS = 2
 
 #: Called whenever runs are done: their number, that of all runs, and a function that puts
-#: together what there is so far (``None`` before the first case has a run).
+#: put together the results so far (``None`` until the first case has run).
 OnProgress = Callable[[int, int, Callable[[], "Audit | None"]], object]
 
 

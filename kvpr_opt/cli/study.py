@@ -141,7 +141,7 @@ def _check_engine(engine: EngineName, jobs: int | None, address: str | None) -> 
 def _executor(jobs: int | None, address: str | None) -> LocalExecutor | DaskExecutor:
     if address is None:
         return LocalExecutor(jobs or 1)
-    # Imported here: whoever has no cluster needs no Dask.
+    # Imported here: Dask is only needed with a cluster.
     from kvpr_opt.study.execution.dask import DaskExecutor
 
     return DaskExecutor(address)

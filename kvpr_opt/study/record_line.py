@@ -21,7 +21,7 @@ from kvpr_opt.text import one_line, writable
 #: The value of the key ``schema`` in every line.
 SCHEMA = "kvpr-opt/run/1"
 
-# A larger KVPR is no measurement; it could not be drawn either, being beyond a double.
+# A larger KVPR cannot be a measurement, nor can it be drawn: it exceeds a double.
 _MAX_KVPR = 10**300
 
 

@@ -126,7 +126,7 @@ class Evaluator:
         Returns
         -------
         ProgramEvaluation
-            Whatever the program does: a file that is no program is one with score 0.
+            Whatever the program does; a file that is not a program scores 0.
 
         Raises
         ------

@@ -139,7 +139,7 @@ def serve(connection: Connection, perform_: Perform, warm: bool, folder: str) ->
     warm
         Whether to warm up a method before its first run.
     folder
-        Where temporary files go; made here, and removed by whoever ends this process.
+        Where temporary files go; made here, and removed by the parent.
     """
     _leave_signals_to_the_study()
     _end_with_the_study(folder)

@@ -150,7 +150,7 @@ def _summary(runs: Sequence[RecordedRun], outcomes: Outcomes, left: int) -> Iter
 
 def _figures(drawings: Sequence[Drawing]) -> Iterator[Html]:
     if not drawings:
-        yield element("p", "There is no run that a figure could show.")
+        yield element("p", "No run can be shown in a figure.")
         return
     yield element(
         "p",
