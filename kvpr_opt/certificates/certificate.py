@@ -107,12 +107,12 @@ class Certificate:
 
     @classmethod
     def from_json(cls, text: str) -> Certificate:
-        """Read what :meth:`to_json` wrote. Whether it is true, :func:`verify` tells.
+        """Read what :meth:`to_json` wrote. :func:`verify` tells whether it is true.
 
         Raises
         ------
         InputError
-            If the text is no certificate of a version known here.
+            If the text is not a certificate of a known version.
         """
         try:
             claimed = read_certificate(text)
@@ -212,7 +212,7 @@ def verify(instance: Instance, certificate: Certificate, known: Iterable[Refuted
     certificate
         What is claimed about it.
     known
-        What the checker's own routine has ruled out already: it is not done again.
+        Packings that the checker's own routine has already ruled out; they are not checked again.
 
     Returns
     -------
@@ -287,12 +287,12 @@ def _written(
             for name, setting in evidence.parameters.items()
         }
     elif not isinstance(evidence, Volume):
-        raise TypeError(f"{type(evidence).__name__} is not a kind of evidence that can be written")
+        raise TypeError(f"{type(evidence).__name__} has no written form")
     return proof
 
 
 def as_points(scaled: ScaledInstance, value: Fraction | float, counting: Counting) -> DualVector:
-    """Counting is a dual vector: a point for each model counted, and how many a GPU can hold."""
+    """Counting as a dual vector: one point a model, and as many as a GPU can hold."""
     problem = scaled.packing(scaled.below(value))
     points = [0] * len(problem.sizes)
     for model in counting.models:

@@ -31,7 +31,7 @@ def command(
     rests on a solver's word, 5 rejected.
     """
     instance = read_fleet(fleet, gpus, memory)
-    text = read_text(certificate, "utf-8")  # with a byte-order mark it is no certificate
+    text = read_text(certificate, "utf-8")  # a byte-order mark makes it unreadable
     report = verify_texts(canonical_fleet(instance), text)
     console = answer_console()
     words = [str(report)]
