@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import random
+import re
 from fractions import Fraction
 from itertools import product
 from typing import Any
@@ -15,8 +16,10 @@ from constrained_fleets import random_constrained
 import kvpr_opt as kv
 from kvpr_opt.certificates.canonical import canonical_fleet
 from kvpr_opt.certificates.certificate import verify_texts
+from kvpr_opt.certificates.explain_relocation import explain_relocation
 from kvpr_opt.errors import InputError, InvalidPlacementError
 from kvpr_opt.operate.replan import Replan, replan
+from kvpr_opt.problem.exact import decimal_text
 from kvpr_opt.problem.placement import Placement
 
 
@@ -198,6 +201,35 @@ def claim() -> tuple[str, dict[str, object]]:
         if any(bound["proof"]["kind"] == "moves" for bound in data["bounds"]):
             return canonical_fleet(instance), data
     raise AssertionError("no row is proved by moves")
+
+
+def test_the_argument_is_said_in_words_that_contradict() -> None:
+    _, data = claim()
+    bounds = data["bounds"]
+    assert isinstance(bounds, list)
+    (bound,) = (b for b in bounds if b["proof"]["kind"] == "moves")
+    text = explain_relocation({**data, "bounds": [bound]})
+    value, budget = Fraction(bound["value"]), data["budget"]
+    assert f"at most {budget} has a max KVPR below {decimal_text(value)}" in text
+    found = re.search(r"the models have (\S+) points at most, but they have (\d+)", text)
+    assert found
+    assert Fraction(found[1]) < Fraction(found[2])
+    word = {**bound, "proof": {"kind": "solver", "solver": "s", "version": "1"}}
+    assert "the word of s 1" in explain_relocation({**data, "bounds": [word]})
+    whole = {**bound, "value": "infinite", "proof": {"kind": "dual"}}
+    assert "has a finite max KVPR. That holds whatever moves" in explain_relocation(
+        {**data, "bounds": [whole]}
+    )
+    assert explain_relocation({**data, "bounds": []}) == "No lower bound is claimed."
+
+
+def test_a_row_is_verified_like_any_certificate() -> None:
+    instance, current = small_fleet(3)
+    made = replan(instance, current, max_moves=1, time_limit=30)
+    assert made.rows[1].certificate is not None
+    assert kv.verify(instance, made.rows[1].certificate).exit_code == 0
+    other = instance.replace(models=instance.models[1:])
+    assert kv.verify(other, made.rows[1].certificate).exit_code == 5
 
 
 def exit_code(canonical: str, data: object) -> int:
