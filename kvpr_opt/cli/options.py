@@ -64,20 +64,31 @@ def names_starting(names: Iterable[str]) -> Callable[[str], list[str]]:
     return lambda incomplete: [name for name in known if name.startswith(incomplete)]
 
 
-def check_suffix(suffix: str, /, **outputs: str | None) -> None:
+def check_suffix(suffix: str, /, *others: str, **outputs: str | None) -> None:
     """Refuse the name of a file whose suffix promises another format than it gets.
+
+    Parameters
+    ----------
+    suffix
+        That of the format which the files get.
+    *others
+        Suffixes that are as right.
+    **outputs
+        The names of the files, by option.
 
     Raises
     ------
     InputError
         For the first such name; any suffix that is not known here is allowed.
     """
+    right = (suffix, *others)
     for name, path in outputs.items():
         if path is not None:
             found = os.path.splitext(path)[1].lower()
-            if found in _FORMATS and found != suffix:
+            if found in _FORMATS and found not in right:
                 raise InputError(
-                    f"{path} would hold {suffix[1:].upper()}; choose a name that ends in {suffix}",
+                    f"{path} would hold {suffix[1:].upper()}; "
+                    f"choose a name that ends in {' or '.join(right)}",
                     place=f"--{name}",
                 )
 

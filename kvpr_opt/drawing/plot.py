@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from kvpr_opt.drawing.palette import BOUND, HIGHEST, VALUE
 from kvpr_opt.drawing.rows import Row, kvpr_text, most_pressed, share_of
 from kvpr_opt.errors import InputError
+from kvpr_opt.text import printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,8 +24,8 @@ MAX_BARS = 64
 # Inches: of a figure's width and of each bar.
 _WIDTH, _BAR = 8.0, 0.3
 
-# A part of a bar that is at least so wide has room for the name of its model.
-_NAMED_SHARE = 0.12
+# Characters of a name that fit on the longest bar, and the fewest that are worth showing.
+_CHARACTERS, _LEAST = 84, 4
 
 
 def plot_placement(rows: Sequence[Row], sizes: Mapping[str, float], ax: Axes | None = None) -> Axes:
@@ -56,22 +57,42 @@ def plot_placement(rows: Sequence[Row], sizes: Mapping[str, float], ax: Axes | N
     widest = max((float(row.memory) for row in rows), default=1.0) or 1.0
     positions = range(len(rows))
     for at, row in zip(positions, rows, strict=True):
-        start = 0.0
-        for number, name in enumerate(row.models):
-            size = sizes[name]
-            ax.barh(at, size, left=start, color=f"C{number % 10}", alpha=0.75, edgecolor="white")
-            if size >= _NAMED_SHARE * widest:
-                ax.text(start + size / 2, at, name, ha="center", va="center", size=7, clip_on=True)
-            start += size
+        _blocks(ax, at, [(name, sizes[name]) for name in row.models], _CHARACTERS / widest)
         ax.barh(at, float(row.memory), fill=False, edgecolor="0.4", linewidth=0.8)
         if beside is None:
             ax.text(float(row.memory), at, f" {kvpr_text(row.kvpr)}", va="center", size=7)
-    ax.set_yticks(list(positions), [row.name for row in rows])
+    ax.set_yticks(list(positions), [printable(row.name) for row in rows], parse_math=False)
     ax.invert_yaxis()
     ax.set_xlabel("memory: models, and what is free for KV cache")
     if beside is not None:
         _kvprs(rows, beside)
     return ax
+
+
+def _blocks(ax: Axes, at: int, models: Sequence[tuple[str, float]], characters: float) -> None:
+    """The models of a GPU beside each other, with so many characters to a unit of memory."""
+    start = 0.0
+    for number, (name, size) in enumerate(models):
+        ax.barh(at, size, left=start, color=f"C{number % 10}", alpha=0.75, edgecolor="white")
+        ax.text(
+            start + size / 2,
+            at,
+            _label(name, int(characters * size)),
+            ha="center",
+            va="center",
+            size=7,
+            clip_on=True,
+            parse_math=False,  # a name is no formula, whatever is in it
+        )
+        start += size
+
+
+def _label(name: str, room: int) -> str:
+    """As much of a name as has room on its bar."""
+    name = printable(name)
+    if len(name) <= room:
+        return name
+    return "" if room < _LEAST else f"{name[: room - 1]}…"
 
 
 def _kvprs(rows: Sequence[Row], ax: Axes) -> None:
@@ -81,6 +102,7 @@ def _kvprs(rows: Sequence[Row], ax: Axes) -> None:
         ax.barh(at, share, color=HIGHEST if row.kvpr == highest else VALUE, alpha=0.75)
         ax.text(0.02, at, kvpr_text(row.kvpr), va="center", size=7)
     ax.set(xlim=(0, 1.05), xlabel="KVPR", xticks=[])
+    ax.tick_params(axis="y", left=False, labelleft=False)
 
 
 def plot_progress(trajectory: Sequence[Mapping[str, Any]], ax: Axes | None = None) -> Axes:

@@ -9,6 +9,7 @@ from fractions import Fraction
 from kvpr_opt.errors import InputError
 from kvpr_opt.problem.exact import to_fraction
 from kvpr_opt.problem.fields import amount, in_range, names, valid_name
+from kvpr_opt.problem.representation import call_text
 from kvpr_opt.problem.units import check_unit
 
 #: What a quantity may be given as; text and ``Decimal`` are read digit by digit.
@@ -31,7 +32,7 @@ GPU_MEMORY_MIB: dict[str, int] = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class GPU:
     """One GPU.
 
@@ -72,7 +73,7 @@ class GPU:
     uuid: str | None
     index: int | None
     type: str | None
-    unit: str | None = field(compare=False, repr=False)
+    unit: str | None = field(compare=False)
 
     def __init__(
         self,
@@ -101,6 +102,9 @@ class GPU:
                 f"reserved {reserved} is more than the memory {memory} of GPU {name!r}",
                 place="reserved",
             )
+
+    def __repr__(self) -> str:
+        return call_text(self)
 
     def _memory(self, given: Number | None) -> Fraction:
         if given is not None:
