@@ -123,7 +123,12 @@ def headroom_lines(made: Headroom, width: int | None = None) -> Iterator[str]:
     whose = "all demand" if made.model is None else f"the demand of {made.model}"
     target = kvpr_text(made.target)
     if made.bound == 0:
-        yield from _wrapped(f"even without {whose}, the highest KVPR exceeds {target}", width)
+        yield from _wrapped(
+            f"even without {whose}, the highest KVPR exceeds {target}"
+            if made.placement is None
+            else f"there is no room for {whose}: with any, the highest KVPR exceeds {target}",
+            width,
+        )
         return
     if made.factor == math.inf:
         yield from _wrapped(

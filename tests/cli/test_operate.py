@@ -138,7 +138,9 @@ def test_replan_writes_what_was_chosen(run: Run, fleet: Path, tmp_path: Path) ->
     )
     assert (code, err) == (0, "")
     assert "chosen" in out
-    assert run("verify", fleet, row)[0] == 0
+    code, out, _ = run("verify", fleet, row, "--explain")
+    assert code == 0
+    assert "No placement that costs at most" in out
     assert "Before and after" in page.read_text(encoding="utf-8")
     assert "the cheapest within 0% of the optimum" in page.read_text(encoding="utf-8")
     code, out, _ = run("evaluate", fleet, placed)
