@@ -25,7 +25,7 @@ from kvpr_opt.patterns.problem import Fractional, Packing, PackingQuestion
 
 #: Columns of the program whose vertex is taken, for each class; and how many times as many
 #: where those do not do.
-_COLUMNS_EACH, _MORE_COLUMNS = 6, 4
+_COLUMNS_EACH, _MORE_COLUMNS = 12, 3
 
 #: What remains of a weight is rounded up from here on, as far as a step goes.
 _WEIGHTY = 0.3
