@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import signal
@@ -111,6 +112,16 @@ def test_bad_options_are_named_with_what_is_allowed(
 ) -> None:
     command, *options = arguments
     refused(run(command, fleet, *options), message)
+
+
+def test_one_of_fleet_and_placement_may_be_standard_input(
+    run: Run, fleet: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    placed = b'{"large-model-with-a-long-name": "a", "chat": "a", "code": "b"}'
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(placed)))
+    assert run("evaluate", fleet, "-")[0] == 0
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(FLEET.encode())))
+    refused(run("evaluate", "-", "-"), "PLACEMENT: the fleet is read from standard input already")
 
 
 def test_nothing_that_is_read_is_written_over(run: Run, fleet: Path, tmp_path: Path) -> None:

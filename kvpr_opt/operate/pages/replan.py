@@ -63,7 +63,7 @@ def _answer(made: Replan, chosen: ReplanRow | None, why: str) -> Iterator[tuple[
         yield "after the moves", exactly(chosen.max_kvpr)
         yield COUNTED_IN[made.cost], amount(chosen.cost) + (f", {why}" if why else "")
         yield "how sure", certainty(chosen)[0]
-    yield "without a budget", exactly(made.optimum.max_kvpr)
+    yield "without a budget", exactly(made.best_known)
     yield "no placement is below", exactly(made.optimum.lower_bound)
 
 
