@@ -173,6 +173,20 @@ def test_where_no_row_is_close_enough_it_is_said_and_nothing_chosen(
     assert "What each budget buys" in page.read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [(["evaluate"], 5), (["replan"], 4), (["headroom", "--target", "1"], 4), (["why"], 4)],
+)
+def test_a_fleet_without_any_placement_is_said_to_have_none(
+    run: Run, fleet: Path, command: list[str], code: int
+) -> None:
+    fleet.write_text(FLEET.replace("memory: 20", "memory: 7"))
+    found, out, err = run(command[0], fleet, *command[1:])
+    assert (found, err) == (code, "")
+    assert "no placement exists: " in out
+    assert "elbow" not in out
+
+
 def test_data_on_stdout_is_alone_there(run: Run, fleet: Path) -> None:
     code, out, err = run("replan", fleet, "--max-moves", "1", "-o", "-")
     assert code == 0
