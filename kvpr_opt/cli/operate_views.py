@@ -169,7 +169,7 @@ def explanation_lines(made: Explanation, width: int | None = None) -> Iterator[s
         yield from _wrapped(
             "these cannot be had together, and without any one of them the rest can be placed:"
             if made.exact
-            else "these cannot be had together; the time was up before all were seen to be needed:",
+            else "these cannot be had together; the run ended before all were seen to be needed:",
             width,
         )
         for member in made.conflict:
@@ -202,7 +202,7 @@ def joined(parts: Sequence[Iterable[str]]) -> list[str]:
 
 def _known(change: Change) -> str:
     if change.max_kvpr is None:
-        return "the time was up"
+        return "not looked at: the run ended before"
     return "proved" if change.gap == 0 else f"gap {gap_text(change.gap)}"
 
 

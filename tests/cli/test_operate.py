@@ -7,6 +7,7 @@ import json
 import math
 import signal
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -265,6 +266,17 @@ def test_answers_keep_to_the_width_of_a_terminal(fleet: Path, width: int) -> Non
         text = list(lines)
         fits(text, width, names)
         assert not any("\n" in line for line in text)
+
+
+def test_what_was_not_looked_at_is_not_said_to_be_known(fleet: Path) -> None:
+    made = kv.why(kv.read_instance(fleet), time_limit=20)
+    assert made.proved
+    open_change = replace(made.changes[0], max_kvpr=None, lower_bound=None)
+    cut_short = replace(made, changes=(*made.changes[1:], open_change))
+    assert not cut_short.proved
+    assert f"{open_change.what} (not looked at: the run ended before)" in " ".join(
+        explanation_lines(cut_short)
+    )
 
 
 def test_growing_is_said_in_words_that_hold() -> None:
