@@ -31,7 +31,11 @@ ROOT = Path(__file__).parents[2]
 IMAGES = ROOT / "docs" / "images"
 
 #: The same picture each time: names of parts are drawn from a seed, and no date is in it.
-_STABLE = {"svg.hashsalt": "kvpr-opt", "savefig.transparent": True}
+_STABLE = {
+    "svg.hashsalt": "kvpr-opt",
+    "savefig.transparent": True,
+    "axes.prop_cycle": matplotlib.rcParamsDefault["axes.prop_cycle"],  # on dark pages, too
+}
 
 #: Cells in a line of the screen.
 _WIDTH = 96
