@@ -15,6 +15,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import matplotlib
@@ -105,6 +106,7 @@ def script(page: str, mark: str) -> str:
     return found
 
 
+@cache
 def _solved() -> kv.Result:
     return kv.solve(kv.read_instance(ROOT / "examples" / "small_fleet.yaml"), threads=1)
 
@@ -129,6 +131,7 @@ def draw(folder: Path) -> list[Path]:
     folder
         It has to exist.
     """
+    matplotlib.use("agg")  # no window
     written = []
     for name, make in FIGURES.items():
         for dark in (False, True):
