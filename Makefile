@@ -9,8 +9,8 @@ PINS := $(shell $(PYTHON) -c "import sys; print('-c .ci/constraints.txt' if (3, 
 # Percent of lines that the suite runs, at least.
 FLOOR := 90
 
-.PHONY: demo test slow mutants coverage lint types format notebooks pair notebook-outputs \
-	figures docs wheel dist clean
+.PHONY: demo test slow mutants coverage lint format notebooks pair notebook-outputs figures \
+	docs wheel dist clean
 
 demo: $(VENV)/.installed ## Place a small fleet, with its certificate, and check the certificate.
 	$(BIN)/kvpr-opt solve examples/small_fleet.yaml --certificate $(VENV)/demo-certificate.json
@@ -27,19 +27,16 @@ slow: $(VENV)/.installed-dev ## The long cross-checks; an hour.
 mutants: $(VENV)/.installed-dev ## Delete or flip each condition of the checker: a test has to fail; half an hour.
 	$(BIN)/python tests/mutate_checker.py
 
-lint: $(VENV)/.installed-dev
+lint: $(VENV)/.installed-dev ## Format, lint, spelling, and the types of the package and of its tests.
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/mypy --config-file tests/mypy.ini
 	$(BIN)/codespell kvpr_opt formulations tests docs examples notebooks .ci *.md
 
 coverage: $(VENV)/.installed-dev ## The suite with its coverage, which has a floor; a third slower than test.
 	$(BIN)/kvpr-opt warmup
 	$(BIN)/python -m pytest -n auto --cov --cov-report=term:skip-covered --cov-fail-under=$(FLOOR)
-
-types: $(VENV)/.installed-dev ## Types of the package and of its tests.
-	$(BIN)/mypy
-	$(BIN)/mypy --config-file tests/mypy.ini
 
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff format .

@@ -24,12 +24,13 @@ from kvpr_opt.stages import OWN_METHODS, STAGES, SolveRun
 #: The largest seed that every solver takes, and more threads than any of them uses well.
 MAX_SEED, MAX_THREADS = 2**31 - 1, 1024
 
-#: Seconds for which a proof that is too long to be checked may be shortened after the time limit.
-SHORTENING = 0.2
+#: Seconds for which a proof that is too long to be checked may be shortened at the end, and how
+#: many of them may be after the time limit.
+SHORTENING, _SHORTENING_LATE = 0.2, 0.1
 
-#: Time kept for certificate and check: seconds, names of models and GPUs in another one, and
-#: the most as a share of the limit.
-_END_SECONDS, _END_NAMES, _END_SHARE = 0.05, 15_000, 0.05
+#: What certificate and check take of a processor: seconds, and names of models and GPUs in another
+#: one; and the most that is kept for it, as a share of the limit.
+_END_SECONDS, _END_NAMES, _END_SHARE = 0.03, 40_000, 0.1
 
 #: The last stage of a run.
 CHECKING = "check of the certificate"
@@ -109,6 +110,8 @@ def solve(
     start = None if warm_start is None else _as_placement(instance, warm_start)
     tracker = Tracker(instance, limits, gap=wanted, on_progress=on_progress)
     run = SolveRun(tracker, method, seed=seed, threads=cores, skip=left_out)
+    # Read once in a process, and so not when the time is up.
+    versions()
     parameters = {
         "time_limit": None if time_limit is None else float(time_limit),
         "gap": decimal_text(wanted),
@@ -118,7 +121,7 @@ def solve(
         "skip": sorted(left_out),
     }
     with limits.heeding_signals():
-        with limits.keeping(_time_for_the_end(instance, limits.remaining)):
+        with limits.keeping(_time_for_the_end(instance), _END_SHARE * limits.remaining):
             message = run.run(start)
             reason = _stop_reason(tracker, Status.of(tracker.incumbent, tracker.bound_value))
         result = _result(run, message, reason, parameters)
@@ -208,17 +211,16 @@ def _stop_reason(tracker: Tracker, status: Status) -> StopReason:
     return StopReason.TIME_LIMIT if tracker.limits.stopped else StopReason.FINISHED
 
 
-def _time_for_the_end(instance: Instance, seconds: float) -> float:
-    """About what certificate and check take, of the time that there is."""
-    names = len(instance.models) + len(instance.gpus)
-    return min(_END_SECONDS + names / _END_NAMES, _END_SHARE * seconds)
+def _time_for_the_end(instance: Instance) -> float:
+    """About what certificate and check take of a processor, in seconds."""
+    return _END_SECONDS + (len(instance.models) + len(instance.gpus)) / _END_NAMES
 
 
 def _result(run: SolveRun, message: str, reason: StopReason, parameters: dict[str, Any]) -> Result:
     tracker = run.tracker
     status = Status.of(tracker.incumbent, tracker.bound_value)
     if reason is StopReason.TIME_LIMIT and too_long(tracker.instance, tracker.bounds):
-        run.shorten(Limits(SHORTENING))
+        run.shorten(Limits(min(SHORTENING, tracker.limits.remaining + _SHORTENING_LATE)))
     certificate = certify(
         tracker.instance, status=status.value, incumbent=tracker.incumbent, bounds=tracker.bounds
     )

@@ -299,7 +299,7 @@ def as_points(scaled: ScaledInstance, value: Fraction | float, counting: Countin
         points[model] = 1
     # What one of the models takes with all smaller ones: as many fit as there are entries within.
     least = list(accumulate(sorted(problem.sizes[model] for model in counting.models)))
-    rooms = [problem.capacities[kind.gpus[0]] for kind in scaled.types]
+    rooms = [problem.capacities[gpu_type.gpus[0]] for gpu_type in scaled.types]
     return DualVector(tuple(points), tuple(bisect_right(least, room) for room in rooms))
 
 

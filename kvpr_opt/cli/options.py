@@ -107,14 +107,22 @@ def seconds(text: str, option: str = "--time-limit") -> float | None:
 
 
 @contextmanager
-def naming_options(*arguments: str) -> Iterator[None]:
-    """Let an error about one of these arguments name the option that gave it."""
+def naming_options(*arguments: str, **options: str) -> Iterator[None]:
+    """Let an error about one of these arguments name the option that gave it.
+
+    Parameters
+    ----------
+    arguments
+        Those whose options are named after them.
+    options
+        The other ones, each with its option.
+    """
     try:
         yield
     except InputError as error:
-        if error.source or error.place not in arguments:
+        if error.source or error.place not in (*arguments, *options):
             raise
-        option = "--" + error.place.replace("_", "-")
+        option = options.get(error.place, "--" + error.place.replace("_", "-"))
         raise InputError(error.message, place=option) from None
 
 

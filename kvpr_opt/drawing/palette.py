@@ -40,6 +40,7 @@ ROLES: dict[str, tuple[str, str]] = {
     "reserved": ("#8a8a8a", "#6c6c6c"),
     "pressed": (_VERMILLION, "#ef7d2b"),
     "bound": (_GREEN, "#2fc795"),
+    "moved": (_GREEN, "#2fc795"),
 }
 
 # What paper and ink cost nothing to print.

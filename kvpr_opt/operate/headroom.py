@@ -98,7 +98,9 @@ def headroom(
     names = [declared.name for declared in instance.declared]
     if model not in names:
         raise InputError(f"the fleet has no model {model!r}{nearest(model, names)}", place="model")
-    return _Bisection(instance, wanted, model, Limits(time_limit)).run()
+    limits = Limits(time_limit)
+    with limits.heeding_signals():
+        return _Bisection(instance, wanted, model, limits).run()
 
 
 def _of_all(instance: Instance, target: Fraction, result: Result) -> Headroom:

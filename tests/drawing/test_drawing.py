@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 from small_fleets import fleet
@@ -76,16 +77,21 @@ def test_an_infeasible_fleet_has_no_picture() -> None:
         result.plot()
 
 
+def width(patch: Any) -> float:
+    """The width of a rectangle, or of nothing else."""
+    return float(patch.get_width())
+
+
 def test_a_figure_is_to_scale(result: Result) -> None:
     pytest.importorskip("matplotlib")
     axis = result.plot()
     assert result.placement is not None
     names = [label.get_text() for label in axis.get_yticklabels()]
     assert names == [gpu.name for gpu in result.placement.gpus]
-    widths = sorted(patch.get_width() for patch in axis.patches)
+    widths = sorted(width(patch) for patch in axis.patches)
     assert widths == [2, 3, 4, 10, 12]  # the models, and the GPUs around them
     beside = axis.figure.axes[1]
-    assert max(patch.get_width() for patch in beside.patches) == 1
+    assert max(width(patch) for patch in beside.patches) == 1
 
 
 def test_a_figure_may_have_an_axis_of_ones_own(result: Result) -> None:

@@ -98,6 +98,40 @@ def test_every_row_equals_brute_force(seed: int, cost: str) -> None:
     check_rows(replan(instance, current, max_moves=5, cost=cost, time_limit=30), instance, current)
 
 
+def crammed(seed: int) -> tuple[kv.Instance, dict[str, str]]:
+    """A fleet whose models do not all fit where they are said to run."""
+    instance, current = small_fleet(seed)
+    first = instance.gpus[0].name
+    while sum(m.size for m in instance.models if current[m.name] == first) <= 12:
+        moved = next((name for name, gpu in current.items() if gpu != first), None)
+        if moved is None:
+            return crammed(seed + 1000)
+        current[moved] = first
+    return instance, current
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_rows_from_where_models_cannot_run(seed: int) -> None:
+    instance, current = crammed(seed)
+    made = replan(instance, current, max_moves=3, time_limit=30)
+    assert made.current is None
+    assert made.rows[0].max_kvpr is None
+    check_rows(made, instance, current)
+
+
+def test_there_is_no_row_for_more_moves_than_models_run() -> None:
+    instance, current = small_fleet(3)
+    made = replan(instance, current, max_moves=10**9, time_limit=30)
+    assert len(made.rows) == len(instance.models) + 1
+
+
+def test_memory_moved_may_carry_a_unit() -> None:
+    instance, current = small_fleet(3)
+    in_gb = kv.Instance(instance.gpus, instance.models, unit="GB")
+    made = replan(in_gb, current, cost="memory", max_cost="3000MB", time_limit=30)
+    assert made.rows[-1].budget == 3
+
+
 def check_constrained(seed: int) -> None:
     """Rows of a fleet with constraints of every kind, from a legal placement of it."""
     draw = random.Random(seed)
@@ -209,10 +243,19 @@ def test_where_models_run_has_to_be_said() -> None:
         replan(instance, {"m0": "g0"})
     with pytest.raises(InvalidPlacementError, match="the fleet has no model 'other'"):
         replan(instance, {**current, "other": "g0"})
-    with pytest.raises(InputError, match="max_moves -1 is not 0 or more"):
+    with pytest.raises(InputError, match="max_moves -1 is not a whole number from 0"):
         replan(instance, current, max_moves=-1)
-    with pytest.raises(InputError, match="max_cost -2 is not 0 or more"):
+    with pytest.raises(InputError, match=r"max_moves 1\.5 is not a whole number from 0"):
+        replan(instance, current, max_moves=1.5)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="max_cost: budget -2 is not at least 0"):
         replan(instance, current, max_cost=-2, cost="memory")
+    with pytest.raises(InputError, match="budget '2GB'"):
+        replan(instance, current, max_cost="2GB", cost="memory")
+    with pytest.raises(InvalidPlacementError, match="is not the name of one GPU"):
+        replan(instance, {**current, "m0": ["g0", "g1"]})  # type: ignore[dict-item]
+    free = [kv.LLM(model.name, model.size, pressure=model.pressure) for model in instance.models]
+    with pytest.raises(InputError, match="no model of the fleet has a key 'move_cost'"):
+        replan(instance.replace(models=free), current, cost="move_cost")
     with pytest.raises(InputError, match="cost 'time' is not known"):
         replan(instance, current, cost="time")
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from kvpr_opt._types import Floats, Ints
 from kvpr_opt.limits import LimitsView
 from kvpr_opt.patterns.lp.interior_point import CentralPoint, SparseColumns, solve_central
-from kvpr_opt.patterns.lp.pool import PatternPool, loads
+from kvpr_opt.patterns.lp.pool import PatternPool, loads, worths
 from kvpr_opt.patterns.lp.pricing import COARSE, Duals, Precision, Priced, grids, price
 from kvpr_opt.patterns.problem import DualValues, Fractional, PackingQuestion, Undecided
 
@@ -242,7 +242,7 @@ class CentralGeneration:
 
     def _take(self, priced: Priced, duals: Duals) -> int:
         """Add the patterns worth more than their bin; how many were not active."""
-        worth = priced.patterns @ duals.by_class - duals.by_type[priced.types]
+        worth = worths(priced.patterns, duals.by_class) - duals.by_type[priced.types]
         good = worth > 1e-10 * float(duals.by_type.max())
         before = len(self.active)
         places = self._pool.add(priced.patterns[good], priced.types[good])
@@ -269,7 +269,7 @@ class CentralGeneration:
         """Keep the columns that are worth most, where there are too many."""
         duals = self._duals(point)
         counts, types = self._pool.counts[self.active], self._pool.types[self.active]
-        self._keep(self.active, duals.by_type[types] - counts @ duals.by_class)
+        self._keep(self.active, duals.by_type[types] - worths(counts, duals.by_class))
 
     def _keep(self, patterns: Ints, costs: Ints | Floats) -> None:
         """Make the cheapest of some patterns the active ones, where there are too many."""

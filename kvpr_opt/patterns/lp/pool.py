@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from kvpr_opt._types import Counts, Ints
+from kvpr_opt._types import Counts, Floats, Ints
+from kvpr_opt.kernels import compiled
 from kvpr_opt.patterns.problem import PackingQuestion
 from kvpr_opt.problem.rules import Rules
 
@@ -82,4 +83,19 @@ def loads(counts: NDArray[np.integer], sizes: Ints, most: Ints | None = None) ->
     for start in range(0, len(counts), step):
         rows = counts[start : start + step]
         total[start : start + step] = (rows if most is None else np.minimum(rows, most)) @ sizes
+    return total
+
+
+@compiled
+def worths(counts: Counts, values: Floats) -> Floats:
+    """What each row of counts is worth, from the values by class.
+
+    Not by numpy, which widens the counts first and starts threads for the product.
+    """
+    total = np.zeros(len(counts))
+    for row in range(len(counts)):
+        worth = 0.0
+        for c in range(values.size):
+            worth += counts[row, c] * values[c]
+        total[row] = worth
     return total
