@@ -88,7 +88,8 @@ for model in fleet.models[:8]:
 result = kv.solve(fleet, time_limit=60)
 print(result.status.value, "max KVPR", float(result.max_kvpr), "bound", float(result.lower_bound))
 
-result.plot().figure
+result.plot()
+plt.show()
 
 # %% [markdown]
 # The shards of `llama-70b` fill the machine with four large GPUs, the replicas of `llama-8b`
