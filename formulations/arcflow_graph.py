@@ -130,7 +130,7 @@ def build(
         states = [builder.state(0, builder.capacity - capacity) for capacity in capacities]
     except _TooLargeError:
         return None
-    # A path without a model is no use.
+    # A path without a model is useless.
     entries = tuple(None if state.node == TARGET else state.node for state in states)
     return Graph(builder.nodes, tuple(builder.arcs), entries)
 
@@ -259,7 +259,7 @@ class _Builder:
         return interval
 
     def _node(self, level: int, heads: list[tuple[int, int]]) -> int | None:
-        """Where arcs with so many copies lead on from: a new node, if there is a choice to make."""
+        """Where arcs with this many copies lead on from: a new node if there is a choice."""
         if not heads:
             return None
         if heads[-1][0] == 0:

@@ -9,7 +9,7 @@ from typing import Any
 
 from kvpr_opt import heuristics
 from kvpr_opt.certificates.certificate import certify
-from kvpr_opt.certificates.self_check import self_check, too_long
+from kvpr_opt.certificates.self_check import AFTER_LIMIT, self_check, too_long
 from kvpr_opt.environment import usable_cores, versions
 from kvpr_opt.errors import InputError, check_known
 from kvpr_opt.limits import Limits
@@ -28,9 +28,10 @@ MAX_SEED, MAX_THREADS = 2**31 - 1, 1024
 #: many of them may be after the time limit.
 SHORTENING, _SHORTENING_LATE = 0.2, 0.1
 
-#: What certificate and check take of a processor: seconds, and names of models and GPUs in another
-#: one; and the most that is kept for it, as a share of the limit.
-_END_SECONDS, _END_NAMES, _END_SHARE = 0.03, 40_000, 0.1
+#: What the end of a run takes of a processor: seconds, and in another one so many names of models
+#: and GPUs are written, or read by the checker; and the most that is kept for it, as a share of the
+#: limit.
+_END_SECONDS, _NAMES_WRITTEN, _NAMES_CHECKED, _END_SHARE = 0.03, 250_000, 45_000, 0.2
 
 #: The last stage of a run.
 CHECKING = "check of the certificate"
@@ -121,7 +122,8 @@ def solve(
         "skip": sorted(left_out),
     }
     with limits.heeding_signals():
-        with limits.keeping(_time_for_the_end(instance), _END_SHARE * limits.remaining):
+        most = _END_SHARE * limits.remaining
+        with limits.keeping(_time_for_the_end(instance, most), most):
             message = run.run(start)
             reason = _stop_reason(tracker, Status.of(tracker.incumbent, tracker.bound_value))
         result = _result(run, message, reason, parameters)
@@ -211,9 +213,11 @@ def _stop_reason(tracker: Tracker, status: Status) -> StopReason:
     return StopReason.TIME_LIMIT if tracker.limits.stopped else StopReason.FINISHED
 
 
-def _time_for_the_end(instance: Instance) -> float:
-    """About what certificate and check take of a processor, in seconds."""
-    return _END_SECONDS + (len(instance.models) + len(instance.gpus)) / _END_NAMES
+def _time_for_the_end(instance: Instance, most: float) -> float:
+    """What certificate and check take of a processor; the former alone if both take too long."""
+    names = len(instance.models) + len(instance.gpus)
+    writing, checking = _END_SECONDS + names / _NAMES_WRITTEN, names / _NAMES_CHECKED
+    return writing + checking if writing + checking <= most + AFTER_LIMIT else writing
 
 
 def _result(run: SolveRun, message: str, reason: StopReason, parameters: dict[str, Any]) -> Result:

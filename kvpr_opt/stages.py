@@ -56,7 +56,7 @@ OWN_METHODS = ("auto", "heuristic", "branch_and_price")
 #: those leave a gap: rounds of 2 to 10 ms, and constructions for large fleets that come before.
 SEARCHES = ((20, 0),)
 SPARSE_SEARCHES = ((3, 0), *SEARCHES)
-LARGE_SEARCHES = ((20, 4), (400, 12))
+LARGE_SEARCHES = ((20, 1), (400, 12))
 
 #: Models a GPU up to which the first question mostly ends the run.
 SPARSE = 2

@@ -90,7 +90,7 @@ def _of_large_fleets(fleet: Instance, question: PackingQuestion) -> None:
     sizes = WasteBudget.of(question, question.sizes, question.capacities)
     enumerate_patterns(question, BitPacking.of(question.counts), [sizes], 1, Limits())
     lp = PatternLP(fleet.scaled)
-    lp.pool.add(*sample_patterns(question, each=1, seed=0))
+    lp.pool.add(*sample_patterns(question, each=1, seed=0, limits=Limits()))
     # The interior point method is called where nothing is refuted at once.
     passed = PackingQuestion.of(fleet.scaled, fleet.scaled.finite())
     for asked in (question, passed):

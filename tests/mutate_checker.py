@@ -1,6 +1,6 @@
 """Mutation test of the checker: whatever decides in it is changed, and a test must fail.
 
-    python tests/mutate_checker.py [--shard K/N] [PART ...]
+    python tests/mutate_checker.py [--quick] [--shard K/N] [PART ...]
 
 Conditions of all kinds are deleted, negated or shifted by one, constants beside a sum too, and
 checks and updates left out. Every mutant of ``kvpr_opt/verify.py`` is tested in a copy of the
@@ -9,6 +9,7 @@ same function. What survives is printed, and the exit code is 1 if it is not amo
 
 With parts, only mutants are tried whose description contains one of them: a function, or what an
 earlier run has printed. With a shard, only every N-th of them is, from the K-th on (from 1).
+The quick tests alone are a first look: what survives them may still fail a long one.
 """
 
 from __future__ import annotations
@@ -31,19 +32,19 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 
-#: The fast ones first: most mutants fail there.
-TESTS = [
+#: These see nearly all mutants, in a few seconds; the fast ones first.
+QUICK = [
     "test_verify_relocation.py",
     "test_checker_limits.py",
-    "certificates/test_document.py",
     "certificates/test_rounded.py",
     "certificates/test_certificate.py",
-    "test_verify.py",
+    "certificates/test_document.py",
     "test_verify_arguments.py",
-    "test_verify_constrained.py",
-    "test_points_alone.py",
-    "test_points.py",
+    "test_verify.py",
 ]
+
+#: These take longer, and see what those miss.
+LONG = ["test_verify_constrained.py", "test_points_alone.py", "test_points.py"]
 
 #: How many tests that failed before are tried first.
 MAX_FIRST = 4
@@ -166,7 +167,7 @@ class _FirstFailure:
             os.write(self.pipe, f"{report.nodeid}\n".encode())
 
 
-def killer(module: ast.Module, project: Path, first: list[str]) -> str | None:
+def killer(module: ast.Module, project: Path, first: list[str], tests: list[str]) -> str | None:
     """The test that fails with a module in the place of the checker; None if all pass."""
     (project / "kvpr_opt" / "verify.py").write_text(ast.unparse(module), encoding="utf-8")
     readable, writable = os.pipe()
@@ -183,7 +184,7 @@ def killer(module: ast.Module, project: Path, first: list[str]) -> str | None:
                 os.dup2(nowhere.fileno(), stream)
             # To collect all tests takes longer than to run the few that mostly fail.
             code = _run(first, writable) if first else 0
-            code = code or _run([f"tests/{name}" for name in TESTS], writable)
+            code = code or _run([f"tests/{name}" for name in tests], writable)
         os._exit(code)
     os.close(writable)
     with open(readable, encoding="utf-8") as pipe:
@@ -197,7 +198,7 @@ def _run(tests: list[str], pipe: int) -> int:
     return int(importlib.import_module("pytest").main([*options, *tests], plugins=plugins))
 
 
-def main(parts: list[str], shard: tuple[int, int]) -> int:
+def main(parts: list[str], shard: tuple[int, int], *, quick: bool) -> int:
     """Try the mutants, print those that survive, and how many there were."""
     tree = ast.parse((ROOT / "kvpr_opt" / "verify.py").read_text(encoding="utf-8"))
     chosen = (
@@ -215,14 +216,15 @@ def main(parts: list[str], shard: tuple[int, int]) -> int:
             source = ROOT / name
             copied = shutil.copytree if source.is_dir() else shutil.copy
             copied(source, project / name)
-        if failed := killer(tree, project, []):
+        tests = QUICK if quick else [*QUICK, *LONG]
+        if failed := killer(tree, project, [], tests):
             print(f"without any mutation, {failed} fails")
             return 2
         killers: defaultdict[str, list[str]] = defaultdict(list)
         for description in itertools.islice(chosen, shard[0] - 1, None, shard[1]):
             tried += 1
             function = description.partition(":")[0]
-            failed = killer(tree, project, killers[function][:MAX_FIRST])
+            failed = killer(tree, project, killers[function][:MAX_FIRST], tests)
             if failed is None:
                 reason = HARMLESS.get(description)
                 harmless += reason is not None
@@ -247,5 +249,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("parts", metavar="PART", nargs="*")
     parser.add_argument("--shard", metavar="K/N", type=_shard, default=(1, 1))
+    parser.add_argument("--quick", action="store_true")
     arguments = parser.parse_args()
-    sys.exit(main(arguments.parts, arguments.shard))
+    sys.exit(main(arguments.parts, arguments.shard, quick=arguments.quick))

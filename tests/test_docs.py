@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import re
+from functools import reduce
 from pathlib import Path
 
 import pytest
@@ -56,3 +58,17 @@ def test_a_page_has_no_gaps_and_no_dead_links(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)\)", text):
         if "://" not in target:
             assert (page.parent / target).exists(), target
+
+
+def test_contributors_are_sent_to_what_exists() -> None:
+    """Each file of the table, and each name that stands behind it."""
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    _, _, table = text.partition("### Where to change what")
+    rows = [line for line in table.partition("\n## ")[0].splitlines() if line.startswith("| ")]
+    places = re.findall(r"`(kvpr_opt/[^`]+)`(?:: ((?:`\w[\w.]*`(?:, )?)+))?", "\n".join(rows[2:]))
+    assert len(places) > len(rows)
+    for path, names in places:
+        assert (ROOT / path).is_file(), path
+        for name in re.findall(r"`([^`]+)`", names):
+            module = importlib.import_module(path.removesuffix(".py").replace("/", "."))
+            assert reduce(getattr, name.split("."), module)

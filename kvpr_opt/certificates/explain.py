@@ -27,7 +27,7 @@ from kvpr_opt.verify import (
     whole_fleet,
 )
 
-#: Names listed in full; of more, so many and the number of the others.
+#: Names that are listed; of the rest, their number.
 _MAX_NAMES = 12
 
 
@@ -70,7 +70,7 @@ class _Question:
         a, f = threshold(fleet, value)
         largest = Fraction(a, f) * fleet.unit if f else math.inf
         items, capacities = packing(fleet, a, f)
-        # The checker counts in units of its own; this is one of them, in memory.
+        # The checker counts in its own units; this is the size of one, in memory.
         everything = sum(model.footprint for model in instance.models)
         if isinstance(largest, Fraction) and largest > 0:
             pressure = sum(fleet.pressures.values()) * fleet.unit * written.memory_unit

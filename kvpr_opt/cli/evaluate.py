@@ -15,7 +15,7 @@ from kvpr_opt.cli.progress_view import LiveCount
 from kvpr_opt.errors import InputError, InvalidPlacementError
 from kvpr_opt.exit_codes import ExitCode
 from kvpr_opt.files.placements import read_placement
-from kvpr_opt.files.source import label
+from kvpr_opt.files.source import STANDARD_STREAM, label
 from kvpr_opt.limits import Limits
 from kvpr_opt.operate.evaluate import evaluate
 from kvpr_opt.problem.instance import Instance
@@ -35,6 +35,8 @@ def read_current(
     fleet: str, placement: str | None, instance: Instance
 ) -> Iterator[Mapping[str, str] | None]:
     """Where the models run, from a file if there is one; errors inside name the file."""
+    if placement == fleet == STANDARD_STREAM:
+        raise InputError("the fleet is read from standard input already", place="PLACEMENT")
     try:
         yield None if placement is None else read_placement(placement, instance)
     except InvalidPlacementError as error:

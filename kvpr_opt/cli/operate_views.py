@@ -66,7 +66,7 @@ def trade_off_lines(
             length = 0 if row.max_kvpr is None else _cells(row.max_kvpr, low, high)
             parts.append(f"{'#' * length:{_BAR}}")
         yield from _wrapped("  ".join([*parts, end]), width, columns[0] + 2)
-    best, bound = made.optimum.max_kvpr, made.optimum.lower_bound
+    best, bound = made.best_known, made.optimum.lower_bound
     sure = "proved" if best == bound else f"lower bound {kvpr_text(bound)}"
     if best is None:
         sure = made.optimum.message if bound == math.inf else sure
@@ -123,7 +123,12 @@ def headroom_lines(made: Headroom, width: int | None = None) -> Iterator[str]:
     whose = "all demand" if made.model is None else f"the demand of {made.model}"
     target = kvpr_text(made.target)
     if made.bound == 0:
-        yield from _wrapped(f"even without {whose}, the highest KVPR exceeds {target}", width)
+        yield from _wrapped(
+            f"even without {whose}, the highest KVPR exceeds {target}"
+            if made.placement is None
+            else f"there is no room for {whose}: with any, the highest KVPR exceeds {target}",
+            width,
+        )
         return
     if made.factor == math.inf:
         yield from _wrapped(

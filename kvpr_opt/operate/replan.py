@@ -114,6 +114,12 @@ class Replan:
         """Where the models run now; ``None`` where that is no legal placement of them all."""
         return _legal(self.instance, self.home)
 
+    @property
+    def best_known(self) -> Fraction | None:
+        """The lowest maximum KVPR that is known, whatever it costs."""
+        found = [*(row.max_kvpr for row in self.rows), self.optimum.max_kvpr]
+        return min((value for value in found if value is not None), default=None)
+
     def within(self, share: Number) -> ReplanRow | None:
         """The cheapest row whose KVPR is at most ``1 + share`` times the best bound known.
 

@@ -1,4 +1,4 @@
-"""One GPU, and the memory of common kinds of them."""
+"""One GPU, and the memory of common types."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from kvpr_opt.problem.units import check_unit
 #: What a quantity may be given as; text and ``Decimal`` are read digit by digit.
 Number = int | float | str | Decimal | Fraction
 
-#: Memory in MiB by kind of GPU, as ``nvidia-smi`` prints it (``memory.total``). T4, L4, A10G,
+#: Memory in MiB by type of GPU, as ``nvidia-smi`` prints it (``memory.total``). T4, L4, A10G,
 #: L40S, A100 and H100: listed in pull request 2797 of modal-labs/modal-client; RTX 4090,
 #: H200 and B200: as printed in public issue threads. A driver may report a little less.
 GPU_MEMORY_MIB: dict[str, int] = {
@@ -47,13 +47,13 @@ class GPU:
         The part of `memory` that is neither weights nor KV cache: context,
         activations, other programs. ``"5 %"`` is a share of `memory`.
     node
-        The machine that it is in. GPUs without one are each a node of their own.
+        The machine that holds it. A GPU without one is a node of its own.
     labels
         What models may refer to in ``only`` and ``never``.
     uuid, index
-        How the driver calls it; kept and shown, of no meaning for the placement.
+        The driver's names for it; kept and shown, but not used in placing.
     type
-        Its kind; one of :data:`GPU_MEMORY_MIB` where `memory` is left out.
+        The product; one of :data:`GPU_MEMORY_MIB` where `memory` is left out.
     unit
         The unit in which the fleet counts, one of
         :data:`kvpr_opt.problem.units.UNITS`; needed for amounts that carry one.
@@ -62,7 +62,7 @@ class GPU:
     ------
     InputError
         If `memory` is not positive, `reserved` is negative or above it, or a value
-        is no amount, name or unit.
+        is not a valid amount, name or unit.
     """
 
     name: str
@@ -119,8 +119,7 @@ class GPU:
             )
         if self.unit is None:
             raise InputError(
-                f"the memory of type {self.type!r} is known in MiB; say the unit in which "
-                "the fleet counts",
+                f"the memory of type {self.type!r} is known in MiB; set the unit of the fleet, too",
                 place="type",
             )
         return amount(f"{GPU_MEMORY_MIB[self.type]}MiB", "memory", self.unit)

@@ -72,12 +72,12 @@ class LLM:
     apart
         Groups: no two models of a group share a GPU.
     count
-        So many independent copies, ``name-0``, ``name-1``, ...
+        Number of independent copies, ``name-0``, ``name-1``, ...
     replicas, spread
-        So many copies with an equal part of the demand each, on different GPUs,
+        Number of copies, each with an equal part of the demand, on different GPUs,
         or on different nodes with ``spread="node"``: ``name/r0``, ...
     shards
-        Tensor parallelism over so many GPUs of one node: ``name/s0``, ... Each has an
+        Tensor parallelism: the number of GPUs of one node: ``name/s0``, ... Each has an
         equal part of the weights, and overhead and floor in full.
     kv_heads, kv_share
         The share of the demand that a shard carries: ``1 / min(shards, kv_heads)``,

@@ -261,8 +261,10 @@ def _leads_to_files(text: str) -> bool:
     return os.path.exists(text) or any(sign in text for sign in _PATTERN)
 
 
-def expand(path: str) -> list[str]:
+def expand(path: str, suffixes: tuple[str, ...] = _SUFFIXES) -> list[str]:
     """The files that a path, a folder or a pattern stands for, sorted.
+
+    Of a folder only those with one of the `suffixes` are taken.
 
     Raises
     ------
@@ -271,10 +273,10 @@ def expand(path: str) -> list[str]:
     """
     if os.path.isdir(path):
         try:
-            found = [entry.path for entry in os.scandir(path) if entry.name.endswith(_SUFFIXES)]
+            found = [entry.path for entry in os.scandir(path) if entry.name.endswith(suffixes)]
         except OSError as error:
             raise InputError(f"cannot be read: {error.strerror}", source=path) from None
-        wanted = f"the folder has no file ending in {', '.join(_SUFFIXES)}"
+        wanted = f"the folder has no file ending in {', '.join(suffixes)}"
     elif os.path.exists(path) or not any(sign in path for sign in _PATTERN):
         return [path]
     else:

@@ -427,7 +427,7 @@ def test_a_table_of_models_is_read_from_a_pipe(path: str, separator: str) -> Non
         (["x.csv", "--gpus", "2.5"], "error: --gpus: '2.5' is not a whole number\n"),
         (["x.csv", "--gpus", ""], "error: --gpus: '' is not a whole number\n"),
         (["x.csv", "--seed", "x"], "error: --seed: 'x' is not a whole number\n"),
-        ([], r"error: Missing argument 'FLEET'; .* solve --help lists what there is\n"),
+        ([], r"error: Missing argument 'FLEET'; .* solve --help lists what is available\n"),
         (["x.csv", "--metod", "y"], r"error: No such option.*--metod.*--method.* --help lists.*\n"),
     ],
 )

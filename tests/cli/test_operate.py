@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import signal
@@ -113,6 +114,16 @@ def test_bad_options_are_named_with_what_is_allowed(
     refused(run(command, fleet, *options), message)
 
 
+def test_one_of_fleet_and_placement_may_be_standard_input(
+    run: Run, fleet: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    placed = b'{"large-model-with-a-long-name": "a", "chat": "a", "code": "b"}'
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(placed)))
+    assert run("evaluate", fleet, "-")[0] == 0
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(FLEET.encode())))
+    refused(run("evaluate", "-", "-"), "PLACEMENT: the fleet is read from standard input already")
+
+
 def test_nothing_that_is_read_is_written_over(run: Run, fleet: Path, tmp_path: Path) -> None:
     placed = tmp_path / "placed.json"
     placed.write_text('{"large-model-with-a-long-name": "a", "chat": "a", "code": "b"}')
@@ -138,7 +149,9 @@ def test_replan_writes_what_was_chosen(run: Run, fleet: Path, tmp_path: Path) ->
     )
     assert (code, err) == (0, "")
     assert "chosen" in out
-    assert run("verify", fleet, row)[0] == 0
+    code, out, _ = run("verify", fleet, row, "--explain")
+    assert code == 0
+    assert "No placement that costs at most" in out
     assert "Before and after" in page.read_text(encoding="utf-8")
     assert "the cheapest within 0% of the optimum" in page.read_text(encoding="utf-8")
     code, out, _ = run("evaluate", fleet, placed)

@@ -13,7 +13,8 @@ import pytest
 from report_records import entry
 
 from kvpr_opt.cli import main
-from kvpr_opt.study.record import encode_line, read_record
+from kvpr_opt.study.record import read_record
+from kvpr_opt.study.record_line import encode_line
 
 SPEC = """
 seeds = "0-1"

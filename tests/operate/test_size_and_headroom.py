@@ -105,7 +105,10 @@ def check_headroom(seed: int) -> kv.Headroom:
 
 
 def test_one_rate_is_bracketed_by_brute_force() -> None:
-    found = [check_headroom(seed) for seed in range(8)]
+    # In the last one there is no room for any demand of the model, exactly.
+    found = [check_headroom(seed) for seed in (*range(8), 126)]
+    assert found[-1].factor == found[-1].bound == 0
+    assert found[-1].placement is not None
     assert sum(made.factor != 0 and made.evidence is not None for made in found) >= 4
 
 
@@ -113,6 +116,20 @@ def test_one_rate_is_bracketed_by_brute_force() -> None:
 @pytest.mark.parametrize("seed", range(100, 400))
 def test_one_rate_is_bracketed_by_brute_force_on_many_fleets(seed: int) -> None:
     check_headroom(seed)
+
+
+@pytest.mark.parametrize(
+    ("keys", "factor"),
+    # Two GPUs of 20: of three copies of 2 two share one, 16 are free for them; a replica has
+    # half the demand on 18, or the memory of a shard.
+    [({"count": 3}, 8), ({"replicas": 2}, 36), ({"shards": 2}, 38)],
+)
+def test_all_parts_of_a_model_grow_together(keys: dict[str, int], factor: int) -> None:
+    gpus = [kv.GPU(name, 20, node="n") for name in "ab"]
+    served = kv.LLM("x", 2, pressure=1, **keys)  # type: ignore[arg-type]
+    made = kv.headroom(kv.Instance(gpus, [served]), 1, model="x", time_limit=20)
+    assert made.proved
+    assert made.factor <= factor <= Fraction(made.bound)
 
 
 @pytest.mark.parametrize("target", [0, -1, "x"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from kvpr_opt.certificates.explain_relocation import explain_relocation
 from kvpr_opt.drawing.pieces import download, facts, section
 from kvpr_opt.drawing.rows import amount, counted, gap_text
 from kvpr_opt.drawing.sheet import document
@@ -62,7 +63,7 @@ def _answer(made: Replan, chosen: ReplanRow | None, why: str) -> Iterator[tuple[
         yield "after the moves", exactly(chosen.max_kvpr)
         yield COUNTED_IN[made.cost], amount(chosen.cost) + (f", {why}" if why else "")
         yield "how sure", certainty(chosen)[0]
-    yield "without a budget", exactly(made.optimum.max_kvpr)
+    yield "without a budget", exactly(made.best_known)
     yield "no placement is below", exactly(made.optimum.lower_bound)
 
 
@@ -84,6 +85,8 @@ def _proof(row: ReplanRow) -> Iterator[Html]:
     if not row.certified:
         yield element("p", "That rests on the word of a solver, or on a proof not checked.")
     if row.certificate is not None:
+        lines = explain_relocation(row.certificate.data).splitlines()
+        yield element("div", *(element("p", line) for line in lines if line), class_="proof")
         yield element(
             "p",
             "The claim with its proof is in this page: ",

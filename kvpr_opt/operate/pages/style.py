@@ -9,7 +9,8 @@ STYLE = (
 .chart circle { stroke: var(--pressed); stroke-width: 2; }
 .chart .proved { fill: var(--pressed); } .chart .open { fill: var(--paper); }
 .chart .ring { fill: none; stroke: var(--ink); stroke-width: 1.5; }
-.chart .mark { fill: var(--ink); font-weight: 600; }
+.chart .mark { fill: var(--ink); font-weight: 600; paint-order: stroke; stroke: var(--paper);
+  stroke-width: 4px; }
 .sample.whisker { stroke: var(--bound); }
 th, td { overflow-wrap: normal; }
 .number { text-align: right; font-variant-numeric: tabular-nums; }

@@ -33,6 +33,9 @@ _SHARE_OF_GAP, _LOOSEST, _TIGHTEST = 0.1, 1e-2, 1e-8
 #: Fewer new patterns than this in a round send the next one to the next grid.
 _FEW_BY_VALUE, _FEW_BY_LOAD = 60, 10
 
+#: A grid is left where the gap is less than so many of its units.
+_FINE_GAP = 10.0
+
 #: Columns of a program at most, for each class and type; then the share of them stays that is
 #: worth most.
 _COLUMNS_EACH, _KEPT = 40, 0.65
@@ -47,7 +50,7 @@ _SHORT_TABLE = 200_000
 _FEW_CLASSES = 300
 
 #: The factor within which a fractional packing counts as one.
-_TOLERANCE = 1e-9
+_TOLERANCE = 1e-8
 
 #: Rounds before the question is left undecided.
 _MAX_ROUNDS = 80
@@ -96,7 +99,10 @@ class CentralGeneration:
         self._main = int(np.argmax(usable))
         types = np.flatnonzero(usable)
         self._others = types[types != self._main]
-        self._grids = grids(question, precision)[1:]
+        left = grids(question, precision)[1:]
+        # A table by load takes the same time for fine values as for coarse ones.
+        last = [grid for grid in left if grid.by_load][-1:]
+        self._grids = (*(grid for grid in left if not grid.by_load), *last)
         if int(question.capacities.max()) <= _SHORT_TABLE and self._grids[-1].by_load:
             self._grids = tuple(grid for grid in self._grids if grid.by_load)
         self._weights = np.zeros(0)
@@ -132,6 +138,7 @@ class CentralGeneration:
                 return new
             factor = point.objective / question.bins
             gap = max(0.0, (factor - self._best.bound(question)) / factor)
+            self._refine(gap)
             if new == 0:
                 break
             self._drop_columns(point)
@@ -239,6 +246,11 @@ class CentralGeneration:
             if new:
                 return new
         return 0
+
+    def _refine(self, gap: float) -> None:
+        """Leave the grids on which what is still open is less than a unit."""
+        while len(self._grids) > 1 and gap * self._grids[0].scale < _FINE_GAP:
+            self._grids = self._grids[1:]
 
     def _take(self, priced: Priced, duals: Duals) -> int:
         """Add the patterns worth more than their bin; how many were not active."""

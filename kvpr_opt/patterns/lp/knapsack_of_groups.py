@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from kvpr_opt._types import Counts, Ints
 from kvpr_opt.kernels import compiled
-from kvpr_opt.patterns.lp.knapsack_by_value import _best_split, best_value
+from kvpr_opt.patterns.lp.knapsack_by_value import _best_split, best_value, distinct_values
 
 _Choices = NDArray[np.int16]
 _Row = NDArray[np.int32]
@@ -206,13 +206,7 @@ def best_by_value(
     found = 0
     for k in range(bins):
         best[k] = best_value(loads, capacities[k])
-        load, until = -1, found + keep
-        for reach in range(best[k], max(wanted[k], 0), -1):
-            if found == until:
-                break
-            if loads[reach] == load:
-                continue
-            load = loads[reach]
+        for reach in distinct_values(loads, capacities[k], wanted[k], keep):
             pattern[:] = 0
             v = reach
             for s in range(starts.size - 2, -1, -1):
@@ -220,7 +214,7 @@ def best_by_value(
                     o = starts[s] + choices[s, v]
                     pattern[owner[o]] += copies[o]
                     v = max(0, v - values[o])
-            _fill(pattern, capacities[k] - load, of_class, usable, counts, member)
+            _fill(pattern, capacities[k] - loads[reach], of_class, usable, counts, member)
             patterns[found, :] = pattern
             bin_of[found] = k
             found += 1

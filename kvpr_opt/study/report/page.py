@@ -19,7 +19,7 @@ from kvpr_opt.study.analysis.pcmax import (
 )
 from kvpr_opt.study.analysis.statistics import RESAMPLES
 from kvpr_opt.study.analysis.table import provenance
-from kvpr_opt.study.record import RecordedRun
+from kvpr_opt.study.recorded_run import RecordedRun
 from kvpr_opt.study.report.commands import generate_commands, solve_commands
 from kvpr_opt.study.report.drawing import Drawing
 from kvpr_opt.study.report.tables import ReportTable, by_cell, comparison, counted, summaries
@@ -150,7 +150,7 @@ def _summary(runs: Sequence[RecordedRun], outcomes: Outcomes, left: int) -> Iter
 
 def _figures(drawings: Sequence[Drawing]) -> Iterator[Html]:
     if not drawings:
-        yield element("p", "There is no run that a figure could show.")
+        yield element("p", "No run can be shown in a figure.")
         return
     yield element(
         "p",
