@@ -8,7 +8,7 @@ import numpy as np
 
 from kvpr_opt._types import Ints
 from kvpr_opt.kernels import compiled
-from kvpr_opt.local_search.rules import FREE, Rules, are_apart, may_run
+from kvpr_opt.local_search.rules import FREE, RuleTables, are_apart, may_run
 
 
 class Bins(NamedTuple):
@@ -37,10 +37,10 @@ class Bins(NamedTuple):
     after: Ints
     before: Ints
     gpu_of: Ints
-    rules: Rules
+    rules: RuleTables
 
 
-def empty_bins(weights: Ints, capacities: Ints, rules: Rules = FREE) -> Bins:
+def empty_bins(weights: Ints, capacities: Ints, rules: RuleTables = FREE) -> Bins:
     """GPUs that hold nothing yet."""
     models, gpus = len(weights), len(capacities)
     return Bins(

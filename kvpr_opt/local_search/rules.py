@@ -15,7 +15,7 @@ from kvpr_opt.problem.scaled import ScaledInstance
 _WORD = 62
 
 
-class Rules(NamedTuple):
+class RuleTables(NamedTuple):
     """The rules of a fleet; of length 0 each where there are none.
 
     Attributes
@@ -39,7 +39,7 @@ class Rules(NamedTuple):
 
 
 #: Every model may run anywhere.
-FREE = Rules(
+FREE = RuleTables(
     np.zeros(0, np.bool_),
     np.zeros(0, np.int64),
     np.zeros((0, 0), np.bool_),
@@ -48,7 +48,7 @@ FREE = Rules(
 )
 
 
-def rules_of(scaled: ScaledInstance) -> Rules:
+def rules_of(scaled: ScaledInstance) -> RuleTables:
     """The rules of a fleet, nodes aside."""
     if not isinstance(scaled, ConstrainedInstance):
         return FREE
@@ -62,17 +62,17 @@ def rules_of(scaled: ScaledInstance) -> Rules:
     for number, group in enumerate(scaled.free_groups):
         groups[list(group), number // _WORD] |= 1 << (number % _WORD)
     allowed = np.ascontiguousarray(scaled.allowed, dtype=np.bool_)
-    return Rules(pinned, class_of, allowed, np.asarray(groups.any(axis=1)), groups)
+    return RuleTables(pinned, class_of, allowed, np.asarray(groups.any(axis=1)), groups)
 
 
 @compiled
-def may_run(rules: Rules, model: int, gpu: int) -> bool:
+def may_run(rules: RuleTables, model: int, gpu: int) -> bool:
     """Whether a model may run on a GPU, beside what is pinned there."""
     return bool(rules.allowed[gpu, rules.class_of[model]])
 
 
 @compiled
-def are_apart(rules: Rules, one: int, other: int) -> bool:
+def are_apart(rules: RuleTables, one: int, other: int) -> bool:
     """Whether two models share a group, so that no GPU takes both."""
     if not (rules.grouped[one] and rules.grouped[other]):
         return False

@@ -23,7 +23,7 @@ from kvpr_opt.local_search.descent import descend
 from kvpr_opt.local_search.incumbent import Incumbent, OnImprovement
 from kvpr_opt.local_search.perturbation import best_fit, ruin_and_recreate, worst_fit
 from kvpr_opt.local_search.rng import seeded
-from kvpr_opt.local_search.rules import FREE, Rules, rules_of
+from kvpr_opt.local_search.rules import FREE, RuleTables, rules_of
 from kvpr_opt.local_search.workspace import new_workspace
 from kvpr_opt.problem.instance import Instance
 from kvpr_opt.problem.placement import Placement
@@ -97,7 +97,7 @@ def search(
     return incumbent.placement()
 
 
-def _rules(start: Placement | None) -> Rules:
+def _rules(start: Placement | None) -> RuleTables:
     """The rules of a fleet, with the nodes of a placement taken for decided."""
     if start is None or not start.instance.constraints:
         return FREE
