@@ -56,8 +56,9 @@ notebook-outputs: pair ## Execute notebooks and keep their outputs: all, or NOTE
 figures: $(VENV)/.installed-dev ## Make the figures of the pages anew; ten seconds.
 	$(BIN)/python docs/site/figures.py
 
+# Not --quiet: MkDocs does not count warnings that it does not show.
 docs: $(VENV)/.installed-docs ## Build the site into build/site; a warning or a dead link fails.
-	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 wheel: $(VENV)/.installed-dev ## Build the wheel into dist/.
 	$(BIN)/python -m build --wheel

@@ -15,6 +15,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import matplotlib
@@ -31,7 +32,11 @@ ROOT = Path(__file__).parents[2]
 IMAGES = ROOT / "docs" / "images"
 
 #: The same picture each time: names of parts are drawn from a seed, and no date is in it.
-_STABLE = {"svg.hashsalt": "kvpr-opt", "savefig.transparent": True}
+_STABLE = {
+    "svg.hashsalt": "kvpr-opt",
+    "savefig.transparent": True,
+    "axes.prop_cycle": matplotlib.rcParamsDefault["axes.prop_cycle"],  # on dark pages, too
+}
 
 #: Cells in a line of the screen.
 _WIDTH = 96
@@ -101,6 +106,7 @@ def script(page: str, mark: str) -> str:
     return found
 
 
+@cache
 def _solved() -> kv.Result:
     return kv.solve(kv.read_instance(ROOT / "examples" / "small_fleet.yaml"), threads=1)
 
@@ -125,6 +131,7 @@ def draw(folder: Path) -> list[Path]:
     folder
         It has to exist.
     """
+    matplotlib.use("agg")  # no window
     written = []
     for name, make in FIGURES.items():
         for dark in (False, True):

@@ -102,7 +102,7 @@ class RepositoryLinksExtension(Extension):
 
 def on_config(config: MkDocsConfig) -> None:
     """Put the notebooks into the navigation, by name, and have links rewritten."""
-    config.markdown_extensions.append(RepositoryLinksExtension())  # type: ignore[arg-type]
+    config.markdown_extensions.append(RepositoryLinksExtension())
     (section,) = [entry["Notebooks"] for entry in config.nav or [] if "Notebooks" in entry]
     section += [f"notebooks/{path.stem}.md" for path in notebooks()]
 

@@ -36,6 +36,7 @@ def run(path: Path) -> None:
         kernel_name="python3",
         resources=resources,
         record_timing=False,  # when a cell ran says nothing to a reader
+        coalesce_streams=True,  # nor do the moments in which it printed
     ).execute()
     notebook.metadata = kept
     complaints = unfit(notebook)

@@ -1,7 +1,7 @@
 """Figures with matplotlib: a placement to scale, and the progress of a run.
 
 matplotlib is an optional dependency and is imported as a figure is asked for. A figure
-that is made here belongs to no window: a notebook shows it, ``savefig`` writes it.
+that is made here is one of pyplot: a notebook shows it, ``plt.show()`` opens a window.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from kvpr_opt.drawing.palette import BOUND, HIGHEST, VALUE
+from kvpr_opt.drawing.palette import BLOCKS, BOUND, HIGHEST, VALUE, paled
 from kvpr_opt.drawing.rows import Row, kvpr_text, most_pressed, share_of
 from kvpr_opt.errors import InputError
 from kvpr_opt.text import printable
@@ -26,6 +26,9 @@ _WIDTH, _BAR = 8.0, 0.3
 
 # Characters of a name that fit on the longest bar, and the fewest that are worth showing.
 _CHARACTERS, _LEAST = 84, 4
+
+# A bar of at least this share has room for its KVPR.
+_ROOM_FOR_KVPR = 0.4
 
 
 def plot_placement(rows: Sequence[Row], sizes: Mapping[str, float], ax: Axes | None = None) -> Axes:
@@ -73,7 +76,8 @@ def _blocks(ax: Axes, at: int, models: Sequence[tuple[str, float]], characters: 
     """The models of a GPU beside each other, with so many characters to a unit of memory."""
     start = 0.0
     for number, (name, size) in enumerate(models):
-        ax.barh(at, size, left=start, color=f"C{number % 10}", alpha=0.75, edgecolor="white")
+        colour = paled(BLOCKS[number % len(BLOCKS)])
+        ax.barh(at, size, left=start, color=colour, edgecolor="white")
         ax.text(
             start + size / 2,
             at,
@@ -81,6 +85,7 @@ def _blocks(ax: Axes, at: int, models: Sequence[tuple[str, float]], characters: 
             ha="center",
             va="center",
             size=7,
+            color="black",
             clip_on=True,
             parse_math=False,  # a name is no formula, whatever is in it
         )
@@ -99,8 +104,12 @@ def _kvprs(rows: Sequence[Row], ax: Axes) -> None:
     highest = max((row.kvpr for row in rows), default=0)
     for at, row in enumerate(rows):
         share = share_of(row.kvpr, highest)
-        ax.barh(at, share, color=HIGHEST if row.kvpr == highest else VALUE, alpha=0.75)
-        ax.text(0.02, at, kvpr_text(row.kvpr), va="center", size=7)
+        ax.barh(at, share, color=paled(HIGHEST if row.kvpr == highest else VALUE))
+        text = ax.text(0.02, at, kvpr_text(row.kvpr), va="center", size=7)
+        if share >= _ROOM_FOR_KVPR:
+            text.set_color("black")
+        else:
+            text.set_x(share + 0.02)  # beside the bar
     ax.set(xlim=(0, 1.05), xlabel="KVPR", xticks=[])
     ax.tick_params(axis="y", left=False, labelleft=False)
 
@@ -144,12 +153,12 @@ def plot_progress(trajectory: Sequence[Mapping[str, Any]], ax: Axes | None = Non
 
 def _axes(widths: tuple[int, ...], height: float) -> tuple[Axes, Axes | None]:
     try:
-        from matplotlib.figure import Figure
+        import matplotlib.pyplot as pyplot
     except ImportError as error:
         raise InputError(
             f"a figure requires matplotlib ({error}): pip install 'kvpr-opt[study]'"
         ) from None
-    figure: Figure = Figure(figsize=(_WIDTH, height), layout="constrained")
+    figure: Figure = pyplot.figure(figsize=(_WIDTH, height), layout="constrained")
     grid = figure.add_gridspec(1, len(widths), width_ratios=widths)
     first = figure.add_subplot(grid[0])
     return first, figure.add_subplot(grid[1], sharey=first) if len(widths) > 1 else None

@@ -114,7 +114,7 @@ def test_the_progress_ends_where_the_run_ended(result: Result) -> None:
 def test_without_matplotlib_a_figure_says_what_it_requires(
     result: Result, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "matplotlib.figure", None)
+    monkeypatch.setitem(__import__("sys").modules, "matplotlib.pyplot", None)
     with pytest.raises(InputError, match=r"a figure requires matplotlib .*kvpr-opt\[study\]"):
         result.plot_progress()
 
