@@ -66,6 +66,9 @@ TOOLS = {
     (steps, "fill_and_dive"): "construction and dive",
 }
 
+#: Seeds on which a tool once went wrong: the bracket asked one question for ever.
+ONCE_WRONG = (1807,)
+
 _BLIND = ("heuristic", "compiled_search", "counting_bound")
 
 
@@ -146,7 +149,7 @@ def agrees_with_the_plain_way(seed: int, calls: Counter[str]) -> None:
 
 def test_forced_tools_end_at_the_optimum_of_small_fleets() -> None:
     calls: Counter[str] = Counter()
-    for seed in range(30):
+    for seed in (*range(30), *ONCE_WRONG):
         agrees_with_brute_force(seed, calls)
     for seed in (1, 2, 4):
         agrees_with_the_plain_way(seed, calls)
