@@ -21,7 +21,7 @@ _T = TypeVar("_T")
 
 
 class LimitsView(ABC):
-    """What work may ask of its limits; it cannot change them."""
+    """Limits as the work under them sees them: read-only."""
 
     @property
     @abstractmethod
@@ -163,7 +163,7 @@ class Limits(LimitsView):
     def heeding_signals(self) -> Iterator[None]:
         """Let the first stop signal set the stop flag; a second one acts as usual.
 
-        That goes for Ctrl-C and, where they raise ``KeyboardInterrupt`` like it (in the
+        This covers Ctrl-C and, where they raise ``KeyboardInterrupt`` like it (in the
         command they do), for SIGTERM and SIGHUP. Blocks may be nested: a signal stops the
         limits of all of them, and a block that is entered after it starts stopped. Outside
         the main thread, or where the program has its own handler for a signal, nothing is
@@ -226,7 +226,7 @@ _heeding: list[Limits] = []
 # What handles a signal by raising ``KeyboardInterrupt``.
 _RAISING = (signal.default_int_handler, note_and_raise)
 
-# Schedulers and terminals send SIGTERM and SIGHUP twice; within so many seconds that is one.
+# Schedulers and terminals send SIGTERM and SIGHUP twice; two within so few seconds count as one.
 _ONE_REQUEST = 1.0
 
 # Seconds from which the speed of a run is known, and the shortest ones of a processor's clock.

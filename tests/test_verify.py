@@ -881,8 +881,8 @@ def test_to_ask_each_gpu_for_each_model_has_a_limit(monkeypatch, kind):
         data |= {"schema": "kvpr-opt/certificate/2", "status": "unknown"}
         data["bounds"][0]["proof"]["types"] = "0 1"
     else:
-        data |= {"schema": "kvpr-opt/relocation/1", "home": {}, "budget": "0"}
-        data["costs"] = {"x": "0", "y": "0"}
+        data |= {"schema": "kvpr-opt/relocation/1", "budget": "0"}
+        data["home"], data["costs"] = {}, {"x": "0", "y": "0"}
         data["bounds"][0]["proof"] |= {"gpus": "8 9", "price": "0"}
     look = CHECKER_MODULE.check_either
     for pairs, code in ((4, 5), (3, 2)):

@@ -81,7 +81,7 @@ def read_output(instance: Instance, run: CompletedRun) -> AnswerReading:
 
 
 def _told(value: Any) -> str:
-    """A value that is no name of a GPU; of a nested one only what it is."""
+    """How to show a value that is not the name of a GPU; of a nested one, only its type."""
     if isinstance(value, list):
         return "a JSON object" if isinstance(value, _Members) else "a JSON array"
     return json.dumps(value)

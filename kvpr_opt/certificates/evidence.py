@@ -2,7 +2,7 @@
 
 Every argument speaks about the bin-packing problem of one threshold (see
 :mod:`kvpr_opt.problem.scaled`). An argument that the checker can repeat with integer
-arithmetic is *certified*; a solver's verdict is only its word. A new kind of
+arithmetic is *certified*; a solver's answer is only a claim. A new kind of
 argument is one class here, the form in which it is written in
 :mod:`kvpr_opt.certificates.certificate`, and its check in :mod:`kvpr_opt.verify`.
 """
@@ -86,7 +86,7 @@ class DualVector:
         """Bytes that the checker changes, where the largest bin has so much room.
 
         Its row of least sizes has an entry for each number of points, of two sizes and a
-        bit, and is changed once for each model. ``None`` where the checker does without a
+        bit, and is changed once for each model. ``None`` where the checker uses no
         row, since it or the work would be too long.
         """
         row = (max(self.gpus) + 2) * ((2 * room).bit_length() // 8 + 1)
@@ -98,13 +98,13 @@ class DualVector:
 class ConstrainedVector:
     """Points as in :class:`DualVector`, for the sets of models that constraints allow.
 
-    Pinned models are no items but take their room; of a group a GPU holds one at most.
+    Pinned models are not items but take up capacity; a GPU holds at most one of a group.
     Nodes are left out, and so are all groups of a model but the largest.
 
     Attributes
     ----------
     models
-        Points by model, in input order; natural numbers, those of pinned models of no matter.
+        Points by model, in input order; natural numbers. Those of pinned models are ignored.
     gpus
         The most points that fit a GPU, by type.
     types
@@ -147,7 +147,7 @@ class Refuted(NamedTuple):
     bins
         Number, capacity and points of the GPUs of each type.
     said
-        The routine's words.
+        The routine's answer.
     """
 
     items: tuple[tuple[int, int], ...]
@@ -189,7 +189,7 @@ class SolverClaim:
     Attributes
     ----------
     solver, version
-        Who says it.
+        What made the claim.
     threshold
         What it refutes: "there is a placement with max KVPR <= threshold".
     parameters

@@ -113,8 +113,8 @@ def _refuted(
     """What the routine of the checker says to points."""
     items: tuple[Item, ...] = tuple(zip(problem.sizes, points.models, strict=True))
     bins: tuple[Bins, ...] = tuple(
-        (len(kind.gpus), problem.capacities[kind.gpus[0]], limit)
-        for kind, limit in zip(scaled.types, points.gpus, strict=True)
+        (len(gpu_type.gpus), problem.capacities[gpu_type.gpus[0]], limit)
+        for gpu_type, limit in zip(scaled.types, points.gpus, strict=True)
     )
 
     def look() -> str:

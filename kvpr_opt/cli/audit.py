@@ -14,12 +14,18 @@ from kvpr_opt.audit.cases import Case, prove_cases
 from kvpr_opt.audit.export import audit_text
 from kvpr_opt.audit.outcome import Audit
 from kvpr_opt.audit.page import page
-from kvpr_opt.audit.process import ResourceLimits
 from kvpr_opt.audit.program import Program
+from kvpr_opt.audit.resource_limits import (
+    DEFAULT_MEGABYTES,
+    DEFAULT_SECONDS,
+    MAX_MEGABYTES,
+    MAX_SECONDS,
+    ResourceLimits,
+)
 from kvpr_opt.audit.runner import audit
 from kvpr_opt.cli.audit_view import show
 from kvpr_opt.cli.console import answer_console, remark_console
-from kvpr_opt.cli.options import check_apart, naming_options, seconds
+from kvpr_opt.cli.options import check_apart, check_suffix, naming_options, seconds
 from kvpr_opt.cli.progress_view import LiveCount
 from kvpr_opt.environment import usable_cores
 from kvpr_opt.errors import InputError
@@ -27,12 +33,6 @@ from kvpr_opt.exit_codes import ExitCode
 from kvpr_opt.files import check_writable, write_text
 from kvpr_opt.files.source import STANDARD_STREAM
 from kvpr_opt.suites import catalogue
-
-#: The most seconds that a run may be given: a day.
-MAX_SECONDS = 86_400
-
-# Megabytes; the largest that a limit can be told in bytes.
-_MAX_MEMORY = 1 << 40
 
 
 def command(
@@ -49,10 +49,10 @@ def command(
     ] = "prism50",
     time_limit: Annotated[
         str, typer.Option("--time-limit", metavar="S", help="Seconds for each run of a case.")
-    ] = "10",
+    ] = str(DEFAULT_SECONDS),
     memory_limit: Annotated[
         str, typer.Option("--memory-limit", metavar="MB", help="Memory of each run, or none.")
-    ] = "4096",
+    ] = str(DEFAULT_MEGABYTES),
     prove: Annotated[
         str,
         typer.Option("--prove", metavar="S", help="Seconds to prove an optimum not known yet."),
@@ -88,6 +88,8 @@ def command(
     check_apart(program, "the program", output=output, html=html)
     for fleet in catalogue.files_of(suite):
         check_apart(fleet, "a fleet of the suite", output=output, html=html)
+    check_suffix(".json", ".csv", output=output)
+    check_suffix(".html", html=html)
     for path in (output, html):
         if path is not None:
             check_writable(path)
@@ -186,7 +188,7 @@ def _memory(text: str) -> int:
     """Bytes; 0 for no limit."""
     if text.strip().lower() == "none":
         return 0
-    if not text.strip().isdecimal() or not 1 <= int(text[:20]) <= _MAX_MEMORY:
+    if not text.strip().isdecimal() or not 1 <= int(text[:20]) <= MAX_MEGABYTES:
         raise InputError(
             f"{text!r} is not a whole number of megabytes above 0, or 'none'",
             place="--memory-limit",

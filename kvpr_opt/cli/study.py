@@ -24,7 +24,8 @@ from kvpr_opt.study.analysis.pcmax import CONTRADICTIONS, contradictions, schedu
 from kvpr_opt.study.analysis.table import report as report_of
 from kvpr_opt.study.execution.local import LocalExecutor
 from kvpr_opt.study.execution.runner import StudyProgress, run_study
-from kvpr_opt.study.record import Record, RecordedRun, count_left, read_record, write_asked
+from kvpr_opt.study.record import Record, count_left, read_record, write_asked
+from kvpr_opt.study.recorded_run import RecordedRun
 from kvpr_opt.study.report import PAGE_NAME, write_report
 from kvpr_opt.study.spec.read import read_spec
 from kvpr_opt.text import printable
@@ -145,7 +146,7 @@ def _check_engine(engine: EngineName, jobs: int | None, address: str | None) -> 
 def _executor(jobs: int | None, address: str | None) -> LocalExecutor | DaskExecutor:
     if address is None:
         return LocalExecutor(jobs or 1)
-    # Imported here: whoever has no cluster needs no Dask.
+    # Imported here: Dask is only needed with a cluster.
     from kvpr_opt.study.execution.dask import DaskExecutor
 
     return DaskExecutor(address)

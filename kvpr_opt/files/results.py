@@ -92,7 +92,7 @@ def read_result(path: str | os.PathLike[str], instance: Instance) -> Result:
     Raises
     ------
     InputError
-        If the file cannot be read, is no result file, belongs to another fleet,
+        If the file cannot be read, is not a result file, belongs to another fleet,
         or contradicts itself.
     """
     source = label(path)

@@ -1,9 +1,9 @@
 """The order in which to move models: load, health gate, switch, unload, one unit after the other.
 
 A unit is what moves together: a model or a replica with all its shards. Its new copy is loaded
-while the old one still serves (make before break), so for a while both take memory. Where no order
-leaves room for that, some units have to stop first: they are unloaded, and loaded on their new GPUs
-later.
+while the old one still serves (make before break), so for a while both take memory, and both count
+for what must be apart. Where no order leaves room for that, some units have to stop first: they are
+unloaded, and loaded on their new GPUs later.
 
 For up to :data:`EXACT_UNITS` units the plan stops the fewest and, among those plans, has the lowest
 highest KVPR on the way: shortest paths over the sets of units moved and stopped. Beyond that each
@@ -123,6 +123,7 @@ class _Planner:
         self._capacities = instance.scaled.capacities
         self._home = tuple(home)
         self._units = list(_units(instance, home, target.gpu_of))
+        self._rivals = _Rivals(instance, self._units)
         used = self._used((), ())
         if any(u > c for u, c in zip(used, self._capacities, strict=True)):
             raise InvalidPlacementError("the models do not fit the GPUs where they run now")
@@ -197,6 +198,11 @@ class _Planner:
 
     def _serving(self, moved: Sequence[int], stopped: Sequence[int]) -> list[tuple[int, int]]:
         """Models that answer requests, and their GPUs."""
+        at = self._places(moved, stopped)
+        return [(model, gpu) for model, gpu in enumerate(at) if gpu != NOWHERE]
+
+    def _places(self, moved: Sequence[int], stopped: Sequence[int]) -> list[int]:
+        """By model, its GPU, or :data:`NOWHERE`."""
         at = list(self._home)
         for unit in moved:
             for model, gpu in self._units[unit].on_new:
@@ -204,7 +210,7 @@ class _Planner:
         for unit in stopped:
             for model in self._units[unit].models:
                 at[model] = NOWHERE
-        return [(model, gpu) for model, gpu in enumerate(at) if gpu != NOWHERE]
+        return at
 
     def _used(self, moved: Sequence[int], stopped: Sequence[int]) -> list[int]:
         return self._loads(moved, stopped, ())[0]
@@ -228,7 +234,9 @@ class _Planner:
     def _fits(self, moved: Sequence[int], stopped: Sequence[int], unit: int) -> bool:
         """Whether the new copy of a unit can be loaded beside all that is there."""
         used, _ = self._loads(moved, stopped, (unit,))
-        return all(u <= c for u, c in zip(used, self._capacities, strict=True))
+        if any(u > c for u, c in zip(used, self._capacities, strict=True)):
+            return False
+        return not self._rivals.meet(self._units[unit], self._places(moved, stopped))
 
     def _peak(self, moved: tuple[int, ...], stopped: tuple[int, ...], unit: int) -> Kvpr:
         """The highest KVPR while a unit moves."""
@@ -318,6 +326,40 @@ class _Planner:
             return -fitting, len(self._units[unit].models), unit
 
         return min(candidates, key=gain)
+
+
+class _Rivals:
+    """Which models a unit must not meet on a GPU, or in a node, while it moves."""
+
+    def __init__(self, instance: Instance, units: Sequence[_Unit]) -> None:
+        constraints = instance.constraints
+        self._node_of = constraints.node_of
+        self._on_gpu: dict[int, set[int]] = {}
+        self._in_node: dict[int, set[int]] = {}
+        for group in constraints.apart:
+            for model in group.models:
+                self._on_gpu.setdefault(model, set()).update(group.models)
+        for spread in constraints.spread:
+            every = {part for parts in spread.replicas for part in parts}
+            for parts in spread.replicas:
+                for model in parts:
+                    self._in_node.setdefault(model, set()).update(every.difference(parts))
+        # The old copy of a unit and its new one are one model.
+        for unit in units:
+            for model in unit.models:
+                for rivals in (self._on_gpu, self._in_node):
+                    rivals.get(model, set()).difference_update(unit.models)
+
+    def meet(self, unit: _Unit, places: Sequence[int]) -> bool:
+        """Whether the new copy of a unit would be where a rival is."""
+        for model, gpu in unit.on_new:
+            if any(places[rival] == gpu for rival in self._on_gpu.get(model, ())):
+                return True
+            for rival in self._in_node.get(model, ()):
+                at = places[rival]
+                if at != NOWHERE and self._node_of[at] == self._node_of[gpu]:
+                    return True
+        return False
 
 
 def _path(

@@ -1,6 +1,6 @@
 """A fleet with constraints in whole numbers: still bin packing, with rules.
 
-* A pinned model is no item, but a *base load* of its GPU: at a threshold a / f the GPU
+* A pinned model is not an item but a *base load* of its GPU: at a threshold a / f the GPU
   has a (C - M0) - f N0 left for the others, M0 and N0 being what is pinned to it.
 * A GPU takes the models that may run on it. GPUs of equal memory, base load and
   admissible classes are a type; models of equal size, pressure, admissible GPUs and
@@ -42,7 +42,7 @@ class ConstrainedInstance(ScaledInstance):
     Attributes
     ----------
     constraints
-        What is asked for beside memory and threshold.
+        Where models may run.
     """
 
     constraints: Constraints | None = None

@@ -66,7 +66,7 @@ class Placement:
     Raises
     ------
     InvalidPlacementError
-        If a model is missing, an index is no integer or out of range, the models
+        If a model is missing, an index is not an integer or is out of range, the models
         on a GPU exceed its usable memory, or a constraint is broken.
 
     Notes

@@ -50,7 +50,7 @@ def test_a_valid_program(run: Run, suite: Path, tmp_path: Path) -> None:
     data = json.loads(output.read_text())
     assert data["valid"] is True
     assert data["score"]["honest"]["combined"] == pytest.approx(data["score"]["naive"]["combined"])
-    assert html.read_text().startswith("<!DOCTYPE html>")
+    assert html.read_text().startswith("<!doctype html>")
 
 
 def test_a_program_that_is_not_valid(run: Run, suite: Path) -> None:

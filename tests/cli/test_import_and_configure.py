@@ -113,7 +113,10 @@ def test_scrapes_and_answers(run: Run, system: Path) -> None:
             ["--slo", "1", "--max-model-len", "999999"],
             "--max-model-len: 999999 tokens are more than",
         ),
-        (["--slo", "1", "--overhead", "3 gigs"], "--overhead: amount '3 gigs': 'gigs' is no unit"),
+        (
+            ["--slo", "1", "--overhead", "3 gigs"],
+            "--overhead: amount '3 gigs': 'gigs' is not a unit",
+        ),
         (["--slo", "1", "--overhead", "gemma-2-9b=-3"], "--overhead: '-3' is below 0"),
         (["--slo", "1", "--models", "{}/models/Qwen3-8B"], "two models are called 'Qwen3-8B'"),
         (["--slo", "1", "--gpus", "{}/n0.csv"], "two GPUs are called 'n0-0'"),

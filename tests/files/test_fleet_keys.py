@@ -137,7 +137,7 @@ A = "gpus: [{name: a, memory: 80}]\n"
         ),
         (
             A + "models: [{name: m, size: 16 gigs, pressure: 1}]",
-            r"models\[0\]\.size: size '16 gigs': 'gigs' is no unit; allowed: a plain",
+            r"models\[0\]\.size: size '16 gigs': 'gigs' is not a unit; allowed: a plain",
         ),
         ("unit: TB\n" + A + "models: []", r"unit: unit 'TB' is not known; known: GB, GiB, MB"),
         (

@@ -78,5 +78,5 @@ def _memory(inner: dict[str, Tree], place: str) -> int:
     value = text(as_mapping(capacity.get("memory", ""), where), "value", where)
     match = _QUANTITY.fullmatch(value)
     if not match or int(match[1]) == 0:
-        raise InputError(f"{shown(value)} is no amount of memory, such as 81559Mi", place=where)
+        raise InputError(f"{shown(value)} is not an amount of memory such as 81559Mi", place=where)
     return int(match[1]) * _UNITS[match[2]]

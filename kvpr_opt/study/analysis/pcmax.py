@@ -15,7 +15,8 @@ from fractions import Fraction
 
 from kvpr_opt.result import Status
 from kvpr_opt.study.analysis.table import markdown, seconds_text
-from kvpr_opt.study.record import CERTIFICATES_NAME, Answer, RecordedRun
+from kvpr_opt.study.record import CERTIFICATES_NAME
+from kvpr_opt.study.recorded_run import Answer, RecordedRun
 from kvpr_opt.suites.pcmax import PublishedSchedule
 
 #: Heads of the table; the first two columns are text.

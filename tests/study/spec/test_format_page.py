@@ -11,7 +11,7 @@ import pytest
 from report_records import entry, ran
 
 from kvpr_opt import random_instance, write_instance
-from kvpr_opt.study.record import encode_line
+from kvpr_opt.study.record_line import encode_line
 from kvpr_opt.study.spec.read import read_spec
 from kvpr_opt.suites.pcmax import Schedule, read_schedules
 
