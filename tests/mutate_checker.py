@@ -25,6 +25,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -50,6 +51,9 @@ LONG = ["test_verify_constrained.py", "test_points_alone.py", "test_points.py"]
 #: Seconds of processor time, and bytes, that the tests may take with a mutant; more counts as a
 #: failure. So does a mutant that waits for ever.
 MAX_SECONDS, MAX_BYTES, MAX_WAITING = 150, 6 << 30, 1_800
+
+#: In the place of the name of a test, once there is none left.
+PASSED = "all passed"
 
 #: Each comparison, its opposite, and its neighbour where there is one.
 OTHERS: dict[type[ast.cmpop], list[type[ast.cmpop]]] = {
@@ -163,9 +167,13 @@ class Mutating:
             print("the tests cannot be collected")
             return True
         tree = ast.parse(self._checker.read_text(encoding="utf-8"))
-        if failed := self._killer(tree, session.items, []):
-            print(f"without any mutation, {failed} fails")
+        begun = self._run(tree, session.items)
+        if begun[-1][1] != PASSED:
+            print(f"without any mutation, {begun[-1][1]} fails")
             return True
+        # Quick ones first: most mutants fail one of them.
+        taken = [after - at for (at, _), (after, _) in itertools.pairwise(begun)]
+        items = [item for _, item in sorted(zip(taken, session.items, strict=True), key=_first)]
         killers: defaultdict[str, list[str]] = defaultdict(list)
         counts = Counter[str](killed=0, harmless=0, survive=0)
         chosen = (
@@ -175,8 +183,10 @@ class Mutating:
         )
         for description in itertools.islice(chosen, self._shard[0] - 1, None, self._shard[1]):
             before = killers[description.partition(":")[0]]
-            failed = self._killer(tree, session.items, before)
-            if failed is None:
+            rank = {name: place for place, name in enumerate(before)}
+            items.sort(key=lambda item: rank.get(item.nodeid, len(rank)))
+            failed = self._run(tree, items)[-1][1]
+            if failed == PASSED:
                 reason = HARMLESS.get(description)
                 counts["harmless" if reason else "survive"] += 1
                 print(f"{description}: {reason or 'SURVIVES'}", flush=True)
@@ -187,12 +197,13 @@ class Mutating:
         self.code = 1 if counts["survive"] else 0
         return True
 
-    def _killer(self, module: ast.Module, items: list[Any], first: list[str]) -> str | None:
-        """The test that fails with a module in the place of the checker; None if all pass."""
+    def _run(self, module: ast.Module, items: list[Any]) -> list[tuple[float, str]]:
+        """Run the tests with a module in the place of the checker, up to the first that fails.
+
+        Returns those begun, each with the seconds of processor time before it, and `PASSED`.
+        """
         text = ast.unparse(module)
         self._checker.write_text(text, encoding="utf-8")
-        rank = {name: place for place, name in enumerate(first)}
-        ordered = sorted(items, key=lambda item: rank.get(item.nodeid, len(rank)))
         readable, writable = os.pipe()
         if (child := os.fork()) == 0:
             signal.alarm(MAX_WAITING)
@@ -203,22 +214,26 @@ class Mutating:
                 for stream in (1, 2):
                     os.dup2(nowhere.fileno(), stream)
                 _replace_functions(text)
-                for item, following in itertools.zip_longest(ordered, ordered[1:]):
+                for item, following in itertools.zip_longest(items, items[1:]):
                     # The last one begun is the one that failed, whatever it did to its process.
-                    os.write(writable, f"{item.nodeid}\n".encode())
+                    os.write(writable, f"{time.process_time()} {item.nodeid}\n".encode())
                     item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
-                os.write(writable, b"all passed\n")
+                os.write(writable, f"{time.process_time()} {PASSED}\n".encode())
             os._exit(0)
         os.close(writable)
         with open(readable, encoding="utf-8") as pipe:
-            begun = pipe.read().splitlines()
+            begun = [line.rstrip("\n").partition(" ") for line in pipe]
         os.waitpid(child, 0)
-        return None if begun[-1] == "all passed" else begun[-1]
+        return [(float(seconds), name) for seconds, _, name in begun] or [(0.0, "the start")]
 
     def pytest_runtest_logreport(self, report: Any) -> None:
         """End the process at the first failure."""
         if report.failed:
             os._exit(1)
+
+
+def _first(pair: tuple[float, Any]) -> float:
+    return pair[0]
 
 
 def _replace_functions(text: str) -> None:
