@@ -60,7 +60,7 @@ BAD = {
     ),
     "no suffix": (
         with_keys("size: 16 gigs, pressure: 1"),
-        r"\.size: size '16 gigs': 'gigs' is no unit; allowed: a plain number, or one with GB, ",
+        r"\.size: size '16 gigs': 'gigs' is not a unit; allowed: a plain number, or one with GB, ",
     ),
     "plain and with a suffix": (
         with_keys("size: 16GB, pressure: 1"),
