@@ -45,7 +45,7 @@ def run(source: str, title: str) -> None:
             pytest.importorskip(package)
     if "__main__" in source:  # a program, whose processes load it by its name
         Path("recipe.py").write_text(source)
-        subprocess.run([sys.executable, "recipe.py"], check=True, timeout=120)
+        subprocess.run([sys.executable, "recipe.py"], check=True, timeout=300)
         return
     exec(compile(source, title, "exec"), {"__name__": "recipe"})
 
