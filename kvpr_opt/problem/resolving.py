@@ -144,7 +144,7 @@ class _Resolver:
             place = f"models[{position}].pin"
             if name not in self._by_name:
                 raise InputError(
-                    f"{name!r} is no GPU of the fleet{nearest(name, self._by_name)}", place=place
+                    f"{name!r} is not a GPU of the fleet{nearest(name, self._by_name)}", place=place
                 )
             if not self._by_name[name] <= allowed:
                 raise InputError(
@@ -171,7 +171,7 @@ class _Resolver:
             if not meant:
                 known = {**self._by_name, **self._by_node, **self._by_label}
                 raise InputError(
-                    f"{name!r} is no GPU, node or label of the fleet{nearest(name, known)}",
+                    f"{name!r} is not a GPU, node or label of the fleet{nearest(name, known)}",
                     place=place,
                 )
             if len(set(meant.values())) > 1:
