@@ -9,7 +9,8 @@ PINS := $(shell $(PYTHON) -c "import sys; print('-c .ci/constraints.txt' if (3, 
 # Percent of lines that the suite runs, at least.
 FLOOR := 90
 
-.PHONY: demo test slow mutants coverage lint format notebooks pair wheel dist clean
+.PHONY: demo test slow mutants coverage lint format notebooks pair notebook-outputs figures \
+	docs wheel dist clean
 
 demo: $(VENV)/.installed ## Place a small fleet, with its certificate, and check the certificate.
 	$(BIN)/kvpr-opt solve examples/small_fleet.yaml --certificate $(VENV)/demo-certificate.json
@@ -41,12 +42,23 @@ format: $(VENV)/.installed-dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-notebooks: $(VENV)/.installed-dev ## Execute the notebooks; a minute or two.
+notebooks: $(VENV)/.installed-dev ## Execute the notebooks, keeping nothing; a minute or two.
 	$(BIN)/kvpr-opt warmup
 	$(BIN)/python -m pytest -m notebooks tests/test_notebooks.py
 
 pair: $(VENV)/.installed-dev ## Write every notebook anew from its text.
 	$(BIN)/python -m jupytext --quiet --update --to ipynb notebooks/*.py
+
+notebook-outputs: pair ## Execute notebooks and keep their outputs: all, or NOTEBOOKS="notebooks/01*".
+	$(BIN)/kvpr-opt warmup
+	$(BIN)/python docs/site/run_notebooks.py $(filter %.ipynb,$(wildcard $(NOTEBOOKS)))
+
+figures: $(VENV)/.installed-dev ## Make the figures of the pages anew; ten seconds.
+	$(BIN)/python docs/site/figures.py
+
+# Not --quiet: MkDocs does not count warnings that it does not show.
+docs: $(VENV)/.installed-docs ## Build the site into build/site; a warning or a dead link fails.
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 wheel: $(VENV)/.installed-dev ## Build the wheel into dist/.
 	$(BIN)/python -m build --wheel
@@ -68,6 +80,10 @@ $(BIN)/python:
 
 $(VENV)/.installed: $(BIN)/python pyproject.toml .ci/constraints.txt
 	$(BIN)/python -m pip install --quiet $(PINS) -e .
+	touch $@
+
+$(VENV)/.installed-docs: $(BIN)/python pyproject.toml .ci/constraints.txt
+	$(BIN)/python -m pip install --quiet $(PINS) -e ".[docs]"
 	touch $@
 
 $(VENV)/.installed-dev: $(BIN)/python pyproject.toml .ci/constraints.txt

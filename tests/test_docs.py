@@ -22,15 +22,17 @@ PAGES = [
 ]
 
 
-def block(language: str) -> str:
-    found = re.search(rf"```{language}\n(.*?)```", README, re.DOTALL)
-    assert found, f"the README has no {language} block"
+def block(language: str, page: str = "README.md") -> str:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    found = re.search(rf"```{language}\n(.*?)```", text, re.DOTALL)
+    assert found, f"{page} has no {language} block"
     return found[1]
 
 
-def test_the_fleet_of_the_readme_is_read(tmp_path: Path) -> None:
+@pytest.mark.parametrize("page", ["README.md", "docs/index.md"])
+def test_the_fleet_of_the_first_pages_is_read(page: str, tmp_path: Path) -> None:
     path = tmp_path / "fleet.yaml"
-    path.write_text(block("yaml"), encoding="utf-8")
+    path.write_text(block("yaml", page), encoding="utf-8")
     fleet = read_instance(path)
     assert [gpu.name for gpu in fleet.gpus] == ["a100-0", "gpu0", "gpu1", "gpu2"]
     assert len(fleet.models) == 2

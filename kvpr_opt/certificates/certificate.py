@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import accumulate
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from kvpr_opt.certificates.canonical import canonical_fleet, digest
 from kvpr_opt.certificates.evidence import (
@@ -199,7 +199,15 @@ def certify(
     )
 
 
-def verify(instance: Instance, certificate: Certificate, known: Iterable[Refuted] = ()) -> Report:
+class WrittenClaim(Protocol):
+    """A claim that the checker reads: a certificate of a run, or of a row of a trade-off."""
+
+    def to_json(self) -> str:
+        """Write it as text."""
+        ...
+
+
+def verify(instance: Instance, certificate: WrittenClaim, known: Iterable[Refuted] = ()) -> Report:
     """Check every claim of a certificate about a fleet.
 
     Nothing that produced the certificate is believed: the stand-alone checker
@@ -210,7 +218,7 @@ def verify(instance: Instance, certificate: Certificate, known: Iterable[Refuted
     instance
         The fleet.
     certificate
-        What is claimed about it.
+        What is claimed about it: of a result, or of a row of ``replan``.
     known
         Packings that the checker's own routine has already ruled out; they are not checked again.
 
@@ -219,6 +227,8 @@ def verify(instance: Instance, certificate: Certificate, known: Iterable[Refuted
     Report
         Each check by name, passed, failed, or resting on a solver's word.
     """
+    if not isinstance(certificate, Certificate):
+        return verify_texts(canonical_fleet(instance), certificate.to_json())
     said = {(items, bins): said for items, bins, said in known}
 
     def remembered(items: Iterable[Item], bins: Iterable[Bins], cases: int) -> str:

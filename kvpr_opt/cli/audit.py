@@ -25,7 +25,7 @@ from kvpr_opt.audit.resource_limits import (
 from kvpr_opt.audit.runner import audit
 from kvpr_opt.cli.audit_view import show
 from kvpr_opt.cli.console import answer_console, remark_console
-from kvpr_opt.cli.options import check_apart, naming_options, seconds
+from kvpr_opt.cli.options import check_apart, check_suffix, naming_options, seconds
 from kvpr_opt.cli.progress_view import LiveCount
 from kvpr_opt.environment import usable_cores
 from kvpr_opt.errors import InputError
@@ -92,6 +92,8 @@ def command(
     check_apart(program, "the program", output=output, html=html)
     for fleet in catalogue.files_of(suite):
         check_apart(fleet, "a fleet of the suite", output=output, html=html)
+    check_suffix(".json", ".csv", output=output)
+    check_suffix(".html", html=html)
     for path in (output, html):
         if path is not None:
             check_writable(path)

@@ -14,6 +14,9 @@ _PURPLE, _ORANGE, _SKY = "#cc79a7", "#e69f00", "#56b4e9"
 #: Of the lines of a figure, in order.
 SERIES = (_BLUE, _VERMILLION, _GREEN, _BLACK, _PURPLE, _ORANGE, _SKY)
 
+#: Of blocks that lie beside each other and have names on them.
+BLOCKS = (_BLUE, _ORANGE, _GREEN, _PURPLE, _SKY, _VERMILLION)
+
 #: In a figure: what is best so far, or worst; a bound; a grid; and an axis.
 VALUE, HIGHEST, BOUND, GRID, AXIS = _BLUE, _VERMILLION, _GREEN, "#d9d9d9", "#666666"
 
@@ -40,6 +43,7 @@ ROLES: dict[str, tuple[str, str]] = {
     "reserved": ("#8a8a8a", "#6c6c6c"),
     "pressed": (_VERMILLION, "#ef7d2b"),
     "bound": (_GREEN, "#2fc795"),
+    "moved": (_GREEN, "#2fc795"),
 }
 
 # What paper and ink cost nothing to print.
@@ -69,6 +73,18 @@ def translucent(colour: str, share: float) -> str:
     """
     red, green, blue = (int(colour[at : at + 2], 16) for at in (1, 3, 5))
     return f"rgba({red}, {green}, {blue}, {share:g})"
+
+
+def paled(colour: str) -> str:
+    """A colour mixed with white, on which black text can be read on any page.
+
+    Examples
+    --------
+    >>> paled("#0072b2")
+    '#4c9cc9'
+    """
+    mixed = (int(0.7 * int(colour[at : at + 2], 16) + 0.3 * 255) for at in (1, 3, 5))
+    return "#" + "".join(f"{part:02x}" for part in mixed)
 
 
 def _properties(page: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -113,6 +114,23 @@ def test_the_progress_ends_where_the_run_ended(result: Result) -> None:
 def test_without_matplotlib_a_figure_says_what_it_requires(
     result: Result, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "matplotlib.figure", None)
+    monkeypatch.setitem(__import__("sys").modules, "matplotlib.pyplot", None)
     with pytest.raises(InputError, match=r"a figure requires matplotlib .*kvpr-opt\[study\]"):
         result.plot_progress()
+
+
+def test_a_name_is_no_formula_and_stays_on_its_bar(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    odd = r"$\frac$ no formula"
+    instance = Instance(
+        [GPU(r"$x_{$", 80)], [LLM(odd, 40, pressure=1), LLM("a-long-name" * 9, 20, pressure=1)]
+    )
+    placement = solve(instance).placement
+    assert placement is not None
+    axis = placement.plot()
+    axis.figure.savefig(tmp_path / "placement.png")  # matplotlib reads texts as it draws them
+    texts = [text.get_text() for text in axis.texts]
+    assert odd in texts
+    (cut,) = [text for text in texts if text.startswith("a-long-name")]
+    assert cut.endswith("…")
+    assert len(cut) < 30

@@ -167,7 +167,7 @@ def test_both_enumerations_find_all_patterns(seed: int) -> None:
         if any(counts) and 0 <= capacity - counts @ question.sizes <= question.slack
     }
     for found in (
-        _by_halves(question, bits, 10_000),
+        _by_halves(question, bits, 10_000, Limits()),
         _depth_first(question, bits, budget, 10_000, Limits()),
     ):
         assert found is not None

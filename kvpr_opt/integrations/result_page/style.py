@@ -22,7 +22,7 @@ dl { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1.2rem; m
 .track { fill: var(--panel); }
 .reserved { fill: var(--reserved); } .weights { fill: var(--weights); }
 .other { fill: var(--other); } .overhead { fill: var(--overhead); }
-.floor { fill: var(--floor); } .free { fill: var(--free); }
+.floor { fill: var(--floor); } .free { fill: var(--free); } .moved { fill: var(--moved); }
 .pressure { fill: var(--faint); } .highest .pressure { fill: var(--pressed); }
 .chart { display: block; width: 100%; max-width: 46rem; height: auto; }
 .chart path { fill: none; stroke-width: 2.5; vector-effect: non-scaling-stroke; }

@@ -127,7 +127,7 @@ def schedule_results(runs: Iterable[RecordedRun]) -> ScheduleResults | None:
         return None
     return ScheduleResults(
         tuple(tuple(row) for row in _rows(found)),
-        tuple(line for recorded, known in found if (line := contradiction(recorded, known))),
+        tuple(contradictions(recorded for recorded, _ in found)),
         tuple(tuple(_closed_row(*pair)) for pair in found if _closes(*pair)),
     )
 
@@ -144,6 +144,12 @@ def schedule_report(runs: Iterable[RecordedRun]) -> str:
     if results.closed:
         parts += [CLOSED, markdown([CLOSED_COLUMNS, *results.closed])]
     return "\n\n".join(parts) + "\n"
+
+
+def contradictions(runs: Iterable[RecordedRun]) -> list[str]:
+    """In what each run contradicts the optimum of its collection; none where none does."""
+    known = ((recorded, recorded.schedule) for recorded in runs)
+    return [line for run, schedule in known if schedule and (line := contradiction(run, schedule))]
 
 
 def contradiction(recorded: RecordedRun, schedule: PublishedSchedule) -> str:
