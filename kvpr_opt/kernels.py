@@ -75,7 +75,8 @@ class _Kernel(CPUDispatcher):  # type: ignore[misc]
 
     def __call__(self, *arguments: Any) -> Any:
         if _here.interpreted:
-            return self.py_func(*arguments)
+            with np.errstate(over="ignore"):  # numbers of 64 bits wrap around, as in machine code
+                return self.py_func(*arguments)
         return super().__call__(*arguments)
 
     def enable_caching(self) -> None:

@@ -258,8 +258,7 @@ class SolveRun:
         search_on()  # if the engine had no use for it
 
     def _compiled_search(self, rounds: int, constructions: int) -> None:
-        # The compiled moves know no constraints.
-        if "compiled_search" in self._skip or self.tracker.done or self._constrained:
+        if "compiled_search" in self._skip or self.tracker.done:
             return
         if not self._ready("local search"):
             return
@@ -267,7 +266,7 @@ class SolveRun:
 
         self.tracker.enter("compiled local search")
         instance, limits = self.tracker.instance, self.tracker.limits
-        if constructions:
+        if constructions and not self._constrained:
             local_search.construct(
                 instance,
                 seed=self._seed,

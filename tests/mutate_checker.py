@@ -25,9 +25,11 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections import defaultdict
+import time
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
@@ -46,23 +48,12 @@ QUICK = [
 #: These take longer, and see what those miss.
 LONG = ["test_verify_constrained.py", "test_points_alone.py", "test_points.py"]
 
-#: How many tests that failed before are tried first.
-MAX_FIRST = 4
-
-#: What takes long to import and is not tested: done once, before a process is made for a mutant.
-HEAVY = [
-    "pytest",
-    "hypothesis",
-    "numpy",
-    "numba",
-    "msgspec",
-    "highspy",
-    "ortools.sat.python.cp_model",
-]
-
 #: Seconds of processor time, and bytes, that the tests may take with a mutant; more counts as a
 #: failure. So does a mutant that waits for ever.
 MAX_SECONDS, MAX_BYTES, MAX_WAITING = 150, 6 << 30, 1_800
+
+#: In the place of the name of a test, once there is none left.
+PASSED = "all passed"
 
 #: Each comparison, its opposite, and its neighbour where there is one.
 OTHERS: dict[type[ast.cmpop], list[type[ast.cmpop]]] = {
@@ -156,59 +147,105 @@ def _left_out(
             yield "body", [*block.body[:place], ast.Pass(), *block.body[place + 1 :]]
 
 
-class _FirstFailure:
-    """A plugin that writes the name of the test that fails to a pipe."""
+class Mutating:
+    """A plugin that takes the place of running the tests: it runs them for each mutant.
 
-    def __init__(self, pipe: int) -> None:
-        self.pipe = pipe
+    They are collected once. A mutant is made in a process of its own, by giving the functions
+    of the checker other code, wherever they were imported to; and in the file, for the tests
+    that run or read that.
+    """
+
+    def __init__(self, project: Path, parts: list[str], shard: tuple[int, int]) -> None:
+        self.code = 2
+        self._checker = project / "kvpr_opt" / "verify.py"
+        self._parts = parts
+        self._shard = shard
+
+    def pytest_runtestloop(self, session: Any) -> bool:
+        """Try the mutants, print those that survive, and how many there were."""
+        if session.testsfailed:
+            print("the tests cannot be collected")
+            return True
+        tree = ast.parse(self._checker.read_text(encoding="utf-8"))
+        begun = self._run(tree, session.items)
+        if begun[-1][1] != PASSED:
+            print(f"without any mutation, {begun[-1][1]} fails")
+            return True
+        # Quick ones first: most mutants fail one of them.
+        taken = [after - at for (at, _), (after, _) in itertools.pairwise(begun)]
+        items = [item for _, item in sorted(zip(taken, session.items, strict=True), key=_first)]
+        killers: defaultdict[str, list[str]] = defaultdict(list)
+        counts = Counter[str](killed=0, harmless=0, survive=0)
+        chosen = (
+            description
+            for description in mutants(tree)
+            if not self._parts or any(part in description for part in self._parts)
+        )
+        for description in itertools.islice(chosen, self._shard[0] - 1, None, self._shard[1]):
+            before = killers[description.partition(":")[0]]
+            rank = {name: place for place, name in enumerate(before)}
+            items.sort(key=lambda item: rank.get(item.nodeid, len(rank)))
+            failed = self._run(tree, items)[-1][1]
+            if failed == PASSED:
+                reason = HARMLESS.get(description)
+                counts["harmless" if reason else "survive"] += 1
+                print(f"{description}: {reason or 'SURVIVES'}", flush=True)
+            else:
+                counts["killed"] += 1
+                before[:] = [failed, *(name for name in before if name != failed)]
+        print(f"{sum(counts.values())} mutants:", *(f"{counts[each]} {each}" for each in counts))
+        self.code = 1 if counts["survive"] else 0
+        return True
+
+    def _run(self, module: ast.Module, items: list[Any]) -> list[tuple[float, str]]:
+        """Run the tests with a module in the place of the checker, up to the first that fails.
+
+        Returns those begun, each with the seconds of processor time before it, and `PASSED`.
+        """
+        text = ast.unparse(module)
+        self._checker.write_text(text, encoding="utf-8")
+        readable, writable = os.pipe()
+        if (child := os.fork()) == 0:
+            signal.alarm(MAX_WAITING)
+            used = int(sum(resource.getrusage(resource.RUSAGE_SELF)[:2]))
+            resource.setrlimit(resource.RLIMIT_CPU, (used + MAX_SECONDS, used + MAX_SECONDS))
+            resource.setrlimit(resource.RLIMIT_AS, (MAX_BYTES, MAX_BYTES))
+            with contextlib.suppress(BaseException), open(os.devnull, "w") as nowhere:
+                for stream in (1, 2):
+                    os.dup2(nowhere.fileno(), stream)
+                _replace_functions(text)
+                for item, following in itertools.zip_longest(items, items[1:]):
+                    # The last one begun is the one that failed, whatever it did to its process.
+                    os.write(writable, f"{time.process_time()} {item.nodeid}\n".encode())
+                    item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+                os.write(writable, f"{time.process_time()} {PASSED}\n".encode())
+            os._exit(0)
+        os.close(writable)
+        with open(readable, encoding="utf-8") as pipe:
+            begun = [line.rstrip("\n").partition(" ") for line in pipe]
+        os.waitpid(child, 0)
+        return [(float(seconds), name) for seconds, _, name in begun] or [(0.0, "the start")]
 
     def pytest_runtest_logreport(self, report: Any) -> None:
+        """End the process at the first failure."""
         if report.failed:
-            os.write(self.pipe, f"{report.nodeid}\n".encode())
+            os._exit(1)
 
 
-def killer(module: ast.Module, project: Path, first: list[str], tests: list[str]) -> str | None:
-    """The test that fails with a module in the place of the checker; None if all pass."""
-    (project / "kvpr_opt" / "verify.py").write_text(ast.unparse(module), encoding="utf-8")
-    readable, writable = os.pipe()
-    if (child := os.fork()) == 0:
-        signal.alarm(MAX_WAITING)
-        used = int(sum(resource.getrusage(resource.RUSAGE_SELF)[:2]))
-        resource.setrlimit(resource.RLIMIT_CPU, (used + MAX_SECONDS, used + MAX_SECONDS))
-        resource.setrlimit(resource.RLIMIT_AS, (MAX_BYTES, MAX_BYTES))
-        os.chdir(project)
-        sys.path.insert(0, str(project))
-        code = 1
-        with contextlib.suppress(BaseException), open(os.devnull, "w") as nowhere:
-            for stream in (1, 2):
-                os.dup2(nowhere.fileno(), stream)
-            # To collect all tests takes longer than to run the few that mostly fail.
-            code = _run(first, writable) if first else 0
-            code = code or _run([f"tests/{name}" for name in tests], writable)
-        os._exit(code)
-    os.close(writable)
-    with open(readable, encoding="utf-8") as pipe:
-        failed = pipe.readline().strip()
-    return None if os.waitpid(child, 0)[1] == 0 else failed or "no test by name"
+def _first(pair: tuple[float, Any]) -> float:
+    return pair[0]
 
 
-def _run(tests: list[str], pipe: int) -> int:
-    options = ["-x", "-q", "-n", "0", "-p", "no:cacheprovider"]
-    plugins = [_FirstFailure(pipe)]
-    return int(importlib.import_module("pytest").main([*options, *tests], plugins=plugins))
+def _replace_functions(text: str) -> None:
+    module = importlib.import_module("kvpr_opt.verify")
+    for code in compile(text, str(module.__file__), "exec").co_consts:
+        function = getattr(module, getattr(code, "co_name", ""), None)
+        if isinstance(function, FunctionType):
+            function.__code__ = code
 
 
 def main(parts: list[str], shard: tuple[int, int], *, quick: bool) -> int:
-    """Try the mutants, print those that survive, and how many there were."""
-    tree = ast.parse((ROOT / "kvpr_opt" / "verify.py").read_text(encoding="utf-8"))
-    chosen = (
-        description
-        for description in mutants(tree)
-        if not parts or any(part in description for part in parts)
-    )
-    for name in HEAVY:
-        importlib.import_module(name)
-    tried, harmless, unexplained = 0, 0, 0
+    """Run pytest on a copy of the project, with `Mutating` in the place of its loop."""
     with tempfile.TemporaryDirectory() as folder:
         project = Path(folder) / "project"
         project.mkdir()
@@ -216,26 +253,13 @@ def main(parts: list[str], shard: tuple[int, int], *, quick: bool) -> int:
             source = ROOT / name
             copied = shutil.copytree if source.is_dir() else shutil.copy
             copied(source, project / name)
-        tests = QUICK if quick else [*QUICK, *LONG]
-        if failed := killer(tree, project, [], tests):
-            print(f"without any mutation, {failed} fails")
-            return 2
-        killers: defaultdict[str, list[str]] = defaultdict(list)
-        for description in itertools.islice(chosen, shard[0] - 1, None, shard[1]):
-            tried += 1
-            function = description.partition(":")[0]
-            failed = killer(tree, project, killers[function][:MAX_FIRST], tests)
-            if failed is None:
-                reason = HARMLESS.get(description)
-                harmless += reason is not None
-                unexplained += reason is None
-                print(f"{description}: {reason or 'SURVIVES'}", flush=True)
-            elif "::" in failed:
-                others = [name for name in killers[function] if name != failed]
-                killers[function] = [failed, *others]
-    killed = tried - harmless - unexplained
-    print(f"{tried} mutants: {killed} killed, {harmless} harmless, {unexplained} survive")
-    return 1 if unexplained else 0
+        os.chdir(project)
+        sys.path.insert(0, str(project))
+        tests = [f"tests/{name}" for name in (QUICK if quick else [*QUICK, *LONG])]
+        options = ["-q", "-s", "-n", "0", "-p", "no:cacheprovider"]
+        mutating = Mutating(project, parts, shard)
+        importlib.import_module("pytest").main([*options, *tests], plugins=[mutating])
+        return mutating.code
 
 
 def _shard(text: str) -> tuple[int, int]:

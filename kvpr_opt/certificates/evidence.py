@@ -117,7 +117,7 @@ class ConstrainedVector:
     kind: ClassVar[str] = "constrained"
     certified: ClassVar[bool] = True
 
-    def row_work(self, room: int, profiles: int) -> int | None:
+    def row_work(self, room: int, profiles: int, grouped: int) -> int | None:
         """Bytes that the checker changes; ``None`` where that is more than it does.
 
         Parameters
@@ -126,10 +126,15 @@ class ConstrainedVector:
             The largest capacity.
         profiles
             How many sets of models there are that some GPU may hold.
+        grouped
+            Names in all groups whose models are to be apart: the checker asks each GPU for
+            each of them and for each model.
         """
         row = (max(self.gpus) + 2) * ((2 * room).bit_length() // 8 + 1)
         work = row * len(self.models) * profiles
-        return work if row <= LIMITS.row_bytes and work <= LIMITS.row_work else None
+        pairs = len(self.types) * (len(self.models) + grouped)
+        within = row <= LIMITS.row_bytes and work <= LIMITS.row_work and pairs <= LIMITS.pairs
+        return work if within else None
 
 
 class Refuted(NamedTuple):

@@ -129,7 +129,7 @@ def _seconds_for_points(
     room = max(scaled.packing(threshold).capacities)
     if isinstance(vector, ConstrainedVector):
         assert isinstance(scaled, ConstrainedInstance), "a vector of a fleet with constraints"
-        work = vector.row_work(room, int(scaled.rules.profile_of.max()) + 1)
+        work = vector.row_work(room, *scaled.rules_checked)
     else:
         work = vector.row_work(room)
     return LIMITS.table_bytes / _BYTES + _SETS_SECONDS if work is None else work / _BYTES

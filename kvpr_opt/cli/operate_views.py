@@ -19,6 +19,7 @@ from kvpr_opt.operate.plan import Plan
 from kvpr_opt.operate.replan import Replan, ReplanRow
 from kvpr_opt.operate.size import Sizing
 from kvpr_opt.operate.why import Change, Explanation
+from kvpr_opt.result import Status
 
 # Cells of the bars of a trade-off.
 _BAR = 24
@@ -34,6 +35,9 @@ def evaluation_lines(made: Evaluation, width: int | None = None) -> Iterator[str
     else:
         yield from _entry("highest KVPR", _value(made.max_kvpr), width)
         yield from _entry("worst GPU", ", ".join(made.binding), width)
+    if made.lower_bound == math.inf:
+        yield from _wrapped(f"no placement exists: {made.result.message}", width)
+        return
     yield from _entry("lower bound", f"{_value(made.lower_bound)}; no placement is below", width)
     if made.valid:
         yield from _entry("gap", gap_text(made.gap), width)
@@ -48,6 +52,9 @@ def trade_off_lines(
     made: Replan, chosen: ReplanRow | None, width: int | None = None
 ) -> Iterator[str]:
     """One line a budget: what it costs, the KVPR as number and bar, and how sure that is."""
+    if made.optimum.lower_bound == math.inf:
+        yield from _wrapped(f"no placement exists: {made.optimum.message}", width)
+        return
     head = (made.cost, "highest KVPR")
     cells = [
         (amount(row.budget), "none" if row.max_kvpr is None else kvpr_text(row.max_kvpr))
@@ -68,8 +75,6 @@ def trade_off_lines(
         yield from _wrapped("  ".join([*parts, end]), width, columns[0] + 2)
     best, bound = made.best_known, made.optimum.lower_bound
     sure = "proved" if best == bound else f"lower bound {kvpr_text(bound)}"
-    if best is None:
-        sure = made.optimum.message if bound == math.inf else sure
     yield from _wrapped(f"without a limit: {kvpr_text(best)}, {sure}", width)
 
 
@@ -122,6 +127,9 @@ def headroom_lines(made: Headroom, width: int | None = None) -> Iterator[str]:
     """By what factor demand can grow."""
     whose = "all demand" if made.model is None else f"the demand of {made.model}"
     target = kvpr_text(made.target)
+    if made.evidence is not None and made.evidence.status is Status.INFEASIBLE:
+        yield from _wrapped(f"no placement exists: {made.evidence.message}", width)
+        return
     if made.bound == 0:
         yield from _wrapped(
             f"even without {whose}, the highest KVPR exceeds {target}"
@@ -161,7 +169,7 @@ def explanation_lines(made: Explanation, width: int | None = None) -> Iterator[s
         yield from _wrapped(
             "these cannot be had together, and without any one of them the rest can be placed:"
             if made.exact
-            else "these cannot be had together; the time was up before all were seen to be needed:",
+            else "these cannot be had together; the run ended before all were seen to be needed:",
             width,
         )
         for member in made.conflict:
@@ -194,7 +202,7 @@ def joined(parts: Sequence[Iterable[str]]) -> list[str]:
 
 def _known(change: Change) -> str:
     if change.max_kvpr is None:
-        return "the time was up"
+        return "not looked at: the run ended before"
     return "proved" if change.gap == 0 else f"gap {gap_text(change.gap)}"
 
 
@@ -235,7 +243,7 @@ def _wrapped(text: str, width: int | None, indent: int = 0) -> list[str]:
         room,
         subsequent_indent=" " * indent,
         break_on_hyphens=False,
-        drop_whitespace=True,
+        break_long_words=False,
         replace_whitespace=False,
     )
     return lines or [text]

@@ -147,6 +147,8 @@ def _check_outputs(fleet: str, placement: str | None, outputs: _Outputs) -> None
 
 
 def _choose(made: Replan, share: Fraction | None, within: str | None) -> _Choice:
+    if made.elbow is None:
+        return _Choice(None, "")
     if share is None:
         return _Choice(made.elbow, "the elbow of the trade-off")
     row = made.within(share)
@@ -160,7 +162,7 @@ def _show(made: Replan, choice: _Choice, *, stdout_taken: bool) -> None:
     width = line_width(console)
     parts: list[Iterable[str]] = [trade_off_lines(made, choice.row, width)]
     if choice.row is None:
-        parts.append([choice.why] if made.rows else [])
+        parts.append([choice.why] if choice.why else [])
     elif choice.row.placement is not None:
         try:
             plan = made.plan(choice.row)

@@ -85,12 +85,13 @@ def level(placement: Placement, *, limits: Limits | None = None) -> Placement:
     Parameters
     ----------
     placement
-        Any placement; that of a fleet with constraints stays as it is.
+        Any placement.
     limits
         When to stop with what there is.
     """
     if placement.instance.constraints:
-        return placement
+        levelled = constrained.level(placement, limits or Limits())
+        return min(levelled, placement, key=_profile)
     fleet = FleetArrays.of(placement.instance)
     candidate = _batch(fleet, placement)
     if len(placement.gpu_of):

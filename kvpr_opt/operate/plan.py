@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from kvpr_opt.errors import InvalidPlacementError
+from kvpr_opt.operate.moving_units import Rivals, units_of
 from kvpr_opt.operate.relocation.problem import NOWHERE
 from kvpr_opt.problem.instance import Instance
 from kvpr_opt.problem.placement import Kvpr, Placement
@@ -76,26 +77,6 @@ class Plan:
     exact: bool
 
 
-@dataclass(frozen=True)
-class _Unit:
-    """Parts that move together, their old and new GPUs."""
-
-    models: tuple[int, ...]
-    old: tuple[int, ...]
-    new: tuple[int, ...]
-
-    @property
-    def on_old(self) -> list[tuple[int, int]]:
-        """Models that run somewhere now, and where."""
-        pairs = zip(self.models, self.old, strict=True)
-        return [(model, gpu) for model, gpu in pairs if gpu != NOWHERE]
-
-    @property
-    def on_new(self) -> list[tuple[int, int]]:
-        """Models and where they will run."""
-        return list(zip(self.models, self.new, strict=True))
-
-
 def plan_moves(instance: Instance, home: Sequence[int], target: Placement) -> Plan:
     """Order the moves from where models run to a placement.
 
@@ -122,8 +103,8 @@ class _Planner:
         self._sizes, self._pressures = instance.scaled.sizes, instance.scaled.pressures
         self._capacities = instance.scaled.capacities
         self._home = tuple(home)
-        self._units = list(_units(instance, home, target.gpu_of))
-        self._rivals = _Rivals(instance, self._units)
+        self._units = list(units_of(instance, home, target.gpu_of))
+        self._rivals = Rivals(instance, self._units)
         used = self._used((), ())
         if any(u > c for u, c in zip(used, self._capacities, strict=True)):
             raise InvalidPlacementError("the models do not fit the GPUs where they run now")
@@ -328,40 +309,6 @@ class _Planner:
         return min(candidates, key=gain)
 
 
-class _Rivals:
-    """Which models a unit must not meet on a GPU, or in a node, while it moves."""
-
-    def __init__(self, instance: Instance, units: Sequence[_Unit]) -> None:
-        constraints = instance.constraints
-        self._node_of = constraints.node_of
-        self._on_gpu: dict[int, set[int]] = {}
-        self._in_node: dict[int, set[int]] = {}
-        for group in constraints.apart:
-            for model in group.models:
-                self._on_gpu.setdefault(model, set()).update(group.models)
-        for spread in constraints.spread:
-            every = {part for parts in spread.replicas for part in parts}
-            for parts in spread.replicas:
-                for model in parts:
-                    self._in_node.setdefault(model, set()).update(every.difference(parts))
-        # The old copy of a unit and its new one are one model.
-        for unit in units:
-            for model in unit.models:
-                for rivals in (self._on_gpu, self._in_node):
-                    rivals.get(model, set()).difference_update(unit.models)
-
-    def meet(self, unit: _Unit, places: Sequence[int]) -> bool:
-        """Whether the new copy of a unit would be where a rival is."""
-        for model, gpu in unit.on_new:
-            if any(places[rival] == gpu for rival in self._on_gpu.get(model, ())):
-                return True
-            for rival in self._in_node.get(model, ()):
-                at = places[rival]
-                if at != NOWHERE and self._node_of[at] == self._node_of[gpu]:
-                    return True
-        return False
-
-
 def _path(
     came: dict[object, tuple[tuple[frozenset[int], frozenset[int]], str, int]],
     state: tuple[frozenset[int], frozenset[int]],
@@ -371,16 +318,3 @@ def _path(
         state, action, unit = came[state]
         order.append((action, unit))
     return order[::-1]
-
-
-def _units(instance: Instance, home: Sequence[int], target: Sequence[int]) -> Iterator[_Unit]:
-    """What moves, with the shards of a replica together."""
-    together: dict[object, list[int]] = {}
-    for model, (old, new) in enumerate(zip(home, target, strict=True)):
-        if old == new:
-            continue
-        part = instance.models[model].part
-        key = model if part is None else (part.model, part.replica)
-        together.setdefault(key, []).append(model)
-    for models in together.values():
-        yield _Unit(tuple(models), tuple(home[m] for m in models), tuple(target[m] for m in models))

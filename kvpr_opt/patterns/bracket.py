@@ -58,6 +58,8 @@ class Bracket:
         self._low = steps.low
         self._unclear: Fraction | None = None
         self._top: Fraction | None = None
+        # What passed, but was not worth a rounding then.
+        self._waiting: Threshold | None = None
         self._failures = self._number = 0
         self._leap = False
 
@@ -71,11 +73,17 @@ class Bracket:
         """
         steps = self._steps
         self._failures, self._number = 0, number
+        before = None
         while not steps.tracker.done and self._failures <= _FAILURES:
             self._low = max(self._low, steps.low)
             threshold = self._next()
             if threshold is None:
                 return
+            # Of small numbers there are few thresholds: none may be left between low and top.
+            asked = threshold.value, self._low, self._top, steps.high, self._failures
+            if asked == before:
+                return
+            before = asked
             answer = steps.relax_in_loads(threshold)
             value = Fraction(threshold.value)
             if isinstance(answer, Fractional):
@@ -123,9 +131,28 @@ class Bracket:
         if self._failures:
             # Halfway back to the incumbent from what could not be rounded.
             return steps.between(top, high, 1 - Fraction(1, 2**self._failures))
-        middle = steps.between(self._low, top, Fraction(1, 2))
-        wide = top - self._low > _NARROW * high
-        return middle if wide and self._is_open(middle) and middle.value < top else last
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None and waiting.value < high:
+            if self._is_worthwhile(Fraction(waiting.value)):
+                return waiting
+            self._waiting = waiting
+        middle = self._middle()
+        return last if middle is None else middle
+
+    def _middle(self) -> Threshold | None:
+        """The question that halves the bracket, ``None`` where that is narrow enough."""
+        assert self._top is not None, "something passed"
+        high = self._steps.high
+        top = min(self._top, high)
+        if top - self._low <= _NARROW * high:
+            return None
+        middle = self._steps.between(self._low, top, Fraction(1, 2))
+        return middle if self._is_open(middle) and middle.value < top else None
+
+    def _is_worthwhile(self, value: Fraction) -> bool:
+        """Whether to round what passes, which takes as long as two questions."""
+        soon = _WORTHWHILE * (value - self._low) <= self._steps.high - self._low
+        return soon or self._middle() is None
 
     def _is_open(self, threshold: Threshold) -> bool:
         """Whether a threshold is neither refuted nor was too close to call."""
@@ -149,9 +176,9 @@ class Bracket:
         first = self._top is None
         self._top = value if self._top is None else min(self._top, value)
         narrow = self._top - self._low <= _ROUNDABLE * high
-        much = _WORTHWHILE * (value - self._low) <= high - self._low
-        if not (first or much or self._failures or self._top - self._low <= _NARROW * high):
-            return  # a rounding takes as long as two questions
+        if not (first or self._failures or self._is_worthwhile(value)):
+            self._waiting = threshold
+            return
         if steps.round_down(threshold, answer, self._number + self._failures):
             self._failures = 0
             # What is far below the threshold may be the optimum.

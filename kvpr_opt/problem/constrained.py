@@ -59,6 +59,12 @@ class ConstrainedInstance(ScaledInstance):
         return self.constraints
 
     @cached_property
+    def rules_checked(self) -> tuple[int, int]:
+        """Sets of models that some GPU may hold, and names in all groups to be apart."""
+        grouped = sum(len(group.models) for group in self._rules.apart)
+        return int(self.rules.profile_of.max()) + 1, grouped
+
+    @cached_property
     def pinned(self) -> dict[int, int]:
         """The GPU of each model that has one only."""
         return {

@@ -291,14 +291,18 @@ class Placement:
         Returns
         -------
         list of dict
-            ``model`` and ``gpu`` by name; ``size`` (all memory that it occupies) in the unit
-            of the fleet, its ``pressure``, and ``gpu_kvpr``, the KVPR of its GPU, as floats.
+            ``model`` and ``gpu`` by name; ``size`` (all memory that it occupies), and what
+            that consists of: ``weights``, ``overhead`` and ``kv_floor``, in the unit of the
+            fleet; its ``pressure``, and ``gpu_kvpr``, the KVPR of its GPU, as floats.
         """
         return [
             {
                 "model": model.name,
                 "gpu": gpu,
                 "size": float(model.footprint),
+                "weights": float(model.size),
+                "overhead": float(model.overhead),
+                "kv_floor": float(model.kv_floor),
                 "pressure": float(model.pressure),
                 "gpu_kvpr": float(self.kvpr[gpu]),
             }

@@ -7,6 +7,7 @@ import json
 import math
 import signal
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -173,6 +174,20 @@ def test_where_no_row_is_close_enough_it_is_said_and_nothing_chosen(
     assert "What each budget buys" in page.read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [(["evaluate"], 5), (["replan"], 4), (["headroom", "--target", "1"], 4), (["why"], 4)],
+)
+def test_a_fleet_without_any_placement_is_said_to_have_none(
+    run: Run, fleet: Path, command: list[str], code: int
+) -> None:
+    fleet.write_text(FLEET.replace("memory: 20", "memory: 7"))
+    found, out, err = run(command[0], fleet, *command[1:])
+    assert (found, err) == (code, "")
+    assert "no placement exists: " in out
+    assert "elbow" not in out
+
+
 def test_data_on_stdout_is_alone_there(run: Run, fleet: Path) -> None:
     code, out, err = run("replan", fleet, "--max-moves", "1", "-o", "-")
     assert code == 0
@@ -251,6 +266,17 @@ def test_answers_keep_to_the_width_of_a_terminal(fleet: Path, width: int) -> Non
         text = list(lines)
         fits(text, width, names)
         assert not any("\n" in line for line in text)
+
+
+def test_what_was_not_looked_at_is_not_said_to_be_known(fleet: Path) -> None:
+    made = kv.why(kv.read_instance(fleet), time_limit=20)
+    assert made.proved
+    open_change = replace(made.changes[0], max_kvpr=None, lower_bound=None)
+    cut_short = replace(made, changes=(*made.changes[1:], open_change))
+    assert not cut_short.proved
+    assert f"{open_change.what} (not looked at: the run ended before)" in " ".join(
+        explanation_lines(cut_short)
+    )
 
 
 def test_growing_is_said_in_words_that_hold() -> None:

@@ -184,16 +184,16 @@ def runs(
     return True
 
 
-@pytest.mark.parametrize("seed", range(100))
-def test_plans_hold_when_replayed(seed: int) -> None:
-    instance, home, target = two_placements(seed, 9)
-    replay(instance, home, target, plan_moves(instance, home, target))
+def test_plans_hold_when_replayed() -> None:
+    for seed in range(80):
+        instance, home, target = two_placements(seed, 9)
+        replay(instance, home, target, plan_moves(instance, home, target))
 
 
-@pytest.mark.parametrize("seed", range(60))
-def test_plans_keep_to_the_constraints_at_every_step(seed: int) -> None:
-    instance, home, target = two_constrained_placements(seed)
-    replay(instance, home, target, plan_moves(instance, home, target))
+def test_plans_keep_to_the_constraints_at_every_step() -> None:
+    for seed in range(70):
+        instance, home, target = two_constrained_placements(seed)
+        replay(instance, home, target, plan_moves(instance, home, target))
 
 
 @pytest.mark.slow

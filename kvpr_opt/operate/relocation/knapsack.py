@@ -74,6 +74,9 @@ class SetPricing:
         self._alone = [members[0] for members in question.stages if len(members) == 1]
         self._groups = [members for members in question.stages if len(members) > 1]
         self._residents = self._by_position()
+        # Whether what fits a GPU may run there, alone or with others.
+        fits = question.sizes[:, None] <= question.capacities
+        self._alike = not self._groups and bool((question.allowed == fits).all())
         self._width = _FIRST_WIDTH
 
     def _by_position(self) -> Ints:
@@ -105,18 +108,39 @@ class SetPricing:
         gpus = len(self._question.capacities)
         # Where it runs nowhere, a model is worth the same everywhere.
         away = np.where(self._home < 0, values, values - penalties)
+        wanted = self._undominated(away)
         made: list[BestSets] = []
         while sum(len(part.best) for part in made) < gpus:
             first = sum(len(part.best) for part in made)
-            steps = int((away > 0).sum()) + len(self._residents) + len(self._groups)
+            steps = len(wanted) + len(self._residents) + len(self._groups)
             number = max(1, _MAX_ENTRIES // (max(1, steps) * self._width))
             rows = np.arange(first, min(gpus, first + number))
-            part = _Table(self, rows, self._width).filled(values, away)
+            part = _Table(self, rows, self._width).filled(values, away, wanted)
             if part is None:
                 self._width *= 2
             else:
                 made.append(part)
         return BestSets(*(np.concatenate(column) for column in zip(*made, strict=True)))
+
+    def _undominated(self, away: Ints) -> Ints:
+        """The models that a best set may need where they are not at home.
+
+        Another model of no larger size that is worth no less can take the place of one, unless
+        the set has it already. So a model is not needed if all of the others like that do not
+        fit beside it.
+        """
+        useful = np.array([model for model in self._alone if away[model] > 0], dtype=np.int64)
+        if not self._alike or not useful.size:
+            return useful
+        sizes = self._question.sizes[useful]
+        useful = useful[np.lexsort((sizes, -away[useful]))]
+        sizes, worth = self._question.sizes[useful], away[useful]
+        # Of two that are equal in both, the first may take the place of the second.
+        better = (worth[:, None] >= worth) & (sizes[:, None] <= sizes)
+        before = np.triu(better, 1)
+        together = sizes @ before + sizes
+        needed: Ints = useful[together <= self._question.capacities.max(initial=0)]
+        return needed
 
     def with_residents(self, sets: BoolArray, gpus: Ints) -> BoolArray:
         """The same sets with what else fits of the models at home, which costs nothing."""
@@ -153,12 +177,11 @@ class _Table:
         self._reached = 0
         self._steps: list[_Step] = []
 
-    def filled(self, values: Ints, away: Ints) -> BestSets | None:
-        """The best sets; ``None`` where a value exceeds the width."""
+    def filled(self, values: Ints, away: Ints, wanted: Ints) -> BestSets | None:
+        """The best sets, with `wanted` where not at home; ``None`` if the width is too small."""
         pricing, rows = self._pricing, self._rows
-        for model in pricing._alone:
-            if away[model] > 0:
-                self._take_anywhere(model, int(away[model]), pricing._size_away[model, rows])
+        for model in wanted:
+            self._take_anywhere(int(model), int(away[model]), pricing._size_away[model, rows])
         self._reached = self._width
         for models in pricing._residents:
             here = models[rows]

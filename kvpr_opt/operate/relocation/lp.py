@@ -36,7 +36,7 @@ from kvpr_opt.operate.relocation.problem import RelocationProblem, RelocationQue
 SCALES = (24, 120, 720)
 
 #: How far the points priced are from the duals of the LP, towards the best points so far.
-SMOOTHING = 0.6
+SMOOTHING = 0.7
 
 # A set is worth adding from this much of the mean cost on, and a cost is within a budget up to it.
 _TOLERANCE = 1e-6
@@ -136,6 +136,8 @@ class RelocationLP:
             if not search.undecided or limits.stopped:
                 break
             search.generate(scale / self._mean, limits, may_raise=scale == SCALES[0])
+        if search.solution is not None:
+            self._master.forget(search.solution)
         return LPAnswer(search.best, search.cost)
 
 
@@ -144,7 +146,7 @@ class _Search:
 
     def __init__(self, lp: RelocationLP, pricing: SetPricing, budgets: Sequence[int]) -> None:
         self._lp, self._pricing, self._budgets = lp, pricing, budgets
-        self._solution: MasterSolution | None = None
+        self.solution: MasterSolution | None = None
         self.best: MovePoints | None = None
         self.cost: float | None = None
 
@@ -158,7 +160,7 @@ class _Search:
 
     def generate(self, price: Fraction, limits: LimitsView, *, may_raise: bool) -> None:
         """Rounds with points of one size, until all budgets are decided or nothing is new."""
-        smoothing = 1.0 if self._solution is None else SMOOTHING
+        smoothing = 1.0 if self.solution is None else SMOOTHING
         penalties = penalties_of(self._lp._costs, price)
         while not limits.stopped:
             values = self._values(price, smoothing)
@@ -167,23 +169,23 @@ class _Search:
             if not self.undecided:
                 return
             new = self._add(priced)
-            if not new and self._solution is not None:
+            if not new and self.solution is not None:
                 if smoothing:
                     smoothing = 0.0
                     continue
-                if self._solution.complete or not may_raise:
+                if self.solution.complete or not may_raise:
                     return
                 self._lp._master.raise_price()
             smoothing = SMOOTHING
             solution = self._lp._master.solve(limits)
             if solution is None:
                 return
-            self._solution = solution
+            self.solution = solution
             if solution.complete:
                 self.cost = solution.cost
 
     def _values(self, price: Fraction, smoothing: float) -> Ints:
-        centre, solution = self._lp._centre, self._solution
+        centre, solution = self._lp._centre, self.solution
         point: Floats = centre
         if solution is not None:
             point = smoothing * centre + (1 - smoothing) * solution.by_model
@@ -196,7 +198,7 @@ class _Search:
 
     def _add(self, priced: BestSets) -> int:
         """Take in the sets that the LP has a use for; how many are new."""
-        pool, solution = self._lp.pool, self._solution
+        pool, solution = self._lp.pool, self.solution
         sets, gpus = self._pricing.with_residents(priced.sets, priced.gpus), priced.gpus
         if solution is not None:
             gain = sets @ solution.by_model - pool.cost_of(sets, gpus) - solution.by_gpu[gpus]

@@ -11,6 +11,7 @@ A set that does not fit at the threshold asked is kept, and closed: its x_p is 0
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import highspy
@@ -25,12 +26,20 @@ from kvpr_opt.operate.relocation.problem import RelocationProblem, RelocationQue
 # The price of leaving a model out, in units of the largest cost, at first.
 _FIRST_PRICE = 3
 
+#: Sets for each row beyond which the half that is of least use is forgotten, and how many are
+#: always kept.
+MAX_SETS_A_ROW, MIN_SETS = 12, 1_000
+
 # A model that is left out by no more than this is not left out.
 _TOLERANCE = 1e-9
 
-#: Simplex methods of HiGHS: where sets were closed the old basis is dual feasible, where sets
-#: were added it is primal feasible.
-_DUAL, _PRIMAL = 1, 4
+_OPTIONS = (
+    ("presolve", "off"),
+    ("solver", "simplex"),
+    # Primal or dual, as the basis is feasible: at new thresholds sets are closed, then added.
+    ("simplex_strategy", 0),
+    ("threads", 1),
+)
 
 
 @dataclass(frozen=True)
@@ -82,6 +91,12 @@ class SetPool:
         self.costs = np.concatenate([self.costs, self.cost_of(sets[new], gpus[new])])
         return len(new)
 
+    def keep(self, kept: BoolArray) -> None:
+        """Forget the other sets."""
+        for gpu, members in zip(self.gpus[~kept].tolist(), self.sets[~kept], strict=True):
+            self._known.discard((gpu, members.tobytes()))
+        self.sets, self.gpus, self.costs = self.sets[kept], self.gpus[kept], self.costs[kept]
+
     def fitting(self, question: RelocationQuestion) -> BoolArray:
         """Which sets fit their GPUs at a threshold."""
         return np.asarray(self.sets @ question.sizes <= question.capacities[self.gpus])
@@ -103,10 +118,9 @@ class RelocationMaster:
         self._models, self._gpus = len(problem.home), len(problem.instance.gpus)
         self._price = float(_FIRST_PRICE * max(1, max(problem.costs, default=1)))
         self._open: BoolArray = np.zeros(0, dtype=bool)
-        self._posed = False
         self._thread = OwnThread()
         self._highs = QuietHighs()
-        for option, value in (("presolve", "off"), ("solver", "simplex"), ("threads", 1)):
+        for option, value in _OPTIONS:
             self._highs.setOptionValue(option, value)
         add_rows(self._highs, self._models, self._gpus)
         every = np.arange(self._models, dtype=np.int32)
@@ -132,7 +146,29 @@ class RelocationMaster:
             columns = (changed + self._models).astype(np.int32)
             self._highs.changeColsBounds(changed.size, columns, np.zeros(changed.size), upper)
         self._open = fitting
-        self._posed = True
+
+    def forget(self, solution: MasterSolution) -> None:
+        """Drop the sets that are farthest from being of use, where there are many.
+
+        Parameters
+        ----------
+        solution
+            Its dual values say of how much use a set is; those in the basis stay.
+        """
+        self._take_new()
+        pool = self._pool
+        if len(pool.gpus) <= max(MIN_SETS, MAX_SETS_A_ROW * (self._models + self._gpus)):
+            return
+        short = pool.costs + solution.by_gpu[pool.gpus] - pool.sets @ solution.by_model
+        statuses = self._highs.getBasis().col_status[self._models :]
+        short[[status == highspy.HighsBasisStatus.kBasic for status in statuses]] = -math.inf
+        half = len(short) // 2
+        kept = np.zeros(len(short), dtype=bool)
+        kept[np.argpartition(short, half)[:half]] = True
+        dropped = np.flatnonzero(~kept)
+        self._highs.deleteCols(len(dropped), (dropped + self._models).astype(np.int32))
+        self._open = self._open[kept]
+        pool.keep(kept)
 
     def raise_price(self) -> None:
         """Make leaving a model out twice as dear."""
@@ -152,8 +188,6 @@ class RelocationMaster:
         stopped, optimal = highspy.HighsModelStatus.kTimeLimit, highspy.HighsModelStatus.kOptimal
         # HiGHS counts the seconds of all its runs.
         self._highs.setOptionValue("time_limit", self._highs.getRunTime() + limits.remaining)
-        self._highs.setOptionValue("simplex_strategy", _DUAL if self._posed else _PRIMAL)
-        self._posed = False
         self._thread.run(self._highs.run)
         status = self._highs.getModelStatus()
         if status not in (optimal, stopped):

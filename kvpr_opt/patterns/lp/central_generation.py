@@ -20,7 +20,7 @@ from kvpr_opt._types import Floats, Ints
 from kvpr_opt.limits import LimitsView
 from kvpr_opt.patterns.lp.interior_point import CentralPoint, SparseColumns, solve_central
 from kvpr_opt.patterns.lp.pool import PatternPool, loads, worths
-from kvpr_opt.patterns.lp.pricing import COARSE, Duals, Precision, Priced, grids, price
+from kvpr_opt.patterns.lp.pricing import COARSE, Duals, Precision, Priced, grids, price, price_on
 from kvpr_opt.patterns.problem import DualValues, Fractional, PackingQuestion, Undecided
 
 #: Share of the way to the best duals known at which patterns are looked for.
@@ -51,6 +51,10 @@ _FEW_CLASSES = 300
 
 #: The factor within which a fractional packing counts as one.
 _TOLERANCE = 1e-8
+
+#: The share of what the program is short of a packing that a proof may leave unused, and rounds
+#: in which it may come to that.
+_AMPLE, _MORE_ROUNDS = 0.5, 4
 
 #: Rounds before the question is left undecided.
 _MAX_ROUNDS = 80
@@ -106,6 +110,7 @@ class CentralGeneration:
         if int(question.capacities.max()) <= _SHORT_TABLE and self._grids[-1].by_load:
             self._grids = tuple(grid for grid in self._grids if grid.by_load)
         self._weights = np.zeros(0)
+        self._refutation: DualValues | None = None
         sizes = np.where(question.counts > 0, question.sizes.astype(np.float64), 0.0)
         full = question.capacities.astype(np.float64)
         total = float(full @ question.multiplicities)
@@ -123,26 +128,32 @@ class CentralGeneration:
         if refuted is not None:
             return refuted
         question = self._question
-        gap = 1.0
+        gap, more = 1.0, _MORE_ROUNDS
         for _ in range(_MAX_ROUNDS):
             if self._limits.stopped:
                 break
             point = self._solve(gap)
             if point is None:
-                return Undecided(self._weights) if self._limits.stopped else BrokenDown()
+                return self._refutation or (
+                    Undecided(self._weights) if self._limits.stopped else BrokenDown()
+                )
             self._remember(point)
             if point.objective <= question.bins * (1 + _TOLERANCE):
-                return Fractional(self._weights)
+                return self._refutation or Fractional(self._weights)
             new = self._price(point)
-            if isinstance(new, DualValues):
-                return new
             factor = point.objective / question.bins
-            gap = max(0.0, (factor - self._best.bound(question)) / factor)
+            bound = self._best.bound(question)
+            if self._refutation is not None:
+                # A proof by a hair is a long one: a few rounds more make it a short one.
+                more -= 1
+                if bound - 1 >= _AMPLE * (factor - 1) or more < 0:
+                    break
+            gap = max(0.0, (factor - bound) / factor)
             self._refine(gap)
             if new == 0:
                 break
             self._drop_columns(point)
-        return Undecided(self._weights)
+        return self._refutation or Undecided(self._weights)
 
     def _start(self) -> DualValues | None:
         """Choose the patterns to start from, with those that the volume asks for."""
@@ -223,19 +234,21 @@ class CentralGeneration:
         by_type[self._main] = max(0.0, rest) / float(question.multiplicities[self._main])
         return Duals(by_class / question.bins, by_type / question.bins)
 
-    def _price(self, point: CentralPoint) -> int | DualValues:
+    def _price(self, point: CentralPoint) -> int:
         """How many new patterns are worth more than their bins, on grids as fine as it takes."""
         duals = self._duals(point)
         share = _SMOOTHING
         while self._grids and not self._limits.stopped:
             grid = self._grids[0]
-            priced = price(self._question, duals.towards(self._best, share), grid, self._limits)
-            if isinstance(priced, DualValues):
-                return priced
+            wanted = duals.towards(self._best, share)
+            priced = price_on(self._question, wanted, grid, self._limits)
             if priced is None:
                 break
-            question = self._question
-            self._best = max(self._best, priced.duals, key=lambda known: known.bound(question))
+            better = priced.duals.bound(self._question) > self._best.bound(self._question)
+            if better:
+                self._best = priced.duals
+            if better or self._refutation is None:
+                self._refutation = priced.refutation or self._refutation
             new = self._take(priced, duals)
             few = _FEW_BY_LOAD if grid.by_load else _FEW_BY_VALUE
             if new == 0 and share > 0:
