@@ -9,7 +9,6 @@ from kvpr_opt.errors import InputError
 from kvpr_opt.problem.exact import to_fraction
 from kvpr_opt.problem.units import read_amount
 
-
 # The default of most keys: there is one empty tuple.
 _NONE: tuple[str, ...] = ()
 
