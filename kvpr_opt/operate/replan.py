@@ -112,7 +112,12 @@ class Replan:
     @property
     def current(self) -> Placement | None:
         """Where the models run now; ``None`` where that is no legal placement of them all."""
-        return _legal(self.instance, self.home)
+        return None if self.current_fault else Placement(self.instance, self.home)
+
+    @property
+    def current_fault(self) -> str:
+        """Why where the models run now is no legal placement of them all; empty where it is."""
+        return _fault(self.instance, self.home)
 
     @property
     def best_known(self) -> Fraction | None:
@@ -243,7 +248,8 @@ def _trade_off(
 
     finder = relocation(instance, problem.home, problem.costs, seed=seed)
     trade_off = TradeOff(problem, budgets, bound, finder, limits)
-    trade_off.offer(_legal(instance, problem.home))
+    if not _fault(instance, problem.home):
+        trade_off.offer(Placement(instance, problem.home))
     trade_off.offer(optimum.placement)
     if bound != math.inf:
         trade_off.run(on_progress)
@@ -282,14 +288,15 @@ def _budgets(
     return sorted(steps)
 
 
-def _legal(instance: Instance, home: Sequence[int]) -> Placement | None:
-    """The placement that there is, where it is a legal one."""
+def _fault(instance: Instance, home: Sequence[int]) -> str:
+    """Why a home of each model is no legal placement; empty where it is one."""
     if NOWHERE in home:
-        return None
+        return f"model {instance.models[home.index(NOWHERE)].name!r} runs nowhere"
     try:
-        return Placement(instance, home)
-    except InvalidPlacementError:
-        return None
+        Placement(instance, home)
+    except InvalidPlacementError as error:
+        return str(error)
+    return ""
 
 
 def _row(problem: RelocationProblem, row: BudgetRow, optimum: Result) -> ReplanRow:

@@ -109,7 +109,7 @@ def test_models_that_do_not_fit_where_they_run_have_no_order_of_steps() -> None:
     assert made.rows[0].placement is None
     text = Page(replan_page(made, made.rows[-1])).text
     assert "There is no order of steps" in text
-    assert "not to be had" in text
+    assert "highest KVPR now none: GPU 'a' holds 14 of weights" in text
     assert "proved that there is none" in text
 
 

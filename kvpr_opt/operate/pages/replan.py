@@ -55,7 +55,7 @@ def _answer(made: Replan, chosen: ReplanRow | None, why: str) -> Iterator[tuple[
     if made.current is not None:
         yield "highest KVPR now", exactly(made.current.max_kvpr)
     else:
-        yield "highest KVPR now", "not to be had: a model runs nowhere, or a constraint is broken"
+        yield "highest KVPR now", f"none: {made.current_fault}"
     if chosen is None or chosen.placement is None:
         yield "chosen", why or "no row"
     else:
