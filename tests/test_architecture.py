@@ -24,6 +24,7 @@ PACKAGES = {
 ORDER = [
     "_version",
     "exit_codes",
+    "_alarm",
     "_interrupt",
     "verify",
     "errors",

@@ -77,11 +77,17 @@ class Bracket:
         """
         steps = self._steps
         self._failures, self._number = 0, number
+        before = None
         while not steps.tracker.done and self._failures <= _FAILURES:
             self._low = max(self._low, steps.low)
             threshold = self._next()
             if threshold is None:
                 return
+            # Of small numbers there are few thresholds: none may be left between low and top.
+            asked = threshold.value, self._low, self._top, steps.high, self._failures
+            if asked == before:
+                return
+            before = asked
             answer = steps.relax_in_loads(threshold)
             value = Fraction(threshold.value)
             if isinstance(answer, Fractional):

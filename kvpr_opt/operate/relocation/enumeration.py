@@ -51,7 +51,7 @@ def sets_within(
         ``None`` where the search ended early.
     """
     values = np.array(points.models, dtype=np.int64)
-    penalties = np.array([points.price * c for c in question.problem.costs], dtype=np.int64)
+    penalties = points.penalties(question.problem.costs)
     worth = worth_of(question, values, penalties)
     found: list[ListedSet] = []
     steps = 0

@@ -4,13 +4,14 @@ Rows are improved together. What one row finds is a placement for every larger b
 of moves proves about a threshold, a least cost, is a bound for every smaller one:
 
 1. Local search, row after row, from the placement of the row before.
-2. Each row is asked strictly below its placement. Where the LP says that this costs more than the
-   budget, the row is proved.
-3. Otherwise the points of the LP say which sets of models a GPU can have in anything better
-   within the budget. Where they are few, they are listed, and the best choice among them is
-   found, or there is none.
-4. Otherwise bisection finds the lowest threshold that passes the LP, and CP-SAT looks for a
-   placement there, then ever closer to the one at hand, in rounds of growing budgets.
+2. Thresholds between bound and placement of the row with the largest gap. The LP says what a
+   threshold costs at least; where a row could afford that, a choice of the sets that the LP has
+   generated may be a placement. One threshold answers for many rows.
+3. Rows that stay open are asked strictly below their placement. The points of the LP say which
+   sets of models a GPU can have in anything better within the budget. Where they are few, they
+   are listed, and the best choice among them is found, or there is none.
+4. Otherwise CP-SAT looks for a placement where the LP passes lowest, then ever closer to the one
+   at hand, in rounds of growing budgets.
 5. A row equal to the optimum of the fleet without a budget is proved by that.
 
 Budgets inside count the solver's deterministic time, so that a run which no limit cuts short can be
@@ -27,6 +28,7 @@ from typing import Protocol
 
 from kvpr_opt.certificates.evidence import SolverClaim
 from kvpr_opt.limits import Limits
+from kvpr_opt.operate.relocation.choice import choose_sets
 from kvpr_opt.operate.relocation.enumeration import sets_within
 from kvpr_opt.operate.relocation.local_search import descend
 from kvpr_opt.operate.relocation.lp import MovePoints, RelocationLP
@@ -42,8 +44,9 @@ ROUNDS, FIRST_WORK = 4, 0.2
 # By what factor the work grows from round to round.
 _GROWTH = 5
 
-# Steps of a bisection for the lowest threshold that passes the LP.
-_STEPS = 8
+# Relative gaps from which the threshold in the middle is asked, not the highest one of use, and
+# down to which it is where the LP alone does not settle a row.
+_WIDE, _FINE = Fraction(1, 200), Fraction(1, 5000)
 
 # Sets, and steps to find them, beyond which they are not listed.
 _MAX_SETS, _MAX_STEPS = 20_000, 1_000_000
@@ -82,13 +85,18 @@ class BudgetRow:
         Why: points, a solver's claim, or ``None`` for the bound of the fleet without a budget.
     points
         The best bound that is proved by points, and the points.
+    passed, missed
+        The lowest threshold that passes the LP, and the highest at which no placement was found
+        that did; ``None`` before any.
     """
 
     budget: int
     placement: Placement | None
     lower_bound: Fraction | float
     evidence: MovePoints | SolverClaim | None = None
-    points: tuple[Fraction, MovePoints] | None = None
+    points: tuple[Fraction | float, MovePoints] | None = None
+    passed: Fraction | None = None
+    missed: Fraction | None = None
 
     @property
     def value(self) -> Fraction | None:
@@ -136,8 +144,7 @@ class TradeOff:
         self._problem = problem
         self._finder = finder
         self._limits = limits
-        self._lp = RelocationLP(len(problem.home), len(problem.instance.gpus))
-        self._least_passed: dict[int, Fraction] = {}
+        self._lp = RelocationLP(problem)
         self.rows = [BudgetRow(budget, None, fleet_bound) for budget in budgets]
 
     def offer(self, placement: Placement | None) -> None:
@@ -152,6 +159,7 @@ class TradeOff:
     def run(self, on_progress: Callable[[Sequence[BudgetRow]], object] | None = None) -> None:
         """Improve the rows until all are proved, the rounds are over, or the limits come."""
         self._place()
+        self._sweep(on_progress)
         for number in range(ROUNDS):
             for row in self.rows:
                 if self._limits.stopped:
@@ -174,6 +182,90 @@ class TradeOff:
                 best = descend(self._problem, start, row.budget, self._limits)
                 self.offer(best)
 
+    # -- all rows together ------------------------------------------------------------------
+
+    def _sweep(self, on_progress: Callable[[Sequence[BudgetRow]], object] | None) -> None:
+        """Ask thresholds until the LP and choices of its sets say no more about any row."""
+        done: set[int] = set()
+        asked: set[Fraction | float] = set()
+        while not self._limits.stopped:
+            waiting = [row for row in self.rows if not row.proved and row.budget not in done]
+            if not waiting:
+                return
+            row = max(waiting, key=_width)
+            threshold = self._most_useful(row)
+            if threshold is None or threshold.value in asked:
+                done.add(row.budget)
+                continue
+            asked.add(threshold.value)
+            self._ask_all(threshold)
+            if on_progress is not None:
+                on_progress(self.rows)
+
+    def _most_useful(self, row: BudgetRow) -> Threshold | None:
+        """The threshold that says most about a row; ``None`` where the LP has said all."""
+        low, high = row.lower_bound, row.value
+        assert isinstance(low, Fraction)
+        if high is None:
+            return self._problem.instance.scaled.finite() if row.missed is None else None
+        if row.missed is None or not low <= row.missed < high:
+            if high - low > _WIDE * high:
+                return self._between(low, high)
+            return self._below(row)
+        if high - row.missed > _FINE * high:
+            between = self._between(row.missed, high)
+            if between is not None and between.value > row.missed:
+                return between
+        return self._lower(row, low)
+
+    def _lower(self, row: BudgetRow, low: Fraction) -> Threshold | None:
+        """Between the bound of a row and where the LP passes."""
+        if row.passed is None or row.passed - low <= _FINE * row.passed:
+            return None
+        return self._between(low, row.passed)
+
+    def _between(self, low: Fraction, high: Fraction) -> Threshold | None:
+        """A threshold of at least `low` and below `high`, near the middle."""
+        scaled = self._problem.instance.scaled
+        for threshold in (scaled.at_most((low + high) / 2), scaled.below(high)):
+            if low <= threshold.value < high:
+                return threshold
+        return None
+
+    def _ask_all(self, threshold: Threshold) -> None:
+        """What a threshold costs at least, and a placement for it; all rows take both in."""
+        assert isinstance(threshold.value, Fraction)
+        question = self._problem.question(threshold)
+        open_rows = [row for row in self.rows if not row.proved and _is_below(threshold.value, row)]
+        answer = self._lp.decide(question, [row.budget for row in open_rows], self._limits)
+        self._take_in(threshold, answer.points)
+        passing = [row for row in open_rows if answer.passes(row.budget)]
+        for row in passing:
+            if row.passed is None or threshold.value < row.passed:
+                row.passed = threshold.value
+        if passing and answer.points is not None and not self._limits.stopped:
+            # For the least budget and the one after it: more sets only make the choice harder.
+            budget = passing[min(1, len(passing) - 1)].budget
+            chosen = choose_sets(question, self._lp.pool, answer.points, budget, self._limits)
+            if chosen is not None:
+                self._offer_polished(chosen)
+        for row in passing:
+            if _is_below(threshold.value, row) and not self._limits.stopped:
+                row.missed = max(row.missed or threshold.value, threshold.value)
+
+    def _offer_polished(self, gpu_of: Sequence[int]) -> None:
+        """Take a placement, and the better one that local search makes of it at no more cost."""
+        if self._problem.instance.constraints.broken(gpu_of):
+            return
+        placement = Placement(self._problem.instance, gpu_of)
+        self.offer(placement)
+        cost = self._problem.cost(placement)
+        if isinstance(placement.max_kvpr, Fraction) and cost <= self.rows[-1].budget:
+            budget = min(row.budget for row in self.rows if row.budget >= cost)
+            self.offer(descend(self._problem, placement, budget, self._limits))
+
+    # -- row by row -------------------------------------------------------------------------
+
     def _improve(self, row: BudgetRow, work: float, *, last: bool) -> None:
         """Ask below the placement of a row until nothing is found, or it is proved."""
         while not (row.proved or self._limits.stopped):
@@ -191,7 +283,7 @@ class TradeOff:
     ) -> bool:
         """Look for the best choice among the listed sets, where they are few."""
         question = self._problem.question(threshold)
-        spare = -points.excess(row.budget)
+        spare = math.floor(-points.excess(row.budget))
         listed = sets_within(question, points, spare, _MAX_STEPS, self._limits)
         if listed is None or len(listed) > _MAX_SETS:
             return False
@@ -207,7 +299,7 @@ class TradeOff:
         if row.value is None:
             return False
         scaled = self._problem.instance.scaled
-        low = self._lowest_passing(row)
+        low = row.passed
         for share in (Fraction(0), Fraction(1, 4), Fraction(1, 2)):
             if low is None or self._limits.stopped or row.value is None:
                 return False
@@ -216,45 +308,25 @@ class TradeOff:
                 return True
         return False
 
-    def _lowest_passing(self, row: BudgetRow) -> Fraction | None:
-        """The lowest threshold that passes the LP for a budget, by bisection."""
-        scaled, value = self._problem.instance.scaled, row.value
-        assert value is not None
-        known = self._least_passed.get(row.budget)
-        if known is not None and known < value:
-            return max(known, Fraction(row.lower_bound))
-        passed = value
-        for _ in range(_STEPS):
-            if self._limits.stopped or isinstance(row.lower_bound, float):
-                return None
-            threshold = scaled.at_most((row.lower_bound + passed) / 2)
-            if not row.lower_bound <= threshold.value < passed:
-                break
-            if not self._refuted(threshold, row):
-                assert isinstance(threshold.value, Fraction)
-                passed = threshold.value
-        self._least_passed[row.budget] = passed
-        return passed
-
-    def _refuted(self, threshold: Threshold, row: BudgetRow) -> bool:
-        """Whether the LP shows that a threshold costs more than a row's budget."""
-        points = self._decide(threshold, row)
-        return points is not None and points.excess(row.budget) > 0
-
     def _decide(self, threshold: Threshold, row: BudgetRow) -> MovePoints | None:
         """What the LP says that a threshold costs; all rows take it in."""
         question = self._problem.question(threshold)
-        points = self._lp.decide(question, row.budget, self._limits).points
-        if points is not None:
-            value = self._problem.instance.scaled.next_value(threshold)
-            for other in self.rows:
-                if points.excess(other.budget) <= 0:
-                    continue
-                if other.points is None or value > other.points[0]:
-                    other.points = value, points
-                if value >= other.lower_bound and value > 0:
-                    other.lower_bound, other.evidence = value, points
-        return points
+        answer = self._lp.decide(question, [row.budget], self._limits)
+        self._take_in(threshold, answer.points)
+        return answer.points
+
+    def _take_in(self, threshold: Threshold, points: MovePoints | None) -> None:
+        """Raise the bounds of the rows whose budget is less than a threshold costs."""
+        if points is None:
+            return
+        value = self._problem.value_above(threshold)
+        for row in self.rows:
+            if points.excess(row.budget) <= 0:
+                continue
+            if row.points is None or value > row.points[0]:
+                row.points = value, points
+            if value >= row.lower_bound and value > 0:
+                row.lower_bound, row.evidence = value, points
 
     def _ask(
         self,
@@ -278,8 +350,18 @@ class TradeOff:
             return True
         if isinstance(verdict, Infeasible):
             assert isinstance(verdict.evidence, SolverClaim)
-            value = self._problem.instance.scaled.next_value(threshold)
+            value = self._problem.value_above(threshold)
             for other in self.rows:
                 if other.budget <= row.budget and value > other.lower_bound:
                     other.lower_bound, other.evidence = value, verdict.evidence
         return False
+
+
+def _is_below(value: Fraction, row: BudgetRow) -> bool:
+    """Whether a placement at a threshold would improve a row."""
+    return row.value is None or value < row.value
+
+
+def _width(row: BudgetRow) -> Fraction:
+    """The relative gap; more than any where there is no placement."""
+    return Fraction(2) if row.gap is None else row.gap

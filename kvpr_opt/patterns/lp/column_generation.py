@@ -110,7 +110,8 @@ class PatternLP:
         """Answer by column generation with central duals, from a sample of patterns."""
         self._add_single_items(question)
         each = _SAMPLES[min(self._sampled, len(_SAMPLES) - 1)]
-        places = self.pool.add(*sample_patterns(question, each=each, seed=self._sampled))
+        sampled = sample_patterns(question, each=each, seed=self._sampled, limits=limits)
+        places = self.pool.add(*sampled)
         self._sampled += 1
         if self._recent is not None:
             self._recent = np.union1d(self._recent, places)
