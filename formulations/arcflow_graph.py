@@ -12,7 +12,7 @@ variable ordering problem, doi:10.1007/978-3-540-73556-4_15):
   copies, and with them some of the strength of the LP relaxation;
 * where no copy can be taken, there is no node: arcs lead on to the next choice.
 
-A smaller GPU is one of the largest kind, of which a part is occupied: every GPU
+A smaller GPU is one of the largest type, of which a part is occupied: every GPU
 type has an entry of its own, and all share the rest of the graph. Loads are
 Python's integers, so that numbers of any length are exact.
 """
@@ -130,7 +130,7 @@ def build(
         states = [builder.state(0, builder.capacity - capacity) for capacity in capacities]
     except _TooLargeError:
         return None
-    # A path without a model is no use.
+    # A path without a model is useless.
     entries = tuple(None if state.node == TARGET else state.node for state in states)
     return Graph(builder.nodes, tuple(builder.arcs), entries)
 
@@ -158,7 +158,7 @@ def network_of(
     graph = build(
         list(classes),
         [len(models) for models in classes.values()],
-        [problem.capacities[kind.gpus[0]] for kind in scaled.types],
+        [problem.capacities[gpu_type.gpus[0]] for gpu_type in scaled.types],
         most_waste=sum(problem.capacities) - sum(problem.sizes),
         most_arcs=most_arcs,
         limits=limits,
@@ -168,7 +168,7 @@ def network_of(
     return Network(
         graph=graph,
         classes=tuple(map(tuple, classes.values())),
-        gpus=tuple(kind.gpus for kind in scaled.types),
+        gpus=tuple(gpu_type.gpus for gpu_type in scaled.types),
         grid="" if problem.exact else f" on a grid of {max(problem.capacities)} units a GPU",
     )
 
@@ -259,7 +259,7 @@ class _Builder:
         return interval
 
     def _node(self, level: int, heads: list[tuple[int, int]]) -> int | None:
-        """Where arcs with so many copies lead on from: a new node, if there is a choice to make."""
+        """Where arcs with this many copies lead on from: a new node if there is a choice."""
         if not heads:
             return None
         if heads[-1][0] == 0:

@@ -269,7 +269,7 @@ class _ArcFlowModel:
         return meaning
 
     def solution(self, models: int) -> list[int] | None:
-        """The GPU of each of so many models, from the paths that the flow falls apart into.
+        """The GPU of each model, from the paths into which the flow decomposes.
 
         Those that no class holds, because they need nothing, go to the first GPU.
         ``None`` if the flow is none in whole numbers.

@@ -235,8 +235,8 @@ class _AssignmentModel:
         x: list[dict[int, cp_model.IntVar]] = [{} for _ in self.ranked]
         admissible = self.instance.constraints.admissible
         for rank, i in enumerate(self.ranked):
-            for kind in self.instance.scaled.types:
-                for g in kind.gpus[: rank + 1] if self.options.symmetry else kind.gpus:
+            for gpu_type in self.instance.scaled.types:
+                for g in gpu_type.gpus[: rank + 1] if self.options.symmetry else gpu_type.gpus:
                     allowed = i not in admissible or g in admissible[i]
                     if allowed and self.problem.sizes[i] <= self.problem.capacities[g]:
                         x[i][g] = self.model.new_bool_var(f"x_{i}_{g}")
@@ -310,7 +310,7 @@ class _AssignmentModel:
         chosen = list(gpu_of)
         for _ in range(4):
             before = list(chosen)
-            unused = {kind.capacity: list(kind.gpus) for kind in self.instance.scaled.types}
+            unused = {each.capacity: list(each.gpus) for each in self.instance.scaled.types}
             capacities = self.instance.scaled.capacities
             label: dict[int, int] = {}
             for i in self.ranked:

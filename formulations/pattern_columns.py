@@ -55,7 +55,7 @@ class Columns:
         return np.asarray(np.minimum(most.min(axis=1), self.multiplicities[self.types]))
 
     def chosen(self, times: NDArray[np.int64]) -> Packing:
-        """The packing that takes each pattern so many times."""
+        """The packing that uses each pattern the given number of times."""
         return Packing(np.repeat(self.counts, times, axis=0), np.repeat(self.types, times))
 
 

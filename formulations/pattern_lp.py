@@ -172,8 +172,8 @@ class Formulation:
             for model in group.models:
                 counts[hint.gpu_of[model], c] += 1
         types = np.zeros(len(scaled.capacities), dtype=np.int64)
-        for k, kind in enumerate(scaled.types):
-            types[list(kind.gpus)] = k
+        for k, gpu_type in enumerate(scaled.types):
+            types[list(gpu_type.gpus)] = k
         self._lp.pool.add(counts, types)
 
     def _restricted_master(

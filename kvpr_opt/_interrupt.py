@@ -1,6 +1,6 @@
 """How the command ends on Ctrl-C, SIGTERM and SIGHUP, even while the package is being loaded.
 
-This module is loaded first and needs next to nothing itself.
+This module is loaded first, so it imports almost nothing.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ STOP_SIGNALS = tuple(
 #: When there were stop signals that raised ``KeyboardInterrupt``, in the command.
 noted: list[float] = []
 
-# Not empty while they are only noted.
+# Not empty while signals are only recorded.
 _held: list[bool] = []
 
 
@@ -64,7 +64,7 @@ def note_and_raise(_number: int, _frame: FrameType | None) -> None:
 
 
 def hold_stop_signals() -> None:
-    """Only note them: between the loading of the package and the command nothing would catch."""
+    """Only record them: until the command runs, nothing would catch the exception."""
     _held.append(True)
 
 
@@ -82,7 +82,7 @@ def release_stop_signals() -> None:
 
 
 def ignore_stop_signals() -> None:
-    """From here on nothing is left to stop: the answer is out, and the process ends."""
+    """Ignore them from here on: the answer has been written and the process is ending."""
     for number in STOP_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
 

@@ -1,7 +1,7 @@
 """Every error that the package raises on purpose.
 
 All of them derive from :class:`KvprError`, so that one ``except`` catches what
-is a user's to mend and lets a bug through. The commands turn a ``KvprError``
+a user can fix and lets bugs through. The commands turn a ``KvprError``
 into one line on the screen and exit code 2.
 """
 
@@ -16,7 +16,7 @@ class KvprError(Exception):
 
 
 class InputError(KvprError):
-    """A value from outside is not usable.
+    """A value from outside the package cannot be used.
 
     Parameters
     ----------
@@ -45,11 +45,11 @@ class InvalidPlacementError(KvprError):
 
 
 class SolverError(KvprError):
-    """A solver behaved in a way that its interface excludes."""
+    """A solver behaved in a way that its documentation rules out."""
 
 
 class NumericalError(SolverError):
-    """A solver that works with floats lost its way; nothing that was proved is touched."""
+    """A floating-point solver failed numerically; what was proved before still holds."""
 
 
 def check_known(kind: str, name: str, known: Collection[str], *, place: str) -> None:

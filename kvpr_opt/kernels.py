@@ -1,4 +1,4 @@
-"""Compiled functions: Python source, machine code kept on disk, plain Python where there is none.
+"""Compiled functions: Python source, machine code cached on disk, plain Python without it.
 
 A kernel is compiled at its first call, unless that takes place inside
 :func:`interpreted`, where it runs as the Python that it is written in: slow, but at once.
@@ -26,7 +26,7 @@ import numpy as np
 from numba.core.caching import FunctionCache, IndexDataCacheFile
 from numba.core.registry import CPUDispatcher
 
-#: What users are told where there is no folder to keep compiled code in.
+#: What users are told if no folder can hold compiled code.
 NOT_KEPT = "in every run, as no cache folder can be written (NUMBA_CACHE_DIR names another)"
 
 #: Kernels that are compiled together: those of the pattern engine, then the rest.
@@ -75,7 +75,8 @@ class _Kernel(CPUDispatcher):  # type: ignore[misc]
 
     def __call__(self, *arguments: Any) -> Any:
         if _here.interpreted:
-            return self.py_func(*arguments)
+            with np.errstate(over="ignore"):  # numbers of 64 bits wrap around, as in machine code
+                return self.py_func(*arguments)
         return super().__call__(*arguments)
 
     def enable_caching(self) -> None:

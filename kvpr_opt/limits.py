@@ -11,18 +11,22 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import TypeVar
 
+from kvpr_opt._alarm import call_within
 from kvpr_opt._interrupt import STOP_SIGNALS, StopSignal, note_and_raise, noted
 from kvpr_opt.errors import InputError
 
+_T = TypeVar("_T")
+
 
 class LimitsView(ABC):
-    """What work may ask of its limits; it cannot change them."""
+    """Limits as the work under them sees them: read-only."""
 
     @property
     @abstractmethod
     def elapsed(self) -> float:
-        """Seconds since the start, excluding paused time."""
+        """Seconds since the start."""
 
     @property
     @abstractmethod
@@ -91,20 +95,42 @@ class Limits(LimitsView):
     def __init__(self, time_limit: float | None = None) -> None:
         seconds = math.inf if time_limit is None else _seconds(time_limit)
         self._start = time.monotonic()
+        self._processor = time.process_time()
         self._deadline = self._start + seconds
+        # Seconds kept for the end, and whether the run is over because of them.
+        self._kept, self._most_kept, self._early = 0.0, math.inf, False
         self._interrupted = threading.Event()
         self._at_once = False
         self._signalled: float | None = None
 
     @property
     def elapsed(self) -> float:
-        """Seconds since the start, excluding paused time."""
+        """Seconds since the start."""
         return time.monotonic() - self._start
 
     @property
     def remaining(self) -> float:
         """Seconds until the deadline, at least 0; ``math.inf`` without one."""
-        return max(0.0, self._deadline - time.monotonic())
+        if self._early:
+            return 0.0
+        left = self._deadline - time.monotonic()
+        if self._kept and left < math.inf:
+            left -= min(self._kept * self.slowdown, self._most_kept)
+            # What is over stays over, however fast the machine becomes.
+            self._early = left <= 0
+        return max(0.0, left)
+
+    @property
+    def slowdown(self) -> float:
+        """Seconds of the clock for each of a processor, so far; 1 at least.
+
+        All threads of the process count together, so that of two busy ones on a busy
+        machine it is too low.
+        """
+        elapsed = self.elapsed
+        if elapsed < _TOO_SHORT_TO_TELL:
+            return 1.0
+        return max(1.0, elapsed / max(time.process_time() - self._processor, _TICK))
 
     @property
     def interrupted(self) -> bool:
@@ -116,30 +142,28 @@ class Limits(LimitsView):
         self._interrupted.set()
 
     @contextmanager
-    def not_counting(self) -> Iterator[None]:
-        """Stop the clock inside: for work that is done once on a machine."""
-        start = time.monotonic()
-        try:
-            yield
-        finally:
-            spent = time.monotonic() - start
-            self._start += spent
-            self._deadline += spent
+    def keeping(self, seconds: float, most: float = math.inf) -> Iterator[None]:
+        """Stop earlier inside, so that some time is left for what follows.
 
-    @contextmanager
-    def keeping(self, seconds: float) -> Iterator[None]:
-        """Bring the deadline forward inside, so that so much time is left for what follows."""
-        self._deadline -= seconds
+        Parameters
+        ----------
+        seconds
+            What that takes of a processor. Where other programs keep this one waiting, it
+            takes more, in the proportion in which the run has waited so far.
+        most
+            Seconds of the clock that are kept at most.
+        """
+        self._kept, self._most_kept, self._early = seconds, most, False
         try:
             yield
         finally:
-            self._deadline += seconds
+            self._kept, self._early = 0.0, False
 
     @contextmanager
     def heeding_signals(self) -> Iterator[None]:
         """Let the first stop signal set the stop flag; a second one acts as usual.
 
-        That goes for Ctrl-C and, where they raise ``KeyboardInterrupt`` like it (in the
+        This covers Ctrl-C and, where they raise ``KeyboardInterrupt`` like it (in the
         command they do), for SIGTERM and SIGHUP. Blocks may be nested: a signal stops the
         limits of all of them, and a block that is entered after it starts stopped. Outside
         the main thread, or where the program has its own handler for a signal, nothing is
@@ -163,20 +187,29 @@ class Limits(LimitsView):
                     signal.signal(number, usual[number])
             _heeding.remove(self)
 
-    @contextmanager
-    def interruptible_at_once(self) -> Iterator[None]:
-        """Leave the block at the first stop signal, for work that never looks at the flag.
+    def call_interruptibly(self, work: Callable[[], _T], *, seconds: float = math.inf) -> _T | None:
+        """Call what looks at neither flag nor clock, and give it up where it has to end.
 
-        Whatever the block was doing is given up; the stop flag is set.
+        Parameters
+        ----------
+        work
+            Plain Python; the first stop signal leaves it at once, and sets the stop flag.
+        seconds
+            After which it is left as well (:func:`kvpr_opt._alarm.call_within`).
+
+        Returns
+        -------
+        What `work` returns, ``None`` where it was given up.
         """
         try:
             try:
                 self._at_once = True
-                yield
+                return work() if seconds == math.inf else call_within(seconds, work)
             finally:
                 self._at_once = False
-        except KeyboardInterrupt:  # also one that comes as the block is left
+        except KeyboardInterrupt:  # also one that comes as the call ends
             self.interrupt()
+            return None
 
     def _signal(self) -> bool:
         """Note a signal; return whether it is a second request to stop."""
@@ -193,8 +226,11 @@ _heeding: list[Limits] = []
 # What handles a signal by raising ``KeyboardInterrupt``.
 _RAISING = (signal.default_int_handler, note_and_raise)
 
-# Schedulers and terminals send SIGTERM and SIGHUP twice; within so many seconds that is one.
+# Schedulers and terminals send SIGTERM and SIGHUP twice; two within so few seconds count as one.
 _ONE_REQUEST = 1.0
+
+# Seconds from which the speed of a run is known, and the shortest ones of a processor's clock.
+_TOO_SHORT_TO_TELL, _TICK = 0.1, 0.001
 
 
 def _stop_all(number: int, _frame: FrameType | None) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from kvpr_opt import heuristics
 from kvpr_opt.certificates.certificate import certify
-from kvpr_opt.certificates.self_check import self_check, too_long
+from kvpr_opt.certificates.self_check import AFTER_LIMIT, self_check, too_long
 from kvpr_opt.environment import usable_cores, versions
 from kvpr_opt.errors import InputError, check_known
 from kvpr_opt.limits import Limits
@@ -24,12 +24,14 @@ from kvpr_opt.stages import OWN_METHODS, STAGES, SolveRun
 #: The largest seed that every solver takes, and more threads than any of them uses well.
 MAX_SEED, MAX_THREADS = 2**31 - 1, 1024
 
-#: Seconds for which a proof that is too long to be checked may be shortened after the time limit.
-SHORTENING = 0.2
+#: Seconds for which a proof that is too long to be checked may be shortened at the end, and how
+#: many of them may be after the time limit.
+SHORTENING, _SHORTENING_LATE = 0.2, 0.1
 
-#: Time kept for certificate and check: seconds, names of models and GPUs in another one, and
-#: the most as a share of the limit.
-_END_SECONDS, _END_NAMES, _END_SHARE = 0.05, 15_000, 0.05
+#: What the end of a run takes of a processor: seconds, and in another one so many names of models
+#: and GPUs are written, or read by the checker; and the most that is kept for it, as a share of the
+#: limit.
+_END_SECONDS, _NAMES_WRITTEN, _NAMES_CHECKED, _END_SHARE = 0.03, 250_000, 45_000, 0.2
 
 #: The last stage of a run.
 CHECKING = "check of the certificate"
@@ -109,6 +111,8 @@ def solve(
     start = None if warm_start is None else _as_placement(instance, warm_start)
     tracker = Tracker(instance, limits, gap=wanted, on_progress=on_progress)
     run = SolveRun(tracker, method, seed=seed, threads=cores, skip=left_out)
+    # Read once in a process, and so not when the time is up.
+    versions()
     parameters = {
         "time_limit": None if time_limit is None else float(time_limit),
         "gap": decimal_text(wanted),
@@ -118,7 +122,8 @@ def solve(
         "skip": sorted(left_out),
     }
     with limits.heeding_signals():
-        with limits.keeping(_time_for_the_end(instance, limits.remaining)):
+        most = _END_SHARE * limits.remaining
+        with limits.keeping(_time_for_the_end(instance, most), most):
             message = run.run(start)
             reason = _stop_reason(tracker, Status.of(tracker.incumbent, tracker.bound_value))
         result = _result(run, message, reason, parameters)
@@ -208,17 +213,18 @@ def _stop_reason(tracker: Tracker, status: Status) -> StopReason:
     return StopReason.TIME_LIMIT if tracker.limits.stopped else StopReason.FINISHED
 
 
-def _time_for_the_end(instance: Instance, seconds: float) -> float:
-    """About what certificate and check take, of the time that there is."""
+def _time_for_the_end(instance: Instance, most: float) -> float:
+    """What certificate and check take of a processor; the former alone if both take too long."""
     names = len(instance.models) + len(instance.gpus)
-    return min(_END_SECONDS + names / _END_NAMES, _END_SHARE * seconds)
+    writing, checking = _END_SECONDS + names / _NAMES_WRITTEN, names / _NAMES_CHECKED
+    return writing + checking if writing + checking <= most + AFTER_LIMIT else writing
 
 
 def _result(run: SolveRun, message: str, reason: StopReason, parameters: dict[str, Any]) -> Result:
     tracker = run.tracker
     status = Status.of(tracker.incumbent, tracker.bound_value)
     if reason is StopReason.TIME_LIMIT and too_long(tracker.instance, tracker.bounds):
-        run.shorten(Limits(SHORTENING))
+        run.shorten(Limits(min(SHORTENING, tracker.limits.remaining + _SHORTENING_LATE)))
     certificate = certify(
         tracker.instance, status=status.value, incumbent=tracker.incumbent, bounds=tracker.bounds
     )

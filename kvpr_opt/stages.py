@@ -56,7 +56,7 @@ OWN_METHODS = ("auto", "heuristic", "branch_and_price")
 #: those leave a gap: rounds of 2 to 10 ms, and constructions for large fleets that come before.
 SEARCHES = ((20, 0),)
 SPARSE_SEARCHES = ((3, 0), *SEARCHES)
-LARGE_SEARCHES = ((20, 4), (400, 12))
+LARGE_SEARCHES = ((20, 1), (400, 12))
 
 #: Models a GPU up to which the first question mostly ends the run.
 SPARSE = 2
@@ -284,8 +284,7 @@ class SolveRun:
         search_on()  # if the engine had no use for it
 
     def _compiled_search(self, rounds: int, constructions: int) -> None:
-        # The compiled moves know no constraints.
-        if "compiled_search" in self._skip or self.tracker.done or self._constrained:
+        if "compiled_search" in self._skip or self.tracker.done:
             return
         if not self._ready("local search"):
             return
@@ -293,7 +292,7 @@ class SolveRun:
 
         self.tracker.enter("compiled local search")
         instance, limits = self.tracker.instance, self.tracker.limits
-        if constructions:
+        if constructions and not self._constrained:
             local_search.construct(
                 instance,
                 seed=self._seed,

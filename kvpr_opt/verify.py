@@ -143,6 +143,13 @@ def require(condition: object, message: str, error: type[Exception] = ValueError
 
 def load(text: str, schemas: Sequence[str], form: Mapping[str, Any]) -> list[Any]:
     """Read a text whose object has one of the `schemas` and the fields of `form`; return all."""
+    data = parse(text)
+    require(schema_of(data) in schemas, f"its schema is not {' or '.join(schemas)}")
+    return fields(data, {"schema": str, **form})
+
+
+def parse(text: str) -> Any:
+    """Read JSON within the limits."""
     size = len(text.encode())  # half a surrogate pair has no UTF-8: that is a ValueError
     require(size <= LIMITS.file_bytes, f"it has more than {LIMITS.file_bytes:,} bytes")
     brackets = text.count("[") + text.count("{")
@@ -151,9 +158,12 @@ def load(text: str, schemas: Sequence[str], form: Mapping[str, Any]) -> list[Any
     data = json.loads(text, object_pairs_hook=_object, parse_int=float)
     if "\\u" in text:
         json.dumps(data, ensure_ascii=False).encode()  # surrogates may be hidden in escapes
-    known = isinstance(data, dict) and data.get("schema") in schemas
-    require(known, f"its schema is not {' or '.join(schemas)}")
-    return fields(data, {"schema": str, **form})
+    return data
+
+
+def schema_of(data: Any) -> Any:
+    """Return what an object names as its schema; None without one."""
+    return data.get("schema") if isinstance(data, dict) else None
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any] | float:
@@ -1036,12 +1046,11 @@ def check_relocation(canonical_text: str, relocation_text: str, refute: Refute =
 
 
 def check_either(canonical_text: str, text: str) -> Report:
-    """Check a certificate or a relocation, whichever the text names as its schema.
-
-    Which of the two it is gets guessed; whoever checks it then reads the schema, and refuses what
-    it does not know. So a wrong guess may refuse a text, but cannot accept one.
-    """
-    relocation = re.search(rf'"schema"\s*:\s*"{RELOCATION_SCHEMA}"', text)
+    """Check a relocation where the text names that schema, and a certificate otherwise."""
+    try:
+        relocation = schema_of(parse(text)) == RELOCATION_SCHEMA
+    except (ValueError, RecursionError):
+        relocation = False  # neither: the check of a certificate says why
     return (check_relocation if relocation else check)(canonical_text, text)
 
 

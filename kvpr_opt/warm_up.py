@@ -29,7 +29,7 @@ from kvpr_opt.patterns.lp.central_generation import CentralGeneration
 from kvpr_opt.patterns.lp.column_generation import PatternLP
 from kvpr_opt.patterns.lp.dual import Bundles
 from kvpr_opt.patterns.lp.knapsack_by_value import best_of_all
-from kvpr_opt.patterns.lp.knapsack_of_groups import best_by_value
+from kvpr_opt.patterns.lp.knapsack_of_groups import best_by_value, most_of_stages
 from kvpr_opt.patterns.lp.pricing import Precision
 from kvpr_opt.patterns.lp.pricing_with_rules import best_sets, most_with_rules
 from kvpr_opt.patterns.lp.sampling import sample_patterns
@@ -82,6 +82,7 @@ def _with_rules() -> None:
     most_with_rules(question, values)
     one = np.ones(1, dtype=np.int64)
     stage, member = np.array([0, 1], dtype=np.int64), np.zeros((1, 1), dtype=np.int64)
+    most_of_stages(one, one, stage, 1, 1)
     best_by_value(one, one, 0 * one, one, stage, one, 0 * one, one, member, one, 0 * one, 1, 1)
 
 
@@ -90,7 +91,7 @@ def _of_large_fleets(fleet: Instance, question: PackingQuestion) -> None:
     sizes = WasteBudget.of(question, question.sizes, question.capacities)
     enumerate_patterns(question, BitPacking.of(question.counts), [sizes], 1, Limits())
     lp = PatternLP(fleet.scaled)
-    lp.pool.add(*sample_patterns(question, each=1, seed=0))
+    lp.pool.add(*sample_patterns(question, each=1, seed=0, limits=Limits()))
     # The interior point method is called where nothing is refuted at once.
     passed = PackingQuestion.of(fleet.scaled, fleet.scaled.finite())
     for asked in (question, passed):

@@ -82,6 +82,12 @@ assert result.status is kv.Status.OPTIMAL
 assert result.max_kvpr == result.lower_bound
 
 # %% [markdown]
+# As the last line of a cell, a result shows itself.
+
+# %%
+result
+
+# %% [markdown]
 # ## A picture of it
 #
 # Each bar on the left is a GPU, each block a model; what is left white is free for KV cache.

@@ -88,18 +88,7 @@ for model in fleet.models[:8]:
 result = kv.solve(fleet, time_limit=60)
 print(result.status.value, "max KVPR", float(result.max_kvpr), "bound", float(result.lower_bound))
 
-figure, axes = plt.subplots(figsize=(7, 3))
-for row, gpu in enumerate(result.placement.gpus):
-    left = 0.0
-    for name in gpu.models:
-        width = float(fleet.models[fleet.model_index[name]].footprint)
-        axes.barh(row, width, left=left, edgecolor="white")
-        axes.text(left + width / 2, row, name, ha="center", va="center", fontsize=5)
-        left += width
-    axes.barh(row, float(gpu.memory) - left, left=left, color="none", edgecolor="grey")
-axes.set_yticks(range(len(fleet.gpus)), [gpu.name for gpu in fleet.gpus])
-axes.invert_yaxis()
-axes.set_xlabel(f"memory in {fleet.unit}; white is left for KV caches")
+result.plot()
 plt.show()
 
 # %% [markdown]

@@ -146,11 +146,16 @@ def brute_force(instance: Instance) -> Fraction | float:
 KINDS = ("pin", "only", "never", "apart", "replicas", "spread", "shards")
 
 
-def random_constrained(random_: random.Random, kinds: tuple[str, ...] = KINDS) -> Instance:
-    """A small fleet in two or three nodes that uses the given kinds of constraints."""
+def random_constrained(
+    random_: random.Random, kinds: tuple[str, ...] = KINDS, *, most_parts: int = 7
+) -> Instance:
+    """A small fleet in two or three nodes that uses the given kinds of constraints.
+
+    Of about so many parts at most.
+    """
     gpus = _gpus(random_)
     models: list[LLM] = []
-    parts, wanted = 0, random_.randint(3, 7)
+    parts, wanted = 0, random_.randint(3, most_parts)
     while parts < wanted:
         keys = _keys(random_, kinds, gpus)
         name = f"m{len(models)}"

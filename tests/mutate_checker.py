@@ -1,57 +1,59 @@
 """Mutation test of the checker: whatever decides in it is changed, and a test must fail.
 
-    python tests/mutate_checker.py [PART ...]
+    python tests/mutate_checker.py [--quick] [--shard K/N] [PART ...]
 
 Conditions of all kinds are deleted, negated or shifted by one, constants beside a sum too, and
 checks and updates left out. Every mutant of ``kvpr_opt/verify.py`` is tested in a copy of the
-project, up to the first failure. What survives is printed, and the exit code is 1 if it is not
-among `HARMLESS`. With parts, only mutants are tried whose description contains one of them: a
-function, or what a run before has printed.
+project, up to the first failure; the test that failed is tried first on the next mutants of the
+same function. What survives is printed, and the exit code is 1 if it is not among `HARMLESS`.
+
+With parts, only mutants are tried whose description contains one of them: a function, or what an
+earlier run has printed. With a shard, only every N-th of them is, from the K-th on (from 1).
+The quick tests alone are a first look: what survives them may still fail a long one.
 """
 
 from __future__ import annotations
 
+import argparse
 import ast
 import contextlib
-import copy
 import importlib
+import itertools
 import os
 import resource
 import shutil
 import signal
 import sys
 import tempfile
+import time
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
 
-#: The fast ones first: most mutants fail there.
-TESTS = [
+#: These see nearly all mutants, in a few seconds; the fast ones first.
+QUICK = [
+    "test_verify_relocation.py",
     "test_checker_limits.py",
-    "certificates/test_document.py",
     "certificates/test_rounded.py",
     "certificates/test_certificate.py",
+    "certificates/test_document.py",
+    "test_verify_arguments.py",
     "test_verify.py",
-    "test_points_alone.py",
-    "test_points.py",
 ]
 
-#: What takes long to import and is not tested: done once, before a process is made for a mutant.
-HEAVY = [
-    "pytest",
-    "hypothesis",
-    "numpy",
-    "numba",
-    "msgspec",
-    "highspy",
-    "ortools.sat.python.cp_model",
-]
+#: These take longer, and see what those miss.
+LONG = ["test_verify_constrained.py", "test_points_alone.py", "test_points.py"]
 
 #: Seconds of processor time, and bytes, that the tests may take with a mutant; more counts as a
 #: failure. So does a mutant that waits for ever.
-MAX_SECONDS, MAX_BYTES, MAX_WAITING = 60, 6 << 30, 1_800
+MAX_SECONDS, MAX_BYTES, MAX_WAITING = 150, 6 << 30, 1_800
+
+#: In the place of the name of a test, once there is none left.
+PASSED = "all passed"
 
 #: Each comparison, its opposite, and its neighbour where there is one.
 OTHERS: dict[type[ast.cmpop], list[type[ast.cmpop]]] = {
@@ -69,16 +71,24 @@ OTHERS: dict[type[ast.cmpop], list[type[ast.cmpop]]] = {
 
 #: Mutants that change no verdict, by description, and why.
 HARMLESS: dict[str, str] = {
-    "refute: len(fitting) + 50 -> len(fitting) + 49": "a table somewhat longer",
-    "refute: len(fitting) + 50 -> len(fitting) + 51": "a table somewhat coarser, so more steps",
+    "parse: if '\\\\u' in text: -> if True:": "without an escape, that finds nothing more",
+    "integer: int(text) if len(text) < 600 else int(Decimal(text)) -> "
+    "int(text) if False else int(Decimal(text))": "the way for long numbers reads short ones, too",
+    "integer: len(text) < 600 -> len(text) <= 600": "both ways read as many digits as that",
+    "_points_a_unit: number + 50 -> number + 49": "a table somewhat longer",
+    "_points_a_unit: number + 50 -> number + 51": "a table somewhat coarser, so more steps",
     "_count_cases:  for item in needed if item[0] > 0 ->  for item in needed": (
         "bins are then needed as well as models; of an empty one the pattern is the empty set"
     ),
+    "_count_cases: item[0] > 0 -> item[0] >= 0": "the same",
 }
 
 
-def mutants(tree: ast.Module) -> Iterator[tuple[str, ast.Module]]:
-    """A description, which starts with the name of the function, and the mutated module."""
+def mutants(tree: ast.Module) -> Iterator[str]:
+    """Mutate the tree in place, and yield what was changed, which starts with the function.
+
+    The tree is restored before the next mutation.
+    """
     for top in tree.body:
         if not isinstance(top, (ast.FunctionDef, ast.ClassDef)):
             continue
@@ -90,7 +100,7 @@ def mutants(tree: ast.Module) -> Iterator[tuple[str, ast.Module]]:
                 if attribute == "body":
                     kept = [*map(id, other)]
                     change = f"without {_line(next(x for x in original if id(x) not in kept))}"
-                yield f"{top.name}: {change}", copy.deepcopy(tree)
+                yield f"{top.name}: {change}"
                 setattr(node, attribute, original)
 
 
@@ -142,33 +152,108 @@ def _left_out(
             yield "body", [*block.body[:place], ast.Pass(), *block.body[place + 1 :]]
 
 
-def survives(mutant: ast.Module, project: Path) -> bool:
-    """Whether all tests pass with the mutant in the place of the checker."""
-    (project / "kvpr_opt" / "verify.py").write_text(ast.unparse(mutant), encoding="utf-8")
-    if (child := os.fork()) == 0:
-        signal.alarm(MAX_WAITING)
-        used = int(sum(resource.getrusage(resource.RUSAGE_SELF)[:2]))
-        resource.setrlimit(resource.RLIMIT_CPU, (used + MAX_SECONDS, used + MAX_SECONDS))
-        resource.setrlimit(resource.RLIMIT_AS, (MAX_BYTES, MAX_BYTES))
-        os.chdir(project)
-        sys.path.insert(0, str(project))
-        code = 1
-        with contextlib.suppress(BaseException), open(os.devnull, "w") as nowhere:
-            for stream in (1, 2):
-                os.dup2(nowhere.fileno(), stream)
-            tests = [f"tests/{name}" for name in TESTS]
-            options = ["-x", "-q", "-n", "0", "-p", "no:cacheprovider"]
-            code = importlib.import_module("pytest").main([*options, *tests])
-        os._exit(code)
-    return os.waitpid(child, 0)[1] == 0
+class Mutating:
+    """A plugin that takes the place of running the tests: it runs them for each mutant.
+
+    They are collected once. A mutant is made in a process of its own, by giving the functions
+    of the checker other code, wherever they were imported to; and in the file, for the tests
+    that run or read that.
+    """
+
+    def __init__(self, project: Path, parts: list[str], shard: tuple[int, int]) -> None:
+        self.code = 2
+        self._checker = project / "kvpr_opt" / "verify.py"
+        self._parts = parts
+        self._shard = shard
+
+    def pytest_runtestloop(self, session: Any) -> bool:
+        """Try the mutants, print those that survive, and how many there were."""
+        if session.testsfailed:
+            print("the tests cannot be collected")
+            return True
+        tree = ast.parse(self._checker.read_text(encoding="utf-8"))
+        begun = self._run(tree, session.items)
+        if begun[-1][1] != PASSED:
+            print(f"without any mutation, {begun[-1][1]} fails")
+            return True
+        # Quick ones first: most mutants fail one of them.
+        taken = [after - at for (at, _), (after, _) in itertools.pairwise(begun)]
+        items = [item for _, item in sorted(zip(taken, session.items, strict=True), key=_first)]
+        if stale := set(HARMLESS).difference(mutants(tree)):
+            print("no mutants any more:", *sorted(stale), sep="\n")
+            return True
+        killers: defaultdict[str, list[str]] = defaultdict(list)
+        counts = Counter[str](killed=0, harmless=0, survive=0)
+        chosen = (
+            description
+            for description in mutants(tree)
+            if not self._parts or any(part in description for part in self._parts)
+        )
+        for description in itertools.islice(chosen, self._shard[0] - 1, None, self._shard[1]):
+            before = killers[description.partition(":")[0]]
+            rank = {name: place for place, name in enumerate(before)}
+            items.sort(key=lambda item: rank.get(item.nodeid, len(rank)))
+            failed = self._run(tree, items)[-1][1]
+            if failed == PASSED:
+                reason = HARMLESS.get(description)
+                counts["harmless" if reason else "survive"] += 1
+                print(f"{description}: {reason or 'SURVIVES'}", flush=True)
+            else:
+                counts["killed"] += 1
+                before[:] = [failed, *(name for name in before if name != failed)]
+        print(f"{sum(counts.values())} mutants:", *(f"{counts[each]} {each}" for each in counts))
+        self.code = 1 if counts["survive"] else 0
+        return True
+
+    def _run(self, module: ast.Module, items: list[Any]) -> list[tuple[float, str]]:
+        """Run the tests with a module in the place of the checker, up to the first that fails.
+
+        Returns those begun, each with the seconds of processor time before it, and `PASSED`.
+        """
+        text = ast.unparse(module)
+        self._checker.write_text(text, encoding="utf-8")
+        readable, writable = os.pipe()
+        if (child := os.fork()) == 0:
+            signal.alarm(MAX_WAITING)
+            used = int(sum(resource.getrusage(resource.RUSAGE_SELF)[:2]))
+            resource.setrlimit(resource.RLIMIT_CPU, (used + MAX_SECONDS, used + MAX_SECONDS))
+            resource.setrlimit(resource.RLIMIT_AS, (MAX_BYTES, MAX_BYTES))
+            with contextlib.suppress(BaseException), open(os.devnull, "w") as nowhere:
+                for stream in (1, 2):
+                    os.dup2(nowhere.fileno(), stream)
+                _replace_functions(text)
+                for item, following in itertools.zip_longest(items, items[1:]):
+                    # The last one begun is the one that failed, whatever it did to its process.
+                    os.write(writable, f"{time.process_time()} {item.nodeid}\n".encode())
+                    item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+                os.write(writable, f"{time.process_time()} {PASSED}\n".encode())
+            os._exit(0)
+        os.close(writable)
+        with open(readable, encoding="utf-8") as pipe:
+            begun = [line.rstrip("\n").partition(" ") for line in pipe]
+        os.waitpid(child, 0)
+        return [(float(seconds), name) for seconds, _, name in begun] or [(0.0, "the start")]
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        """End the process at the first failure."""
+        if report.failed:
+            os._exit(1)
 
 
-def main(*parts: str) -> int:
-    """Try all mutants, print those that survive, and how many there were."""
-    tree = ast.parse((ROOT / "kvpr_opt" / "verify.py").read_text(encoding="utf-8"))
-    tried, harmless, unexplained = 0, 0, 0
-    for name in HEAVY:
-        importlib.import_module(name)
+def _first(pair: tuple[float, Any]) -> float:
+    return pair[0]
+
+
+def _replace_functions(text: str) -> None:
+    module = importlib.import_module("kvpr_opt.verify")
+    for code in compile(text, str(module.__file__), "exec").co_consts:
+        function = getattr(module, getattr(code, "co_name", ""), None)
+        if isinstance(function, FunctionType):
+            function.__code__ = code
+
+
+def main(parts: list[str], shard: tuple[int, int], *, quick: bool) -> int:
+    """Run pytest on a copy of the project, with `Mutating` in the place of its loop."""
     with tempfile.TemporaryDirectory() as folder:
         project = Path(folder) / "project"
         project.mkdir()
@@ -176,22 +261,26 @@ def main(*parts: str) -> int:
             source = ROOT / name
             copied = shutil.copytree if source.is_dir() else shutil.copy
             copied(source, project / name)
-        if not survives(tree, project):
-            print("the tests fail without any mutation")
-            return 2
-        for description, mutant in mutants(tree):
-            if parts and not any(part in description for part in parts):
-                continue
-            tried += 1
-            if survives(mutant, project):
-                reason = HARMLESS.get(description)
-                harmless += reason is not None
-                unexplained += reason is None
-                print(f"{description}: {reason or 'SURVIVES'}", flush=True)
-    killed = tried - harmless - unexplained
-    print(f"{tried} mutants: {killed} killed, {harmless} harmless, {unexplained} survive")
-    return 1 if unexplained else 0
+        os.chdir(project)
+        sys.path.insert(0, str(project))
+        tests = [f"tests/{name}" for name in (QUICK if quick else [*QUICK, *LONG])]
+        options = ["-q", "-s", "-n", "0", "-p", "no:cacheprovider"]
+        mutating = Mutating(project, parts, shard)
+        importlib.import_module("pytest").main([*options, *tests], plugins=[mutating])
+        return mutating.code
+
+
+def _shard(text: str) -> tuple[int, int]:
+    first, _, number = text.partition("/")
+    if not 1 <= int(first) <= int(number):
+        raise ValueError(text)
+    return int(first), int(number)
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("parts", metavar="PART", nargs="*")
+    parser.add_argument("--shard", metavar="K/N", type=_shard, default=(1, 1))
+    parser.add_argument("--quick", action="store_true")
+    arguments = parser.parse_args()
+    sys.exit(main(arguments.parts, arguments.shard, quick=arguments.quick))

@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Any
 
 from kvpr_opt.result import Status, StopReason
-from kvpr_opt.study.record import Answer, Failure, RecordedRun, TrajectoryPoint
+from kvpr_opt.study.recorded_run import Answer, Failure, RecordedRun, TrajectoryPoint
 from kvpr_opt.study.runs import Method, Run
 from kvpr_opt.suites.cells import Cell, FixedFleet
 

@@ -13,7 +13,7 @@ import msgspec
 from kvpr_opt.problem.instance import Instance
 from kvpr_opt.result import Status, StopReason
 from kvpr_opt.study.execution import worker
-from kvpr_opt.study.record import Answer
+from kvpr_opt.study.recorded_run import Answer
 from kvpr_opt.study.runs import Run
 
 

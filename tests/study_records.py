@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from kvpr_opt.study.record import encode_line, read_record
+from kvpr_opt.study.record import read_record
+from kvpr_opt.study.record_line import encode_line
 
 #: What does not depend on the machine, the time, the number of jobs or the engine.
 DETERMINISTIC = (

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import re
+from functools import reduce
 from pathlib import Path
 
 import pytest
@@ -20,15 +22,17 @@ PAGES = [
 ]
 
 
-def block(language: str) -> str:
-    found = re.search(rf"```{language}\n(.*?)```", README, re.DOTALL)
-    assert found, f"the README has no {language} block"
+def block(language: str, page: str = "README.md") -> str:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    found = re.search(rf"```{language}\n(.*?)```", text, re.DOTALL)
+    assert found, f"{page} has no {language} block"
     return found[1]
 
 
-def test_the_fleet_of_the_readme_is_read(tmp_path: Path) -> None:
+@pytest.mark.parametrize("page", ["README.md", "docs/index.md"])
+def test_the_fleet_of_the_first_pages_is_read(page: str, tmp_path: Path) -> None:
     path = tmp_path / "fleet.yaml"
-    path.write_text(block("yaml"), encoding="utf-8")
+    path.write_text(block("yaml", page), encoding="utf-8")
     fleet = read_instance(path)
     assert [gpu.name for gpu in fleet.gpus] == ["a100-0", "gpu0", "gpu1", "gpu2"]
     assert len(fleet.models) == 2
@@ -54,3 +58,17 @@ def test_a_page_has_no_gaps_and_no_dead_links(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)\)", text):
         if "://" not in target:
             assert (page.parent / target).exists(), target
+
+
+def test_contributors_are_sent_to_what_exists() -> None:
+    """Each file of the table, and each name that stands behind it."""
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    _, _, table = text.partition("### Where to change what")
+    rows = [line for line in table.partition("\n## ")[0].splitlines() if line.startswith("| ")]
+    places = re.findall(r"`(kvpr_opt/[^`]+)`(?:: ((?:`\w[\w.]*`(?:, )?)+))?", "\n".join(rows[2:]))
+    assert len(places) > len(rows)
+    for path, names in places:
+        assert (ROOT / path).is_file(), path
+        for name in re.findall(r"`([^`]+)`", names):
+            module = importlib.import_module(path.removesuffix(".py").replace("/", "."))
+            assert reduce(getattr, name.split("."), module)

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import math
 import os
+import random
 import signal
 import threading
 import time
 from collections.abc import Iterator
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
 
+from kvpr_opt._alarm import call_within
 from kvpr_opt.errors import InputError
 from kvpr_opt.limits import Limits
 
@@ -77,20 +80,85 @@ def test_the_first_ctrl_c_sets_the_flag_and_the_second_raises() -> None:
 
 def test_work_that_never_looks_at_the_flag_can_be_left_at_once() -> None:
     limits = Limits()
-    with limits.heeding_signals(), limits.interruptible_at_once():
+
+    def work() -> None:
         os.kill(os.getpid(), signal.SIGINT)
         time.sleep(5)
         pytest.fail("not left")
+
+    with limits.heeding_signals():
+        assert limits.call_interruptibly(work) is None
     assert limits.interrupted
     assert limits.elapsed < 4
 
 
-def test_time_that_does_not_count_puts_the_deadline_off() -> None:
-    limits = Limits(0.2)
-    with limits.not_counting():
-        time.sleep(0.3)
-    assert not limits.stopped
-    assert limits.remaining > 0.1
+def spin(seconds: float) -> str:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        pass
+    return "done"
+
+
+def test_work_that_never_looks_at_the_clock_is_left_when_its_time_is_over() -> None:
+    limits = Limits()
+    assert limits.call_interruptibly(lambda: spin(10), seconds=0.05) is None
+    assert limits.elapsed < 4
+    assert not limits.stopped  # it was the time of the work alone
+    assert limits.call_interruptibly(lambda: spin(0), seconds=60) == "done"
+    assert limits.call_interruptibly(lambda: spin(0)) == "done"
+
+
+@pytest.mark.parametrize("threads", [1, 8])
+def test_an_alarm_never_rings_outside_its_call(threads: int) -> None:
+    """Calls that end at about the same moment as their alarm."""
+    raised: list[BaseException] = []
+    ends: set[str | None] = set()
+
+    def work(seed: int) -> None:
+        draw = random.Random(seed)
+        try:
+            for _ in range(400 // threads):
+                seconds = draw.uniform(0, 0.002)
+                busy = seconds + draw.uniform(-0.0005, 0.0005)
+                ends.add(call_within(seconds, partial(spin, busy)))
+                sum(range(100))
+        except BaseException as error:
+            raised.append(error)
+
+    workers = [threading.Thread(target=work, args=(seed,)) for seed in range(threads)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert not raised
+    assert ends == {"done", None}
+
+
+def test_an_alarm_lets_other_exceptions_pass_and_never_rings_after_them() -> None:
+    with pytest.raises(ZeroDivisionError):
+        call_within(0.01, lambda: 1 // 0)
+    assert spin(0.03) == "done"
+
+
+def test_more_time_is_kept_where_others_have_the_processor() -> None:
+    limits = Limits(60)
+    time.sleep(0.3)  # as good as waiting for another program
+    assert limits.slowdown > 10
+    with limits.keeping(0.1):
+        assert limits.remaining < 58.7
+    with limits.keeping(0.1, most=0.2):
+        assert limits.remaining > 59
+
+
+def test_what_is_over_for_the_sake_of_the_end_stays_over() -> None:
+    limits = Limits(0.5)
+    time.sleep(0.3)
+    with limits.keeping(0.1):
+        assert limits.stopped
+        end = time.process_time() + 0.1
+        while time.process_time() < end:
+            pass  # the machine is faster now
+        assert limits.stopped
 
 
 def test_a_handler_of_the_program_is_left_alone() -> None:
@@ -185,5 +253,5 @@ def test_a_view_cannot_change_its_limits() -> None:
     view = Limits(60).until(lambda: False)
     assert 59 < view.remaining <= 60
     assert view.elapsed < 1
-    for name in ("interrupt", "not_counting", "interruptible_at_once", "heeding_signals"):
+    for name in ("interrupt", "call_interruptibly", "heeding_signals"):
         assert not hasattr(view, name)

@@ -53,6 +53,17 @@ FLEETS = {
 }
 
 
+#: Fleets of the size for which a part of the engine may run for seconds.
+LARGE_FLEETS = {
+    "uniform-256x1024": lambda: random_instance("uniform", gpus=256, models=1024, seed=0),
+    "uniform-1000x4000": lambda: random_instance("uniform", gpus=1000, models=4000, seed=0),
+    "mixed-256x1024": lambda: random_instance("mixed", gpus=256, models=1024, seed=0),
+    "real-64x256": lambda: random_instance("real", gpus=64, models=256, seed=0),
+    "constrained-64x256": lambda: random_instance("constrained", gpus=64, models=256, seed=0),
+    "fine-16x64": lambda: random_instance("fine@2", gpus=16, models=64, seed=0),
+}
+
+
 class Claims:
     """All bounds and placements found for one fleet, which must not contradict each other."""
 
@@ -139,3 +150,12 @@ def test_a_run_can_be_stopped_at_sixty_moments(name: str) -> None:
 
 def test_one_of_the_fleets_has_no_placement_to_start_with() -> None:
     assert heuristic(triplets(20)) is None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", LARGE_FLEETS)
+def test_a_large_run_can_be_stopped_at_any_moment(name: str) -> None:
+    draw = random.Random(name)
+    late = stop_at(LARGE_FLEETS[name](), (10 ** draw.uniform(-2, 1) for _ in range(24)))
+    late.sort()
+    print(f"{name}: late by {late[12]:.3f} s at the median, {late[-3:]} at most")

@@ -881,14 +881,32 @@ def test_to_ask_each_gpu_for_each_model_has_a_limit(monkeypatch, kind):
         data |= {"schema": "kvpr-opt/certificate/2", "status": "unknown"}
         data["bounds"][0]["proof"]["types"] = "0 1"
     else:
-        data |= {"schema": "kvpr-opt/relocation/1", "home": {}, "budget": "0"}
-        data["costs"] = {"x": "0", "y": "0"}
+        data |= {"schema": "kvpr-opt/relocation/1", "budget": "0"}
+        data["home"], data["costs"] = {}, {"x": "0", "y": "0"}
         data["bounds"][0]["proof"] |= {"gpus": "8 9", "price": "0"}
     look = CHECKER_MODULE.check_either
     for pairs, code in ((4, 5), (3, 2)):
         limits = CHECKER_MODULE.LIMITS._replace(pairs=pairs)
         monkeypatch.setattr(CHECKER_MODULE, "LIMITS", limits)
         assert look(text, json.dumps(data)).exit_code == code
+
+
+def test_a_relocation_is_told_from_a_certificate_by_what_it_names_and_nothing_else(trap):
+    text, data = trap
+    certificate = json.dumps(data)
+    claims = ("instance_sha256", "max_kvpr", "placement", "bounds")
+    row = {key: data[key] for key in claims} | {"home": {}, "budget": "0"}
+    row["costs"] = {model["name"]: "0" for model in json.loads(text)["models"]}
+    escaped = json.dumps({"schema": "kvpr-opt/relocation/1", **row}).replace("/", "\\/")
+    nested = certificate[:-1] + ', "was": {"schema": "kvpr-opt/relocation/1"}}'
+    look = CHECKER_MODULE.check_either
+    assert look(text, certificate) == check(text, certificate)
+    assert look(text, escaped).exit_code == 0
+    assert "homes" in [made.name for made in look(text, escaped).checks]
+    assert look(text, nested) == check(text, nested)
+    for none in ("", "[]", "[" * 100_000, '{"schema": ["kvpr-opt/relocation/1"]}', "\udc00"):
+        assert look(text, none) == check(text, none)
+        assert look(text, none).exit_code == 2
 
 
 def test_many_models_of_one_group_are_as_much_work_as_any_others():

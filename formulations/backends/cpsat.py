@@ -28,7 +28,7 @@ STATUS_NAMES: dict[int, str] = {
 
 
 def workers(threads: int) -> int:
-    """How many workers to run on so many cores."""
+    """How many workers to run on a number of cores."""
     return threads if threads >= _PORTFOLIO_FROM else 1
 
 

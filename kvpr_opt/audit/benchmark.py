@@ -9,7 +9,7 @@ from fractions import Fraction
 import msgspec
 
 from kvpr_opt.audit.process import CompletedRun
-from kvpr_opt.audit.report import RunReport, failed
+from kvpr_opt.audit.report import RunReport, decoded
 from kvpr_opt.audit.verdict import AnswerReading, Finding, Pair, Problem, listed
 from kvpr_opt.problem.instance import Instance
 from kvpr_opt.programs.benchmark import benchmark_scale, records
@@ -49,13 +49,9 @@ def read(instance: Instance, run: CompletedRun) -> AnswerReading:
     run
         The run.
     """
-    try:
-        report = msgspec.json.decode(run.answer or b"", type=_BenchmarkReport)
-        _check(report, len(instance.models))
-    except (msgspec.DecodeError, ValueError, RecursionError):
-        detail = "the process ended before the function returned"
-        return AnswerReading.failed(Problem.CRASH, detail, run.seconds)
-    return failed(report) or _read(instance, report)
+    models = len(instance.models)
+    report = decoded(run, _BenchmarkReport, lambda found: _check(found, models))
+    return report if isinstance(report, AnswerReading) else _read(instance, report)
 
 
 def _check(report: _BenchmarkReport, models: int) -> None:

@@ -10,11 +10,9 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-import msgspec
-
 from kvpr_opt.audit.child import BENCHMARK_FULL
 from kvpr_opt.audit.process import CompletedRun
-from kvpr_opt.audit.report import RunReport, failed
+from kvpr_opt.audit.report import RunReport, decoded
 from kvpr_opt.audit.verdict import AnswerReading, Finding, Pair, Problem
 from kvpr_opt.files.writing import instance_json
 from kvpr_opt.problem.instance import Instance
@@ -46,15 +44,9 @@ def read_report(instance: Instance, run: CompletedRun) -> AnswerReading:
     run
         The run.
     """
-    try:
-        report = msgspec.json.decode(run.answer or b"", type=_PlaceReport)
-        report.check()
-    except (msgspec.DecodeError, ValueError, RecursionError):
-        detail = "the process ended before the function returned"
-        return AnswerReading.failed(Problem.CRASH, detail, run.seconds)
-    failure = failed(report)
-    if failure is not None:
-        return failure
+    report = decoded(run, _PlaceReport)
+    if isinstance(report, AnswerReading):
+        return report
     if report.pairs is None:
         detail = (
             f"{PLACE} found none: it returned None"
@@ -89,7 +81,7 @@ def read_output(instance: Instance, run: CompletedRun) -> AnswerReading:
 
 
 def _told(value: Any) -> str:
-    """A value that is no name of a GPU; of a nested one only what it is."""
+    """How to show a value that is not the name of a GPU; of a nested one, only its type."""
     if isinstance(value, list):
         return "a JSON object" if isinstance(value, _Members) else "a JSON array"
     return json.dumps(value)

@@ -18,7 +18,7 @@ the program. ``look`` prints which contract the file keeps to, without running i
 are ``memory,output,cpu`` in bytes, bytes and seconds; 0 for none.
 
 Nothing is judged here. A program that tampers with this process can at best keep it from
-reporting, which counts as a crash, or forge a report: a process is no sandbox.
+reporting, which counts as a crash, or forge a report: a process is not a sandbox.
 """
 
 from __future__ import annotations
@@ -196,13 +196,13 @@ def naive_outcome(result: Any, memory: float) -> float | None:
     Returns
     -------
     float or None
-        ``None`` where the evaluator skips the case: the answer is no dict, or reading it
+        ``None`` where the evaluator skips the case: the answer is not a dict, or reading it
         raised an error, which the evaluator forgives.
 
     Notes
     -----
     Nothing is checked: not that every model is there, not that the GPUs exist, not that
-    the objects still have the numbers that they had. A KVPR that is no finite number
+    the objects still have the numbers that they had. A KVPR that is not a finite number
     counts as 0, and one of a GPU without free memory as 1,000,000.
     """
     try:
@@ -294,7 +294,7 @@ class _BenchmarkCase:
     def _items(self, value: Any, budget: _Budget) -> list[Any] | str:
         """The models under one key: position among the inputs, or the values of another object.
 
-        The name of its type for what is no list: a generator is empty at the second look.
+        For anything but a list, the name of its type: a generator would be empty the second time.
         """
         if isinstance(value, list):
             found: Iterable[Any] = list.__iter__(value)

@@ -10,8 +10,8 @@ from fractions import Fraction
 from functools import cached_property
 
 from kvpr_opt.audit.cases import Case
-from kvpr_opt.audit.process import ResourceLimits
 from kvpr_opt.audit.program import Program
+from kvpr_opt.audit.resource_limits import ResourceLimits
 from kvpr_opt.audit.verdict import AnswerReading, Finding, Problem, RunVerdict
 from kvpr_opt.problem.exact import relative_gap
 from kvpr_opt.problem.placement import Kvpr

@@ -8,25 +8,18 @@ from pathlib import Path
 from kvpr_opt.audit.outcome import Audit, CaseAudit
 from kvpr_opt.audit.program import EXECUTABLE
 from kvpr_opt.audit.summary import facts, headline, outcome, percent, problems, scores, verdict_text
+from kvpr_opt.drawing.sheet import document
 from kvpr_opt.environment import versions
 from kvpr_opt.html import Html, element, joined
 from kvpr_opt.problem.placement import Kvpr
 from kvpr_opt.text import printable
 
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
-
 _STYLE = """
-:root { --ink: #1c2733; --soft: #5b6876; --line: #dde3e9; --good: #1a7f4e; --bad: #b3261e;
-        --warn: #9a6200; --bar: #4a7dbd; }
-* { box-sizing: border-box; }
-body { font: 15px/1.5 system-ui, "Segoe UI", "DejaVu Sans", sans-serif; color: var(--ink);
-       background: #fff; max-width: 62rem; margin: 0 auto; padding: 1.5rem 1rem 3rem; }
-h1 { font-size: 1.5rem; line-height: 1.25; margin: 0 0 .25rem; overflow-wrap: anywhere; }
-h2 { font-size: 1.05rem; margin: 2rem 0 .5rem; }
-p { margin: .25rem 0; overflow-wrap: anywhere; }
-.soft { color: var(--soft); }
-.badge { display: inline-block; padding: .1rem .6rem; border-radius: .3rem; color: #fff;
-         font-weight: 600; }
+h2 { font-size: 1.05rem; }
+p { margin: .25rem 0; }
+.soft { color: var(--faint); }
+.badge { display: inline-block; padding: .1rem .6rem; border-radius: .3rem; font-weight: 600; }
+.badge { color: var(--paper); print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 .good { background: var(--good); } .bad { background: var(--bad); }
 .tiles { display: flex; flex-wrap: wrap; gap: .75rem; margin: 1.25rem 0; }
 .tile { flex: 1 1 11rem; padding: .6rem .8rem; border: 1px solid var(--line);
@@ -34,18 +27,16 @@ p { margin: .25rem 0; overflow-wrap: anywhere; }
 .tile b { display: block; font-size: 1.6rem; font-weight: 600; }
 .tile.alarm { border-color: var(--bad); } .tile.alarm b { color: var(--bad); }
 dl { margin: 0; display: grid; grid-template-columns: 7.5rem 1fr; gap: .3rem .8rem; }
-dt { color: var(--soft); } dd { margin: 0; overflow-wrap: anywhere; }
 dd.wrong { color: var(--bad); } dd.note { color: var(--warn); }
 .scroll { overflow-x: auto; }
-table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
-th, td { padding: .25rem .5rem; text-align: left; border-bottom: 1px solid var(--line);
-         vertical-align: top; }
-th { color: var(--soft); font-weight: 600; }
+table { width: 100%; font-variant-numeric: tabular-nums; }
+th, td { padding: .25rem .5rem; }
+th { color: var(--faint); }
 th.n, td.n { text-align: right; white-space: nowrap; }
-td.name { overflow-wrap: anywhere; min-width: 5rem; }
+td.name { min-width: 5rem; }
 td.gap { min-width: 5rem; width: 22%; }
-.track { background: #eef2f6; height: .45rem; border-radius: .2rem; margin-top: .2rem; }
-.fill { background: var(--bar); height: 100%; border-radius: .2rem; }
+.track { background: var(--panel); height: .45rem; border-radius: .2rem; margin-top: .2rem; }
+.fill { background: var(--weights); height: 100%; border-radius: .2rem; }
 @media (max-width: 40rem) { .spare { display: none; } th, td { padding: .25rem .35rem; }
   dl { grid-template-columns: 4.5rem 1fr; } .tile { flex-basis: 100%; } }
 td.wrong { color: var(--bad); } td.odd { color: var(--warn); } td.fine { color: var(--good); }
@@ -61,21 +52,14 @@ def page(audit: Audit) -> str:
         What to show; whatever a program or a file has named is escaped.
     """
     program = printable(Path(audit.program.path).name)
-    head = element(
-        "head",
-        element("meta", charset="utf-8"),
-        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        element("meta", http_equiv="Content-Security-Policy", content=_POLICY),
-        element("title", f"Audit of {program}"),
-        element("style", Html(_STYLE)),
-    )
     badge = element(
         "span",
         outcome(audit),
         class_=f"badge {'good' if audit.valid else 'bad'}",
     )
-    body = element(
-        "body",
+    return document(
+        f"Audit of {program}",
+        _STYLE,
         element("h1", f"{program} on {printable(audit.suite)}"),
         element("p", badge, f" {headline(audit)}"),
         _tiles(audit),
@@ -86,7 +70,6 @@ def page(audit: Audit) -> str:
         element("h2", "How it was run"),
         _protocol(audit),
     )
-    return "<!DOCTYPE html>\n" + element("html", head, body, lang="en") + "\n"
 
 
 def _tiles(audit: Audit) -> Html:

@@ -17,15 +17,10 @@ from typing import TYPE_CHECKING
 
 from kvpr_opt.audit import child, watchdog
 from kvpr_opt.audit.folder import RunFolder, content
+from kvpr_opt.audit.resource_limits import ResourceLimits, max_output
 
 if TYPE_CHECKING:
     from typing_extensions import Self
-
-#: Bytes of a file, of an answer above all, that a program may write, whatever its input.
-MAX_OUTPUT = 16 << 20
-
-# Bytes of output for each byte of input: an answer repeats every name, possibly escaped.
-_OUTPUT_PER_INPUT = 4
 
 # Seconds between attempts to start a process on a machine that is out of something.
 _PAUSES = (0.1, 0.2, 0.5, 1.0, 2.0)
@@ -35,41 +30,6 @@ _OUT_OF = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ENOSPC)
 
 # Seconds that the clean-up may take.
 _CLEAN_UP_LIMIT = 30
-
-
-@dataclass(frozen=True)
-class ResourceLimits:
-    """What a run may use.
-
-    Parameters
-    ----------
-    seconds
-        Wall-clock time from the start of the process to its end.
-    memory
-        Bytes of address space of each process, where the system can limit it; 0 for no limit.
-    """
-
-    seconds: float
-    memory: int
-
-    def for_child(self, output: int) -> str:
-        """The limits as the child takes them on its command line.
-
-        The processor time stops what no one is left to stop, should everything else
-        fail; it is wide enough never to come before the wall clock.
-
-        Parameters
-        ----------
-        output
-            Bytes of a file that the program may write.
-        """
-        cpu = (int(self.seconds) + 2) * (os.cpu_count() or 1)
-        return f"{self.memory},{output},{cpu}"
-
-
-def max_output(given: bytes) -> int:
-    """Bytes that the answer to an input may have."""
-    return MAX_OUTPUT + _OUTPUT_PER_INPUT * len(given)
 
 
 @dataclass(frozen=True)

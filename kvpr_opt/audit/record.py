@@ -20,8 +20,8 @@ from kvpr_opt.audit.cases import prove_cases
 from kvpr_opt.audit.evaluator.evaluation import ProgramEvaluation
 from kvpr_opt.audit.evaluator.evaluator import HELD_OUT, TRAINING, Evaluator
 from kvpr_opt.audit.outcome import Audit
-from kvpr_opt.audit.process import ResourceLimits
 from kvpr_opt.audit.program import Program
+from kvpr_opt.audit.resource_limits import ResourceLimits
 from kvpr_opt.audit.runner import audit
 from kvpr_opt.environment import usable_cores
 from kvpr_opt.suites import catalogue
@@ -61,7 +61,7 @@ def measured(path: str, *, jobs: int) -> dict[str, Any]:
     Raises
     ------
     InputError
-        If it is no program.
+        If it is not a program.
     """
     program = Program.at(path)
     cases = prove_cases(catalogue.load(BENCHMARK), None)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import TypeVar
 
 import msgspec
 
+from kvpr_opt.audit.process import CompletedRun
 from kvpr_opt.audit.verdict import AnswerReading, Finding, Pair, Problem
 from kvpr_opt.programs.contract import MISSING
 
@@ -73,7 +76,31 @@ class RunReport(msgspec.Struct):
         )
 
 
-def failed(report: RunReport) -> AnswerReading | None:
+_Report = TypeVar("_Report", bound=RunReport)
+
+
+def decoded(
+    run: CompletedRun, kind: type[_Report], check: Callable[[_Report], object] = RunReport.check
+) -> _Report | AnswerReading:
+    """The report of a run that came to its regular end, or the reading of one without an answer.
+
+    Parameters
+    ----------
+    run, kind
+        The run, and the report of its contract.
+    check
+        Raises a ``ValueError`` for what the child does not report.
+    """
+    try:
+        report = msgspec.json.decode(run.answer or b"", type=kind)
+        check(report)
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        detail = "the process ended before the function returned"
+        return AnswerReading.failed(Problem.CRASH, detail, run.seconds)
+    return _failed(report) or report
+
+
+def _failed(report: RunReport) -> AnswerReading | None:
     """The reading of a report without an answer; ``None`` where there is one."""
     if report.outcome == "returned":
         return None

@@ -8,15 +8,16 @@ from itertools import takewhile
 
 from kvpr_opt.audit.cases import Case
 from kvpr_opt.audit.outcome import Audit, CaseAudit
-from kvpr_opt.audit.process import ProcessRunner, ResourceLimits
+from kvpr_opt.audit.process import ProcessRunner
 from kvpr_opt.audit.program import Program
+from kvpr_opt.audit.resource_limits import ResourceLimits
 from kvpr_opt.audit.verdict import RunVerdict, judge
 
 #: Runs of each case, each in a fresh process: a difference is randomness without a seed.
 RUNS = 2
 
 #: Called whenever runs are done: their number, that of all runs, and a function that puts
-#: together what there is so far (``None`` before the first case has a run).
+#: put together the results so far (``None`` until the first case has run).
 OnProgress = Callable[[int, int, Callable[[], "Audit | None"]], object]
 
 

@@ -73,7 +73,7 @@ class AnswerReading:
         What was wrong with it already at reading.
     placed
         Pairs of model and GPU: indices in the instance, or the text of what the fleet does
-        not have; ``None`` where there is no placement to speak of.
+        not have; ``None`` without a placement.
     naive
         The maximum KVPR that a naive evaluator sees, in the units of the fleet; ``None``
         where it skips the case.

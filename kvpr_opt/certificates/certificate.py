@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import accumulate
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from kvpr_opt.certificates.canonical import canonical_fleet, digest
 from kvpr_opt.certificates.evidence import (
@@ -107,12 +107,12 @@ class Certificate:
 
     @classmethod
     def from_json(cls, text: str) -> Certificate:
-        """Read what :meth:`to_json` wrote. Whether it is true, :func:`verify` tells.
+        """Read what :meth:`to_json` wrote. :func:`verify` tells whether it is true.
 
         Raises
         ------
         InputError
-            If the text is no certificate of a version known here.
+            If the text is not a certificate of a known version.
         """
         try:
             claimed = read_certificate(text)
@@ -199,7 +199,15 @@ def certify(
     )
 
 
-def verify(instance: Instance, certificate: Certificate, known: Iterable[Refuted] = ()) -> Report:
+class WrittenClaim(Protocol):
+    """A claim that the checker reads: a certificate of a run, or of a row of a trade-off."""
+
+    def to_json(self) -> str:
+        """Write it as text."""
+        ...
+
+
+def verify(instance: Instance, certificate: WrittenClaim, known: Iterable[Refuted] = ()) -> Report:
     """Check every claim of a certificate about a fleet.
 
     Nothing that produced the certificate is believed: the stand-alone checker
@@ -210,15 +218,17 @@ def verify(instance: Instance, certificate: Certificate, known: Iterable[Refuted
     instance
         The fleet.
     certificate
-        What is claimed about it.
+        What is claimed about it: of a result, or of a row of ``replan``.
     known
-        What the checker's own routine has ruled out already: it is not done again.
+        Packings that the checker's own routine has already ruled out; they are not checked again.
 
     Returns
     -------
     Report
         Each check by name, passed, failed, or resting on a solver's word.
     """
+    if not isinstance(certificate, Certificate):
+        return verify_texts(canonical_fleet(instance), certificate.to_json())
     said = {(items, bins): said for items, bins, said in known}
 
     def remembered(items: Iterable[Item], bins: Iterable[Bins], cases: int) -> str:
@@ -287,19 +297,19 @@ def _written(
             for name, setting in evidence.parameters.items()
         }
     elif not isinstance(evidence, Volume):
-        raise TypeError(f"{type(evidence).__name__} is not a kind of evidence that can be written")
+        raise TypeError(f"{type(evidence).__name__} has no written form")
     return proof
 
 
 def as_points(scaled: ScaledInstance, value: Fraction | float, counting: Counting) -> DualVector:
-    """Counting is a dual vector: a point for each model counted, and how many a GPU can hold."""
+    """Counting as a dual vector: one point a model, and as many as a GPU can hold."""
     problem = scaled.packing(scaled.below(value))
     points = [0] * len(problem.sizes)
     for model in counting.models:
         points[model] = 1
     # What one of the models takes with all smaller ones: as many fit as there are entries within.
     least = list(accumulate(sorted(problem.sizes[model] for model in counting.models)))
-    rooms = [problem.capacities[kind.gpus[0]] for kind in scaled.types]
+    rooms = [problem.capacities[gpu_type.gpus[0]] for gpu_type in scaled.types]
     return DualVector(tuple(points), tuple(bisect_right(least, room) for room in rooms))
 
 

@@ -2,7 +2,7 @@
 
 Every argument speaks about the bin-packing problem of one threshold (see
 :mod:`kvpr_opt.problem.scaled`). An argument that the checker can repeat with integer
-arithmetic is *certified*; a solver's verdict is only its word. A new kind of
+arithmetic is *certified*; a solver's answer is only a claim. A new kind of
 argument is one class here, the form in which it is written in
 :mod:`kvpr_opt.certificates.certificate`, and its check in :mod:`kvpr_opt.verify`.
 """
@@ -86,7 +86,7 @@ class DualVector:
         """Bytes that the checker changes, where the largest bin has so much room.
 
         Its row of least sizes has an entry for each number of points, of two sizes and a
-        bit, and is changed once for each model. ``None`` where the checker does without a
+        bit, and is changed once for each model. ``None`` where the checker uses no
         row, since it or the work would be too long.
         """
         row = (max(self.gpus) + 2) * ((2 * room).bit_length() // 8 + 1)
@@ -98,13 +98,13 @@ class DualVector:
 class ConstrainedVector:
     """Points as in :class:`DualVector`, for the sets of models that constraints allow.
 
-    Pinned models are no items but take their room; of a group a GPU holds one at most.
+    Pinned models are not items but take up capacity; a GPU holds at most one of a group.
     Nodes are left out, and so are all groups of a model but the largest.
 
     Attributes
     ----------
     models
-        Points by model, in input order; natural numbers, those of pinned models of no matter.
+        Points by model, in input order; natural numbers. Those of pinned models are ignored.
     gpus
         The most points that fit a GPU, by type.
     types
@@ -117,7 +117,7 @@ class ConstrainedVector:
     kind: ClassVar[str] = "constrained"
     certified: ClassVar[bool] = True
 
-    def row_work(self, room: int, profiles: int) -> int | None:
+    def row_work(self, room: int, profiles: int, grouped: int) -> int | None:
         """Bytes that the checker changes; ``None`` where that is more than it does.
 
         Parameters
@@ -126,10 +126,15 @@ class ConstrainedVector:
             The largest capacity.
         profiles
             How many sets of models there are that some GPU may hold.
+        grouped
+            Names in all groups whose models are to be apart: the checker asks each GPU for
+            each of them and for each model.
         """
         row = (max(self.gpus) + 2) * ((2 * room).bit_length() // 8 + 1)
         work = row * len(self.models) * profiles
-        return work if row <= LIMITS.row_bytes and work <= LIMITS.row_work else None
+        pairs = len(self.types) * (len(self.models) + grouped)
+        within = row <= LIMITS.row_bytes and work <= LIMITS.row_work and pairs <= LIMITS.pairs
+        return work if within else None
 
 
 class Refuted(NamedTuple):
@@ -142,7 +147,7 @@ class Refuted(NamedTuple):
     bins
         Number, capacity and points of the GPUs of each type.
     said
-        The routine's words.
+        The routine's answer.
     """
 
     items: tuple[tuple[int, int], ...]
@@ -184,7 +189,7 @@ class SolverClaim:
     Attributes
     ----------
     solver, version
-        Who says it.
+        What made the claim.
     threshold
         What it refutes: "there is a placement with max KVPR <= threshold".
     parameters

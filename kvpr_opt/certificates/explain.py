@@ -27,13 +27,13 @@ from kvpr_opt.verify import (
     whole_fleet,
 )
 
-#: Names listed in full; of more, so many and the number of the others.
+#: Names that are listed; of the rest, their number.
 _MAX_NAMES = 12
 
 
 @dataclass(frozen=True)
-class _Kind:
-    """GPUs of equal memory, and the room that models can use on each of them."""
+class _GPUType:
+    """GPUs of equal memory, and the part of it that models can use on each of them."""
 
     memory: Fraction
     number: int
@@ -53,13 +53,13 @@ class _Question:
         The largest KVPR below the bound; infinite where no model has pressure.
     needs
         By model name, the room that it takes.
-    kinds
+    types
         The types of GPU.
     """
 
     largest: Fraction | float
     needs: Mapping[str, Fraction]
-    kinds: tuple[_Kind, ...]
+    types: tuple[_GPUType, ...]
 
     @classmethod
     def of(
@@ -70,7 +70,7 @@ class _Question:
         a, f = threshold(fleet, value)
         largest = Fraction(a, f) * fleet.unit if f else math.inf
         items, capacities = packing(fleet, a, f)
-        # The checker counts in units of its own; this is one of them, in memory.
+        # The checker counts in its own units; this is the size of one, in memory.
         everything = sum(model.footprint for model in instance.models)
         if isinstance(largest, Fraction) and largest > 0:
             pressure = sum(fleet.pressures.values()) * fleet.unit * written.memory_unit
@@ -81,9 +81,10 @@ class _Question:
             largest,
             {name: item * unit for name, item in zip(fleet.sizes, items, strict=True)},
             tuple(
-                _Kind(instance.gpus[kind.gpus[0]].usable, len(kind.gpus), capacity * unit)
-                for kind in instance.scaled.types
-                for capacity in [capacities[kind.gpus[0]]]
+                _GPUType(instance.gpus[first].usable, number, capacities[first] * unit)
+                for first, number in (
+                    (each.gpus[0], len(each.gpus)) for each in instance.scaled.types
+                )
             ),
         )
 
@@ -173,18 +174,18 @@ def _room(question: _Question, value: Fraction | float) -> list[str]:
             f"- So each unit of pressure needs 1 / {most} of free memory: the room that a model "
             f"takes is its size + its pressure / {most}.",
         ]
-    for kind in question.kinds:
-        if kind.room < kind.memory:
+    for gpu_type in question.types:
+        if gpu_type.room < gpu_type.memory:
             lines.append(
-                f"- All rooms are multiples of one number, so of {kind} only "
-                f"{_amount(kind.room)} can be used."
+                f"- All rooms are multiples of one number, so of {gpu_type} only "
+                f"{_amount(gpu_type.room)} can be used."
             )
     return lines
 
 
 def _volume(question: _Question) -> list[str]:
     needed = sum(question.needs.values())
-    there = sum(kind.number * kind.room for kind in question.kinds)
+    there = sum(each.number * each.room for each in question.types)
     return [
         f"- All models together take {_amount(needed)}; "
         f"all GPUs together have {_amount(there)}, which is less."
@@ -200,9 +201,10 @@ def _points_and_limits(question: _Question, proof: Mapping[str, Any], made: Chec
         lines.append(f"    {worth}: {_listed(names)}")
     if 0 in points:
         lines.append("    0: all others")
-    for kind, limit in zip(question.kinds, limits, strict=True):
-        lines.append(f"- No models of more than {_points(limit)} together fit {kind}.")
-    held = sum(kind.number * limit for kind, limit in zip(question.kinds, limits, strict=True))
+    limited = list(zip(question.types, limits, strict=True))
+    for gpu_type, limit in limited:
+        lines.append(f"- No models of more than {_points(limit)} together fit {gpu_type}.")
+    held = sum(gpu_type.number * limit for gpu_type, limit in limited)
     # A model that takes no room can be added to any GPU, so its points prove nothing.
     there = sum(each for need, each in zip(question.needs.values(), points, strict=True) if need)
     if proof["kind"] == "dual":
@@ -249,7 +251,7 @@ def _points(number: int) -> str:
 
 
 def _gpus(question: _Question) -> str:
-    number = sum(kind.number for kind in question.kinds)
+    number = sum(each.number for each in question.types)
     return "The GPU holds" if number == 1 else f"All {number} GPUs together hold"
 
 

@@ -113,11 +113,15 @@ def _refuted(
     """What the routine of the checker says to points."""
     items: tuple[Item, ...] = tuple(zip(problem.sizes, points.models, strict=True))
     bins: tuple[Bins, ...] = tuple(
-        (len(kind.gpus), problem.capacities[kind.gpus[0]], limit)
-        for kind, limit in zip(scaled.types, points.gpus, strict=True)
+        (len(gpu_type.gpus), problem.capacities[gpu_type.gpus[0]], limit)
+        for gpu_type, limit in zip(scaled.types, points.gpus, strict=True)
     )
-    said = ""
-    # It refuses where this proves nothing, or is too much work.
-    with limits.interruptible_at_once(), suppress(ValueError, TimeoutError):
-        said = refute(items, bins, cases)
+
+    def look() -> str:
+        # It refuses where this proves nothing, or is too much work.
+        with suppress(ValueError, TimeoutError):
+            return refute(items, bins, cases)
+        return ""
+
+    said = limits.call_interruptibly(look, seconds=limits.remaining)
     return Refuted(items, bins, said) if said else None

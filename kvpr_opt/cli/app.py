@@ -126,7 +126,7 @@ def _refuse_usage(error: Any) -> ExitCode:
         error.show()
     else:
         path = error.ctx.command_path if error.ctx else "kvpr-opt"
-        _complain(f"{message.rstrip('.')}; {path} --help lists what there is")
+        _complain(f"{message.rstrip('.')}; {path} --help lists what is available")
     return ExitCode.BAD_INPUT
 
 

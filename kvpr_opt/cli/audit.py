@@ -14,12 +14,18 @@ from kvpr_opt.audit.cases import Case, prove_cases
 from kvpr_opt.audit.export import audit_text
 from kvpr_opt.audit.outcome import Audit
 from kvpr_opt.audit.page import page
-from kvpr_opt.audit.process import ResourceLimits
 from kvpr_opt.audit.program import Program
+from kvpr_opt.audit.resource_limits import (
+    DEFAULT_MEGABYTES,
+    DEFAULT_SECONDS,
+    MAX_MEGABYTES,
+    MAX_SECONDS,
+    ResourceLimits,
+)
 from kvpr_opt.audit.runner import audit
 from kvpr_opt.cli.audit_view import show
 from kvpr_opt.cli.console import answer_console, remark_console
-from kvpr_opt.cli.options import check_apart, naming_options, seconds
+from kvpr_opt.cli.options import check_apart, check_suffix, naming_options, seconds
 from kvpr_opt.cli.progress_view import LiveCount
 from kvpr_opt.environment import usable_cores
 from kvpr_opt.errors import InputError
@@ -27,12 +33,6 @@ from kvpr_opt.exit_codes import ExitCode
 from kvpr_opt.files import check_writable, write_text
 from kvpr_opt.files.source import STANDARD_STREAM
 from kvpr_opt.suites import catalogue
-
-#: The most seconds that a run may be given: a day.
-MAX_SECONDS = 86_400
-
-# Megabytes; the largest that a limit can be told in bytes.
-_MAX_MEMORY = 1 << 40
 
 
 def command(
@@ -49,34 +49,38 @@ def command(
     ] = "prism50",
     time_limit: Annotated[
         str, typer.Option("--time-limit", metavar="S", help="Seconds for each run of a case.")
-    ] = "10",
+    ] = str(DEFAULT_SECONDS),
     memory_limit: Annotated[
         str, typer.Option("--memory-limit", metavar="MB", help="Memory of each run, or none.")
-    ] = "4096",
+    ] = str(DEFAULT_MEGABYTES),
     prove: Annotated[
         str,
-        typer.Option("--prove", metavar="S", help="Seconds to prove an optimum not known yet."),
+        typer.Option(
+            "--prove", metavar="S", help="Seconds to prove each optimum that is not known yet."
+        ),
     ] = "60",
     jobs: Annotated[
         int | None,
-        typer.Option("--jobs", "-j", metavar="N", min=1, help="Runs at a time; all cores."),
+        typer.Option(
+            "--jobs", "-j", metavar="N", min=1, help="Runs at the same time; default: one per core."
+        ),
     ] = None,
     python: Annotated[
         str | None,
-        typer.Option("--python", metavar="P", help="Interpreter for a Python file; this one."),
+        typer.Option(
+            "--python", metavar="P", help="Interpreter for a Python file; default: this one."
+        ),
     ] = None,
     output: Annotated[
         str | None,
         typer.Option(
-            "--output", "-o", metavar="F", help="Write all as JSON or .csv; - for stdout."
+            "--output", "-o", metavar="F", help="Write the results as JSON or .csv; - for stdout."
         ),
     ] = None,
     html: Annotated[
         str | None, typer.Option("--html", metavar="F", help="Write one page of HTML.")
     ] = None,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Nothing on the screen but errors.")
-    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
 ) -> None:
     """Score a placement program honestly, against certified optima.
 
@@ -88,6 +92,8 @@ def command(
     check_apart(program, "the program", output=output, html=html)
     for fleet in catalogue.files_of(suite):
         check_apart(fleet, "a fleet of the suite", output=output, html=html)
+    check_suffix(".json", ".csv", output=output)
+    check_suffix(".html", html=html)
     for path in (output, html):
         if path is not None:
             check_writable(path)
@@ -186,7 +192,7 @@ def _memory(text: str) -> int:
     """Bytes; 0 for no limit."""
     if text.strip().lower() == "none":
         return 0
-    if not text.strip().isdecimal() or not 1 <= int(text[:20]) <= _MAX_MEMORY:
+    if not text.strip().isdecimal() or not 1 <= int(text[:20]) <= MAX_MEGABYTES:
         raise InputError(
             f"{text!r} is not a whole number of megabytes above 0, or 'none'",
             place="--memory-limit",

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from kvpr_opt.certificates.canonical import canonical_fleet
-from kvpr_opt.cli.options import Fleet, Gpus, Memory, check_apart, read_fleet
+from kvpr_opt.cli.options import Fleet, Gpus, Memory, check_apart, check_suffix, read_fleet
 from kvpr_opt.files import write_text
 
 
@@ -21,4 +21,5 @@ def command(
 ) -> None:
     """Write the canonical fleet: what the stand-alone checker reads."""
     check_apart(fleet, output=output)
+    check_suffix(".json", output=output)
     write_text(output, canonical_fleet(read_fleet(fleet, gpus, memory)))

@@ -25,7 +25,7 @@ def answer_console(*, quiet: bool = False, stdout_taken: bool = False) -> Consol
 
 
 def remark_console(*, quiet: bool = False) -> Console:
-    """The console for progress and remarks, which are no part of the answer: stderr."""
+    """The console for progress and remarks, which are not part of the answer: stderr."""
     return Console(stderr=True, quiet=quiet, highlight=False)
 
 
@@ -40,7 +40,7 @@ def print_line(console: Console, text: str) -> None:
 
 
 def shortened(name: str, width: int) -> Text:
-    """A name on one line of so many cells, with an ellipsis where it does not fit."""
+    """A name on one line of at most `width` cells, shortened with an ellipsis."""
     text = Text(printable(name))
     text.truncate(width, overflow="ellipsis")
     return text

@@ -6,12 +6,14 @@ from typing import Annotated
 
 import typer
 
-from kvpr_opt.cli.console import answer_console, print_line
+from kvpr_opt.cli.console import answer_console, line_width, print_line, remark_console
 from kvpr_opt.cli.evaluate import TimeLimit
 from kvpr_opt.cli.operate_views import headroom_lines
 from kvpr_opt.cli.options import Fleet, Gpus, Memory, naming_options, read_fleet, seconds
+from kvpr_opt.cli.progress_view import LiveCount
 from kvpr_opt.cli.size import Target
 from kvpr_opt.exit_codes import ExitCode
+from kvpr_opt.limits import Limits
 from kvpr_opt.operate.headroom import headroom
 from kvpr_opt.result import Status
 
@@ -33,11 +35,15 @@ def command(
     """
     limit = seconds(time_limit)
     instance = read_fleet(fleet, gpus, memory)
-    with naming_options("target", "model"):
-        made = headroom(instance, target, model=model, time_limit=limit)
-    console = answer_console()
-    for line in headroom_lines(made):
-        print_line(console, line)
+    with Limits().heeding_signals():
+        with (
+            naming_options("target", "model"),
+            LiveCount(remark_console(), "raising the demand"),
+        ):
+            made = headroom(instance, target, model=model, time_limit=limit)
+        console = answer_console()
+        for line in headroom_lines(made, line_width(console)):
+            print_line(console, line)
     if made.evidence is not None and made.evidence.status is Status.INFEASIBLE:
         raise typer.Exit(ExitCode.INFEASIBLE)
     raise typer.Exit(ExitCode.DONE if made.proved else ExitCode.UNFINISHED)

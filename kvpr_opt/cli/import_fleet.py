@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, TypeVar, get_args
 
 import typer
 
+from kvpr_opt.cli.options import check_suffix
 from kvpr_opt.errors import InputError
 from kvpr_opt.files import check_writable, read_text, write_text
 from kvpr_opt.files.checkpoints.folder import folders, read_checkpoint
@@ -91,6 +92,7 @@ def command(
 
     Each number has a comment that says where it came from.
     """
+    check_suffix(".yaml", ".yml", output=output)
     check_writable(output)
     settings = Settings(
         kind=demand,

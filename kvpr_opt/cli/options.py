@@ -64,20 +64,31 @@ def names_starting(names: Iterable[str]) -> Callable[[str], list[str]]:
     return lambda incomplete: [name for name in known if name.startswith(incomplete)]
 
 
-def check_suffix(suffix: str, /, **outputs: str | None) -> None:
+def check_suffix(suffix: str, /, *others: str, **outputs: str | None) -> None:
     """Refuse the name of a file whose suffix promises another format than it gets.
+
+    Parameters
+    ----------
+    suffix
+        That of the format which the files get.
+    *others
+        Suffixes that are as right.
+    **outputs
+        The names of the files, by option.
 
     Raises
     ------
     InputError
         For the first such name; any suffix that is not known here is allowed.
     """
+    right = (suffix, *others)
     for name, path in outputs.items():
         if path is not None:
             found = os.path.splitext(path)[1].lower()
-            if found in _FORMATS and found != suffix:
+            if found in _FORMATS and found not in right:
                 raise InputError(
-                    f"{path} would hold {suffix[1:].upper()}; choose a name that ends in {suffix}",
+                    f"{path} would hold {suffix[1:].upper()}; "
+                    f"choose a name that ends in {' or '.join(right)}",
                     place=f"--{name}",
                 )
 
@@ -96,14 +107,22 @@ def seconds(text: str, option: str = "--time-limit") -> float | None:
 
 
 @contextmanager
-def naming_options(*arguments: str) -> Iterator[None]:
-    """Let an error about one of these arguments name the option that gave it."""
+def naming_options(*arguments: str, **options: str) -> Iterator[None]:
+    """Let an error about one of these arguments name the option that gave it.
+
+    Parameters
+    ----------
+    arguments
+        Those whose options are named after them.
+    options
+        The other ones, each with its option.
+    """
     try:
         yield
     except InputError as error:
-        if error.source or error.place not in arguments:
+        if error.source or error.place not in (*arguments, *options):
             raise
-        option = "--" + error.place.replace("_", "-")
+        option = options.get(error.place, "--" + error.place.replace("_", "-"))
         raise InputError(error.message, place=option) from None
 
 

@@ -1,4 +1,4 @@
-"""The live lines while a run or a study works; nothing where there is no terminal."""
+"""Live progress lines of runs and studies; nothing without a terminal."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class _LiveLines:
 
 
 class LiveStatus(_LiveLines):
-    """Shows the latest event of a run; nothing where there is no terminal.
+    """Shows the latest event of a run; nothing without a terminal.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ class LiveStatus(_LiveLines):
 
 
 class LiveStudy(_LiveLines):
-    """Shows how far a study has come; nothing where there is no terminal.
+    """Shows how far a study has come; nothing without a terminal.
 
     Parameters
     ----------
@@ -139,7 +139,7 @@ def _time_left(seconds: float | None) -> str:
 
 
 class LiveCount(_LiveLines):
-    """Shows how many of several things are done; nothing where there is no terminal.
+    """Shows how many of several things are done; nothing without a terminal.
 
     Parameters
     ----------

@@ -20,11 +20,12 @@ from kvpr_opt.files.source import STANDARD_STREAM, read_text
 from kvpr_opt.study.analysis.compare import Tolerance, comparison_text
 from kvpr_opt.study.analysis.compare import compare as compare_records
 from kvpr_opt.study.analysis.export import export as export_to
-from kvpr_opt.study.analysis.pcmax import schedule_report
+from kvpr_opt.study.analysis.pcmax import CONTRADICTIONS, contradictions, schedule_report
 from kvpr_opt.study.analysis.table import report as report_of
 from kvpr_opt.study.execution.local import LocalExecutor
 from kvpr_opt.study.execution.runner import StudyProgress, run_study
-from kvpr_opt.study.record import Record, RecordedRun, count_left, read_record, write_asked
+from kvpr_opt.study.record import Record, count_left, read_record, write_asked
+from kvpr_opt.study.recorded_run import RecordedRun
 from kvpr_opt.study.report import PAGE_NAME, write_report
 from kvpr_opt.study.spec.read import read_spec
 from kvpr_opt.text import printable
@@ -90,7 +91,8 @@ def run(
     """Run everything in a study that is not in its record yet.
 
     Exit code: 0 every run is recorded, possibly as failed; 2 bad input; 3 stopped by
-    Ctrl-C, SIGTERM or SIGHUP, or the cluster was lost: the same command then continues.
+    Ctrl-C, SIGTERM or SIGHUP, or the cluster was lost: the same command then continues;
+    6 a run contradicts the optimum that a collection of P||Cmax states.
     """
     _check_engine(engine, jobs, address)
     if "" not in sys.path:
@@ -109,7 +111,11 @@ def run(
                 study.runs, record, executor, retry_failed=retry_failed, on_progress=live.update
             )
     _tell(console, end, record)
-    raise typer.Exit(ExitCode.UNFINISHED if end.interrupted else ExitCode.DONE)
+    wrong = contradictions(recorded for run in study.runs if (recorded := record.runs.get(run.key)))
+    _remark(remark_console(), [CONTRADICTIONS, *wrong] if wrong else [])
+    if end.interrupted:
+        raise typer.Exit(ExitCode.UNFINISHED)
+    raise typer.Exit(ExitCode.FAILED if wrong else ExitCode.DONE)
 
 
 def _tell(console: Console, end: StudyProgress, record: Record) -> None:
@@ -140,7 +146,7 @@ def _check_engine(engine: EngineName, jobs: int | None, address: str | None) -> 
 def _executor(jobs: int | None, address: str | None) -> LocalExecutor | DaskExecutor:
     if address is None:
         return LocalExecutor(jobs or 1)
-    # Imported here: whoever has no cluster needs no Dask.
+    # Imported here: Dask is only needed with a cluster.
     from kvpr_opt.study.execution.dask import DaskExecutor
 
     return DaskExecutor(address)

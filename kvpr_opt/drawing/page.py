@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from kvpr_opt.drawing.palette import AXIS, BOUND, HIGHEST, VALUE, translucent
 from kvpr_opt.drawing.rows import Row, amount, counted, kvpr_text, most_pressed, share_of
 from kvpr_opt.html import Html, element, joined
 from kvpr_opt.text import printable
@@ -11,8 +12,9 @@ from kvpr_opt.text import printable
 # It has to read on light and on dark pages: the text has their colour, bars are translucent.
 _CELL = "text-align: left; vertical-align: top; padding: 2px 8px"
 _NUMBER = "text-align: right; vertical-align: top; padding: 2px 8px; white-space: nowrap"
-_BACK = "width: 8em; background: rgba(128, 128, 128, 0.2)"
-_USED, _PRESSED, _HIGHEST = "rgba(50, 110, 200, 0.7)", "rgba(40, 150, 140, 0.7)", "#c33"
+_MODELS = f"{_CELL}; min-width: 14em"
+_BACK = f"width: 6em; background: {translucent(AXIS, 0.2)}"
+_USED, _PRESSED, _HIGHEST = translucent(VALUE, 0.7), translucent(BOUND, 0.7), HIGHEST
 
 
 def answer_html(
@@ -65,7 +67,7 @@ def placement_html(rows: Sequence[Row], *, max_gpus: int | None = None) -> Html:
                 ("", _CELL),
                 ("KVPR", _NUMBER),
                 ("", _CELL),
-                ("models", _CELL),
+                ("models", _MODELS),
             )
         ),
     )
@@ -81,7 +83,7 @@ def placement_html(rows: Sequence[Row], *, max_gpus: int | None = None) -> Html:
                 element("td", _bar(used, _USED), style=_CELL),
                 element("td", kvpr_text(row.kvpr), style=_NUMBER),
                 element("td", _bar(share_of(row.kvpr, highest), pressed), style=_CELL),
-                element("td", printable(", ".join(row.models)) or "-", style=_CELL),
+                element("td", printable(", ".join(row.models)) or "-", style=_MODELS),
             )
         )
     table = element("table", element("thead", head), element("tbody", *body))

@@ -18,7 +18,7 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
 
     The text goes to a temporary file beside the target, which then takes the
     target's name. A symbolic link stays, and what it points to is replaced; an
-    existing file keeps its mode. What is no regular file (a pipe, a terminal,
+    existing file keeps its mode. Anything but a regular file (a pipe, a terminal,
     ``/dev/stdout``) is written directly.
 
     Parameters
@@ -67,7 +67,7 @@ def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
 def check_writable(path: str | os.PathLike[str]) -> None:
     """Check before hours of work whether a file can be written.
 
-    Nothing is created. Passing is no guarantee.
+    Nothing is created, and success is not a guarantee.
 
     Raises
     ------

@@ -33,7 +33,7 @@ def csv_fleet(text: str, gpus: list[GPU], base: Path) -> Instance:
     Raises
     ------
     InputError
-        For anything that is no model; the error names the row and the column.
+        For a row that is not a model; the error names the row and the column.
     """
     table = csv_table(text)
     check_model_keys(table.columns, "header")

@@ -82,7 +82,7 @@ def _amounts(
 def _unit_of(key: str, value: Tree) -> str | None:
     """The unit of an amount; empty where it goes with every unit, ``None`` where it has none.
 
-    What is no amount is refused later, with its place.
+    Anything else is refused later, with its place.
     """
     if key == "type":
         return "MiB"

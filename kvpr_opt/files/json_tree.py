@@ -19,7 +19,7 @@ class _DuplicateKeyError(Exception):
 def json_tree(text: str, source: str = "") -> Tree:
     """Read one JSON document.
 
-    Numbers become :class:`NumberText`, also ``NaN`` and ``Infinity``: whoever
+    Numbers become :class:`NumberText`, also ``NaN`` and ``Infinity``: whatever
     needs a number reads the text with :func:`kvpr_opt.problem.exact.to_fraction`, which
     refuses those and bounds the digits, and knows the place for the error.
 

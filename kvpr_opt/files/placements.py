@@ -51,7 +51,16 @@ def read_placement(path: str | os.PathLike[str], instance: Instance) -> dict[str
 def _from_result(path: str | os.PathLike[str], instance: Instance) -> dict[str, str]:
     if os.fspath(path) == STANDARD_STREAM:
         raise InputError("a result is read from a file, not from standard input")
-    result = read_result(path, instance)
+    try:
+        result = read_result(path, instance)
+    except InputError as error:
+        if error.place != "instance_sha256":
+            raise
+        raise InputError(
+            "the result belongs to another fleet; if only the demand of the fleet has changed "
+            "since, give its 'assignment' as a file of its own",
+            place=error.place,
+        ) from None
     if result.placement is None:
         raise InputError("the result has no placement", place="assignment")
     return dict(result.placement.assignment)

@@ -14,7 +14,7 @@ from kvpr_opt.problem.instance import GPU, LLM
 # More characters than any number within MAX_DIGITS needs, short of idle zeros.
 _LONGEST_NUMBER = 400
 
-# A longer one is no misspelling, and must not fill the screen.
+# A longer one is not a misspelling, and must not fill the screen.
 _LONGEST_KEY = 40
 
 # JSON may write half of a character, which UTF-8 cannot.

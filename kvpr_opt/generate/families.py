@@ -11,6 +11,7 @@ from kvpr_opt.errors import InputError, nearest
 from kvpr_opt.generate.constrained import constrained, paper_sharded, pinned, sharded
 from kvpr_opt.generate.long_tail import fine, long_tail, paper
 from kvpr_opt.generate.real import real
+from kvpr_opt.generate.split import fine_split, paper_split
 from kvpr_opt.generate.uniform import mixed, precise, tight, uniform, zero_heavy
 from kvpr_opt.problem.exact import to_fraction, whole_number
 from kvpr_opt.problem.instance import Instance, Number
@@ -31,10 +32,13 @@ _SKEWED: dict[str, Callable[[RandomState, int, int, Fraction], Instance]] = {
     "fine": fine,
     "paper": paper,
     "paper-sharded": paper_sharded,
+    "fine@2": fine_split,
+    "paper@2": paper_split,
 }
 
 #: Every family that :func:`random_instance` draws from, and the function that
-#: does, whose docstring says how.
+#: does, whose docstring says how. What is drawn never changes: a family that is drawn
+#: otherwise gets a version, behind ``@``, and the first one keeps the plain name.
 FAMILIES: dict[str, Callable[..., Instance]] = {**_EVEN, **_SKEWED}
 
 _DEFAULT_SKEW = Fraction(9, 10)
@@ -58,7 +62,7 @@ def random_instance(
         0 to 2**32 - 1.
     skew
         How fast request rates fall with the rank of the model, for `long-tail`,
-        `fine`, `paper` and `paper-sharded` only: from 0 to 2 with at most two decimals, 0.9 if
+        `fine` and `paper` of any kind only: from 0 to 2 with at most two decimals, 0.9 if
         not given.
 
     Raises

@@ -17,8 +17,9 @@ import numpy as np
 from kvpr_opt._types import BoolArray, FloatArray
 from kvpr_opt.problem.instance import Instance
 
-#: Pressures up to this one, in the unit of the fleet, count as none.
-ZERO_EPS = 1e-12
+#: Models of at most this pressure, in the unit of the fleet, are the ones that the
+#: zero-pressure stages work on.
+MAX_ZERO_PRESSURE = 1e-12
 
 #: Totals stay below this; twice as much is still exact in a ``float64``.
 _LARGEST_TOTAL = 1 << 51
@@ -58,21 +59,12 @@ class FleetArrays:
     zero: BoolArray
 
     @classmethod
-    def of(cls, instance: Instance, zero_eps: float = ZERO_EPS) -> FleetArrays:
-        """The arrays of a fleet.
-
-        Parameters
-        ----------
-        instance
-            The fleet.
-        zero_eps
-            Models whose pressure is at most this, in the unit of the fleet,
-            are the ones that the zero-pressure stages work on.
-        """
+    def of(cls, instance: Instance) -> FleetArrays:
+        """The arrays of a fleet."""
         scaled = instance.scaled
         memory = max(scaled.total_size, scaled.total_capacity) // _LARGEST_TOTAL + 1
         demand = scaled.total_pressure // _LARGEST_TOTAL + 1
-        largest_zero = Fraction(zero_eps) / scaled.pressure_unit
+        largest_zero = Fraction(MAX_ZERO_PRESSURE) / scaled.pressure_unit
         return cls(
             instance=instance,
             sizes=_floats(-(-size // memory) for size in scaled.sizes),

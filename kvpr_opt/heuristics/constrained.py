@@ -27,6 +27,9 @@ _STEPS, _RESTARTS = 12, 6
 #: Moves and swaps in one descent, at most, for each GPU.
 _MOVES_A_GPU = 20
 
+#: Steps of levelling, at most, for each GPU.
+_LEVELLING_A_GPU = 4
+
 #: How much the order of the models is changed in a restart.
 _JITTER = 0.2
 
@@ -123,6 +126,16 @@ def improve(placement: Placement, limits: Limits) -> Placement:
     return found if found.max_kvpr < placement.max_kvpr else placement
 
 
+def level(placement: Placement, limits: Limits) -> Placement:
+    """Lower the next-worst GPUs in turn, never raising the maximum; itself where none can be."""
+    start = np.array(placement.gpu_of, dtype=np.intp)
+    levelled = Board(placement.instance).level_off(start, limits)
+    try:
+        return Placement(placement.instance, levelled.tolist())
+    except InvalidPlacementError:  # it fitted in rounded numbers only
+        return placement
+
+
 class Board:
     """A fleet with constraints as arrays, and the steps that keep them.
 
@@ -214,24 +227,44 @@ class Board:
 
     def worst(self, gpu_of: IntArray) -> tuple[int, float]:
         """The GPU of the largest KVPR, and that."""
-        free, pressure = self.loads(gpu_of)
-        values = kvpr_of(pressure, free)
-        values[free < 0] = np.inf
+        values = self.values(gpu_of)
         gpu = int(values.argmax())
         return gpu, float(values[gpu])
+
+    def values(self, gpu_of: IntArray) -> FloatArray:
+        """The KVPR of each GPU; infinite where memory is exceeded."""
+        free, pressure = self.loads(gpu_of)
+        return _after(pressure, free)
 
     def descend(self, start: IntArray, limits: Limits) -> IntArray:
         """Best moves and swaps out of the worst GPU, while they lower it."""
         gpu_of = start.copy()
         for _ in range(_MOVES_A_GPU * self._arrays.gpus):
-            if limits.stopped or not self._step(gpu_of):
+            if limits.stopped or not self._step(gpu_of, self.worst(gpu_of)[0]):
                 break
         return np.asarray(gpu_of)
 
-    def _step(self, gpu_of: IntArray) -> bool:
-        """Make the best move or swap out of the worst GPU, if one helps."""
+    def level_off(self, start: IntArray, limits: Limits) -> IntArray:
+        """Best moves and swaps out of each GPU in turn, the worst first, while they lower it.
+
+        What a GPU gives away never lifts another one to where it was. So the KVPRs, in
+        falling order, become lexicographically smaller with every step.
+        """
+        gpu_of = start.copy()
+        for _ in range(_LEVELLING_A_GPU * self._arrays.gpus):
+            for gpu in np.argsort(-self.values(gpu_of), kind="stable"):
+                if limits.stopped:
+                    return np.asarray(gpu_of)
+                if self._step(gpu_of, int(gpu)):
+                    break
+            else:
+                break
+        return np.asarray(gpu_of)
+
+    def _step(self, gpu_of: IntArray, worst: int) -> bool:
+        """Make the best move or swap out of a GPU, if one leaves both below its value."""
         fleet = self._arrays
-        worst, value = self.worst(gpu_of)
+        value = float(self.values(gpu_of)[worst])
         free, pressure = self.loads(gpu_of)
         if value == 0:
             return False

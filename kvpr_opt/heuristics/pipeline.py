@@ -34,7 +34,7 @@ import numpy as np
 
 from kvpr_opt._types import BoolArray, FloatArray, IntArray
 from kvpr_opt.heuristics import constrained
-from kvpr_opt.heuristics.arrays import ZERO_EPS, FleetArrays
+from kvpr_opt.heuristics.arrays import FleetArrays
 from kvpr_opt.heuristics.best_fit import best_fit
 from kvpr_opt.heuristics.candidates import Candidates
 from kvpr_opt.heuristics.construction import Rows, greedy, pack
@@ -78,7 +78,6 @@ def run(
     instance: Instance,
     *,
     skip: Collection[str] = frozenset(),
-    zero_eps: float = ZERO_EPS,
     limits: Limits | None = None,
     on_candidate: Callable[[Placement, str], object] | None = None,
 ) -> HeuristicOutcome:
@@ -90,9 +89,6 @@ def run(
         The fleet.
     skip
         Stages to leave out, of :data:`~kvpr_opt.heuristics.plan.STAGES`.
-    zero_eps
-        Models of at most this pressure, in the unit of the fleet, count as
-        models of zero pressure.
     limits
         When to stop with the best placement so far; looked at in every step.
     on_candidate
@@ -110,7 +106,7 @@ def run(
     Deterministic; ties are broken by input order. That no placement was found
     proves nothing.
     """
-    fleet = FleetArrays.of(instance, zero_eps)
+    fleet = FleetArrays.of(instance)
     if instance.constraints:
         plan = StagePlan.of(fleet, skip)
         placed = constrained.construct(instance, limits=limits, on_candidate=on_candidate)

@@ -7,7 +7,7 @@ from collections.abc import Collection
 import numpy as np
 
 from kvpr_opt.heuristics import constrained
-from kvpr_opt.heuristics.arrays import ZERO_EPS, FleetArrays
+from kvpr_opt.heuristics.arrays import FleetArrays
 from kvpr_opt.heuristics.candidates import Candidates
 from kvpr_opt.heuristics.local_search import descend, level_off, swap_worst_pair
 from kvpr_opt.heuristics.plan import StagePlan
@@ -21,7 +21,6 @@ def polish(
     placement: Placement,
     *,
     skip: Collection[str] = frozenset(),
-    zero_eps: float = ZERO_EPS,
     limits: Limits | None = None,
 ) -> Placement:
     """Improve one placement by the zero-pressure passes and local search.
@@ -38,8 +37,6 @@ def polish(
     skip
         Stages to leave out, as for :func:`~kvpr_opt.heuristics.pipeline.run`;
         those of construction have no effect here.
-    zero_eps
-        Models of at most this pressure count as models of zero pressure.
     limits
         When to stop with what there is.
 
@@ -53,7 +50,7 @@ def polish(
     InputError
         If `skip` names an unknown stage.
     """
-    fleet = FleetArrays.of(placement.instance, zero_eps)
+    fleet = FleetArrays.of(placement.instance)
     plan, limits = StagePlan.of(fleet, skip), limits or Limits()
     if placement.instance.constraints:
         return constrained.improve(placement, limits)
@@ -88,12 +85,13 @@ def level(placement: Placement, *, limits: Limits | None = None) -> Placement:
     Parameters
     ----------
     placement
-        Any placement; that of a fleet with constraints stays as it is.
+        Any placement.
     limits
         When to stop with what there is.
     """
     if placement.instance.constraints:
-        return placement
+        levelled = constrained.level(placement, limits or Limits())
+        return min(levelled, placement, key=_profile)
     fleet = FleetArrays.of(placement.instance)
     candidate = _batch(fleet, placement)
     if len(placement.gpu_of):

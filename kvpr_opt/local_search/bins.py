@@ -8,6 +8,7 @@ import numpy as np
 
 from kvpr_opt._types import Ints
 from kvpr_opt.kernels import compiled
+from kvpr_opt.local_search.rules import FREE, RuleTables, are_apart, may_run
 
 
 class Bins(NamedTuple):
@@ -25,6 +26,8 @@ class Bins(NamedTuple):
         The next and the previous model on the same GPU.
     gpu_of
         The GPU of each model; -1 while it is on none.
+    rules
+        Where models may run. A pinned model is part of the load of its GPU, and of no list.
     """
 
     weights: Ints
@@ -34,9 +37,10 @@ class Bins(NamedTuple):
     after: Ints
     before: Ints
     gpu_of: Ints
+    rules: RuleTables
 
 
-def empty_bins(weights: Ints, capacities: Ints) -> Bins:
+def empty_bins(weights: Ints, capacities: Ints, rules: RuleTables = FREE) -> Bins:
     """GPUs that hold nothing yet."""
     models, gpus = len(weights), len(capacities)
     return Bins(
@@ -47,6 +51,7 @@ def empty_bins(weights: Ints, capacities: Ints) -> Bins:
         np.full(models, -1, np.int64),
         np.full(models, -1, np.int64),
         np.full(models, -1, np.int64),
+        rules,
     )
 
 
@@ -82,7 +87,26 @@ def take(bins: Bins, model: int) -> None:
 def fill_in(bins: Bins, gpu_of: Ints) -> None:
     """Put every model on the GPU that an array names."""
     for model in range(len(gpu_of)):
-        put(bins, model, gpu_of[model])
+        if len(bins.rules.pinned) and bins.rules.pinned[model]:
+            bins.gpu_of[model] = gpu_of[model]
+            bins.loads[gpu_of[model]] += bins.weights[model]
+        else:
+            put(bins, model, gpu_of[model])
+
+
+@compiled
+def may_join(bins: Bins, model: int, gpu: int) -> bool:
+    """Whether the rules let a model run on a GPU beside those that are there."""
+    if len(bins.rules.pinned) == 0:
+        return True
+    if not may_run(bins.rules, model, gpu):
+        return False
+    other = bins.first[gpu]
+    while other >= 0:
+        if are_apart(bins.rules, model, other):
+            return False
+        other = bins.after[other]
+    return True
 
 
 @compiled

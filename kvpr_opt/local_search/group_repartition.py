@@ -11,8 +11,15 @@ from kvpr_opt._types import Ints
 from kvpr_opt.kernels import compiled
 from kvpr_opt.local_search.bins import Bins, put, take
 from kvpr_opt.local_search.rng import draw
+from kvpr_opt.local_search.rules import keeps_apart
 from kvpr_opt.local_search.subsets import first_of, index_subsets, list_subsets
-from kvpr_opt.local_search.workspace import MAX_OF_GROUP, Workspace, gather, sort_models
+from kvpr_opt.local_search.workspace import (
+    MAX_OF_GROUP,
+    Workspace,
+    gather,
+    note_rules,
+    sort_models,
+)
 
 #: Steps of one exact cover.
 _MAX_STEPS = 4000
@@ -32,25 +39,50 @@ def open_level(level: Ints, starts: Ints, random: Ints, first: int) -> None:
 
 
 @compiled
-def suits(workspace: Workspace, level: Ints, place: int, weight: int) -> bool:
+def suits(
+    workspace: Workspace, level: Ints, place: int, weight: int, subset: int, ruled: bool
+) -> bool:
     """Whether a subset of a weight may go on the GPU at a place of the group.
 
-    Not if the GPU is taken, if it is too small or leaves too much, or if an
-    equal GPU was free before it: that would be the same packing again.
+    Not if the GPU is taken, if it is too small or leaves too much, if the rules are
+    against it, or if an equal GPU was free before it: that would be the same packing again.
     """
     if not (level[_GPUS] >> place) & 1:
         return False
     waste = workspace.room[place] - weight
     if waste < 0 or waste > level[_SPARE]:
         return False
+    if ruled and subset & ~workspace.welcome[place]:
+        return False
     for earlier in range(place):
-        if (level[_GPUS] >> earlier) & 1 and workspace.room[earlier] == workspace.room[place]:
+        if (
+            (level[_GPUS] >> earlier) & 1
+            and workspace.room[earlier] == workspace.room[place]
+            and (not ruled or workspace.welcome[earlier] == workspace.welcome[place])
+        ):
             return False
     return True
 
 
 @compiled
-def cover(workspace: Workspace, random: Ints, gpus: int, count: int, spare: int) -> int:
+def give_rest(workspace: Workspace, gpus: int, free: int, rest: int, ruled: bool) -> bool:
+    """Give the rest of the models, if any, to the last free GPU, unless rules are against it."""
+    for place in range(gpus):
+        if not (free >> place) & 1:
+            continue
+        if rest and ruled and rest & ~workspace.welcome[place]:
+            return False
+        if rest and ruled and not keeps_apart(workspace.clashes, rest):
+            return False
+        workspace.answer[place] = rest
+        rest = 0
+    return True
+
+
+@compiled
+def cover(
+    workspace: Workspace, random: Ints, gpus: int, count: int, spare: int, ruled: bool
+) -> int:
     """Find disjoint subsets, one a GPU, that hold all models; depth first.
 
     The first model not held yet decides which subsets are next, so no choice is
@@ -78,16 +110,14 @@ def cover(workspace: Workspace, random: Ints, gpus: int, count: int, spare: int)
             level[_GPU] = 0
             continue
         level[_GPU] += 1
-        if not suits(workspace, level, place, workspace.totals[index]):
+        if not suits(workspace, level, place, workspace.totals[index], subset, ruled):
             continue
         workspace.answer[place] = subset
         left, free = level[_MODELS] & ~subset, level[_GPUS] & ~(1 << place)
         if left == 0 or free & (free - 1) == 0:
-            for other in range(gpus):
-                if (free >> other) & 1:
-                    workspace.answer[other] = left
-                    left = 0
-            return step
+            if give_rest(workspace, gpus, free, left, ruled):
+                return step
+            continue
         below = stack[depth + 1]
         below[_MODELS], below[_GPUS] = left, free
         below[_SPARE] = level[_SPARE] - (workspace.room[place] - workspace.totals[index])
@@ -112,7 +142,7 @@ def pack_listed(
         largest = max(largest, workspace.room[place])
     found = list_subsets(bins, workspace, count, least - spare, largest)
     index_subsets(workspace, found, count)
-    steps = cover(workspace, random, gpus, count, spare)
+    steps = cover(workspace, random, gpus, count, spare, len(bins.rules.pinned) > 0)
     work = (4 << ((count + 1) // 2)) + found
     return work + steps if steps > 0 else steps - work
 
@@ -143,6 +173,8 @@ def split_group(bins: Bins, workspace: Workspace, random: Ints, gpus: int, level
         return -1
     count = gather(bins, workspace, random, gpus, MAX_OF_GROUP)
     sort_models(bins.weights, workspace.models, count)
+    if len(bins.rules.pinned):
+        note_rules(bins, workspace, gpus, count)
     for place in range(gpus):
         workspace.room[place] += level
     work = pack_listed(bins, workspace, random, gpus, count, spare)

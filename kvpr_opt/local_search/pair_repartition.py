@@ -6,10 +6,22 @@ from kvpr_opt._types import Ints
 from kvpr_opt.kernels import compiled
 from kvpr_opt.local_search.bins import Bins, put, take
 from kvpr_opt.local_search.rng import draw
-from kvpr_opt.local_search.workspace import MAX_OF_TWO, Workspace, gather
+from kvpr_opt.local_search.rules import keeps_apart
+from kvpr_opt.local_search.workspace import MAX_OF_TWO, Workspace, gather, note_rules
 
 #: Partners that one GPU is tried with in a row.
 _MAX_PARTNERS = 300
+
+
+@compiled
+def suits_both(workspace: Workspace, subset: int, rest: int) -> bool:
+    """Whether the rules allow these listed models on the first GPU, the rest on the second."""
+    return (
+        subset & ~workspace.welcome[0] == 0
+        and rest & ~workspace.welcome[1] == 0
+        and keeps_apart(workspace.clashes, subset)
+        and keeps_apart(workspace.clashes, rest)
+    )
 
 
 @compiled
@@ -25,7 +37,10 @@ def split_two(bins: Bins, workspace: Workspace, random: Ints, bound: int) -> int
     if -((-over) // 2) >= bound:
         return -1
     count = gather(bins, workspace, random, 2, MAX_OF_TWO)
-    sums = workspace.sums
+    ruled = len(bins.rules.pinned) > 0
+    if ruled:
+        note_rules(bins, workspace, 2, count)
+    sums, everything = workspace.sums, (1 << count) - 1
     sums[0] = 0
     for place in range(count):
         weight = bins.weights[workspace.models[place]]
@@ -36,7 +51,7 @@ def split_two(bins: Bins, workspace: Workspace, random: Ints, bound: int) -> int
     for subset in range(1 << count):
         here = sums[subset] - room
         worse = max(here, over - here)
-        if worse < best:
+        if worse < best and (not ruled or suits_both(workspace, subset, everything ^ subset)):
             best, chosen = worse, subset
     if chosen < 0:
         return -(1 << count)

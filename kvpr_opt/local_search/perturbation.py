@@ -6,34 +6,34 @@ import numpy as np
 
 from kvpr_opt._types import Ints
 from kvpr_opt.kernels import compiled
-from kvpr_opt.local_search.bins import Bins, put, take
+from kvpr_opt.local_search.bins import Bins, may_join, put, take
 from kvpr_opt.local_search.rng import draw
 
 
 @compiled
-def roomiest(bins: Bins) -> int:
-    """The GPU with the most capacity left."""
-    best = 0
-    most = bins.capacities[0] - bins.loads[0]
-    for gpu in range(1, len(bins.loads)):
+def roomiest(bins: Bins, model: int) -> int:
+    """The GPU with the most capacity left that may take a model; -1 if none may."""
+    best, most = -1, 0
+    for gpu in range(len(bins.loads)):
         room = bins.capacities[gpu] - bins.loads[gpu]
-        if room > most:
+        if (best < 0 or room > most) and may_join(bins, model, gpu):
             best, most = gpu, room
     return best
 
 
 @compiled
 def worst_fit(bins: Bins, order: Ints) -> None:
-    """Put models in a given order, each on the GPU that has the most room left."""
+    """Put models that may run anywhere in a given order, each where the most room is left."""
     for place in range(len(order)):
-        put(bins, order[place], roomiest(bins))
+        put(bins, order[place], roomiest(bins, order[place]))
 
 
 @compiled
-def best_fit(bins: Bins, order: Ints) -> None:
+def best_fit(bins: Bins, order: Ints) -> bool:
     """Put models in a given order, each where it leaves the least room.
 
-    One that fits nowhere goes where the most room is left.
+    One that fits nowhere goes where the most room is left. Returns whether that was
+    possible: false where the rules left a model no GPU, and it and all after it are on none.
     """
     gpus = len(bins.loads)
     for place in range(len(order)):
@@ -41,11 +41,14 @@ def best_fit(bins: Bins, order: Ints) -> None:
         best, least = -1, 0
         for gpu in range(gpus):
             room = bins.capacities[gpu] - bins.loads[gpu] - weight
-            if room >= 0 and (best < 0 or room < least):
+            if room >= 0 and (best < 0 or room < least) and may_join(bins, order[place], gpu):
                 best, least = gpu, room
         if best < 0:
-            best = roomiest(bins)
+            best = roomiest(bins, order[place])
+        if best < 0:
+            return False
         put(bins, order[place], best)
+    return True
 
 
 @compiled
@@ -80,20 +83,31 @@ def take_off(bins: Bins, random: Ints, gpus: Ints, models: Ints, keys: Ints) -> 
 
 
 @compiled
-def deal_out(bins: Bins, gpus: Ints, order: Ints) -> None:
-    """Put models in a given order, each on the one of some GPUs that has the most room."""
+def deal_out(bins: Bins, gpus: Ints, order: Ints) -> bool:
+    """Put models in a given order, each on the one of some GPUs that has the most room.
+
+    Returns whether that was possible: false where the rules left a model no GPU, and it
+    and all after it are on none.
+    """
     for place in range(len(order)):
-        best = gpus[0]
+        best, most = -1, 0
         for gpu in gpus:
-            if bins.capacities[gpu] - bins.loads[gpu] > bins.capacities[best] - bins.loads[best]:
-                best = gpu
+            room = bins.capacities[gpu] - bins.loads[gpu]
+            if (best < 0 or room > most) and may_join(bins, order[place], gpu):
+                best, most = gpu, room
+        if best < 0:
+            return False
         put(bins, order[place], best)
+    return True
 
 
-def ruin_and_recreate(bins: Bins, random: Ints, gpus: int) -> None:
-    """Take the models off some GPUs and deal them out again, large ones roughly first."""
+def ruin_and_recreate(bins: Bins, random: Ints, gpus: int) -> bool:
+    """Take the models off some GPUs and deal them out again, large ones roughly first.
+
+    Returns whether that was possible, as :func:`deal_out` does.
+    """
     total = len(bins.loads)
     chosen = choose_some(random, total, min(gpus, total))
     models, keys = np.zeros_like(bins.weights), np.zeros_like(bins.weights)
     count = take_off(bins, random, chosen, models, keys)
-    deal_out(bins, chosen, models[np.argsort(-keys[:count], kind="stable")])
+    return deal_out(bins, chosen, models[np.argsort(-keys[:count], kind="stable")])

@@ -5,6 +5,9 @@ most that a GPU is over it. The threshold starts half-way to the lower bound and
 rises to "just below the incumbent" as rounds fail to reach it. When rounds stop
 helping, the kind of neighbourhood changes, and after that a part of the best
 placement is dealt out anew.
+
+Constraints are tables that the kernels ask (:mod:`kvpr_opt.local_search.rules`). The
+nodes of shards and replicas stay those of the start, and there are no rebuilds.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from kvpr_opt.local_search.descent import descend
 from kvpr_opt.local_search.incumbent import Incumbent, OnImprovement
 from kvpr_opt.local_search.perturbation import best_fit, ruin_and_recreate, worst_fit
 from kvpr_opt.local_search.rng import seeded
+from kvpr_opt.local_search.rules import FREE, RuleTables, rules_of
 from kvpr_opt.local_search.workspace import new_workspace
 from kvpr_opt.problem.instance import Instance
 from kvpr_opt.problem.placement import Placement
@@ -62,7 +66,8 @@ def search(
     instance
         The fleet.
     start
-        A placement to improve; the answer is never worse.
+        A placement to improve; the answer is never worse. A fleet with constraints needs
+        one: without it nothing is found.
     seed
         Of the random choices. The same seed and `rounds` give the same answer
         where no limit cuts in.
@@ -81,6 +86,8 @@ def search(
     Placement or None
         The best placement of finite KVPR found, ``None`` if there was none.
     """
+    if instance.constraints and start is None:
+        return None
     incumbent = Incumbent(instance, bound, on_improvement)
     if instance.models and not incumbent.done:
         _Searcher(incumbent, start, seed).run(limits, rounds)
@@ -88,6 +95,16 @@ def search(
         incumbent.offer(np.zeros(0, np.int64))
     incumbent.report()
     return incumbent.placement()
+
+
+def _rules(start: Placement | None) -> RuleTables:
+    """The rules of a fleet, with the nodes of a placement taken for decided."""
+    if start is None or not start.instance.constraints:
+        return FREE
+    instance, constraints = start.instance, start.instance.constraints
+    if constraints.uses_nodes:
+        instance = instance.under(constraints.within_nodes(start.gpu_of))
+    return rules_of(instance.scaled)
 
 
 def round_work(bins: Bins) -> int:
@@ -107,7 +124,8 @@ class _Searcher:
         self.stale = 0
         self.turns = 0
         weights, capacities = incumbent.weights.at(self._loose(Fraction(1)))
-        self.bins = empty_bins(weights, capacities)
+        self.rules = _rules(start)
+        self.bins = empty_bins(weights, capacities, self.rules)
         if start is not None:
             fill_in(self.bins, np.array(start.gpu_of, dtype=np.int64))
         else:
@@ -163,6 +181,8 @@ class _Searcher:
     def _rebuilding(self) -> bool:
         value, volume = self.incumbent.value, self.incumbent.volume
         gpus = len(self.scaled.capacities)
+        if self.rules is not FREE:
+            return False
         if gpus < _FEW_GPUS or not isinstance(value, Fraction) or value > volume * (1 + _TIGHT):
             return False
         return self.turns % 2 == (0 if gpus >= _MANY_GPUS else 1)
@@ -173,19 +193,28 @@ class _Searcher:
         if self.turns % 2:
             return
         gpu_of = self.incumbent.gpu_of
+        home = self.bins.gpu_of.copy() if gpu_of is None else gpu_of
         if gpu_of is not None:
-            self.bins = empty_bins(self.bins.weights, self.bins.capacities)
-            fill_in(self.bins, gpu_of)
+            self._return_to(gpu_of)
         idle = [model for model, n in enumerate(self.scaled.pressures) if n == 0]
+        if self.rules is not FREE:
+            idle = [model for model in idle if not self.rules.pinned[model]]
         if idle and self.turns % 4:
-            self._refill(np.array(idle, dtype=np.int64))
+            broken_up = self._refill(np.array(idle, dtype=np.int64))
         else:
             gpus = len(self.scaled.capacities)
             some = max(2, min(gpus // 2, _MAX_SCATTERED))
-            ruin_and_recreate(self.bins, self.random, gpus if gpu_of is None else some)
+            some = gpus if gpu_of is None else some
+            broken_up = ruin_and_recreate(self.bins, self.random, some)
+        if not broken_up:
+            self._return_to(home)  # the rules left a model no GPU
 
-    def _refill(self, idle: Ints) -> None:
-        """Place the models without pressure anew, best fit decreasing.
+    def _return_to(self, gpu_of: Ints) -> None:
+        self.bins = empty_bins(self.bins.weights, self.bins.capacities, self.rules)
+        fill_in(self.bins, gpu_of)
+
+    def _refill(self, idle: Ints) -> bool:
+        """Place the models without pressure anew, best fit decreasing; whether it was possible.
 
         At a threshold t a GPU has C - M - N / t of memory for them, M and N
         those of its other models: its free capacity in the packing problem.
@@ -193,4 +222,4 @@ class _Searcher:
         for model in idle:
             take(self.bins, model)
         weights = self.bins.weights[idle]
-        best_fit(self.bins, idle[np.argsort(-weights, kind="stable")])
+        return best_fit(self.bins, idle[np.argsort(-weights, kind="stable")])

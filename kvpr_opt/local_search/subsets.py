@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kvpr_opt.kernels import compiled
 from kvpr_opt.local_search.bins import Bins
+from kvpr_opt.local_search.rules import keeps_apart
 from kvpr_opt.local_search.workspace import MAX_SUBSETS, Workspace
 
 
@@ -39,8 +40,10 @@ def list_subsets(bins: Bins, workspace: Workspace, count: int, least: int, large
 
     Every subset joins one of the first half of the models to one of the second;
     as the first grow heavier, the second that belong to them grow lighter.
-    Returns how many are kept: the first :data:`MAX_SUBSETS` if there are more.
+    Returns how many are kept: the first :data:`MAX_SUBSETS` if there are more. Where there
+    are rules, none with two models to be apart is.
     """
+    ruled = len(bins.rules.pinned) > 0
     half = count // 2
     low = sort_subsets(bins, workspace, 0, half, False)
     high = sort_subsets(bins, workspace, half, count, True)
@@ -54,9 +57,11 @@ def list_subsets(bins: Bins, workspace: Workspace, count: int, least: int, large
         while other < high and base + workspace.high[other] <= largest:
             if found == MAX_SUBSETS:
                 return found
-            workspace.subsets[found] = workspace.low_sets[index] | workspace.high_sets[other]
-            workspace.totals[found] = base + workspace.high[other]
-            found += 1
+            subset = workspace.low_sets[index] | workspace.high_sets[other]
+            if not ruled or keeps_apart(workspace.clashes, subset):
+                workspace.subsets[found] = subset
+                workspace.totals[found] = base + workspace.high[other]
+                found += 1
             other += 1
     return found
 

@@ -10,6 +10,7 @@ from kvpr_opt._types import Ints
 from kvpr_opt.kernels import compiled
 from kvpr_opt.local_search.bins import Bins
 from kvpr_opt.local_search.rng import draw
+from kvpr_opt.local_search.rules import are_apart, may_run
 
 #: Models that one repartition of two GPUs moves; the others stay where they are.
 MAX_OF_TWO = 16
@@ -46,6 +47,10 @@ class Workspace(NamedTuple):
         The subset found for each GPU of the group.
     stack
         Levels of the depth-first search.
+    welcome, clashes
+        Of a fleet with rules: the listed models, as bits, that each GPU of the group may
+        take beside those not listed; and those that each listed model is to be apart from,
+        and last all that are to be apart from any.
     pool, settled, settled_on
         Models not placed yet in a rebuild; those placed, and on which GPU.
     """
@@ -66,6 +71,8 @@ class Workspace(NamedTuple):
     starts: Ints
     answer: Ints
     stack: Ints
+    welcome: Ints
+    clashes: Ints
     pool: Ints
     settled: Ints
     settled_on: Ints
@@ -95,6 +102,8 @@ def new_workspace(models: int) -> Workspace:
         starts=zeros(MAX_OF_GROUP + 2),
         answer=zeros(MAX_GPUS),
         stack=np.zeros((MAX_GPUS + 1, 8), np.int64),
+        welcome=zeros(MAX_REBUILT),
+        clashes=zeros(MAX_OF_GROUP + 1),
         pool=zeros(models + 1),
         settled=zeros(models + 1),
         settled_on=zeros(models + 1),
@@ -128,6 +137,52 @@ def gather(bins: Bins, workspace: Workspace, random: Ints, gpus: int, most: int)
             if workspace.group[place] == gpu:
                 workspace.room[place] += bins.weights[listed[index]]
     return count
+
+
+@compiled
+def note_clashes(bins: Bins, workspace: Workspace, count: int) -> None:
+    """Write down which of the listed models are to be apart."""
+    rules, listed, clashes = bins.rules, workspace.models, workspace.clashes
+    clashes[:] = 0
+    for index in range(count):
+        for other in range(index):
+            if are_apart(rules, listed[index], listed[other]):
+                clashes[index] |= 1 << other
+                clashes[other] |= 1 << index
+                clashes[clashes.size - 1] |= 1 << index | 1 << other
+
+
+@compiled
+def is_listed(workspace: Workspace, count: int, model: int) -> bool:
+    """Whether a model is in the list."""
+    found = False
+    for index in range(count):
+        found = found or workspace.models[index] == model
+    return found
+
+
+@compiled
+def note_rules(bins: Bins, workspace: Workspace, gpus: int, count: int) -> None:
+    """Write down what the rules say of the listed models and the GPUs of the group.
+
+    Models that are not listed stay where they are.
+    """
+    rules, listed = bins.rules, workspace.models
+    note_clashes(bins, workspace, count)
+    for place in range(gpus):
+        gpu = workspace.group[place]
+        welcome = 0
+        for index in range(count):
+            if may_run(rules, listed[index], gpu):
+                welcome |= 1 << index
+        model = bins.first[gpu]
+        while model >= 0:
+            if rules.grouped[model] and not is_listed(workspace, count, model):
+                for index in range(count):
+                    if are_apart(rules, listed[index], model):
+                        welcome &= ~(1 << index)
+            model = bins.after[model]
+        workspace.welcome[place] = welcome
 
 
 @compiled

@@ -10,11 +10,11 @@ from kvpr_opt.problem.instance import Instance
 from kvpr_opt.problem.placement import Placement
 from kvpr_opt.result import Result
 
-#: A placement as it is given: GPU name by model name, a placement, or a result that has one.
-Given = Mapping[str, str] | Placement | Result
+#: What is read as a placement: GPU name by model name, a placement, or a result that has one.
+PlacementLike = Mapping[str, str] | Placement | Result
 
 
-def assignment_of(instance: Instance, given: Given | None) -> dict[str, str]:
+def assignment_of(instance: Instance, given: PlacementLike | None) -> dict[str, str]:
     """GPU name by model name, as given or by the ``current`` keys of the fleet.
 
     A model without ``current`` runs nowhere yet and is not in it; whatever is given otherwise
@@ -43,7 +43,7 @@ def assignment_of(instance: Instance, given: Given | None) -> dict[str, str]:
     return assignment
 
 
-def home_of(instance: Instance, given: Given | None) -> tuple[int, ...]:
+def home_of(instance: Instance, given: PlacementLike | None) -> tuple[int, ...]:
     """By model, the number of its GPU, or :data:`NOWHERE`; see :func:`assignment_of`."""
     assignment = assignment_of(instance, given)
     return tuple(
@@ -68,6 +68,10 @@ def _check_names(instance: Instance, assignment: Mapping[str, str]) -> None:
         if model not in instance.model_index:
             hint = nearest(str(model), instance.model_index)
             raise InvalidPlacementError(f"the fleet has no model {model!r}{hint}")
+        if not isinstance(gpu, str):
+            raise InvalidPlacementError(
+                f"model {model!r} is on {gpu!r}, which is not the name of one GPU"
+            )
         if gpu not in instance.gpu_index:
             hint = nearest(str(gpu), instance.gpu_index)
             raise InvalidPlacementError(

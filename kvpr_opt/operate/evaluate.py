@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from kvpr_opt.errors import InvalidPlacementError
-from kvpr_opt.operate.current import Given, assignment_of
+from kvpr_opt.operate.current import PlacementLike, assignment_of
 from kvpr_opt.problem.exact import relative_gap
 from kvpr_opt.problem.instance import Instance
 from kvpr_opt.problem.placement import Kvpr, Placement
@@ -63,7 +63,7 @@ class Evaluation:
 
 
 def evaluate(
-    instance: Instance, placement: Given | None = None, *, time_limit: float | None = 60
+    instance: Instance, placement: PlacementLike | None = None, *, time_limit: float | None = 60
 ) -> Evaluation:
     """Score a placement that exists against the optimum of its fleet.
 

@@ -3,6 +3,10 @@
 All rates together scale every KVPR alike, so the factor is target / optimum, exactly. The smallest
 maximum grows with one model's rate, so its factor is bracketed by bisection, each end by a run: a
 placement at the lower one, a proof at the upper one.
+
+Where no factor above 0 will do, bisection would never end. But free memory times the target, less
+the pressure of the other models, is a multiple of some 1/L: a GPU has no room at all for demand of
+the model, or at least 1/L. So one run at a factor that takes 1/L in all settles it.
 """
 
 from __future__ import annotations
@@ -15,6 +19,7 @@ from kvpr_opt.errors import InputError, nearest
 from kvpr_opt.limits import Limits
 from kvpr_opt.operate.decision import Decision, decide
 from kvpr_opt.operate.target import read_target
+from kvpr_opt.problem.exact import exact_sum
 from kvpr_opt.problem.gpu import Number
 from kvpr_opt.problem.instance import Instance
 from kvpr_opt.problem.llm import LLM
@@ -25,8 +30,9 @@ from kvpr_opt.solve import solve
 #: The bracket of one model's factor is narrowed to this share of it.
 PRECISION = Fraction(1, 1000)
 
-#: Factors above this are not told apart.
-MAX_FACTOR = 10**9
+# Below this factor it is asked whether any above 0 will do; a denominator L of more bits is not
+# tried.
+_SMALL, _MAX_BITS = Fraction(1, 1000), 4000
 
 
 @dataclass(frozen=True)
@@ -36,12 +42,12 @@ class Headroom:
     Attributes
     ----------
     factor
-        With demand times this, a placement within the target is known; 0 where even without
-        the demand in question there is none known. ``math.inf`` where demand does not matter.
+        With demand times this, a placement within the target is known; 0 also where there is no
+        `placement`, even without the demand. ``math.inf`` where demand does not matter.
     bound
         Beyond this factor there is none: proved.
     placement
-        The placement at `factor`.
+        The placement at `factor`; ``None`` where none within the target is known.
     target
         The target.
     model
@@ -98,7 +104,9 @@ def headroom(
     names = [declared.name for declared in instance.declared]
     if model not in names:
         raise InputError(f"the fleet has no model {model!r}{nearest(model, names)}", place="model")
-    return _Bisection(instance, wanted, model, Limits(time_limit)).run()
+    limits = Limits(time_limit)
+    with limits.heeding_signals():
+        return _Bisection(instance, wanted, model, limits).run()
 
 
 def _of_all(instance: Instance, target: Fraction, result: Result) -> Headroom:
@@ -131,17 +139,21 @@ class _Bisection:
             return self._headroom(math.inf, math.inf)
         low, high = Fraction(0), self._by_room()
         guess = min(Fraction(1), high)
+        least, last = self._least(), False
         while high - low > PRECISION * high and not self._limits.stopped:
+            if low == 0 and high < _SMALL and least is not None:
+                guess, least, last = min(least, guess), None, True
             verdict = self._does(guess)
             if verdict is None:
                 break
+            if last and not verdict:
+                return self._headroom(Fraction(0), Fraction(0))
+            last = False
             if verdict:
                 low = guess
-                guess = min(2 * low, (low + high) / 2) if high > 4 * low else (low + high) / 2
             else:
                 high = guess
-                guess = (low + high) / 2
-            guess = _short(guess, low, high)
+            guess = _between(low, high)
         return self._headroom(low, high)
 
     def _does(self, factor: Fraction) -> bool | None:
@@ -168,14 +180,27 @@ class _Bisection:
             return None
         return Placement(self._at(factor), self._within.gpu_of)
 
+    def _least(self) -> Fraction | None:
+        """A factor that will do if any above 0 does; ``None`` where it takes too many digits."""
+        mine = {part.name for part in self._parts()}
+        exact = [part.pressure for part in self._instance.models if part.name not in mine]
+        exact += [self._target * part.footprint for part in self._instance.models]
+        exact += [self._target * gpu.usable for gpu in self._instance.gpus]
+        denominator = 1
+        for value in exact:
+            denominator = math.lcm(denominator, value.denominator)
+            if denominator.bit_length() > _MAX_BITS:
+                return None
+        return 1 / (denominator * exact_sum(part.pressure for part in self._parts()))
+
+    def _parts(self) -> list[LLM]:
+        """All copies, replicas and shards of the model that have demand."""
+        declared = [model for model in self._instance.declared if model.name == self._model]
+        return [part for part in self._instance.replace(models=declared).models if part.pressure]
+
     def _by_room(self) -> Fraction:
         """What no factor can exceed: the model alone on the largest GPU."""
-        parts = [
-            part
-            for part in self._instance.models
-            if part.pressure > 0
-            and (part.name == self._model or (part.part and part.part.model == self._model))
-        ]
+        parts = self._parts()
         room = max(gpu.usable for gpu in self._instance.gpus)
         return (
             min(
@@ -198,6 +223,15 @@ def _with_demand(model: LLM, factor: Fraction) -> LLM:
     }
     demand = {"pressure": model.pressure * factor} if not scaled else {"pressure": None, **scaled}
     return replace(model, **demand)
+
+
+def _between(low: Fraction, high: Fraction) -> Fraction:
+    """Where to ask next: in the middle, by ratio where the two are far apart."""
+    guess = (low + high) / 2
+    if high > 4 * low > 0:
+        ratio = high / low
+        guess = low * Fraction(2 ** ((ratio.numerator // ratio.denominator).bit_length() // 2))
+    return _short(guess, low, high)
 
 
 def _short(guess: Fraction, low: Fraction, high: Fraction) -> Fraction:

@@ -1,9 +1,9 @@
 """The order in which to move models: load, health gate, switch, unload, one unit after the other.
 
 A unit is what moves together: a model or a replica with all its shards. Its new copy is loaded
-while the old one still serves (make before break), so for a while both take memory. Where no order
-leaves room for that, some units have to stop first: they are unloaded, and loaded on their new GPUs
-later.
+while the old one still serves (make before break), so for a while both take memory, and both count
+for what must be apart. Where no order leaves room for that, some units have to stop first: they are
+unloaded, and loaded on their new GPUs later.
 
 For up to :data:`EXACT_UNITS` units the plan stops the fewest and, among those plans, has the lowest
 highest KVPR on the way: shortest paths over the sets of units moved and stopped. Beyond that each
@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from kvpr_opt.errors import InvalidPlacementError
+from kvpr_opt.operate.moving_units import Rivals, units_of
 from kvpr_opt.operate.relocation.problem import NOWHERE
 from kvpr_opt.problem.instance import Instance
 from kvpr_opt.problem.placement import Kvpr, Placement
@@ -76,26 +77,6 @@ class Plan:
     exact: bool
 
 
-@dataclass(frozen=True)
-class _Unit:
-    """Parts that move together, their old and new GPUs."""
-
-    models: tuple[int, ...]
-    old: tuple[int, ...]
-    new: tuple[int, ...]
-
-    @property
-    def on_old(self) -> list[tuple[int, int]]:
-        """Models that run somewhere now, and where."""
-        pairs = zip(self.models, self.old, strict=True)
-        return [(model, gpu) for model, gpu in pairs if gpu != NOWHERE]
-
-    @property
-    def on_new(self) -> list[tuple[int, int]]:
-        """Models and where they will run."""
-        return list(zip(self.models, self.new, strict=True))
-
-
 def plan_moves(instance: Instance, home: Sequence[int], target: Placement) -> Plan:
     """Order the moves from where models run to a placement.
 
@@ -122,7 +103,8 @@ class _Planner:
         self._sizes, self._pressures = instance.scaled.sizes, instance.scaled.pressures
         self._capacities = instance.scaled.capacities
         self._home = tuple(home)
-        self._units = list(_units(instance, home, target.gpu_of))
+        self._units = list(units_of(instance, home, target.gpu_of))
+        self._rivals = Rivals(instance, self._units)
         used = self._used((), ())
         if any(u > c for u, c in zip(used, self._capacities, strict=True)):
             raise InvalidPlacementError("the models do not fit the GPUs where they run now")
@@ -197,6 +179,11 @@ class _Planner:
 
     def _serving(self, moved: Sequence[int], stopped: Sequence[int]) -> list[tuple[int, int]]:
         """Models that answer requests, and their GPUs."""
+        at = self._places(moved, stopped)
+        return [(model, gpu) for model, gpu in enumerate(at) if gpu != NOWHERE]
+
+    def _places(self, moved: Sequence[int], stopped: Sequence[int]) -> list[int]:
+        """By model, its GPU, or :data:`NOWHERE`."""
         at = list(self._home)
         for unit in moved:
             for model, gpu in self._units[unit].on_new:
@@ -204,7 +191,7 @@ class _Planner:
         for unit in stopped:
             for model in self._units[unit].models:
                 at[model] = NOWHERE
-        return [(model, gpu) for model, gpu in enumerate(at) if gpu != NOWHERE]
+        return at
 
     def _used(self, moved: Sequence[int], stopped: Sequence[int]) -> list[int]:
         return self._loads(moved, stopped, ())[0]
@@ -228,7 +215,9 @@ class _Planner:
     def _fits(self, moved: Sequence[int], stopped: Sequence[int], unit: int) -> bool:
         """Whether the new copy of a unit can be loaded beside all that is there."""
         used, _ = self._loads(moved, stopped, (unit,))
-        return all(u <= c for u, c in zip(used, self._capacities, strict=True))
+        if any(u > c for u, c in zip(used, self._capacities, strict=True)):
+            return False
+        return not self._rivals.meet(self._units[unit], self._places(moved, stopped))
 
     def _peak(self, moved: tuple[int, ...], stopped: tuple[int, ...], unit: int) -> Kvpr:
         """The highest KVPR while a unit moves."""
@@ -329,16 +318,3 @@ def _path(
         state, action, unit = came[state]
         order.append((action, unit))
     return order[::-1]
-
-
-def _units(instance: Instance, home: Sequence[int], target: Sequence[int]) -> Iterator[_Unit]:
-    """What moves, with the shards of a replica together."""
-    together: dict[object, list[int]] = {}
-    for model, (old, new) in enumerate(zip(home, target, strict=True)):
-        if old == new:
-            continue
-        part = instance.models[model].part
-        key = model if part is None else (part.model, part.replica)
-        together.setdefault(key, []).append(model)
-    for models in together.values():
-        yield _Unit(tuple(models), tuple(home[m] for m in models), tuple(target[m] for m in models))

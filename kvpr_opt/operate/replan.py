@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 from kvpr_opt.certificates.evidence import SolverClaim
 from kvpr_opt.errors import InputError, InvalidPlacementError, check_known
 from kvpr_opt.limits import Limits
-from kvpr_opt.operate.current import Given, home_of
+from kvpr_opt.operate.current import PlacementLike, home_of
 from kvpr_opt.operate.plan import Plan, plan_moves
 from kvpr_opt.operate.relocation.certificate import RelocationCertificate, certify_row
 from kvpr_opt.operate.relocation.problem import NOWHERE, RelocationProblem
-from kvpr_opt.problem.exact import relative_gap, to_fraction
+from kvpr_opt.problem.exact import relative_gap, to_fraction, whole_number
+from kvpr_opt.problem.fields import amount
 from kvpr_opt.problem.instance import Instance, Number
 from kvpr_opt.problem.placement import Placement
 from kvpr_opt.result import Result
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 #: What moving can be counted in.
 COSTS = ("moves", "memory", "move_cost")
+
+#: More moves than this are not asked for.
+MAX_MOVES = 10**9
 
 #: Rows of a trade-off by memory or by ``move_cost``, beside that of no cost.
 STEPS = 10
@@ -105,6 +109,22 @@ class Replan:
     rows: tuple[ReplanRow, ...]
     optimum: Result
 
+    @property
+    def current(self) -> Placement | None:
+        """Where the models run now; ``None`` where that is no legal placement of them all."""
+        return None if self.current_fault else Placement(self.instance, self.home)
+
+    @property
+    def current_fault(self) -> str:
+        """Why where the models run now is no legal placement of them all; empty where it is."""
+        return _fault(self.instance, self.home)
+
+    @property
+    def best_known(self) -> Fraction | None:
+        """The lowest maximum KVPR that is known, whatever it costs."""
+        found = [*(row.max_kvpr for row in self.rows), self.optimum.max_kvpr]
+        return min((value for value in found if value is not None), default=None)
+
     def within(self, share: Number) -> ReplanRow | None:
         """The cheapest row whose KVPR is at most ``1 + share`` times the best bound known.
 
@@ -158,7 +178,7 @@ class Replan:
 
 def replan(
     instance: Instance,
-    current: Given | None = None,
+    current: PlacementLike | None = None,
     *,
     max_moves: int = 10,
     max_cost: Number | None = None,
@@ -177,10 +197,11 @@ def replan(
         Where the models run: GPU name by model name, a placement or a result; by default the
         ``current`` keys, a model without one being new and free to go anywhere.
     max_moves
-        With ``cost="moves"``, rows for 0, 1, ..., so many moves; a shard is a move.
+        With ``cost="moves"``, rows for 0, 1, ..., so many moves; a shard is a move. There is no
+        row for more moves than parts that run somewhere.
     max_cost
         Otherwise the largest budget, in :data:`STEPS` equal steps; by default what moving
-        everything costs.
+        everything costs. With ``cost="memory"`` it may carry a unit, as in ``"40GB"``.
     cost
         ``"moves"``, ``"memory"`` (of the weights moved) or ``"move_cost"`` (the keys of the
         models; 0 where there is none).
@@ -202,6 +223,22 @@ def replan(
     limits = Limits(time_limit)
     problem = _problem(instance, home_of(instance, current), cost)
     budgets = _budgets(problem, cost, max_moves, max_cost)
+    with limits.heeding_signals():
+        optimum, rows = _trade_off(problem, budgets, limits, time_limit, seed, on_progress)
+    made = tuple(_row(problem, row, optimum) for row in rows)
+    return Replan(instance, problem.home, cost, made, optimum)
+
+
+def _trade_off(
+    problem: RelocationProblem,
+    budgets: Sequence[int],
+    limits: Limits,
+    time_limit: float | None,
+    seed: int,
+    on_progress: Callable[[Sequence[BudgetRow]], object] | None,
+) -> tuple[Result, Sequence[BudgetRow]]:
+    """The run without a budget, and a row for each budget."""
+    instance = problem.instance
     share = None if time_limit is None else max(_SHARE * time_limit, 0.001)
     optimum = solve(instance, time_limit=share, seed=seed)
     bound = Fraction(0) if optimum.lower_bound is None else optimum.lower_bound
@@ -211,12 +248,12 @@ def replan(
 
     finder = relocation(instance, problem.home, problem.costs, seed=seed)
     trade_off = TradeOff(problem, budgets, bound, finder, limits)
-    trade_off.offer(_now(problem))
+    if not _fault(instance, problem.home):
+        trade_off.offer(Placement(instance, problem.home))
     trade_off.offer(optimum.placement)
     if bound != math.inf:
         trade_off.run(on_progress)
-    rows = tuple(_row(problem, row, optimum) for row in trade_off.rows)
-    return Replan(instance, problem.home, cost, rows, optimum)
+    return optimum, trade_off.rows
 
 
 def _problem(instance: Instance, home: tuple[int, ...], cost: str) -> RelocationProblem:
@@ -224,34 +261,42 @@ def _problem(instance: Instance, home: tuple[int, ...], cost: str) -> Relocation
         costs = [Fraction(1)] * len(instance.models)
     elif cost == "memory":
         costs = [model.size for model in instance.models]
-    else:
+    elif any(model.move_cost is not None for model in instance.models):
         costs = [model.move_cost or Fraction(0) for model in instance.models]
+    else:
+        raise InputError("no model of the fleet has a key 'move_cost'", place="cost")
     return RelocationProblem.of(instance, home, costs)
 
 
 def _budgets(
     problem: RelocationProblem, cost: str, max_moves: int, max_cost: Number | None
 ) -> list[int]:
+    everything = sum(
+        price for price, gpu in zip(problem.costs, problem.home, strict=True) if gpu != NOWHERE
+    )
     if cost == "moves" and max_cost is None:
-        if max_moves < 0:
-            raise InputError(f"max_moves {max_moves} is not 0 or more", place="max_moves")
-        return list(range(max_moves + 1))
-    everything = sum(problem.costs) * problem.cost_unit
-    most = everything if max_cost is None else to_fraction(max_cost, "max_cost")
-    if most < 0:
-        raise InputError(f"max_cost {max_cost} is not 0 or more", place="max_cost")
+        asked = whole_number("max_moves", max_moves, 0, MAX_MOVES)
+        return list(range(min(asked, everything) + 1))
+    most = everything * problem.cost_unit
+    if max_cost is not None:
+        unit = problem.instance.unit if cost == "memory" else None
+        try:
+            most = min(most, amount(max_cost, "budget", unit))
+        except InputError as error:
+            raise InputError(error.message, place="max_cost") from None
     steps = {problem.budget(most * step / STEPS) for step in range(STEPS + 1)}
     return sorted(steps)
 
 
-def _now(problem: RelocationProblem) -> Placement | None:
-    """The placement that there is, where it is a legal one."""
-    if NOWHERE in problem.home:
-        return None
+def _fault(instance: Instance, home: Sequence[int]) -> str:
+    """Why a home of each model is no legal placement; empty where it is one."""
+    if NOWHERE in home:
+        return f"model {instance.models[home.index(NOWHERE)].name!r} runs nowhere"
     try:
-        return Placement(problem.instance, problem.home)
-    except InvalidPlacementError:
-        return None
+        Placement(instance, home)
+    except InvalidPlacementError as error:
+        return str(error)
+    return ""
 
 
 def _row(problem: RelocationProblem, row: BudgetRow, optimum: Result) -> ReplanRow:

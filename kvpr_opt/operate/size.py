@@ -10,12 +10,15 @@ import math
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
+from kvpr_opt.drawing.rows import amount, counted
 from kvpr_opt.errors import InputError
 from kvpr_opt.limits import Limits
 from kvpr_opt.operate.decision import decide
 from kvpr_opt.operate.target import read_target
+from kvpr_opt.problem.exact import exact_sum
 from kvpr_opt.problem.gpu import GPU
 from kvpr_opt.problem.instance import Instance, Number
+from kvpr_opt.problem.llm import LLM
 from kvpr_opt.problem.placement import Placement
 from kvpr_opt.result import Result
 
@@ -38,10 +41,11 @@ class Sizing:
     target
         The target.
     reason
-        For an infinite bound, the model that no such GPU can hold within the target.
+        Why fewer do not do or, for an infinite bound, the models that no such GPU can serve
+        within the target: a sentence.
     evidence
         The run that excluded one GPU fewer than `lower_bound`, with its certificate; ``None``
-        where the volume alone, or a model alone, does.
+        where no run was needed, or the time was up.
     """
 
     gpus: int | None
@@ -90,34 +94,51 @@ def size(
     lacking = _too_large(instance, kind, wanted)
     if lacking:
         return Sizing(None, math.inf, None, wanted, reason=lacking)
-    number = _by_volume(instance, kind, wanted)
+    with limits.heeding_signals():
+        return _search(instance, kind, wanted, limits)
+
+
+def _search(instance: Instance, kind: GPU, target: Fraction, limits: Limits) -> Sizing:
+    """One GPU more at a time, from the fewest that the volume allows."""
+    number = bound = _by_volume(instance, kind, target)
     evidence: Result | None = None
-    bound = number
-    while number <= MAX_GPUS:
-        made = decide(_with(instance, kind, number), wanted, limits)
+    placement: Placement | None = None
+    while placement is None and number <= MAX_GPUS:
+        made = decide(_with(instance, kind, number), target, limits)
         if made.possible:
-            return Sizing(number, bound, made.result.placement, wanted, evidence=evidence)
+            placement = made.result.placement
+            break
         if made.possible is False and bound == number:
             bound, evidence = number + 1, made.result
         if made.possible is None and limits.stopped:
-            return _first_that_does(instance, kind, wanted, bound, evidence)
+            number, placement = _first_that_does(instance, kind, target, bound)
+            break
         number += 1
-    return Sizing(None, bound, None, wanted, evidence=evidence)
+    if evidence is None and bound > 1 and not limits.stopped:
+        # The volume says so already: a run that ends at once, for its certificate.
+        evidence = decide(_with(instance, kind, bound - 1), target, limits).result
+    return Sizing(
+        None if placement is None else number,
+        bound,
+        placement,
+        target,
+        reason=_reason(instance, kind, target, bound),
+        evidence=evidence,
+    )
 
 
 def _first_that_does(
-    instance: Instance, kind: GPU, target: Fraction, bound: int, evidence: Result | None
-) -> Sizing:
+    instance: Instance, kind: GPU, target: Fraction, number: int
+) -> tuple[int, Placement | None]:
     """After the time was up: more GPUs until the heuristic places the fleet."""
     from kvpr_opt.solve import heuristic
 
-    number = bound
     while number <= MAX_GPUS:
         placement = heuristic(_with(instance, kind, number))
         if placement is not None and placement.max_kvpr <= target:
-            return Sizing(number, bound, placement, target, evidence=evidence)
+            return number, placement
         number += max(1, number // 20)
-    return Sizing(None, bound, None, target, evidence=evidence)
+    return number, None
 
 
 def _kind(instance: Instance, name: str | None) -> GPU:
@@ -151,17 +172,36 @@ def _with(instance: Instance, kind: GPU, number: int) -> Instance:
 
 def _too_large(instance: Instance, kind: GPU, target: Fraction) -> str:
     """The models that are above the target alone on a GPU, in words; empty if none is."""
-    names = [
-        model.name
-        for model in instance.models
-        if model.pressure + target * model.footprint > target * kind.usable
-    ]
+    names = [m.name for m in instance.models if _room(m, target) > kind.usable]
     if not names:
         return ""
     shown = ", ".join(map(repr, names[:5])) + (f" and {len(names) - 5} more" if names[5:] else "")
-    return f"alone on such a GPU, the target is exceeded by {shown}"
+    return f"even alone on a GPU like {kind.name!r}, the target is exceeded by {shown}"
+
+
+def _room(model: LLM, target: Fraction) -> Fraction:
+    """Memory that a model takes within a target: its own, and what must stay free for it."""
+    return model.footprint + model.pressure / target
+
+
+def _volume(instance: Instance, target: Fraction) -> Fraction:
+    return exact_sum(_room(model, target) for model in instance.models)
 
 
 def _by_volume(instance: Instance, kind: GPU, target: Fraction) -> int:
-    items = sum(model.pressure + target * model.footprint for model in instance.models)
-    return max(1, math.ceil(items / (target * kind.usable)))
+    return max(1, math.ceil(_volume(instance, target) / kind.usable))
+
+
+def _reason(instance: Instance, kind: GPU, target: Fraction, bound: int) -> str:
+    """Why fewer GPUs than a bound do not do."""
+    if bound == 1:
+        return "there is no fewer than one"
+    fewer = counted(bound - 1, "GPU")
+    if bound > _by_volume(instance, kind, target):
+        return f"on {fewer}, no placement is within the target"
+    unit = f" {instance.unit}" if instance.unit else ""
+    return (
+        f"within the target the models take {amount(_volume(instance, target))}{unit}, memory that "
+        f"must stay free for their KV caches included; {fewer} {'has' if bound == 2 else 'have'} "
+        f"{amount((bound - 1) * kind.usable)}{unit}"
+    )

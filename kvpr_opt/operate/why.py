@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
+from kvpr_opt.drawing.rows import amount
 from kvpr_opt.limits import Limits
 from kvpr_opt.problem.exact import relative_gap
 from kvpr_opt.problem.instance import Instance
@@ -34,7 +35,7 @@ class Change:
     what
         The change, in words.
     max_kvpr, lower_bound
-        What is known about the fleet with it.
+        What is known about the fleet with it; ``None`` where the time was up.
     """
 
     what: str
@@ -75,6 +76,14 @@ class Explanation:
     conflict: tuple[str, ...]
     exact: bool
 
+    @property
+    def proved(self) -> bool:
+        """Whether nothing was left open: the optimum, that of each change, or the conflict."""
+        if self.conflict:
+            return self.exact
+        known = [self.result.gap, *(change.gap for change in self.changes)]
+        return bool(self.gpus) and all(gap == 0 for gap in known)
+
 
 def why(instance: Instance, *, time_limit: float | None = 60) -> Explanation:
     """Explain the optimum of a fleet, or why it cannot be placed.
@@ -87,6 +96,11 @@ def why(instance: Instance, *, time_limit: float | None = 60) -> Explanation:
         Seconds in all, ``None`` for no limit.
     """
     limits = Limits(time_limit)
+    with limits.heeding_signals():
+        return _explained(instance, limits, time_limit)
+
+
+def _explained(instance: Instance, limits: Limits, time_limit: float | None) -> Explanation:
     first = None if time_limit is None else max(_SHARE * time_limit, 0.001)
     result = solve(instance, time_limit=first)
     if result.status is Status.INFEASIBLE:
@@ -104,9 +118,8 @@ def why(instance: Instance, *, time_limit: float | None = 60) -> Explanation:
     )
     variants = list(_variants(instance, [name for name, _ in gpus], here))
     changes = [_tried(what, made, limits, left) for left, (what, made) in _countdown(variants)]
-    known = [change for change in changes if change.max_kvpr is not None]
-    known.sort(key=lambda change: math.inf if change.max_kvpr is None else change.max_kvpr)
-    return Explanation(result, gpus, tied, tuple(known), (), True)
+    changes.sort(key=lambda change: math.inf if change.max_kvpr is None else change.max_kvpr)
+    return Explanation(result, gpus, tied, tuple(changes), (), True)
 
 
 def _countdown(
@@ -134,8 +147,8 @@ def _variants(
     yield f"one more GPU like {gpu.name!r}", instance.replace(gpus=[*instance.gpus, alike])
     share = gpu.memory / 10
     larger = [replace(g, memory=g.memory + share) for g in instance.gpus]
-    amount = f"{float(share):g}{'' if instance.unit is None else ' ' + instance.unit}"
-    yield f"{amount} more on every GPU", instance.replace(gpus=larger)
+    unit = "" if instance.unit is None else f" {instance.unit}"
+    yield f"{amount(share)}{unit} more memory on every GPU", instance.replace(gpus=larger)
     for position, model in enumerate(instance.declared):
         keys = _keys_of(model)
         if keys:

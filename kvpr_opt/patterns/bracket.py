@@ -21,16 +21,23 @@ from kvpr_opt.search.bounds import volume_bound
 #: The first question, relative to the volume bound.
 _FIRST = Fraction(5, 100_000)
 
-#: Relative widths of the bracket at which a passing threshold is rounded, and at which it is
-#: narrow enough.
+#: Relative widths of the bracket at which a rounding that fails is tried again further up, and at
+#: which it is narrow enough.
 _ROUNDABLE, _NARROW = Fraction(1, 100_000), Fraction(1, 2_000_000)
+
+#: A rounding is worthwhile that may divide the gap by this.
+_WORTHWHILE = 4
 
 #: A placement that lies below its threshold by this share of the bracket is asked about at once.
 _FAR = Fraction(1, 8)
 
 #: GPUs and memory units of a GPU from which construction pays: of small numbers, what the last
 #: GPUs need is too rare. It starts at this distance from the volume bound.
-_CONSTRUCT_FROM, CONTINUOUS, _FURTHEST = 28, 10**6, Fraction(16, 100_000)
+_CONSTRUCT_FROM, CONTINUOUS, _FURTHEST = 28, 10**6, 16e-5
+
+#: Constructions at one distance: whether one succeeds at once is chance, and those that do not
+#: take a hundred times as long to fail.
+_CONSTRUCTIONS = 8
 
 #: Roundings of passing thresholds that may fail in a row.
 _FAILURES = 4
@@ -51,9 +58,12 @@ class Bracket:
         assert isinstance(volume, Fraction), "fleets that cannot be placed need no bracket"
         self._volume = volume
         self._distance = _FIRST
-        # Refuted, or too close to call; and the lowest that passes.
+        # Refuted below, or too close to call; the highest that was that; the lowest that passes.
         self._low = steps.low
+        self._unclear: Fraction | None = None
         self._top: Fraction | None = None
+        # What passed, but was not worth a rounding then.
+        self._waiting: Threshold | None = None
         self._failures = self._number = 0
         self._leap = False
 
@@ -67,11 +77,17 @@ class Bracket:
         """
         steps = self._steps
         self._failures, self._number = 0, number
+        before = None
         while not steps.tracker.done and self._failures <= _FAILURES:
             self._low = max(self._low, steps.low)
             threshold = self._next()
             if threshold is None:
                 return
+            # Of small numbers there are few thresholds: none may be left between low and top.
+            asked = threshold.value, self._low, self._top, steps.high, self._failures
+            if asked == before:
+                return
+            before = asked
             answer = steps.relax_in_loads(threshold)
             value = Fraction(threshold.value)
             if isinstance(answer, Fractional):
@@ -80,29 +96,38 @@ class Bracket:
                 self._low = max(self._low, steps.low)
             else:
                 self._low = max(self._low, value)
+                self._unclear = value if self._unclear is None else max(self._unclear, value)
                 self._raise_bound()
             if not isinstance(answer, Fractional) and self._top is None:
                 self._distance *= 2
 
-    def construct(self) -> None:
-        """Fill and dive on fleets of nearly continuous data, ever closer to the volume bound."""
+    def construct(self, number: int) -> None:
+        """Fill and dive on fleets of nearly continuous data, ever closer to the volume bound.
+
+        Parameters
+        ----------
+        number
+            How often that was done before: dives do more each time.
+        """
         steps = self._steps
         gpus, largest = len(steps.scaled.capacities), steps.scaled.largest_capacity
         if gpus < _CONSTRUCT_FROM or largest < CONTINUOUS:
             return
-        distance, effort = _FURTHEST, Effort.of_round(0)
-        while not steps.tracker.done:
-            threshold = steps.scaled.at_most(self._volume * (1 + distance))
-            distance /= 2
-            if threshold.value < steps.high and not steps.fill_and_dive(threshold, effort):
-                return
+        effort, failures = Effort.of_round(number).hasty(), 0
+        reached = min(float(steps.high / self._volume - 1), 2 * _FURTHEST)
+        while not steps.tracker.done and failures < _CONSTRUCTIONS:
+            threshold = steps.scaled.at_most(self._volume * (1 + Fraction(reached / 2)))
+            if threshold.value < steps.high and steps.fill_and_dive(threshold, effort):
+                reached, failures = float(steps.high / self._volume - 1), 0
+            else:
+                failures += 1
 
     def _next(self) -> Threshold | None:
         """The next question, ``None`` if there is none left."""
         steps, high = self._steps, self._steps.high
         last = steps.scaled.below(high)
-        if last.value <= self._low:
-            return None  # asked, and too close to call
+        if not self._is_open(last):
+            return None
         top = high if self._top is None else min(self._top, high)
         if self._top is None:
             distance = min(self._volume * self._distance, (high - self._volume) / 2)
@@ -111,17 +136,41 @@ class Bracket:
                 self._volume + distance * Fraction(26, 25),
                 Fraction(1, 2),
             )
-            return wanted if self._low <= wanted.value < last.value else last
+            return wanted if self._is_open(wanted) and wanted.value < last.value else last
         if self._leap:
             self._leap = False
             return last
         if self._failures:
             # Halfway back to the incumbent from what could not be rounded.
             return steps.between(top, high, 1 - Fraction(1, 2**self._failures))
-        middle = steps.between(self._low, top, Fraction(1, 2))
-        if top - self._low > _NARROW * high and self._low < middle.value < top:
-            return middle
-        return last
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None and waiting.value < high:
+            if self._is_worthwhile(Fraction(waiting.value)):
+                return waiting
+            self._waiting = waiting
+        middle = self._middle()
+        return last if middle is None else middle
+
+    def _middle(self) -> Threshold | None:
+        """The question that halves the bracket, ``None`` where that is narrow enough."""
+        assert self._top is not None, "something passed"
+        high = self._steps.high
+        top = min(self._top, high)
+        if top - self._low <= _NARROW * high:
+            return None
+        middle = self._steps.between(self._low, top, Fraction(1, 2))
+        return middle if self._is_open(middle) and middle.value < top else None
+
+    def _is_worthwhile(self, value: Fraction) -> bool:
+        """Whether to round what passes, which takes as long as two questions."""
+        soon = _WORTHWHILE * (value - self._low) <= self._steps.high - self._low
+        return soon or self._middle() is None
+
+    def _is_open(self, threshold: Threshold) -> bool:
+        """Whether a threshold is neither refuted nor was too close to call."""
+        value = Fraction(threshold.value)
+        # The bound itself may be the value of a placement.
+        return value >= self._low and (self._unclear is None or value > self._unclear)
 
     def _raise_bound(self) -> None:
         """Ask below what only the rounding left undecided, for the sake of the bound."""
@@ -139,7 +188,8 @@ class Bracket:
         first = self._top is None
         self._top = value if self._top is None else min(self._top, value)
         narrow = self._top - self._low <= _ROUNDABLE * high
-        if not (first or narrow or high - value > _ROUNDABLE * high):
+        if not (first or self._failures or self._is_worthwhile(value)):
+            self._waiting = threshold
             return
         if steps.round_down(threshold, answer, self._number + self._failures):
             self._failures = 0

@@ -10,6 +10,8 @@ pricing wastes is missing at the end; and so on, until few bins are left for a d
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from kvpr_opt._types import Counts, Floats, Ints
@@ -21,14 +23,16 @@ from kvpr_opt.patterns.lp.pool import PatternPool
 from kvpr_opt.patterns.lp.pricing import Precision
 from kvpr_opt.patterns.problem import Fractional, Packing, PackingQuestion
 
-#: Columns of the program whose vertex is taken, for each class.
-_COLUMNS_EACH = 3
+#: Columns of the program whose vertex is taken, for each class; and how many times as many
+#: where those do not do.
+_COLUMNS_EACH, _MORE_COLUMNS = 12, 3
 
 #: What remains of a weight is rounded up from here on, as far as a step goes.
 _WEIGHTY = 0.3
 
-#: The least share of the bins left that a step fixes.
-_STEP = 0.2
+#: The share of the bins left that a step fixes at least, where the program passes after it;
+#: halved where it does not, down to so much.
+_STEP, _LEAST_STEP = 0.4, 0.05
 
 #: The factor of the bins within which a vertex is a fractional packing.
 _TOLERANCE = 1e-7
@@ -65,19 +69,46 @@ def round_by_vertices(
         Of the dive.
     """
     packing = Packing.empty(len(question.counts))
+    level: _Level | None = None
+    step = _STEP
     while question.bins > last_bins:
         if answer is None:
             decided = lp.decide(question, limits, precision=Precision.FINE)
             answer = decided if isinstance(decided, Fractional) else None
-        if answer is None or limits.stopped:
+        if limits.stopped:
             return None
-        fixed = _fix(lp, question, answer.weights, limits)
+        if answer is not None:
+            vertex = _vertex(lp.pool, question, answer.weights, limits)
+            if vertex is None:
+                return None
+            level = _Level(packing, question, vertex)
+        elif level is None or step < _LEAST_STEP:
+            return None
+        else:
+            step /= 2  # too much was rounded up at once
+        fixed = _fix(level.question, level.vertex, step)
         if fixed is None:
             return None
-        packing, answer = packing.with_bins(fixed), None
-        question = _without(question, fixed)
+        packing, answer = level.packing.with_bins(fixed), None
+        question = _without(level.question, fixed)
     rest = Dive(lp.part(question), limits, plan, seed=seed).run(question)
     return None if rest is None else packing.with_bins(rest)
+
+
+class _Vertex(NamedTuple):
+    """Patterns, their types and their weights."""
+
+    counts: Counts
+    types: Ints
+    weights: Floats
+
+
+class _Level(NamedTuple):
+    """What is fixed, what is left, and a vertex of its program."""
+
+    packing: Packing
+    question: PackingQuestion
+    vertex: _Vertex
 
 
 def _without(question: PackingQuestion, fixed: Packing) -> PackingQuestion:
@@ -89,8 +120,8 @@ def _without(question: PackingQuestion, fixed: Packing) -> PackingQuestion:
 
 def _vertex(
     pool: PatternPool, question: PackingQuestion, weights: Floats, limits: LimitsView
-) -> tuple[Counts, Ints, Floats] | None:
-    """Patterns, types and weights of a vertex on the columns of most weight that do."""
+) -> _Vertex | None:
+    """A vertex on the columns of most weight that do."""
     present = question.counts > 0
     number = _COLUMNS_EACH * int(present.sum()) + len(question.multiplicities)
     columns = np.argsort(-weights, kind="stable")
@@ -110,26 +141,24 @@ def _vertex(
         master.pose(question)
         solution = master.solve(limits)
         if solution.factor <= 1 + _TOLERANCE:
-            return chosen.counts, chosen.types, solution.weights
+            return _Vertex(chosen.counts, chosen.types, solution.weights)
         if number >= len(columns):
             return None
-        number *= 2
+        number *= _MORE_COLUMNS
     return None
 
 
-def _fix(
-    lp: PatternLP, question: PackingQuestion, weights: Floats, limits: LimitsView
-) -> Packing | None:
-    """Bins of a vertex: the whole part of each weight, then those of most weight left."""
-    vertex = _vertex(lp.pool, question, weights, limits)
-    if vertex is None:
-        return None
+def _fix(question: PackingQuestion, vertex: _Vertex, step: float) -> Packing | None:
+    """Bins of a vertex: the whole part of each weight, then those of most weight left.
+
+    The whole parts cost nothing, as what is left of the vertex packs what is left.
+    """
     counts, types, values = vertex
     whole = np.floor(values + _NEARLY)
     rest = values - whole
     left, free = question.counts.copy(), question.multiplicities.copy()
     fixed: list[int] = []
-    least = max(1, int(_STEP * question.bins))
+    least = max(1, int(step * question.bins))
     for p in np.argsort(-values, kind="stable"):
         for _ in range(int(whole[p])):
             if not _fits(counts[p], types[p], left, free):

@@ -1,6 +1,6 @@
 """A fleet with constraints in whole numbers: still bin packing, with rules.
 
-* A pinned model is no item, but a *base load* of its GPU: at a threshold a / f the GPU
+* A pinned model is not an item but a *base load* of its GPU: at a threshold a / f the GPU
   has a (C - M0) - f N0 left for the others, M0 and N0 being what is pinned to it.
 * A GPU takes the models that may run on it. GPUs of equal memory, base load and
   admissible classes are a type; models of equal size, pressure, admissible GPUs and
@@ -42,7 +42,7 @@ class ConstrainedInstance(ScaledInstance):
     Attributes
     ----------
     constraints
-        What is asked for beside memory and threshold.
+        Where models may run.
     """
 
     constraints: Constraints | None = None
@@ -57,6 +57,12 @@ class ConstrainedInstance(ScaledInstance):
     def _rules(self) -> Constraints:
         assert self.constraints is not None, "made by `under`"
         return self.constraints
+
+    @cached_property
+    def rules_checked(self) -> tuple[int, int]:
+        """Sets of models that some GPU may hold, and names in all groups to be apart."""
+        grouped = sum(len(group.models) for group in self._rules.apart)
+        return int(self.rules.profile_of.max()) + 1, grouped
 
     @cached_property
     def pinned(self) -> dict[int, int]:

@@ -17,7 +17,7 @@ from kvpr_opt.problem.llm import LLM
 
 
 class Restriction(NamedTuple):
-    """A model that may run on these GPUs only, because of the keys `why`."""
+    """A model that may run on these GPUs only, because of the keys named in `why`."""
 
     model: int
     gpus: frozenset[int]

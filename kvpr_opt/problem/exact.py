@@ -36,7 +36,7 @@ _DECIMAL = re.compile(
 
 
 def to_fraction(value: object, what: str = "number") -> Fraction:
-    """The exact value of a number as its writer meant it.
+    """The exact value of a number as written.
 
     Text and ``Decimal`` are read digit by digit; a ``float`` stands for its
     shortest decimal form, so ``0.1`` means 1/10 and not the nearest double;
@@ -76,7 +76,7 @@ def to_fraction(value: object, what: str = "number") -> Fraction:
 def whole_number(what: str, value: object, least: int, most: int) -> int:
     """The value of an argument that has to be a whole number within limits.
 
-    Any integer will do, one of numpy as well, but no float, text or truth value.
+    Accepts any integer, including those of numpy, but no float, text or bool.
 
     Raises
     ------

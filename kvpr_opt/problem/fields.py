@@ -36,7 +36,7 @@ def names(value: object, what: str) -> tuple[str, ...]:
     Raises
     ------
     InputError
-        If one of them is no name.
+        If one of them is not a valid name.
     """
     listed = listed_names(value, what)
     return tuple(dict.fromkeys(listed)) if len(listed) > 1 else listed
@@ -48,7 +48,7 @@ def listed_names(value: object, what: str) -> tuple[str, ...]:
     Raises
     ------
     InputError
-        If one of them is no name.
+        If one of them is not a valid name.
     """
     if value is None or value is _NONE:
         return ()
@@ -58,12 +58,12 @@ def listed_names(value: object, what: str) -> tuple[str, ...]:
 
 
 def quantity(value: object, what: str, *, positive: bool = False) -> Fraction:
-    """A number of at least 0, or above 0.
+    """A number that is at least 0, or above 0.
 
     Raises
     ------
     InputError
-        If it is no number, or out of that range.
+        If it is not a number, or out of range.
     """
     try:
         number = to_fraction(value, what)
@@ -78,16 +78,14 @@ def amount(value: object, what: str, unit: str | None, *, positive: bool = False
     Raises
     ------
     InputError
-        If it is no amount, out of that range, or carries a unit where `unit` is not said.
+        If it is not an amount, is out of range, or carries a unit where `unit` is not given.
     """
     if type(value) is int and value == 0 and not positive:
         return _ZERO  # at once: the default of two keys of each model
     try:
         read = read_amount(value, what)
         if read.unit is not None and unit is None:
-            raise InputError(
-                f"{what} {value!r} carries a unit; say the unit in which the fleet counts"
-            )
+            raise InputError(f"{what} {value!r} carries a unit; set the unit of the fleet, too")
     except InputError as error:
         raise error.within(place=what) from None
     return in_range(read.in_unit(unit), value, what, positive=positive)

@@ -1,4 +1,4 @@
-"""One GPU, and the memory of common kinds of them."""
+"""One GPU, and the memory of common types."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from fractions import Fraction
 from kvpr_opt.errors import InputError
 from kvpr_opt.problem.exact import to_fraction
 from kvpr_opt.problem.fields import amount, in_range, names, valid_name
+from kvpr_opt.problem.representation import call_text
 from kvpr_opt.problem.units import check_unit
 
 #: What a quantity may be given as; text and ``Decimal`` are read digit by digit.
 Number = int | float | str | Decimal | Fraction
 
-#: Memory in MiB by kind of GPU, as ``nvidia-smi`` prints it (``memory.total``). T4, L4, A10G,
+#: Memory in MiB by type of GPU, as ``nvidia-smi`` prints it (``memory.total``). T4, L4, A10G,
 #: L40S, A100 and H100: listed in pull request 2797 of modal-labs/modal-client; RTX 4090,
 #: H200 and B200: as printed in public issue threads. A driver may report a little less.
 GPU_MEMORY_MIB: dict[str, int] = {
@@ -31,7 +32,7 @@ GPU_MEMORY_MIB: dict[str, int] = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class GPU:
     """One GPU.
 
@@ -46,13 +47,13 @@ class GPU:
         The part of `memory` that is neither weights nor KV cache: context,
         activations, other programs. ``"5 %"`` is a share of `memory`.
     node
-        The machine that it is in. GPUs without one are each a node of their own.
+        The machine that holds it. A GPU without one is a node of its own.
     labels
         What models may refer to in ``only`` and ``never``.
     uuid, index
-        How the driver calls it; kept and shown, of no meaning for the placement.
+        The driver's names for it; kept and shown, but not used in placing.
     type
-        Its kind; one of :data:`GPU_MEMORY_MIB` where `memory` is left out.
+        The product; one of :data:`GPU_MEMORY_MIB` where `memory` is left out.
     unit
         The unit in which the fleet counts, one of
         :data:`kvpr_opt.problem.units.UNITS`; needed for amounts that carry one.
@@ -61,7 +62,7 @@ class GPU:
     ------
     InputError
         If `memory` is not positive, `reserved` is negative or above it, or a value
-        is no amount, name or unit.
+        is not a valid amount, name or unit.
     """
 
     name: str
@@ -72,7 +73,7 @@ class GPU:
     uuid: str | None
     index: int | None
     type: str | None
-    unit: str | None = field(compare=False, repr=False)
+    unit: str | None = field(compare=False)
 
     def __init__(
         self,
@@ -102,6 +103,9 @@ class GPU:
                 place="reserved",
             )
 
+    def __repr__(self) -> str:
+        return call_text(self)
+
     def _memory(self, given: Number | None) -> Fraction:
         if given is not None:
             return amount(given, "memory", self.unit, positive=True)
@@ -115,8 +119,7 @@ class GPU:
             )
         if self.unit is None:
             raise InputError(
-                f"the memory of type {self.type!r} is known in MiB; say the unit in which "
-                "the fleet counts",
+                f"the memory of type {self.type!r} is known in MiB; set the unit of the fleet, too",
                 place="type",
             )
         return amount(f"{GPU_MEMORY_MIB[self.type]}MiB", "memory", self.unit)

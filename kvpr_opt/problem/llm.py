@@ -10,6 +10,7 @@ from typing import NamedTuple
 from kvpr_opt.errors import InputError
 from kvpr_opt.problem.fields import amount, listed_names, names, quantity, valid_name, whole
 from kvpr_opt.problem.gpu import Number
+from kvpr_opt.problem.representation import call_text
 from kvpr_opt.problem.units import check_unit
 
 #: More copies, replicas or shards than this are taken for a slip of the hand.
@@ -38,7 +39,7 @@ class Part(NamedTuple):
     shard: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class LLM:
     """One served model.
 
@@ -71,12 +72,12 @@ class LLM:
     apart
         Groups: no two models of a group share a GPU.
     count
-        So many independent copies, ``name-0``, ``name-1``, ...
+        Number of independent copies, ``name-0``, ``name-1``, ...
     replicas, spread
-        So many copies with an equal part of the demand each, on different GPUs,
+        Number of copies, each with an equal part of the demand, on different GPUs,
         or on different nodes with ``spread="node"``: ``name/r0``, ...
     shards
-        Tensor parallelism over so many GPUs of one node: ``name/s0``, ... Each has an
+        Tensor parallelism: the number of GPUs of one node: ``name/s0``, ... Each has an
         equal part of the weights, and overhead and floor in full.
     kv_heads, kv_share
         The share of the demand that a shard carries: ``1 / min(shards, kv_heads)``,
@@ -120,7 +121,7 @@ class LLM:
     kv_share: Fraction | None
     current: tuple[str, ...]
     move_cost: Fraction | None
-    unit: str | None = field(compare=False, repr=False)
+    unit: str | None = field(compare=False)
     part: Part | None
 
     def __init__(
@@ -183,6 +184,10 @@ class LLM:
         given = _optional(pressure, "pressure")
         self.__dict__["pressure"] = _pressure(self, given)
         _check_parts(self)
+
+    def __repr__(self) -> str:
+        derived = self.part is None and not (self.demand == "req_rate" and self.req_rate is None)
+        return call_text(self, without=("pressure",) if derived else ())
 
     @property
     def footprint(self) -> Fraction:

@@ -66,7 +66,7 @@ class Placement:
     Raises
     ------
     InvalidPlacementError
-        If a model is missing, an index is no integer or out of range, the models
+        If a model is missing, an index is not an integer or is out of range, the models
         on a GPU exceed its usable memory, or a constraint is broken.
 
     Notes
@@ -291,14 +291,18 @@ class Placement:
         Returns
         -------
         list of dict
-            ``model`` and ``gpu`` by name; ``size`` (all memory that it occupies) in the unit
-            of the fleet, its ``pressure``, and ``gpu_kvpr``, the KVPR of its GPU, as floats.
+            ``model`` and ``gpu`` by name; ``size`` (all memory that it occupies), and what
+            that consists of: ``weights``, ``overhead`` and ``kv_floor``, in the unit of the
+            fleet; its ``pressure``, and ``gpu_kvpr``, the KVPR of its GPU, as floats.
         """
         return [
             {
                 "model": model.name,
                 "gpu": gpu,
                 "size": float(model.footprint),
+                "weights": float(model.size),
+                "overhead": float(model.overhead),
+                "kv_floor": float(model.kv_floor),
                 "pressure": float(model.pressure),
                 "gpu_kvpr": float(self.kvpr[gpu]),
             }
@@ -323,5 +327,5 @@ def _number(gpu: object) -> int:
         return operator.index(gpu)  # type: ignore[arg-type]
     except TypeError:
         raise InvalidPlacementError(
-            f"{gpu!r} is not the number of a GPU; for names there is Placement.of"
+            f"{gpu!r} is not the number of a GPU; Placement.of takes names"
         ) from None

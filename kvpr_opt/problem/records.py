@@ -36,7 +36,7 @@ def models_of(rows: Any) -> list[LLM]:
 
 
 def gpus_of(gpus: int | Iterable[GPU], memory: Number | None) -> list[GPU]:
-    """The GPUs as they are, or so many ``gpu0``, ``gpu1``, ... of one memory.
+    """The GPUs as given, or as many ``gpu0``, ``gpu1``, ... of equal memory.
 
     Raises
     ------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from kvpr_opt.errors import InputError, nearest
 from kvpr_opt.problem.constraints import (
@@ -17,6 +17,9 @@ from kvpr_opt.problem.constraints import (
 )
 from kvpr_opt.problem.gpu import GPU
 from kvpr_opt.problem.llm import LLM
+
+#: Known names that an error lists.
+_FEW_NAMES = 8
 
 
 def constraints(
@@ -143,9 +146,8 @@ class _Resolver:
             (name,) = self._placed[part][1].pin
             place = f"models[{position}].pin"
             if name not in self._by_name:
-                raise InputError(
-                    f"{name!r} is no GPU of the fleet{nearest(name, self._by_name)}", place=place
-                )
+                hint = nearest(name, self._by_name) or _known(self._by_name)
+                raise InputError(f"{name!r} is not a GPU of the fleet{hint}", place=place)
             if not self._by_name[name] <= allowed:
                 raise InputError(
                     f"model {model.name!r} is pinned to GPU {name!r}, {why}", place=place
@@ -170,9 +172,9 @@ class _Resolver:
             place = f"models[{position}].{key}"
             if not meant:
                 known = {**self._by_name, **self._by_node, **self._by_label}
+                hint = nearest(name, known) or _known(known)
                 raise InputError(
-                    f"{name!r} is no GPU, node or label of the fleet{nearest(name, known)}",
-                    place=place,
+                    f"{name!r} is not a GPU, node or label of the fleet{hint}", place=place
                 )
             if len(set(meant.values())) > 1:
                 raise InputError(
@@ -249,3 +251,10 @@ def _index(pairs: Iterable[tuple[str, int]]) -> dict[str, frozenset[int]]:
     for name, number in pairs:
         found.setdefault(name, set()).add(number)
     return {name: frozenset(numbers) for name, numbers in found.items()}
+
+
+def _known(names: Collection[str]) -> str:
+    """The names that there are, the first few of many."""
+    few = ", ".join(list(names)[:_FEW_NAMES])
+    more = len(names) - _FEW_NAMES
+    return f"; known: {few}" + (f" and {more} more" if more > 0 else "")

@@ -28,7 +28,7 @@ _SUFFIXED = re.compile(
 
 
 class Amount(NamedTuple):
-    """A number, and the unit that it was written with, if any."""
+    """A number, and the unit it was written with, if any."""
 
     number: Fraction
     unit: str | None
@@ -41,7 +41,7 @@ class Amount(NamedTuple):
 
 
 def read_amount(value: object, what: str) -> Amount:
-    """An amount of memory as its writer meant it.
+    """An amount of memory, exactly as written.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def read_amount(value: object, what: str) -> Amount:
     Raises
     ------
     InputError
-        If it is no number, or its suffix is no unit.
+        If it is not a number, or its suffix is not a unit.
     """
     match = _SUFFIXED.fullmatch(value) if isinstance(value, str) else None
     if match is None:
@@ -63,14 +63,14 @@ def read_amount(value: object, what: str) -> Amount:
     if unit not in UNITS:
         shown = unit if len(unit) <= 20 else f"{unit[:20]}..."
         raise InputError(
-            f"{what} {str(value)[:40]!r}: {shown!r} is no unit{nearest(shown, UNITS)}; "
+            f"{what} {str(value)[:40]!r}: {shown!r} is not a unit{nearest(shown, UNITS)}; "
             f"allowed: a plain number, or one with {', '.join(UNITS)}"
         )
     return Amount(to_fraction(match["number"], what), unit)
 
 
 def check_unit(unit: str | None) -> str | None:
-    """Refuse what is no unit.
+    """Refuse an unknown unit.
 
     Raises
     ------

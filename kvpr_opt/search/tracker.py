@@ -168,7 +168,7 @@ class Tracker:
         Returns
         -------
         bool
-            Whether that was so, or the value to beat is lower now.
+            Whether it was accepted, or lowered the value to beat.
 
         Raises
         ------

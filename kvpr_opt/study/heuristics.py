@@ -2,7 +2,7 @@
 
 A heuristic takes a fleet and returns a placement. This module measures its time, evaluates
 its placement exactly and adds the best bound that needs no search, so that every entry of
-a study means the same, whoever placed the fleet.
+a study means the same, whatever placed the fleet.
 
 =================  ====================================================================
 ``greedy``         models in input order, each to the GPU with the smallest resulting KVPR

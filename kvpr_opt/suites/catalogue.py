@@ -83,7 +83,14 @@ def _members(
     return tuple((Cell(*shape, skew.get(shape[0], ())), seeds) for shape in shapes)
 
 
-#: Every suite by name.
+def _paper(version: int, family: str, about: str) -> Suite:
+    cells = tuple(
+        (Cell(family, 32, 58, (("skew", skew),)), tuple(range(5))) for skew in ("0.5", "0.9")
+    )
+    return Suite("paper", version, f"{about}; flat and steep popularity", cells)
+
+
+#: Every suite by name, in its newest version.
 SUITES: dict[str, Suite] = {
     suite.name: suite
     for suite in (
@@ -134,26 +141,24 @@ SUITES: dict[str, Suite] = {
                 for family, gpus in (("uniform", 4), ("zero-heavy", 6))
             ),
         ),
-        Suite(
-            "paper",
-            1,
-            "58 models on 32 GPUs as in the Prism paper; flat and steep popularity",
-            tuple(
-                (Cell("paper", 32, 58, (("skew", skew),)), tuple(range(5)))
-                for skew in ("0.5", "0.9")
-            ),
-        ),
+        _paper(2, "paper@2", "58 models on 32 GPUs as in the Prism paper, popular ones split"),
     )
+}
+
+#: Suites that have a newer version, by name and version.
+OLDER: dict[tuple[str, int], Suite] = {
+    (suite.name, suite.version): suite
+    for suite in (_paper(1, "paper", "58 models on 32 GPUs as in the Prism paper"),)
 }
 
 
 def named(name: str, *, place: str = "suite") -> Suite:
-    """The suite with a name; ``name@version`` requires a version.
+    """The suite with a name, in its newest version, or as ``name@version``.
 
     Raises
     ------
     InputError
-        If there is no such suite, or it has another version here.
+        If there is no such suite, or not in that version.
     """
     plain, _, version = name.partition("@")
     if plain not in SUITES:
@@ -161,12 +166,13 @@ def named(name: str, *, place: str = "suite") -> Suite:
             f"suite {name!r} is not known{nearest(plain, SUITES)}; known: {', '.join(SUITES)}",
             place=place,
         )
-    suite = SUITES[plain]
-    if version not in ("", str(suite.version)):
-        raise InputError(
-            f"suite {plain!r} has version {suite.version} here, not {version!r}", place=place
-        )
-    return suite
+    newest = SUITES[plain]
+    known = [newest, *(suite for suite in OLDER.values() if suite.name == plain)]
+    for suite in known:
+        if version in ("", str(suite.version)):
+            return suite
+    versions = " and ".join(str(suite.version) for suite in reversed(known))
+    raise InputError(f"suite {plain!r} has version {versions} here, not {version!r}", place=place)
 
 
 def load(source: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> list[Named]:
@@ -255,8 +261,10 @@ def _leads_to_files(text: str) -> bool:
     return os.path.exists(text) or any(sign in text for sign in _PATTERN)
 
 
-def expand(path: str) -> list[str]:
+def expand(path: str, suffixes: tuple[str, ...] = _SUFFIXES) -> list[str]:
     """The files that a path, a folder or a pattern stands for, sorted.
+
+    Of a folder only those with one of the `suffixes` are taken.
 
     Raises
     ------
@@ -265,10 +273,10 @@ def expand(path: str) -> list[str]:
     """
     if os.path.isdir(path):
         try:
-            found = [entry.path for entry in os.scandir(path) if entry.name.endswith(_SUFFIXES)]
+            found = [entry.path for entry in os.scandir(path) if entry.name.endswith(suffixes)]
         except OSError as error:
             raise InputError(f"cannot be read: {error.strerror}", source=path) from None
-        wanted = f"the folder has no file ending in {', '.join(_SUFFIXES)}"
+        wanted = f"the folder has no file ending in {', '.join(suffixes)}"
     elif os.path.exists(path) or not any(sign in path for sign in _PATTERN):
         return [path]
     else:

@@ -115,7 +115,7 @@ class FixedFleet:
     ) -> FixedFleet:
         """The given fleet, under a name."""
         sizes = len(instance.gpus), len(instance.models)
-        # Names of files may hold bytes that are no text.
+        # File names may hold bytes that are not valid text.
         return cls(writable(cell), writable(name), digest(instance), *sizes, instance, published)
 
     def fleet(self, _seed: int) -> Instance:

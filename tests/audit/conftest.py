@@ -14,8 +14,8 @@ from audit_cases import EASY, HARD
 from kvpr_opt import lower_bound
 from kvpr_opt.audit.cases import Case
 from kvpr_opt.audit.outcome import Audit
-from kvpr_opt.audit.process import ResourceLimits
 from kvpr_opt.audit.program import Program
+from kvpr_opt.audit.resource_limits import ResourceLimits
 from kvpr_opt.audit.runner import audit
 from kvpr_opt.problem.instance import Instance
 

@@ -18,8 +18,9 @@ from kvpr_opt.audit.cases import Case
 from kvpr_opt.audit.export import audit_text
 from kvpr_opt.audit.outcome import Audit, CaseAudit
 from kvpr_opt.audit.page import page
-from kvpr_opt.audit.process import CompletedRun, ResourceLimits
+from kvpr_opt.audit.process import CompletedRun
 from kvpr_opt.audit.program import Program
+from kvpr_opt.audit.resource_limits import ResourceLimits
 from kvpr_opt.audit.verdict import AnswerReading, judge
 from kvpr_opt.errors import InvalidPlacementError
 from kvpr_opt.problem.placement import Placement

@@ -57,7 +57,7 @@ def test_each_gets_the_verdict_that_is_right(
     assert (case.max_kvpr is None) == (bool(wrong) and wrong != {Problem.MUTATED})
 
 
-def test_a_crash_tells_the_last_words(
+def test_a_crash_tells_the_end_of_stderr(
     run: Callable[..., Audit], script: Callable[[str], Path]
 ) -> None:
     (case,) = run(script("raise ValueError('no idea')"), EASY).cases

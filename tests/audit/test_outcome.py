@@ -15,8 +15,8 @@ from kvpr_opt.audit.cases import Case
 from kvpr_opt.audit.export import audit_data, audit_text
 from kvpr_opt.audit.outcome import Audit, CaseAudit
 from kvpr_opt.audit.page import page
-from kvpr_opt.audit.process import ResourceLimits
 from kvpr_opt.audit.program import Program
+from kvpr_opt.audit.resource_limits import ResourceLimits
 from kvpr_opt.audit.summary import facts, problems, scores
 from kvpr_opt.audit.verdict import AnswerReading, Problem, judge
 from kvpr_opt.problem.instance import GPU, LLM, Instance

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from kvpr_opt.audit.process import MAX_OUTPUT, ProcessRunner, ResourceLimits, max_output
+from kvpr_opt.audit.process import ProcessRunner
+from kvpr_opt.audit.resource_limits import MAX_OUTPUT, ResourceLimits, max_output
 from kvpr_opt.audit.watchdog import remove_tree
 
 # In memory where there is such a folder: some disks take seconds for a thousand folders.
@@ -61,7 +62,8 @@ def test_what_an_audit_that_is_killed_has_started_ends_with_it(tmp_path: Path) -
     script = tmp_path / "audit.py"
     script.write_text(
         "import sys\n"
-        "from kvpr_opt.audit.process import ProcessRunner, ResourceLimits\n"
+        "from kvpr_opt.audit.process import ProcessRunner\n"
+        "from kvpr_opt.audit.resource_limits import ResourceLimits\n"
         "with ProcessRunner(ResourceLimits(60, 0)) as runner:\n"
         "    runner.execute(sys.argv[1], b'')\n"
     )

@@ -16,7 +16,7 @@ import pytest
 from kvpr_opt import GPU, LLM, Instance, Placement, Status, StopReason, solve
 from kvpr_opt.certificates import certificate
 from kvpr_opt.certificates.evidence import DualVector, LowerBound, Refuted
-from kvpr_opt.certificates.self_check import seconds_to_check, self_check, too_long
+from kvpr_opt.certificates.self_check import AFTER_LIMIT, seconds_to_check, self_check, too_long
 from kvpr_opt.errors import SolverError
 from kvpr_opt.generate import random_instance
 from kvpr_opt.limits import Limits
@@ -91,6 +91,23 @@ def test_a_long_proof_is_not_checked_when_there_is_no_time_left(
     assert time.process_time() - start < 0.5
     assert not made.certified
     assert made.remark.startswith("not checked: that takes about ")
+
+
+def test_a_check_that_takes_longer_than_it_should_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine, say."""
+    instance = long_numbers(16, 4)
+    bound = LowerBound(volume_bound(instance.scaled).value, volume_bound(instance.scaled).evidence)
+
+    def endless(*_: object) -> None:
+        while True:
+            pass
+
+    monkeypatch.setattr("kvpr_opt.certificates.self_check.verify", endless)
+    monkeypatch.setattr("kvpr_opt.certificates.self_check._SOON_DONE", 0)
+    limits = Limits(0.1)
+    made = self_check(instance, certified(instance, bound), [bound], limits)
+    assert made == (False, "not checked: there was no time left for it")
+    assert limits.elapsed < 0.1 + 2 * AFTER_LIMIT
 
 
 def test_a_proof_too_long_to_be_checked_is_found_in_smaller_numbers() -> None:

@@ -50,7 +50,7 @@ def test_a_valid_program(run: Run, suite: Path, tmp_path: Path) -> None:
     data = json.loads(output.read_text())
     assert data["valid"] is True
     assert data["score"]["honest"]["combined"] == pytest.approx(data["score"]["naive"]["combined"])
-    assert html.read_text().startswith("<!DOCTYPE html>")
+    assert html.read_text().startswith("<!doctype html>")
 
 
 def test_a_program_that_is_not_valid(run: Run, suite: Path) -> None:
@@ -222,7 +222,7 @@ def test_another_python_is_named(run: Run, suite: Path, tmp_path: Path) -> None:
     assert run("audit", GREEDY, "--python", sys.executable, *arguments)[0] == 0
     assert json.loads(output.read_text())["program"]["python"] == sys.executable
     code, _, err = run("audit", GREEDY, "--python", "/no/such/python", *arguments)
-    assert (code, err) == (2, "error: --python: '/no/such/python' is no Python interpreter\n")
+    assert (code, err) == (2, "error: --python: '/no/such/python' is not a Python interpreter\n")
 
 
 @pytest.mark.slow

@@ -427,7 +427,7 @@ def test_a_table_of_models_is_read_from_a_pipe(path: str, separator: str) -> Non
         (["x.csv", "--gpus", "2.5"], "error: --gpus: '2.5' is not a whole number\n"),
         (["x.csv", "--gpus", ""], "error: --gpus: '' is not a whole number\n"),
         (["x.csv", "--seed", "x"], "error: --seed: 'x' is not a whole number\n"),
-        ([], r"error: Missing argument 'FLEET'; .* solve --help lists what there is\n"),
+        ([], r"error: Missing argument 'FLEET'; .* solve --help lists what is available\n"),
         (["x.csv", "--metod", "y"], r"error: No such option.*--metod.*--method.* --help lists.*\n"),
     ],
 )
@@ -463,17 +463,20 @@ def test_a_shell_completes_commands_and_names(small: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("option", "name", "format_given"),
+    ("command", "option", "name", "format_given"),
     [
-        ("--output", "r.csv", "JSON"),
-        ("--certificate", "c.yaml", "JSON"),
-        ("--html", "p.json", "HTML"),
+        ("solve", "--output", "r.csv", "JSON"),
+        ("solve", "--certificate", "c.yaml", "JSON"),
+        ("solve", "--html", "p.json", "HTML"),
+        ("canonical", "--output", "c.yaml", "JSON"),
+        ("audit", "--output", "a.html", "JSON"),
+        ("audit", "--html", "a.csv", "HTML"),
     ],
 )
 def test_a_name_that_promises_another_format_is_refused(
-    run: Run, small: Path, option: str, name: str, format_given: str
+    run: Run, small: Path, command: str, option: str, name: str, format_given: str
 ) -> None:
-    code, out, err = run("solve", small, option, small.parent / name)
+    code, out, err = run(command, small, option, small.parent / name)
     assert (code, out) == (2, "")
     assert re.search(rf"error: {option}: .*{name} would hold {format_given}; choose", err)
     assert os.listdir(small.parent) == [small.name]

@@ -14,6 +14,10 @@ from pathlib import Path
 import pytest
 from command_runs import Run
 
+from kvpr_opt import read_instance, read_result
+from kvpr_opt.certificates.canonical import canonical_fleet
+from kvpr_opt.certificates.certificate import verify_texts
+
 pytestmark = pytest.mark.skipif(not os.path.isdir("/proc"), reason="processes are found in /proc")
 
 #: Methods to kill: the engine, and a solver in a process of its own.
@@ -89,6 +93,19 @@ def kill_once(fleet: Path, folder: Path, method: str, number: int, seconds: floa
     if number != signal.SIGKILL and out:
         assert output.exists(), case
         assert certificate.exists(), case
+    if output.exists() and certificate.exists():
+        check_answer(fleet, output, certificate, case)
+
+
+def check_answer(fleet: Path, output: Path, certificate: Path, case: str) -> None:
+    """A placement of the fleet, and a bound below it that the checker does not reject."""
+    instance = read_instance(fleet)
+    result = read_result(output, instance)
+    if result.placement is not None and result.lower_bound is not None:
+        assert result.lower_bound <= result.placement.max_kvpr, case
+    report = verify_texts(canonical_fleet(instance), certificate.read_text())
+    assert report.exit_code == (0 if result.certified else report.exit_code), case
+    assert not report.rejected, f"{case}: {report}"
 
 
 def hard_fleet(run: Run, path: Path) -> Path:
@@ -109,3 +126,14 @@ def test_three_hundred_kills(run: Run, tmp_path: Path) -> None:
     for index in range(300):
         method, number = draw.choice(METHODS), draw.choice(SIGNALS)
         kill_once(fleet, tmp_path / str(index), method, number, 10 ** draw.uniform(-3, 0.6))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("gpus", "models"), [(16, 64), (64, 256), (256, 1024), (1000, 4000)])
+def test_kills_at_every_size(run: Run, tmp_path: Path, gpus: int, models: int) -> None:
+    draw = random.Random(gpus)
+    fleet = tmp_path / "fleet.json"
+    assert run("generate", "uniform", "--gpus", gpus, "--models", models, "-o", fleet)[0] == 0
+    for index in range(20):
+        seconds = 10 ** draw.uniform(-2, 1)
+        kill_once(fleet, tmp_path / str(index), "auto", SIGNALS[index % len(SIGNALS)], seconds)

@@ -13,7 +13,8 @@ import pytest
 from report_records import entry
 
 from kvpr_opt.cli import main
-from kvpr_opt.study.record import encode_line, read_record
+from kvpr_opt.study.record import read_record
+from kvpr_opt.study.record_line import encode_line
 
 SPEC = """
 seeds = "0-1"
@@ -149,7 +150,7 @@ def test_a_page_is_written_beside_the_record_or_where_it_is_asked_for(
     assert (code, out) == (0, table)
     assert "report.html written, and 0 files of figures beside it" in err
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert page.startswith("<!DOCTYPE html>")
+    assert page.startswith("<!doctype html>")
     assert call(capsys, monkeypatch, "report", tmp_path, "--html", "-o", tmp_path / "p")[0] == 0
     assert (tmp_path / "p").read_text(encoding="utf-8") == page
     code, out, err = call(capsys, monkeypatch, "report", tmp_path, "--html", "-o", "-")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
 
 import pytest
 from small_fleets import fleet
@@ -75,16 +77,21 @@ def test_an_infeasible_fleet_has_no_picture() -> None:
         result.plot()
 
 
+def width(patch: Any) -> float:
+    """The width of a rectangle, or of nothing else."""
+    return float(patch.get_width())
+
+
 def test_a_figure_is_to_scale(result: Result) -> None:
     pytest.importorskip("matplotlib")
     axis = result.plot()
     assert result.placement is not None
     names = [label.get_text() for label in axis.get_yticklabels()]
     assert names == [gpu.name for gpu in result.placement.gpus]
-    widths = sorted(patch.get_width() for patch in axis.patches)
+    widths = sorted(width(patch) for patch in axis.patches)
     assert widths == [2, 3, 4, 10, 12]  # the models, and the GPUs around them
     beside = axis.figure.axes[1]
-    assert max(patch.get_width() for patch in beside.patches) == 1
+    assert max(width(patch) for patch in beside.patches) == 1
 
 
 def test_a_figure_may_have_an_axis_of_ones_own(result: Result) -> None:
@@ -107,6 +114,23 @@ def test_the_progress_ends_where_the_run_ended(result: Result) -> None:
 def test_without_matplotlib_a_figure_says_what_it_requires(
     result: Result, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "matplotlib.figure", None)
+    monkeypatch.setitem(__import__("sys").modules, "matplotlib.pyplot", None)
     with pytest.raises(InputError, match=r"a figure requires matplotlib .*kvpr-opt\[study\]"):
         result.plot_progress()
+
+
+def test_a_name_is_no_formula_and_stays_on_its_bar(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    odd = r"$\frac$ no formula"
+    instance = Instance(
+        [GPU(r"$x_{$", 80)], [LLM(odd, 40, pressure=1), LLM("a-long-name" * 9, 20, pressure=1)]
+    )
+    placement = solve(instance).placement
+    assert placement is not None
+    axis = placement.plot()
+    axis.figure.savefig(tmp_path / "placement.png")  # matplotlib reads texts as it draws them
+    texts = [text.get_text() for text in axis.texts]
+    assert odd in texts
+    (cut,) = [text for text in texts if text.startswith("a-long-name")]
+    assert cut.endswith("…")
+    assert len(cut) < 30

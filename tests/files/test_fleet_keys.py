@@ -137,7 +137,7 @@ A = "gpus: [{name: a, memory: 80}]\n"
         ),
         (
             A + "models: [{name: m, size: 16 gigs, pressure: 1}]",
-            r"models\[0\]\.size: size '16 gigs': 'gigs' is no unit; allowed: a plain",
+            r"models\[0\]\.size: size '16 gigs': 'gigs' is not a unit; allowed: a plain",
         ),
         ("unit: TB\n" + A + "models: []", r"unit: unit 'TB' is not known; known: GB, GiB, MB"),
         (
@@ -146,11 +146,11 @@ A = "gpus: [{name: a, memory: 80}]\n"
         ),
         (
             "gpus: [{count: 2, memory: 80, uuid: x}]\nmodels: []",
-            r"gpus\[0\]\.uuid: uuid goes with a name",
+            r"gpus\[0\]\.uuid: uuid requires a name",
         ),
         (
             A + "models: [{name: m, size: 1, pressure: 1, pin: b}]",
-            r"models\[0\]\.pin: 'b' is no GPU of the fleet",
+            r"models\[0\]\.pin: 'b' is not a GPU of the fleet",
         ),
         (
             A + "models: [{name: m, size: 1, pressure: 1, kv_heads: 0}]",
@@ -194,7 +194,7 @@ def test_a_table_may_have_every_key_of_a_model(read):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("name,size,pressure,pin\nm,3,1,\nn,1,0,gpu9\n", r"row 3\.pin: 'gpu9' is no GPU"),
+        ("name,size,pressure,pin\nm,3,1,\nn,1,0,gpu9\n", r"row 3\.pin: 'gpu9' is not a GPU"),
         ("name,size,pressure\nm,3GB,1\n", "memory, as given beside the file, has no unit"),
     ],
 )

@@ -17,6 +17,7 @@ from kvpr_opt.generate.real import CHECKPOINTS
 COUNTS = {family: (8, 32) for family in FAMILIES} | {
     "paper": (32, 58),
     "paper-sharded": (32, 58),
+    "paper@2": (32, 58),
     "sharded": (32, 96),
 }
 
@@ -85,6 +86,8 @@ def test_prism_has_the_cases_0_to_49(case):
         ("pinned", "237825906c1e50db"),
         ("sharded", "c6414b267daf905e"),
         ("paper-sharded", "d11e6483f8776a4e"),
+        ("fine@2", "b2b2c0a31aef9f8a"),
+        ("paper@2", "d212f6d02bf3f02d"),
     ],
 )
 def test_the_stream_of_a_family_never_changes(family, expected):
@@ -263,6 +266,30 @@ def test_paper_has_the_histogram_of_the_paper():
     ]
     assert {gpu.memory for gpu in fleet.gpus} == {80}
     assert silent(fleet) == 23  # of 58
+
+
+@pytest.mark.parametrize(("family", "unit", "step"), [("fine", 1, 100), ("paper", 100, 1)])
+def test_in_the_second_version_no_model_has_more_pressure_than_half_a_gpu(family, unit, step):
+    for seed in range(5):
+        plain, fleet = draw(family, seed), draw(f"{family}@2", seed)
+        assert fleet.gpus == plain.gpus
+        half = sum(model.pressure for model in plain.models) / (2 * len(plain.gpus))
+        parts = {model.name: [] for model in plain.models}
+        for part in fleet.models:
+            parts[part.name.split("-")[0]].append(part)
+        for model in plain.models:
+            own = parts[model.name]
+            assert sum(part.req_rate for part in own) == model.req_rate
+            assert {part.slo for part in own} == {model.slo}
+            if model.pressure <= half:
+                assert own == [model]
+                continue
+            assert (len(own) - 1) * half < model.pressure <= len(own) * half
+            assert all((part.req_rate * step).denominator == 1 for part in own)
+            assert max(p.req_rate for p in own) - min(p.req_rate for p in own) <= Fraction(1, step)
+            (size,) = {part.size for part in own}
+            assert 0 <= size - model.size / len(own) < Fraction(1, unit)
+        assert len(fleet.models) > len(plain.models)
 
 
 # -- families with constraints, and of real checkpoints --------------------------------

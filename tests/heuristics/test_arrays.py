@@ -33,11 +33,12 @@ def test_long_numbers_are_rounded_to_the_safe_side():
     assert arrays.pressures[1] == 1, "a pressure above zero stays above zero"
 
 
-def test_zero_eps_is_in_the_unit_of_the_fleet():
+def test_what_counts_as_no_pressure_is_in_the_unit_of_the_fleet(monkeypatch):
     instance = fleet([10], [(1, 0), (1, "0.0000000000005"), (1, "0.5"), (1, 100)])
     assert FleetArrays.of(instance).zero.tolist() == [True, True, False, False]
-    assert FleetArrays.of(instance, 0.5).zero.tolist() == [True, True, True, False]
-    assert FleetArrays.of(instance, 0.0).zero.tolist() == [True, False, False, False]
+    for most, zero in ((0.5, [True, True, True, False]), (0.0, [True, False, False, False])):
+        monkeypatch.setattr("kvpr_opt.heuristics.arrays.MAX_ZERO_PRESSURE", most)
+        assert FleetArrays.of(instance).zero.tolist() == zero
 
 
 def test_full_gpus_have_kvpr_zero_without_pressure_and_infinity_with_it():

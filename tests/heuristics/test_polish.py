@@ -10,9 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small_fleets import fleet
 
+from kvpr_opt import heuristics
 from kvpr_opt.errors import InputError
+from kvpr_opt.generate import random_instance
 from kvpr_opt.heuristics import STAGES, level, polish
 from kvpr_opt.limits import Limits
+from kvpr_opt.problem.instance import GPU, LLM, Instance
 from kvpr_opt.problem.placement import Placement
 
 
@@ -80,3 +83,27 @@ def test_stopped_at_once_the_placement_is_kept():
 def test_an_unknown_stage_is_refused():
     with pytest.raises(InputError, match="stage 'zeros' is not known"):
         polish(Placement(fleet([10], [(1, 1)]), [0]), skip={"zeros"})
+
+
+@pytest.mark.parametrize("family", ["constrained", "pinned"])
+def test_levelling_keeps_constraints(family):
+    instance = random_instance(family, gpus=8, models=32, seed=1)
+    start = heuristics.run(instance).placement
+    end = level(start)
+    assert profile(end) <= profile(start)
+    assert not instance.constraints.broken(end.gpu_of)
+
+
+def test_levelling_lowers_the_second_worst_as_far_as_constraints_allow():
+    gpus = [GPU(name, 10) for name in "abcd"]
+    models = [
+        LLM("worst", 5, pressure=9, pin="a"),
+        *(LLM(f"m{n}", 1, pressure=1, never="d") for n in range(4)),
+        LLM("other", 1, pressure=1, apart="x", pin="c"),
+        LLM("twin", 1, pressure=1, apart="x"),
+    ]
+    instance = Instance(gpus, models)
+    start = Placement(instance, [0, 1, 1, 1, 1, 2, 1])
+    end = level(start)
+    assert profile(start)[:2] == [Fraction(9, 5), Fraction(5, 5)]
+    assert profile(end) == [Fraction(9, 5), Fraction(3, 7), Fraction(2, 8), Fraction(1, 9)]

@@ -178,9 +178,10 @@ def test_a_fleet_of_zero_pressure_only_is_left_alone():
     assert not refill(batch).any()
 
 
-def test_models_below_zero_eps_are_moved_with_their_true_pressure():
+def test_models_that_count_as_without_pressure_are_moved_with_their_true_one(monkeypatch):
+    monkeypatch.setattr("kvpr_opt.heuristics.arrays.MAX_ZERO_PRESSURE", 0.01)
     instance = fleet([10, 10], [(4, 1), (3, "0.001")])
-    arrays = FleetArrays.of(instance, zero_eps=0.01)
+    arrays = FleetArrays.of(instance)
     for apply in (move_zeros, refill):
         batch = Candidates(arrays, np.array([[0, 0]]))
         assert apply(batch).all()

@@ -229,8 +229,8 @@ def test_the_peak_is_that_of_all_windows(times: list[Fraction], window: Fraction
         ("time,model\n1,a\n1,b\n", "at least two requests at different times"),
         ("time,tokens\n1,3\n", "row 1: no column 'model'"),
         ("time,model\n1,\n", "row 2: no model"),
-        ("time,model\nnoon,a\n", "row 2: time: 'noon' is no time"),
-        ("time,model\n2023-13-16 18:17:03,a\n", "row 2: time: .* is no time"),
+        ("time,model\nnoon,a\n", "row 2: time: 'noon' is not a time"),
+        ("time,model\n2023-13-16 18:17:03,a\n", "row 2: time: .* is not a time"),
         ("time,model,output_tokens\n1,a,x\n", "row 2: output_tokens: 'x' is not a finite number"),
     ],
 )

@@ -190,7 +190,7 @@ def test_resource_slices() -> None:
         (nodes(), "no slice of the driver gpu.nvidia.com has a GPU"),
         (
             nodes(slice_of("n0", offered("g", memory="80G"))),
-            r"items\[0\].spec.devices\[0\].capacity.memory: '80G' is no amount of memory",
+            r"items\[0\].spec.devices\[0\].capacity.memory: '80G' is not an amount of memory",
         ),
         (
             nodes(slice_of("n0", {"name": "g", "attributes": {"type": {"string": "gpu"}}})),

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import pytest
 from command_runs import Run
+from constrained_fleets import brute_force
 
 import kvpr_opt as kv
 from kvpr_opt.errors import InputError
@@ -72,39 +77,110 @@ def test_other_files_are_no_placements(tmp_path: Path, text: str, message: str) 
         read_placement(path, FLEET)
 
 
-@pytest.mark.parametrize(
-    ("gpus", "models", "members"),
-    [
-        ([10], [("x", 6, {}), ("y", 6, {}), ("z", 1, {})], {"model 'x'", "model 'y'"}),
-        ([10], [("x", 11, {}), ("y", 1, {})], {"model 'x'"}),
-        (
-            [10, 10],
-            [("x", 6, {"pin": "g0"}), ("y", 6, {"pin": "g0"}), ("z", 1, {})],
-            {"model 'x'", "model 'y'", "pin of 'x'", "pin of 'y'"},
-        ),
-        (
-            [10, 10],
-            [("x", 1, {"apart": "k"}), ("y", 1, {"apart": "k"}), ("z", 1, {"apart": "k"})],
-            {f"{what} of {m!r}" for what in ["apart"] for m in "xyz"}
-            | {f"model {m!r}" for m in "xyz"},
-        ),
-        (
-            [10, 20],
-            [("x", 8, {"never": "g1"}), ("y", 8, {"never": "g1"}), ("z", 3, {})],
-            {"model 'x'", "model 'y'", "never of 'x'", "never of 'y'"},
-        ),
-    ],
-)
-def test_each_member_of_a_conflict_is_needed(
-    gpus: list[int], models: list[tuple[str, int, dict[str, str]]], members: set[str]
-) -> None:
-    fleet = kv.Instance(
-        [kv.GPU(f"g{i}", memory) for i, memory in enumerate(gpus)],
-        [kv.LLM(name, size, pressure=1, **keys) for name, size, keys in models],  # type: ignore[arg-type]
-    )
-    made = kv.why(fleet, time_limit=30)
-    assert set(made.conflict) == members
+#: Fleets that cannot be placed: GPUs, models, and the members of the one conflict, or ``None``
+#: where there are several.
+INFEASIBLE: dict[str, tuple[list[kv.GPU], list[kv.LLM], set[str] | None]] = {
+    "two large models on one GPU": (
+        [kv.GPU("g0", 10)],
+        [kv.LLM("x", 6, 1, 1), kv.LLM("y", 6, 1, 1), kv.LLM("z", 1, 1, 1)],
+        {"model 'x'", "model 'y'"},
+    ),
+    "one model above all": (
+        [kv.GPU("g0", 10)],
+        [kv.LLM("x", 11, 1, 1), kv.LLM("y", 1, 1, 1)],
+        {"model 'x'"},
+    ),
+    "two pins": (
+        [kv.GPU("g0", 10), kv.GPU("g1", 10)],
+        [kv.LLM("x", 6, 1, 1, pin="g0"), kv.LLM("y", 6, 1, 1, pin="g0"), kv.LLM("z", 1, 1, 1)],
+        {"model 'x'", "model 'y'", "pin of 'x'", "pin of 'y'"},
+    ),
+    "three apart on two GPUs": (
+        [kv.GPU("g0", 10), kv.GPU("g1", 10)],
+        [kv.LLM(name, 1, 1, 1, apart="k") for name in "xyz"] + [kv.LLM("w", 3, 1, 1)],
+        {f"{what} {name!r}" for what in ("model", "apart of") for name in "xyz"},
+    ),
+    "kept off the large GPU": (
+        [kv.GPU("g0", 10), kv.GPU("g1", 20)],
+        [
+            kv.LLM("x", 8, 1, 1, never="g1"),
+            kv.LLM("y", 8, 1, 1, never="g1"),
+            kv.LLM("z", 3, 1, 1),
+        ],
+        {"model 'x'", "model 'y'", "never of 'x'", "never of 'y'"},
+    ),
+    "a label without room": (
+        [kv.GPU("g0", 10, labels=("fast",)), kv.GPU("g1", 40)],
+        [
+            kv.LLM("x", 6, 1, 1, only="fast"),
+            kv.LLM("y", 5, 1, 1, only="fast", apart="k"),
+            kv.LLM("z", 5, 1, 1, apart="k"),
+        ],
+        {"model 'x'", "model 'y'", "only of 'x'", "only of 'y'"},
+    ),
+    "pinned beside shards": (
+        [kv.GPU("g0", 10, node="n"), kv.GPU("g1", 10, node="n"), kv.GPU("g2", 10)],
+        [kv.LLM("big", 14, 1, 1, shards=2), kv.LLM("x", 4, 1, 1, pin="g1"), kv.LLM("y", 1, 1, 1)],
+        {"model 'big'", "model 'x'", "pin of 'x'"},
+    ),
+    "replicas leave no room": (
+        [kv.GPU("g0", 10), kv.GPU("g1", 10)],
+        [kv.LLM("r", 6, 1, 1, replicas=2), kv.LLM("x", 6, 1, 1), kv.LLM("y", 2, 1, 1)],
+        {"model 'r'", "model 'x'"},
+    ),
+    "copies of one model": (
+        [kv.GPU("g0", 10), kv.GPU("g1", 10)],
+        [kv.LLM("cold", 4, pressure=1, count=5), kv.LLM("x", 1, 1, 1)],
+        {"model 'cold'"},
+    ),
+    "a full GPU under pressure": (
+        [kv.GPU("g0", 10), kv.GPU("g1", 3)],
+        [kv.LLM("x", 10, 1, 1), kv.LLM("y", 2, pressure=0)],
+        {"model 'x'"},
+    ),
+    "pins of a group": (
+        [kv.GPU("g0", 10), kv.GPU("g1", 10)],
+        [
+            kv.LLM("x", 1, 1, 1, pin="g0", apart="k"),
+            kv.LLM("y", 1, 1, 1, pin="g0", apart=("k", "l")),
+            kv.LLM("z", 1, 1, 1, apart="l"),
+        ],
+        {f"{what} {name!r}" for what in ("model", "pin of", "apart of") for name in "xy"},
+    ),
+    "any three of five": (
+        [kv.GPU("g0", 10), kv.GPU("g1", 10)],
+        [kv.LLM(f"m{i}", 6, 1, 1) for i in range(5)],
+        None,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", INFEASIBLE)
+def test_each_member_of_a_conflict_is_needed(name: str) -> None:
+    gpus, models, members = INFEASIBLE[name]
+    made = kv.why(kv.Instance(gpus, models), time_limit=30)
     assert made.exact
+    assert made.proved
+    assert members in (None, set(made.conflict))
+    assert brute_force(left_with(gpus, models, made.conflict)) == math.inf
+    for member in made.conflict:
+        rest = [other for other in made.conflict if other != member]
+        if rest:
+            assert brute_force(left_with(gpus, models, rest)) < math.inf
+
+
+def left_with(gpus: list[kv.GPU], models: list[kv.LLM], members: Sequence[str]) -> kv.Instance:
+    """The fleet of these members of a conflict alone: models, and keys of models."""
+    kept = []
+    for model in models:
+        if f"model {model.name!r}" in members:
+            free: dict[str, Any] = {
+                key: None
+                for key in ("pin", "only", "never", "apart")
+                if f"{key} of {model.name!r}" not in members
+            }
+            kept.append(replace(model, **free))
+    return kv.Instance(gpus, kept)
 
 
 def test_what_a_change_would_buy_is_what_it_buys() -> None:

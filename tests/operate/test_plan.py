@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 import random
 from fractions import Fraction
-from itertools import permutations
+from itertools import combinations, permutations
 
 import pytest
+from constrained_fleets import random_constrained
 
 import kvpr_opt as kv
 from kvpr_opt.errors import InvalidPlacementError
@@ -16,7 +17,7 @@ from kvpr_opt.problem.placement import Kvpr, Placement
 
 
 def replay(instance: kv.Instance, home: list[int], target: Placement, plan: Plan) -> None:
-    """Memory is never exceeded, each step is allowed, the KVPR is as said, all end up right."""
+    """Nothing is exceeded or broken, each step is allowed, KVPRs are as said, all end up right."""
     names = [gpu.name for gpu in instance.gpus]
     copies = {(m.name, names[g]) for m, g in zip(instance.models, home, strict=True) if g >= 0}
     serving = {m.name: names[g] for m, g in zip(instance.models, home, strict=True) if g >= 0}
@@ -26,6 +27,7 @@ def replay(instance: kv.Instance, home: list[int], target: Placement, plan: Plan
     for step in plan.steps:
         pairs = list(zip(step.models, step.gpus, strict=True))
         if step.action == LOAD:
+            assert copies.isdisjoint(pairs)
             copies |= set(pairs)
         elif step.action == HEALTH:
             assert set(pairs) <= copies
@@ -40,6 +42,9 @@ def replay(instance: kv.Instance, home: list[int], target: Placement, plan: Plan
                     assert serving.pop(model) == gpu
                     stopped.add(model)
                 assert serving.get(model) != gpu
+        else:
+            raise AssertionError(f"there is no such step as {step.action}")
+        assert may_be_together(instance, copies), "models meet that are to be apart"
         value = kvpr_of(instance, copies, serving)
         assert value == step.max_kvpr
         worst = max(worst, value)
@@ -60,79 +65,179 @@ def kvpr_of(instance: kv.Instance, copies: set[tuple[str, str]], serving: dict[s
     return worst
 
 
-def two_placements(seed: int, moves: int) -> tuple[kv.Instance, list[int], Placement]:
-    """A fleet, where its models run, and another legal placement."""
-    draw = random.Random(seed)
-    gpus = [kv.GPU(f"g{i}", 10) for i in range(draw.choice([2, 3, 4]))]
-    models = [
-        kv.LLM(f"m{i}", draw.randint(1, 5), pressure=draw.randint(0, 4))
-        for i in range(draw.randint(2, moves))
-    ]
-    instance = kv.Instance(gpus, models)
-    found: list[Placement] = []
-    while len(found) < 2:
-        try:
-            found.append(Placement(instance, [draw.randrange(len(gpus)) for _ in models]))
-        except InvalidPlacementError:
-            models.pop()
-            instance, found = kv.Instance(gpus, models or [kv.LLM("m", 1, pressure=1)]), []
-            models = list(instance.models)
-    return instance, list(found[0].gpu_of), found[1]
-
-
-def fewest_stops(instance: kv.Instance, home: list[int], target: Placement) -> int:
-    """Over all orders: a model that does not fit when its turn comes makes others stop first."""
-    moved = [m for m, (a, b) in enumerate(zip(home, target.gpu_of, strict=True)) if a != b]
-    sizes = [model.footprint for model in instance.models]
-    best = len(moved)
-    for stops in range(len(moved) + 1):
-        for order in permutations(moved):
-            for first in _subsets(moved, stops):
-                used = [Fraction(0)] * len(instance.gpus)
-                for m, g in enumerate(home):
-                    used[g] += 0 if m in first else sizes[m]
-                if _runs(order, first, used, sizes, home, target.gpu_of, instance):
-                    return stops
-    return best
-
-
-def _subsets(items: list[int], size: int) -> list[set[int]]:
-    from itertools import combinations
-
-    return [set(chosen) for chosen in combinations(items, size)]
-
-
-def _runs(
-    order: tuple[int, ...],
-    stopped: set[int],
-    used: list[Fraction],
-    sizes: list[Fraction],
-    home: list[int],
-    target: tuple[int, ...],
-    instance: kv.Instance,
-) -> bool:
-    for model in order:
-        gpu = target[model]
-        if used[gpu] + sizes[model] > instance.gpus[gpu].usable:
+def may_be_together(instance: kv.Instance, copies: set[tuple[str, str]]) -> bool:
+    """Whether copies may be where they are, old and new ones of a unit aside."""
+    models = {model.name: model for model in instance.models}
+    gpus = {gpu.name: gpu for gpu in instance.gpus}
+    for (one, on), (other, at) in combinations(sorted(copies), 2):
+        a, b = models[one], models[other]
+        if unit_of(a) == unit_of(b):
+            continue
+        if on == at and set(a.apart) & set(b.apart):
             return False
-        used[gpu] += sizes[model]
-        if model not in stopped:
-            used[home[model]] -= sizes[model]
+        if a.part is None or b.part is None or a.part.model != b.part.model:
+            continue
+        declared = next(m for m in instance.declared if base(a.part.model) == m.name)
+        same_node = on == at or (gpus[on].node is not None and gpus[on].node == gpus[at].node)
+        if on == at or (declared.spread == "node" and same_node):
+            return False
     return True
 
 
-@pytest.mark.parametrize("seed", range(150))
-def test_plans_hold_when_replayed(seed: int) -> None:
-    instance, home, target = two_placements(seed, 9)
-    replay(instance, home, target, plan_moves(instance, home, target))
+def base(name: str) -> str:
+    """The declared model of a part; no fleet here has copies."""
+    return name.split("/", maxsplit=1)[0]
 
 
-@pytest.mark.parametrize("seed", range(40))
-def test_no_more_models_stop_than_needed(seed: int) -> None:
-    instance, home, target = two_placements(seed, 5)
-    plan = plan_moves(instance, home, target)
-    assert plan.exact
-    assert len(plan.stopped) == fewest_stops(instance, home, target)
+def unit_of(model: kv.LLM) -> object:
+    return model.name if model.part is None else (model.part.model, model.part.replica)
+
+
+def two_placements(seed: int, most: int) -> tuple[kv.Instance, list[int], Placement]:
+    """A fleet, where its models run, and another legal placement."""
+    draw = random.Random(seed)
+    gpus = [kv.GPU(f"g{i}", 10) for i in range(draw.choice([2, 3, 4]))]
+    sizes = draw.choice([(1, 5), (3, 6)])
+    models = [
+        kv.LLM(f"m{i}", draw.randint(*sizes), pressure=draw.randint(0, 4))
+        for i in range(draw.randint(2, most))
+    ]
+    while True:
+        instance = kv.Instance(gpus, models or [kv.LLM("m", 1, pressure=1)])
+        found = legal_placements(instance, draw)
+        if found:
+            return instance, list(found[0].gpu_of), found[1]
+        models.pop()
+
+
+def two_constrained_placements(seed: int) -> tuple[kv.Instance, list[int], Placement]:
+    """The same with constraints, of which some models run nowhere yet now and then."""
+    draw = random.Random(seed)
+    while True:
+        instance = random_constrained(draw)
+        found = legal_placements(instance, draw)
+        if found:
+            home = [-1 if draw.random() < 0.1 else gpu for gpu in found[0].gpu_of]
+            for model, other in combinations(range(len(home)), 2):
+                # A unit runs with all its parts, or not at all.
+                if unit_of(instance.models[model]) == unit_of(instance.models[other]):
+                    home[other] = -1 if home[model] == -1 else found[0].gpu_of[other]
+            return instance, home, found[1]
+
+
+def legal_placements(instance: kv.Instance, draw: random.Random) -> list[Placement]:
+    """Two legal placements, or none where they are hard to find."""
+    found: list[Placement] = []
+    for _ in range(200):
+        gpu_of = [draw.randrange(len(instance.gpus)) for _ in instance.models]
+        try:
+            found.append(Placement(instance, gpu_of))
+        except InvalidPlacementError:
+            continue
+        if len(found) == 2:
+            return found
+    return []
+
+
+def fewest_stops(instance: kv.Instance, home: list[int], target: Placement) -> int:
+    """Over all orders and all sets of units that stop before the first one loads."""
+    units: dict[object, list[int]] = {}
+    for number, (old, new) in enumerate(zip(home, target.gpu_of, strict=True)):
+        if old != new:
+            units.setdefault(unit_of(instance.models[number]), []).append(number)
+    running = [key for key, parts in units.items() if home[parts[0]] >= 0]
+    best = sum(len(units[key]) for key in running)
+    for number in range(len(running) + 1):
+        for first in combinations(running, number):
+            parts = sum(len(units[key]) for key in first)
+            if parts < best and any(
+                runs(instance, home, target, [units[key] for key in order], first)
+                for order in permutations(units)
+            ):
+                best = parts
+    return best
+
+
+def runs(
+    instance: kv.Instance,
+    home: list[int],
+    target: Placement,
+    order: list[list[int]],
+    stopped: tuple[object, ...],
+) -> bool:
+    """Whether units can be loaded in an order, each one before its old copy goes."""
+    names = [gpu.name for gpu in instance.gpus]
+    models = instance.models
+    copies = {
+        (model.name, names[gpu])
+        for model, gpu in zip(models, home, strict=True)
+        if gpu >= 0 and unit_of(model) not in stopped
+    }
+    for parts in order:
+        copies |= {(models[part].name, names[target.gpu_of[part]]) for part in parts}
+        for gpu in instance.gpus:
+            if sum(m.footprint for m in models if (m.name, gpu.name) in copies) > gpu.usable:
+                return False
+        if not may_be_together(instance, copies):
+            return False
+        copies -= {(models[part].name, names[home[part]]) for part in parts if home[part] >= 0}
+    return True
+
+
+def test_plans_hold_when_replayed() -> None:
+    for seed in range(80):
+        instance, home, target = two_placements(seed, 9)
+        replay(instance, home, target, plan_moves(instance, home, target))
+
+
+def test_plans_keep_to_the_constraints_at_every_step() -> None:
+    for seed in range(70):
+        instance, home, target = two_constrained_placements(seed)
+        replay(instance, home, target, plan_moves(instance, home, target))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(1000, 1500))
+def test_many_plans_hold_when_replayed(seed: int) -> None:
+    for instance, home, target in (two_placements(seed, 12), two_constrained_placements(seed)):
+        plan = plan_moves(instance, home, target)
+        replay(instance, home, target, plan)
+        places = zip(instance.models, home, target.gpu_of, strict=True)
+        units = {unit_of(model) for model, old, new in places if old != new}
+        if len(units) <= 5:
+            assert plan.exact
+            assert len(plan.stopped) == fewest_stops(instance, home, target)
+
+
+def test_no_more_models_stop_than_needed() -> None:
+    stopped = 0
+    for seed in range(30):
+        instance, home, target = two_placements(seed, 5)
+        plan = plan_moves(instance, home, target)
+        assert plan.exact
+        assert len(plan.stopped) == fewest_stops(instance, home, target)
+        stopped += len(plan.stopped)
+    assert stopped >= 3
+
+
+def test_no_more_models_stop_than_the_constraints_need() -> None:
+    stopped = 0
+    for seed in range(30):
+        instance, home, target = two_constrained_placements(seed)
+        plan = plan_moves(instance, home, target)
+        assert len(plan.stopped) == fewest_stops(instance, home, target)
+        stopped += len(plan.stopped)
+    assert stopped >= 3
+
+
+def test_models_to_be_apart_do_not_meet_on_the_way() -> None:
+    gpus = [kv.GPU("a", 20), kv.GPU("b", 20)]
+    models = [kv.LLM("x", 4, pressure=1, apart="k"), kv.LLM("y", 4, pressure=1, apart="k")]
+    instance = kv.Instance(gpus, models)
+    target = Placement(instance, [1, 0])
+    plan = plan_moves(instance, [0, 1], target)
+    assert len(plan.stopped) == 1
+    replay(instance, [0, 1], target, plan)
 
 
 def test_a_long_plan_holds_and_says_that_it_is_not_exact() -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 import random
+import re
 from fractions import Fraction
 from itertools import product
+from typing import Any
 
 import pytest
 from constrained_fleets import random_constrained
@@ -13,8 +16,10 @@ from constrained_fleets import random_constrained
 import kvpr_opt as kv
 from kvpr_opt.certificates.canonical import canonical_fleet
 from kvpr_opt.certificates.certificate import verify_texts
+from kvpr_opt.certificates.explain_relocation import explain_relocation
 from kvpr_opt.errors import InputError, InvalidPlacementError
 from kvpr_opt.operate.replan import Replan, replan
+from kvpr_opt.problem.exact import decimal_text
 from kvpr_opt.problem.placement import Placement
 
 
@@ -98,15 +103,53 @@ def test_every_row_equals_brute_force(seed: int, cost: str) -> None:
     check_rows(replan(instance, current, max_moves=5, cost=cost, time_limit=30), instance, current)
 
 
-def check_constrained(seed: int) -> None:
-    """Rows of a fleet with constraints of every kind, from a legal placement of it."""
+def crammed(seed: int) -> tuple[kv.Instance, dict[str, str]]:
+    """A fleet whose models do not all fit where they are said to run."""
+    instance, current = small_fleet(seed)
+    first = instance.gpus[0].name
+    while sum(m.size for m in instance.models if current[m.name] == first) <= 12:
+        moved = next((name for name, gpu in current.items() if gpu != first), None)
+        if moved is None:
+            return crammed(seed + 1000)
+        current[moved] = first
+    return instance, current
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_rows_from_where_models_cannot_run(seed: int) -> None:
+    instance, current = crammed(seed)
+    made = replan(instance, current, max_moves=3, time_limit=30)
+    assert made.current is None
+    assert made.rows[0].max_kvpr is None
+    check_rows(made, instance, current)
+
+
+def test_there_is_no_row_for_more_moves_than_models_run() -> None:
+    instance, current = small_fleet(3)
+    made = replan(instance, current, max_moves=10**9, time_limit=30)
+    assert len(made.rows) == len(instance.models) + 1
+
+
+def test_memory_moved_may_carry_a_unit() -> None:
+    instance, current = small_fleet(3)
+    in_gb = kv.Instance(instance.gpus, instance.models, unit="GB")
+    made = replan(in_gb, current, cost="memory", max_cost="3000MB", time_limit=30)
+    assert made.rows[-1].budget == 3
+
+
+def legal_start(seed: int) -> tuple[kv.Instance, dict[str, str], list[Placement]]:
+    """A fleet with constraints of every kind, a legal placement of it, and all others."""
     draw = random.Random(seed)
     while True:
         instance = random_constrained(draw)
         every = all_placements(instance) if len(instance.models) <= 6 else []
         if every:
-            break
-    current = draw.choice(every).assignment
+            return instance, draw.choice(every).assignment, every
+
+
+def check_constrained(seed: int) -> None:
+    """Each row of a fleet with constraints is the best there is within its budget, proved."""
+    instance, current, every = legal_start(seed)
     made = replan(instance, current, max_moves=3, time_limit=60)
     costs = [(cost_of(instance, current, p, "moves"), p.max_kvpr) for p in every]
     for row in made.rows:
@@ -160,6 +203,35 @@ def claim() -> tuple[str, dict[str, object]]:
     raise AssertionError("no row is proved by moves")
 
 
+def test_the_argument_is_said_in_words_that_contradict() -> None:
+    _, data = claim()
+    bounds = data["bounds"]
+    assert isinstance(bounds, list)
+    (bound,) = (b for b in bounds if b["proof"]["kind"] == "moves")
+    text = explain_relocation({**data, "bounds": [bound]})
+    value, budget = Fraction(bound["value"]), data["budget"]
+    assert f"at most {budget} has a max KVPR below {decimal_text(value)}" in text
+    found = re.search(r"the models have (\S+) points at most, but they have (\d+)", text)
+    assert found
+    assert Fraction(found[1]) < Fraction(found[2])
+    word = {**bound, "proof": {"kind": "solver", "solver": "s", "version": "1"}}
+    assert "the word of s 1" in explain_relocation({**data, "bounds": [word]})
+    whole = {**bound, "value": "infinite", "proof": {"kind": "dual"}}
+    assert "has a finite max KVPR. That holds whatever moves" in explain_relocation(
+        {**data, "bounds": [whole]}
+    )
+    assert explain_relocation({**data, "bounds": []}) == "No lower bound is claimed."
+
+
+def test_a_row_is_verified_like_any_certificate() -> None:
+    instance, current = small_fleet(3)
+    made = replan(instance, current, max_moves=1, time_limit=30)
+    assert made.rows[1].certificate is not None
+    assert kv.verify(instance, made.rows[1].certificate).exit_code == 0
+    other = instance.replace(models=instance.models[1:])
+    assert kv.verify(other, made.rows[1].certificate).exit_code == 5
+
+
 def exit_code(canonical: str, data: object) -> int:
     return verify_texts(canonical, json.dumps(data)).exit_code
 
@@ -209,30 +281,47 @@ def test_where_models_run_has_to_be_said() -> None:
         replan(instance, {"m0": "g0"})
     with pytest.raises(InvalidPlacementError, match="the fleet has no model 'other'"):
         replan(instance, {**current, "other": "g0"})
-    with pytest.raises(InputError, match="max_moves -1 is not 0 or more"):
+    with pytest.raises(InputError, match="max_moves -1 is not a whole number from 0"):
         replan(instance, current, max_moves=-1)
-    with pytest.raises(InputError, match="max_cost -2 is not 0 or more"):
+    with pytest.raises(InputError, match=r"max_moves 1\.5 is not a whole number from 0"):
+        replan(instance, current, max_moves=1.5)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="max_cost: budget -2 is not at least 0"):
         replan(instance, current, max_cost=-2, cost="memory")
+    with pytest.raises(InputError, match="budget '2GB'"):
+        replan(instance, current, max_cost="2GB", cost="memory")
+    with pytest.raises(InvalidPlacementError, match="is not the name of one GPU"):
+        replan(instance, {**current, "m0": ["g0", "g1"]})  # type: ignore[dict-item]
+    free = [kv.LLM(model.name, model.size, pressure=model.pressure) for model in instance.models]
+    with pytest.raises(InputError, match="no model of the fleet has a key 'move_cost'"):
+        replan(instance.replace(models=free), current, cost="move_cost")
     with pytest.raises(InputError, match="cost 'time' is not known"):
         replan(instance, current, cost="time")
 
 
 def _mutated(draw: random.Random, data: dict[str, object]) -> dict[str, object]:
-    """The same claim with one or two numbers, homes or costs changed."""
+    """The same claim with one or two numbers, homes, costs or GPUs changed."""
     made = json.loads(json.dumps(data))
+    gpus = sorted({*made["home"].values(), *(made["placement"] or {}).values()})
     for _ in range(draw.choice([1, 1, 2])):
-        where = draw.choice(["budget", "value", "points", "limits", "price", "home", "cost"])
+        where = draw.choice(
+            ["budget", "value", "points", "limits", "price", "home", "cost", "placed", "claimed"]
+        )
         bounds = [b for b in made["bounds"] if b["proof"]["kind"] == "moves"]
         if where == "budget":
             made["budget"] = str(draw.randint(0, 4))
         elif where == "home":
-            made["home"][draw.choice(list(made["home"]))] = f"g{draw.randint(0, 1)}"
+            made["home"][draw.choice(list(made["home"]))] = draw.choice(gpus)
         elif where == "cost":
             made["costs"][draw.choice(list(made["costs"]))] = str(draw.randint(0, 2))
+        elif where == "placed" and made["placement"]:
+            made["placement"][draw.choice(list(made["placement"]))] = draw.choice(gpus)
+        elif where == "claimed" and made["max_kvpr"]:
+            made["max_kvpr"] = str(Fraction(made["max_kvpr"]) + Fraction(draw.randint(-2, 2), 6))
         elif bounds:
             bound = draw.choice(bounds)
             if where == "value":
-                bound["value"] = str(Fraction(draw.randint(1, 40), draw.randint(1, 12)))
+                value = str(Fraction(draw.randint(1, 40), draw.randint(1, 12)))
+                bound["value"] = draw.choice([value, value, value, "infinite"])
             else:
                 key = {"points": "models", "limits": "gpus"}.get(where, "price")
                 numbers = bound["proof"][key].split(" ")
@@ -242,10 +331,19 @@ def _mutated(draw: random.Random, data: dict[str, object]) -> dict[str, object]:
     return made  # type: ignore[no-any-return]
 
 
+def _fleet_of_claims(seed: int) -> tuple[kv.Instance, dict[str, str]]:
+    """A fleet for claims: free, with constraints, or one that cannot be where it is said to be."""
+    if seed % 3 == 0:
+        return small_fleet(seed)
+    if seed % 3 == 1:
+        return crammed(seed)
+    return legal_start(seed)[:2]
+
+
 def check_mutations(seed: int, claims: int) -> int:
     """Whatever the checker accepts is true by brute force; how many mutated claims it accepts."""
     draw = random.Random(seed)
-    instance, current = small_fleet(seed)
+    instance, current = _fleet_of_claims(seed)
     made = replan(instance, current, max_moves=3, time_limit=30)
     canonical = canonical_fleet(instance)
     every = all_placements(instance)
@@ -254,23 +352,34 @@ def check_mutations(seed: int, claims: int) -> int:
         row = draw.choice(made.rows)
         assert row.certificate is not None
         data = _mutated(draw, dict(row.certificate.data))
-        if exit_code(canonical, data) != 0:
-            continue
-        accepted += 1
-        homes, costs = data["home"], data["costs"]
-        assert isinstance(homes, dict)
-        assert isinstance(costs, dict)
-        for placement in every:
-            moved = (m for m, g in placement.assignment.items() if homes.get(m, g) != g)
-            if sum(Fraction(costs[m]) for m in moved) <= Fraction(str(data["budget"])):
-                for bound in data["bounds"]:  # type: ignore[attr-defined]
-                    assert bound["value"] != "infinite"
-                    assert placement.max_kvpr >= Fraction(bound["value"])
+        if exit_code(canonical, data) == 0:
+            accepted += 1
+            assert is_true(instance, data, every), data
     return accepted
 
 
+def is_true(instance: kv.Instance, data: dict[str, Any], every: list[Placement]) -> bool:
+    """Whether a claim holds, of a fleet with these placements."""
+
+    def cost(placement: Placement) -> Fraction:
+        places = placement.assignment.items()
+        moved = (m for m, g in places if data["home"].get(m, g) != g)
+        return sum((Fraction(data["costs"][m]) for m in moved), Fraction(0))
+
+    budget = Fraction(data["budget"])
+    within = [placement.max_kvpr for placement in every if cost(placement) <= budget]
+    for bound in data["bounds"]:
+        value = math.inf if bound["value"] == "infinite" else Fraction(bound["value"])
+        if any(found < value for found in within):
+            return False
+    if data["placement"] is None:
+        return True
+    claimed = Placement.of(instance, data["placement"])
+    return cost(claimed) <= budget and claimed.max_kvpr == Fraction(data["max_kvpr"])
+
+
 def test_no_mutated_claim_is_accepted_that_is_false() -> None:
-    assert sum(check_mutations(seed, 100) for seed in range(4)) > 20
+    assert sum(check_mutations(seed, 70) for seed in range(6)) > 20
 
 
 @pytest.mark.slow

@@ -25,25 +25,50 @@ def on(number: int, served: list[kv.LLM]) -> kv.Instance:
     return kv.Instance([kv.GPU(f"g{i}", 10) for i in range(number)], served)
 
 
-@pytest.mark.parametrize("seed", range(12))
-def test_the_fewest_gpus_equal_brute_force(seed: int) -> None:
-    served = models(seed)
-    target = Fraction(random.Random(seed).choice([1, 2, 3]), 4)
+def check_size(seed: int) -> tuple[bool, bool]:
+    """Compare with brute force; whether models fit, and whether more than their volume counts."""
+    draw = random.Random(seed)
+    served = [
+        kv.LLM(f"m{i}", draw.randint(3, 6), pressure=draw.randint(0, 2))
+        for i in range(draw.randint(3, 5))
+    ]
+    target = Fraction(draw.choice([1, 2, 3, 4]), 2)
     made = kv.size(on(1, served), target, time_limit=20)
     alone = max(brute_force(on(1, [model])) for model in served)
     if alone > target:
         assert made.gpus is None
         assert made.lower_bound == math.inf
-        assert "alone on such a GPU" in made.reason
-        return
+        assert "even alone on a GPU like 'g0'" in made.reason
+        return False, False
     needed = next(n for n in range(1, 9) if brute_force(on(n, served)) <= target)
     assert made.gpus == needed
     assert made.proved
     assert made.placement is not None
     assert made.placement.max_kvpr <= target
-    if made.evidence is not None:
-        assert made.evidence.certificate is not None
-        assert kv.verify(made.evidence.instance, made.evidence.certificate).exit_code == 0
+    volume = sum(model.size + model.pressure / target for model in served) / 10
+    if needed == 1:
+        assert made.evidence is None
+        return True, False
+    # The claim about one GPU fewer: above the target, and accepted by the checker.
+    assert made.evidence is not None
+    assert made.evidence.certificate is not None
+    assert len(made.evidence.instance.gpus) == needed - 1
+    assert made.evidence.lower_bound is not None
+    assert made.evidence.lower_bound > target
+    assert kv.verify(made.evidence.instance, made.evidence.certificate).exit_code == 0
+    return True, needed > math.ceil(volume)
+
+
+def test_the_fewest_gpus_equal_brute_force() -> None:
+    found = [check_size(seed) for seed in range(20)]
+    assert sum(fits for fits, _ in found) >= 12
+    assert sum(harder for _, harder in found) >= 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(100, 600))
+def test_the_fewest_gpus_equal_brute_force_on_many_fleets(seed: int) -> None:
+    check_size(seed)
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -55,11 +80,11 @@ def test_all_rates_can_grow_by_target_over_optimum(seed: int) -> None:
     assert made.factor == made.bound == (2 / best if best else math.inf)
 
 
-@pytest.mark.parametrize("seed", range(6))
-def test_one_rate_is_bracketed_by_brute_force(seed: int) -> None:
+def check_headroom(seed: int) -> kv.Headroom:
+    """The bracket of one model's factor holds at both ends, by brute force."""
     served = models(seed)
     served[0] = kv.LLM("grows", served[0].size, pressure=1)
-    target = Fraction(1)
+    target = Fraction(random.Random(seed).choice([1, 2, 3]))
     made = kv.headroom(on(2, served), target, model="grows", time_limit=30)
     assert made.proved
 
@@ -68,7 +93,43 @@ def test_one_rate_is_bracketed_by_brute_force(seed: int) -> None:
 
     if made.factor:
         assert at(Fraction(made.factor)) <= target
+        assert made.placement is not None
+        assert made.placement.max_kvpr <= target
     assert at(Fraction(made.bound) * Fraction(1001, 1000) + Fraction(1, 10**6)) > target
+    if made.evidence is not None:
+        assert made.evidence.certificate is not None
+        assert made.evidence.lower_bound is not None
+        assert made.evidence.lower_bound > target
+        assert kv.verify(made.evidence.instance, made.evidence.certificate).exit_code == 0
+    return made
+
+
+def test_one_rate_is_bracketed_by_brute_force() -> None:
+    # In the last one there is no room for any demand of the model, exactly.
+    found = [check_headroom(seed) for seed in (*range(8), 126)]
+    assert found[-1].factor == found[-1].bound == 0
+    assert found[-1].placement is not None
+    assert sum(made.factor != 0 and made.evidence is not None for made in found) >= 4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(100, 400))
+def test_one_rate_is_bracketed_by_brute_force_on_many_fleets(seed: int) -> None:
+    check_headroom(seed)
+
+
+@pytest.mark.parametrize(
+    ("keys", "factor"),
+    # Two GPUs of 20: of three copies of 2 two share one, 16 are free for them; a replica has
+    # half the demand on 18, or the memory of a shard.
+    [({"count": 3}, 8), ({"replicas": 2}, 36), ({"shards": 2}, 38)],
+)
+def test_all_parts_of_a_model_grow_together(keys: dict[str, int], factor: int) -> None:
+    gpus = [kv.GPU(name, 20, node="n") for name in "ab"]
+    served = kv.LLM("x", 2, pressure=1, **keys)  # type: ignore[arg-type]
+    made = kv.headroom(kv.Instance(gpus, [served]), 1, model="x", time_limit=20)
+    assert made.proved
+    assert made.factor <= factor <= Fraction(made.bound)
 
 
 @pytest.mark.parametrize("target", [0, -1, "x"])

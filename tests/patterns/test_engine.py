@@ -167,7 +167,7 @@ def test_both_enumerations_find_all_patterns(seed: int) -> None:
         if any(counts) and 0 <= capacity - counts @ question.sizes <= question.slack
     }
     for found in (
-        _by_halves(question, bits, 10_000),
+        _by_halves(question, bits, 10_000, Limits()),
         _depth_first(question, bits, budget, 10_000, Limits()),
     ):
         assert found is not None
@@ -281,7 +281,7 @@ def test_with_every_stage_left_out_it_ends_at_once() -> None:
     assert tracker.limits.elapsed < 5
 
 
-def test_proofs_beyond_the_checkers_limits_are_shrunk_or_our_word() -> None:
+def test_proofs_beyond_the_checkers_limits_are_shortened_or_not_certified() -> None:
     """Half a thousand million points a GPU: a row too long for the checker."""
     scaled = random_instance("uniform", gpus=8, models=64, seed=0).scaled
     threshold = scaled.at_most(Fraction(23641, 76) * scaled.kvpr_unit)

@@ -10,7 +10,7 @@ import pytest
 from small_fleets import brute_force, random_fleet
 
 from kvpr_opt.generate import random_instance
-from kvpr_opt.limits import Limits
+from kvpr_opt.limits import Limits, LimitsView
 from kvpr_opt.patterns import bracket, engine, guided_rounding, steps
 from kvpr_opt.patterns.dive import DivePlan
 from kvpr_opt.patterns.engine import PatternEngine
@@ -19,7 +19,14 @@ from kvpr_opt.patterns.guided_rounding import round_by_vertices
 from kvpr_opt.patterns.lp import central_generation, column_generation
 from kvpr_opt.patterns.lp.column_generation import PatternLP
 from kvpr_opt.patterns.lp.dual import Bundles, Items, refutes
-from kvpr_opt.patterns.problem import DualValues, Fractional, Packing, PackingQuestion
+from kvpr_opt.patterns.lp.pricing import Precision
+from kvpr_opt.patterns.problem import (
+    DualValues,
+    Fractional,
+    Packing,
+    PackingQuestion,
+    Relaxed,
+)
 from kvpr_opt.patterns.proofs.evidence import placement_of
 from kvpr_opt.problem.instance import Instance
 from kvpr_opt.search.bounds import volume_bound
@@ -180,6 +187,54 @@ def test_a_program_that_is_refuted_is_not_rounded(large: None) -> None:
     assert guided_rounding.round_by_vertices(
         PatternLP(scaled), question, None, stopped, DivePlan(), last_bins=2, seed=0
     ) is None  # fmt: skip
+
+
+def test_rounding_goes_back_where_too_much_was_fixed(
+    large: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instance = random_instance("uniform", gpus=12, models=48, seed=3)
+    scaled = instance.scaled
+    volume = volume_bound(scaled).value
+    assert isinstance(volume, Fraction)
+    question = PackingQuestion.of(scaled, scaled.at_most(volume * Fraction(102, 100)))
+    lp, asked = PatternLP(scaled), []
+    decide = lp.decide
+
+    def refuted_once(
+        part: PackingQuestion, limits: LimitsView, *, precision: Precision = Precision.FULL
+    ) -> Relaxed:
+        asked.append(part.bins)
+        if len(asked) == 2:
+            return DualValues((), ())
+        return decide(part, limits, precision=precision)
+
+    monkeypatch.setattr(lp, "decide", refuted_once)
+    packing = round_by_vertices(
+        lp, question, None, Limits(), DivePlan(discrepancies=1), last_bins=3, seed=0
+    )
+    assert asked[0] == 12
+    # After the refusal more bins are left than before it.
+    assert asked[1] < asked[2] < 12
+    assert packing is not None
+    assert (packing.counts.sum(axis=0) == question.counts).all()
+
+
+def test_a_proof_is_not_by_a_hair(central: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    scaled = random_instance("uniform", gpus=16, models=64, seed=0).scaled
+    volume = volume_bound(scaled).value
+    assert isinstance(volume, Fraction)
+    question = PackingQuestion.of(scaled, scaled.at_most(volume * Fraction(100_008, 100_000)))
+
+    def excess() -> float:
+        answer = PatternLP(scaled).decide(question, Limits())
+        assert isinstance(answer, DualValues)
+        assert refutes(question, np.array(answer.class_values)) is not None
+        bins = int(question.multiplicities @ np.array(answer.type_values))
+        return int(question.counts @ np.array(answer.class_values)) / bins - 1
+
+    ample = excess()
+    monkeypatch.setattr(central_generation, "_MORE_ROUNDS", 0)
+    assert ample > excess() > 0
 
 
 def test_bundles_stand_for_every_number_of_copies() -> None:

@@ -105,13 +105,13 @@ def test_one_replica_or_shard_is_the_model_itself():
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
-        ({"pin": "x"}, r"^models\[0\]\.pin: 'x' is no GPU of the fleet"),
-        ({"pin": "n0"}, r"^models\[0\]\.pin: 'n0' is no GPU of the fleet"),
+        ({"pin": "x"}, r"^models\[0\]\.pin: 'x' is not a GPU of the fleet"),
+        ({"pin": "n0"}, r"^models\[0\]\.pin: 'n0' is not a GPU of the fleet"),
         (
             {"only": "fst"},
-            r"^models\[0\]\.only: 'fst' is no GPU, node .* \(did you mean 'fast'\?\)",
+            r"^models\[0\]\.only: 'fst' is not a GPU, node .* \(did you mean 'fast'\?\)",
         ),
-        ({"never": ["a", "q"]}, r"^models\[0\]\.never: 'q' is no GPU, node or label"),
+        ({"never": ["a", "q"]}, r"^models\[0\]\.never: 'q' is not a GPU, node or label"),
         (
             {"only": "a", "never": "fast"},
             r"^models\[0\]\.only: only and never of model 'm' leave no",
@@ -162,8 +162,11 @@ def test_keys_that_leave_no_place_are_refused(keys, message):
         ({"kv_share": "0.5"}, r"^kv_share: kv_share 1/2 is not .* for a model with shards"),
         ({"shards": 2, "kv_share": 2}, r"^kv_share: kv_share 2 is not above 0 and at most 1"),
         ({"overhead": -1}, r"^overhead: overhead -1 is not at least 0"),
-        ({"size": "16 gigs"}, r"^size: size '16 gigs': 'gigs' is no unit; allowed: a plain number"),
-        ({"size": "16 GB"}, r"^size: size '16 GB' carries a unit; say the unit"),
+        (
+            {"size": "16 gigs"},
+            r"^size: size '16 gigs': 'gigs' is not a unit; allowed: a plain number",
+        ),
+        ({"size": "16 GB"}, r"^size: size '16 GB' carries a unit; set the unit"),
         ({"unit": "gb"}, r"^unit: unit 'gb' is not known; known: GB, GiB"),
         ({"only": [""]}, r"^only: only '' is not a non-empty text"),
         ({"count": 60_000, "replicas": 2}, r"^count: 120000 parts are more than 100000"),

@@ -15,15 +15,9 @@ import pytest
 from report_records import CELL, entry, infeasible, ran
 
 from kvpr_opt.errors import InputError
-from kvpr_opt.study.record import (
-    FILE_NAME,
-    MAX_REMARKS,
-    Record,
-    RecordedRun,
-    decode_line,
-    encode_line,
-    read_record,
-)
+from kvpr_opt.study.record import FILE_NAME, MAX_REMARKS, Record, read_record
+from kvpr_opt.study.record_line import decode_line, encode_line
+from kvpr_opt.study.recorded_run import RecordedRun
 from kvpr_opt.study.runs import Method, run_of
 from kvpr_opt.study.user_heuristics import UserHeuristic
 from kvpr_opt.suites.cells import PRISM, Cell, FixedFleet

@@ -25,21 +25,23 @@ VERSIONS = {
     "long-tail": (1, 40, "57b9bfb7af9b74e4"),
     "precise": (1, 40, "d453bc663110f006"),
     "mixed": (1, 40, "126ec2ff6f022ff9"),
-    "paper": (1, 10, "0916e7dae2faecef"),
+    "paper": (2, 10, "3a305c9cd5c35048"),
     "evolve-train": (1, 14, "2daa98d576ae27d9"),
     "evolve-held-out": (1, 22, "06883b73cebb9615"),
 }
+OLDER = {"paper@1": (1, 10, "0916e7dae2faecef")}
 
 
 def test_every_suite_is_pinned() -> None:
     assert set(VERSIONS) == set(catalogue.SUITES)
+    assert set(OLDER) == {f"{name}@{version}" for name, version in catalogue.OLDER}
 
 
-@pytest.mark.parametrize("name", VERSIONS)
+@pytest.mark.parametrize("name", [*VERSIONS, *OLDER])
 def test_a_version_never_changes(name: str) -> None:
     fleets = catalogue.load(name)
     whole = hashlib.sha256("".join(digest(fleet) for _, fleet in fleets).encode()).hexdigest()
-    assert (catalogue.named(name).version, len(fleets), whole[:16]) == VERSIONS[name]
+    assert (catalogue.named(name).version, len(fleets), whole[:16]) == (VERSIONS | OLDER)[name]
     assert len({name for name, _ in fleets}) == len(fleets)
     assert len({digest(fleet) for _, fleet in fleets}) == len(fleets)
 
@@ -72,6 +74,8 @@ def test_a_version_can_be_insisted_on() -> None:
     assert catalogue.load("prism50@1") == catalogue.load("prism50")
     with pytest.raises(InputError, match="suite 'prism50' has version 1 here, not '2'"):
         catalogue.load("prism50@2")
+    with pytest.raises(InputError, match="suite 'paper' has version 1 and 2 here, not '3'"):
+        catalogue.load("paper@3")
 
 
 def test_an_unknown_suite_is_refused_with_the_nearest() -> None:

@@ -14,8 +14,8 @@ import msgspec
 
 from kvpr_opt.audit.cases import Case, prove_cases
 from kvpr_opt.audit.evaluator.evaluation import ProgramEvaluation, evaluation_of, refused
-from kvpr_opt.audit.process import ResourceLimits
 from kvpr_opt.audit.program import Program
+from kvpr_opt.audit.resource_limits import DEFAULT_MEGABYTES, DEFAULT_SECONDS, ResourceLimits
 from kvpr_opt.audit.runner import audit
 from kvpr_opt.certificates.canonical import digest
 from kvpr_opt.environment import usable_cores, versions
@@ -25,8 +25,6 @@ from kvpr_opt.suites import catalogue
 
 #: The suite to evolve on, and the one to see afterwards what that is worth elsewhere.
 TRAINING, HELD_OUT = "evolve-train", "evolve-held-out"
-
-_DEFAULT_MEMORY = 4 << 30
 
 
 class Evaluator:
@@ -66,8 +64,8 @@ class Evaluator:
         self,
         suite: str = TRAINING,
         *,
-        time_limit: float = 10.0,
-        memory_limit: int = _DEFAULT_MEMORY,
+        time_limit: float = DEFAULT_SECONDS,
+        memory_limit: int = DEFAULT_MEGABYTES << 20,
         jobs: int | None = None,
         runs: int = 1,
         prove: float | None = 60.0,
@@ -128,7 +126,7 @@ class Evaluator:
         Returns
         -------
         ProgramEvaluation
-            Whatever the program does: a file that is no program is one with score 0.
+            Whatever the program does; a file that is not a program scores 0.
 
         Raises
         ------

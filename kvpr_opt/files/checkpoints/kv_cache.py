@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
-#: Engines hand out the cache in blocks of so many tokens (the default of vLLM).
+#: Engines allocate the cache in blocks of this many tokens (the default of vLLM).
 BLOCK = 16
 
 #: Tokens of the largest batch that is filled in at once (the most that vLLM chooses by itself);
@@ -45,7 +45,7 @@ class KVCache:
     kv_heads: int | None = None
 
     def bytes_of(self, tokens: Fraction | int) -> Fraction:
-        """Bytes that one sequence of so many tokens takes."""
+        """Bytes of cache for one sequence of `tokens` tokens."""
         length = Fraction(tokens)
         return self.full * length + self.sliding * min(length, Fraction(self.window))
 
@@ -59,7 +59,7 @@ class KVCache:
         return self.full * _in_blocks(max_tokens) + self.sliding * (_in_blocks(kept) + BLOCK)
 
     def longest(self, size: Fraction | int) -> int:
-        """Tokens of the longest sequence whose :meth:`floor` is within so many bytes."""
+        """The longest sequence, in tokens, whose :meth:`floor` is within a number of bytes."""
         low, high = 0, max(1, int(size) // max(1, self.full or self.sliding) + 1)
         if not self.full and self.floor(high) <= size:
             return high  # only sliding layers: any length fits

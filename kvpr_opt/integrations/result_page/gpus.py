@@ -1,15 +1,18 @@
-"""The GPUs of a placement, each drawn once, to one scale: memory, and below it its KVPR."""
+"""GPUs and what they hold, each drawn once, to one scale: memory, and below it the KVPR."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 
 from kvpr_opt.html import Html, element, joined
+from kvpr_opt.integrations.result_page.wording import number
+from kvpr_opt.problem.exact import exact_sum
 from kvpr_opt.problem.instance import GPU, LLM
-from kvpr_opt.problem.placement import GPULoad, Kvpr, Placement
+from kvpr_opt.problem.placement import Kvpr, Placement
 
 #: What a bar is made of, in order: the class of the part and what the legend says of it.
 PARTS = {
@@ -20,8 +23,55 @@ PARTS = {
     "free": "free for KV cache",
 }
 
+#: The class of the weights of a model that moves, and what the legend says of it.
+MOVED = ("moved", "weights of a model that moves")
+
 #: Across a bar.
 _WIDTH, _HEIGHT = 1000, 20
+
+
+@dataclass(frozen=True)
+class Holding:
+    """A GPU and the models on it, whether or not they fit there."""
+
+    gpu: GPU
+    models: tuple[LLM, ...]
+
+    @cached_property
+    def free(self) -> Fraction:
+        """What is left of its memory; below 0 where the models do not fit."""
+        return self.gpu.usable - exact_sum(model.footprint for model in self.models)
+
+    @cached_property
+    def pressure(self) -> Fraction:
+        """Sum of the pressures of its models."""
+        return exact_sum(model.pressure for model in self.models)
+
+    @property
+    def kvpr(self) -> Kvpr:
+        """Pressure over free memory, ``math.inf`` where none is free."""
+        if not self.pressure:
+            return Fraction(0)
+        return self.pressure / self.free if self.free > 0 else math.inf
+
+
+@dataclass(frozen=True)
+class Scale:
+    """What all GPUs of a drawing have in common.
+
+    Attributes
+    ----------
+    memory
+        The memory that takes the whole width.
+    kvpr
+        The KVPR that does.
+    unit
+        Of the memory.
+    """
+
+    memory: Fraction
+    kvpr: Kvpr
+    unit: str
 
 
 @dataclass(frozen=True)
@@ -35,65 +85,89 @@ class _Part:
 
 def drawn_gpus(placement: Placement) -> Html:
     """Legend and list of all GPUs, in their order."""
-    gpus = placement.instance.gpus
-    scale = max(gpu.memory for gpu in gpus)
-    models = {model.name: model for model in placement.instance.models}
+    instance = placement.instance
+    models = {model.name: model for model in instance.models}
+    scale = Scale(max(gpu.memory for gpu in instance.gpus), placement.max_kvpr, instance.unit or "")
     items = [
-        _gpu(gpu, load, [models[name] for name in load.models], scale, placement)
-        for gpu, load in zip(gpus, placement.gpus, strict=True)
+        element("li", drawn_gpu(Holding(gpu, tuple(models[name] for name in load.models)), scale))
+        for gpu, load in zip(instance.gpus, placement.gpus, strict=True)
     ]
-    return joined([_legend(), element("ul", *items, class_="gpus")])
+    return joined([drawn_legend(PARTS), element("ul", *items, class_="gpus")])
 
 
-def _legend() -> Html:
+def drawn_legend(meanings: dict[str, str]) -> Html:
+    """What the parts of a bar mean."""
     items = [
         element("li", _svg(10, 10, [_rectangle(kind, 0, 10, 10)], "swatch"), meaning)
-        for kind, meaning in PARTS.items()
+        for kind, meaning in meanings.items()
     ]
     return element("ul", *items, class_="legend")
 
 
-def _gpu(
-    gpu: GPU, load: GPULoad, models: Sequence[LLM], scale: Fraction, placement: Placement
+def drawn_gpu(
+    holding: Holding, scale: Scale, moving: Collection[str] = (), highest: Kvpr | None = None
 ) -> Html:
-    unit = placement.instance.unit or ""
-    highest = load.kvpr == placement.max_kvpr and load.pressure > 0
+    """One GPU: its name and KVPR, the bar of its memory, the line of its KVPR, and its models.
+
+    Parameters
+    ----------
+    holding
+        The GPU and its models.
+    scale
+        Of the bar and the line.
+    moving
+        Names of models to be marked.
+    highest
+        The KVPR at which a GPU is marked; by default that of the scale.
+    """
+    gpu, kvpr = holding.gpu, holding.kvpr
+    marked = scale.kvpr if highest is None else highest
     called = gpu.name if gpu.node is None else f"{gpu.name} ({gpu.node})"
     head = element(
-        "div", element("b", called), element("span", f"KVPR {number(load.kvpr)}"), class_="gpu"
+        "div", element("b", called), element("span", f"KVPR {number(kvpr)}"), class_="gpu"
     )
-    free = load.memory - load.used
+    free, unit = holding.free, f" {scale.unit}" if scale.unit else ""
     said = (
-        f"{number(free)} of {number(load.memory)} {unit} free for KV cache, pressure "
-        f"{number(load.pressure)}"
+        f"{number(free)} of {number(gpu.usable)}{unit} free for KV cache, pressure "
+        f"{number(holding.pressure)}"
     )
-    named = ", ".join(load.models) or "no model"
-    share = _relative(load.kvpr, placement.max_kvpr)
+    share = _relative(kvpr, scale.kvpr)
     pressure = [
         _rectangle("track", 0, _WIDTH, 10),
         _rectangle("pressure", 0, round(share * _WIDTH), 10),
     ]
     return element(
-        "li",
+        "div",
         head,
-        _bar(list(_parts(gpu, models, free)), scale, f"{called}: {said}"),
+        _bar(list(_parts(holding, moving)), scale.memory, f"{called}: {said}"),
         _svg(_WIDTH, 10, pressure, "kvpr"),
-        element("p", f"{said}. {named}", class_="numbers"),
-        class_="highest" if highest else "",
+        element("p", f"{said}. ", _named(holding.models, moving), class_="numbers"),
+        class_="highest" if holding.pressure > 0 and kvpr == marked else "",
         data_gpu=gpu.name,
     )
 
 
-def _parts(gpu: GPU, models: Sequence[LLM], free: Fraction) -> Iterator[_Part]:
-    yield _Part("reserved", gpu.reserved, f"reserved: {number(gpu.reserved)}")
+def _named(models: Sequence[LLM], moving: Collection[str]) -> Html:
+    names = [
+        element("b", model.name) if model.name in moving else model.name for model in models or ()
+    ]
+    parts = [part for name in names for part in (", ", name)][1:]
+    return joined(parts or ["no model"])
+
+
+def _parts(holding: Holding, moving: Collection[str]) -> Iterator[_Part]:
+    reserved, models = holding.gpu.reserved, holding.models
+    yield _Part("reserved", reserved, f"reserved: {number(reserved)}")
     for index, model in enumerate(models):
         kind = "other" if index % 2 else "weights"
+        if model.name in moving:
+            kind = MOVED[0]
         yield _Part(kind, model.size, f"{model.name}: weights {number(model.size)}")
     overhead = sum((model.overhead for model in models), Fraction(0))
     yield _Part("overhead", overhead, f"overheads: {number(overhead)}")
     floor = sum((model.kv_floor for model in models), Fraction(0))
     yield _Part("floor", floor, f"least KV caches: {number(floor)}")
-    yield _Part("free", free, f"free for KV cache: {number(free)}")
+    yield _Part("free", holding.free, f"free for KV cache: {number(holding.free)}")
 
 
 def _bar(parts: Sequence[_Part], scale: Fraction, label: str) -> Html:
@@ -136,10 +210,3 @@ def _relative(value: Kvpr, highest: Kvpr) -> float:
     if value == math.inf:
         return 1.0
     return float(value / highest) if highest and highest != math.inf else 0.0
-
-
-def number(value: Fraction | float | None) -> str:
-    """A number to six digits, or what stands for it."""
-    if value is None:
-        return "unknown"
-    return "infinite" if value == math.inf else f"{float(value):.6g}"

@@ -1,39 +1,11 @@
-"""The style sheet of the page: light and dark, narrow and wide, on paper.
-
-Colours of the bars are those of Okabe and Ito (https://jfly.uni-koeln.de/color/); patterns are
-told apart by lightness as well.
-"""
+"""The style of the page, beside what all pages share."""
 
 STYLE = """
-:root {
-  color-scheme: light dark;
-  --paper: #fff; --ink: #1a1a1a; --faint: #5a5a5a; --line: #d5d5d5; --panel: #f5f5f5;
-  --weights: #0072b2; --other: #4c9bc8; --overhead: #e69f00; --floor: #cc79a7;
-  --free: #bfe5d8; --reserved: #8a8a8a; --pressed: #d55e00; --bound: #009e73;
-}
-@media (prefers-color-scheme: dark) {
-  :root {
-    --paper: #16181b; --ink: #e8e8e8; --faint: #a8a8a8; --line: #3c4046; --panel: #202328;
-    --weights: #3f9bd8; --other: #2a6c99; --overhead: #e6a829; --floor: #d58fb8;
-    --free: #1f5a49; --reserved: #6c6c6c; --pressed: #ef7d2b; --bound: #2fc795;
-  }
-}
-* { box-sizing: border-box; }
-body {
-  margin: 0 auto; max-width: 72rem; padding: 0 1rem 3rem;
-  background: var(--paper); color: var(--ink); font: 1rem/1.5 system-ui, sans-serif;
-  overflow-wrap: anywhere;
-}
-h1 { font-size: 1.6rem; margin-bottom: .2rem; }
-h2 { font-size: 1.25rem; margin: 2.2rem 0 .8rem; border-bottom: 1px solid var(--line); }
 p { margin: .5rem 0; max-width: 46rem; }
 .status { font-weight: 700; text-transform: uppercase; letter-spacing: .04em; }
-.optimal, .feasible { color: var(--bound); }
-.feasible { color: var(--overhead); }
-.infeasible, .unknown { color: var(--pressed); }
+.optimal { color: var(--good); } .feasible { color: var(--warn); }
+.infeasible, .unknown { color: var(--bad); }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1.2rem; margin: .8rem 0; }
-dt { color: var(--faint); }
-dd { margin: 0; }
 .legend { display: flex; flex-wrap: wrap; gap: .2rem 1.2rem; padding: 0; margin: .4rem 0 1rem; }
 .legend li { list-style: none; font-size: .9rem; }
 .legend svg { width: .9rem; height: .9rem; vertical-align: -.1rem; margin-right: .4rem; }
@@ -50,7 +22,7 @@ dd { margin: 0; }
 .track { fill: var(--panel); }
 .reserved { fill: var(--reserved); } .weights { fill: var(--weights); }
 .other { fill: var(--other); } .overhead { fill: var(--overhead); }
-.floor { fill: var(--floor); } .free { fill: var(--free); }
+.floor { fill: var(--floor); } .free { fill: var(--free); } .moved { fill: var(--moved); }
 .pressure { fill: var(--faint); } .highest .pressure { fill: var(--pressed); }
 .chart { display: block; width: 100%; max-width: 46rem; height: auto; }
 .chart path { fill: none; stroke-width: 2.5; vector-effect: non-scaling-stroke; }
@@ -61,22 +33,17 @@ dd { margin: 0; }
 .sample { fill: none; stroke-width: 4; }
 .sample.placement { stroke: var(--pressed); }
 .sample.lower { stroke: var(--bound); stroke-dasharray: 4 2; }
-table { border-collapse: collapse; font-size: .92rem; width: 100%; max-width: 60rem; }
-th, td { text-align: left; vertical-align: top; padding: .25rem 1rem .25rem 0; }
-th { border-bottom: 1px solid var(--ink); } td { border-bottom: 1px solid var(--line); }
+table { width: 100%; max-width: 60rem; }
+th, td { padding: .25rem 1rem .25rem 0; }
+th { border-bottom-color: var(--ink); }
 .proof { background: var(--panel); padding: .6rem 1rem; border-radius: .3rem; }
 .proof p { max-width: none; }
-a { color: var(--weights); }
-code { font-family: ui-monospace, monospace; font-size: .9em; }
-footer { margin-top: 2.5rem; font-size: .85rem; color: var(--faint); }
 @media (max-width: 40rem) {
   .chart text { font-size: 24px; }
   dl { grid-template-columns: 1fr; gap: 0; } dd { margin-bottom: .4rem; }
 }
 @media print {
-  :root { --paper: #fff; --ink: #000; --faint: #333; --panel: #fff; }
-  body { max-width: none; padding: 0; font-size: 10pt; }
   .gpus { grid-template-columns: 1fr 1fr; }
-  h2 { break-after: avoid; } .download { display: none; }
+  .download { display: none; }
 }
 """

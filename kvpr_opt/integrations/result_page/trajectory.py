@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from kvpr_opt.drawing.chart import chart_text, grid_line, line_legend
 from kvpr_opt.html import Html, element
 
 _WIDTH, _HEIGHT = 640, 300
@@ -52,7 +53,8 @@ def drawn_trajectory(events: Sequence[Mapping[str, Any]], seconds: float) -> Htm
         "aria-label": "KVPR of the best placement and of the bound, over time",
     }
     svg = element("svg", *content, class_="chart", **attributes)
-    return element("figure", svg, _legend(), style="margin: 0")
+    legend = line_legend((kind, said) for kind, _, said in _LINES)
+    return element("figure", svg, legend)
 
 
 class _Chart:
@@ -84,38 +86,12 @@ class _Chart:
         shapes = []
         for value in self.values:
             y = self.y(value)
-            shapes.append(_line(_LEFT, y, _WIDTH - _RIGHT, y))
-            shapes.append(_text(_LEFT, y - 5, f"{value:.5g}", "start"))
+            shapes.append(grid_line(_LEFT, y, _WIDTH - _RIGHT, y))
+            shapes.append(chart_text(_LEFT, y - 5, f"{value:.5g}", "start"))
         for power in range(math.ceil(self.first), math.floor(self.last) + 1):
             x = self.x(10.0**power)
-            shapes.append(_line(x, self.y(self.high), x, self.y(self.low)))
+            shapes.append(grid_line(x, self.y(self.high), x, self.y(self.low)))
             if power % 2 == 0:
                 anchor = "end" if x > _WIDTH * 0.8 else "start"
-                shapes.append(_text(x, _HEIGHT - 12, f"{10.0**power:g} s", anchor))
+                shapes.append(chart_text(x, _HEIGHT - 12, f"{10.0**power:g} s", anchor))
         return shapes
-
-
-def _line(x1: float, y1: float, x2: float, y2: float) -> Html:
-    ends = {"x1": x1, "y1": y1, "x2": x2, "y2": y2}
-    return element("line", class_="grid", **{key: f"{end:.1f}" for key, end in ends.items()})
-
-
-def _text(x: float, y: float, text: str, anchor: str) -> Html:
-    return element("text", text, x=f"{x:.1f}", y=f"{y:.1f}", text_anchor=anchor)
-
-
-def _legend() -> Html:
-    items = [
-        element(
-            "li",
-            element(
-                "svg",
-                element("path", class_=f"sample {kind}", d="M0 5H10"),
-                viewBox="0 0 10 10",
-                aria_hidden="true",
-            ),
-            said,
-        )
-        for kind, _, said in _LINES
-    ]
-    return element("ul", *items, class_="legend")

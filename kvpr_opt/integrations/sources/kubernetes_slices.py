@@ -25,7 +25,7 @@ _UNITS = {None: 1, "Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30, "Ti": 1 << 40}
 
 
 def recognises(text: str) -> bool:
-    """Whether it is a JSON object that speaks of resource slices."""
+    """Whether it is a JSON object that describes resource slices."""
     return text.lstrip().startswith("{") and '"ResourceSlice"' in text
 
 
@@ -78,5 +78,5 @@ def _memory(inner: dict[str, Tree], place: str) -> int:
     value = text(as_mapping(capacity.get("memory", ""), where), "value", where)
     match = _QUANTITY.fullmatch(value)
     if not match or int(match[1]) == 0:
-        raise InputError(f"{shown(value)} is no amount of memory, such as 81559Mi", place=where)
+        raise InputError(f"{shown(value)} is not an amount of memory such as 81559Mi", place=where)
     return int(match[1]) * _UNITS[match[2]]

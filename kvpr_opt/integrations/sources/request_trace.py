@@ -134,6 +134,6 @@ def seconds(text: str, place: str = "") -> Fraction:
         return to_fraction(text.strip())
     except InputError:
         raise InputError(
-            f"{shown(text)} is no time; allowed are seconds, or 2026-11-28 19:00:00.5",
+            f"{shown(text)} is not a time; allowed: seconds, or 2026-11-28 19:00:00.5",
             place=place,
         ) from None

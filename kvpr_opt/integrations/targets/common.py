@@ -125,6 +125,11 @@ def whole(settings: Mapping[str, str], key: str, most: int) -> int:
     return int(text)
 
 
+def patience_of(settings: Mapping[str, str]) -> int:
+    """For how many seconds a server may load before it counts as failed."""
+    return whole(settings, "patience", 10**6)
+
+
 def numbers(devices: Sequence[Device]) -> list[str]:
     """How ``CUDA_VISIBLE_DEVICES`` calls the GPUs: by number where all have one, else by UUID.
 

@@ -21,10 +21,10 @@ from kvpr_opt.integrations.targets.common import (
     file_name,
     numbers,
     one_line_name,
+    patience_of,
     ports,
     slugs,
     vllm_flags,
-    whole,
 )
 from kvpr_opt.integrations.targets.protocol import Setting
 
@@ -60,7 +60,7 @@ def _service(
 ) -> dict[str, Any]:
     path = one_line_name(server.needs.path)
     flags = vllm_flags(server, _INSIDE, "0.0.0.0")
-    patience = whole(settings, "patience", 10**6)
+    patience = patience_of(settings)
     service: dict[str, Any] = {
         "image": _escaped(settings["image"]),
         "command": [_escaped(one_line_name(word)) for word in (path, *flags)],

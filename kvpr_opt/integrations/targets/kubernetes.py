@@ -20,9 +20,9 @@ from kvpr_opt.integrations.targets.common import (
     comment,
     dumped,
     one_line_name,
+    patience_of,
     slugs,
     vllm_flags,
-    whole,
 )
 from kvpr_opt.integrations.targets.protocol import Setting
 
@@ -103,7 +103,7 @@ def _deployment(
 ) -> dict[str, Any]:
     name = slug_of[server.name]
     own = [claims[device.name] for device in server.devices]
-    patience = whole(settings, "patience", 10**6)
+    patience = patience_of(settings)
     path = one_line_name(server.needs.path)
     flags = [one_line_name(word) for word in vllm_flags(server, _PORT, "0.0.0.0")]
     probe = {"httpGet": {"path": "/health", "port": _PORT}, "periodSeconds": 5}

@@ -21,9 +21,9 @@ from kvpr_opt.integrations.targets.common import (
     dumped,
     file_name,
     one_line_name,
+    patience_of,
     visible_devices,
     vllm_flags,
-    whole,
 )
 
 NAME = "llama-swap"
@@ -40,7 +40,7 @@ def files(plan: Launch, settings: Mapping[str, str]) -> dict[str, str]:
     for node, servers in groups.items():
         names = [_name(server.name) for server in servers]
         document = {
-            "healthCheckTimeout": max(_LEAST_PATIENCE, whole(settings, "patience", 10**6)),
+            "healthCheckTimeout": max(_LEAST_PATIENCE, patience_of(settings)),
             "models": {name: _model(server) for name, server in zip(names, servers, strict=True)},
             "groups": {
                 "placed": {

@@ -19,11 +19,11 @@ from kvpr_opt.integrations.targets.common import (
     comment,
     file_name,
     one_line_name,
+    patience_of,
     ports,
     slugs,
     visible_devices,
     vllm_flags,
-    whole,
 )
 from kvpr_opt.integrations.targets.protocol import Setting
 
@@ -67,7 +67,7 @@ def _unit(slug: str) -> str:
 def _service(
     server: Server, before: Sequence[str], target: str, port: int, settings: Mapping[str, str]
 ) -> str:
-    patience = whole(settings, "patience", 10**6)
+    patience = patience_of(settings)
     command = [
         settings["vllm"],
         "serve",

@@ -19,11 +19,11 @@ from kvpr_opt.integrations.targets.common import (
     comment,
     file_name,
     one_line_name,
+    patience_of,
     ports,
     slugs,
     visible_devices,
     vllm_flags,
-    whole,
 )
 
 NAME = "vllm"
@@ -56,7 +56,7 @@ def files(plan: Launch, settings: Mapping[str, str]) -> dict[str, str]:
     """One script a machine."""
     groups = by_node(plan)
     port_of, slug_of = ports(plan, settings), slugs(plan)
-    functions = _FUNCTIONS.replace("{patience}", str(whole(settings, "patience", 10**6)))
+    functions = _FUNCTIONS.replace("{patience}", str(patience_of(settings)))
     found = {}
     for node, servers in groups.items():
         parts = ["#!/bin/sh\n" + comment(plan.remarks, STACK) + functions]

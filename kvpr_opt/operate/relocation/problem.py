@@ -75,6 +75,16 @@ class RelocationProblem:
         """The largest cost in whole units that is within an amount."""
         return math.floor(amount / self.cost_unit)
 
+    def value_above(self, threshold: Threshold) -> Fraction | float:
+        """The lower bound that follows when a threshold is refuted for a budget.
+
+        ``math.inf`` for one that every placement of finite KVPR meets: then there is none.
+        """
+        scaled = self.instance.scaled
+        if threshold == scaled.finite():
+            return math.inf
+        return scaled.next_value(threshold)
+
     def question(self, threshold: Threshold) -> RelocationQuestion:
         """The packing question of a threshold, rounded down to 60 bits where it is longer."""
         scaled = self.instance.scaled

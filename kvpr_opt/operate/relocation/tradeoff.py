@@ -94,7 +94,7 @@ class BudgetRow:
     placement: Placement | None
     lower_bound: Fraction | float
     evidence: MovePoints | SolverClaim | None = None
-    points: tuple[Fraction, MovePoints] | None = None
+    points: tuple[Fraction | float, MovePoints] | None = None
     passed: Fraction | None = None
     missed: Fraction | None = None
 
@@ -319,7 +319,7 @@ class TradeOff:
         """Raise the bounds of the rows whose budget is less than a threshold costs."""
         if points is None:
             return
-        value = self._problem.instance.scaled.next_value(threshold)
+        value = self._problem.value_above(threshold)
         for row in self.rows:
             if points.excess(row.budget) <= 0:
                 continue
@@ -350,7 +350,7 @@ class TradeOff:
             return True
         if isinstance(verdict, Infeasible):
             assert isinstance(verdict.evidence, SolverClaim)
-            value = self._problem.instance.scaled.next_value(threshold)
+            value = self._problem.value_above(threshold)
             for other in self.rows:
                 if other.budget <= row.budget and value > other.lower_bound:
                     other.lower_bound, other.evidence = value, verdict.evidence

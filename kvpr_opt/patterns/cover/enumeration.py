@@ -95,8 +95,8 @@ def enumerate_patterns(
     limits
         When to give up, likewise.
     """
-    found = _by_halves(question, bits, most)
-    if found is None:
+    found = _by_halves(question, bits, most, limits)
+    if found is None and not limits.stopped:
         tightest = min(budgets, key=lambda budget: budget.slack / max(int(budget.most.max()), 1))
         found = _depth_first(question, bits, tightest, most, limits)
     if found is None:
@@ -134,8 +134,10 @@ def _within(
     return Patterns(words[chosen], waste[order], types[chosen])
 
 
-def _by_halves(question: PackingQuestion, bits: BitPacking, most: int) -> tuple[Words, Ints] | None:
-    """Patterns within the waste of the sizes, as pairs of halves."""
+def _by_halves(
+    question: PackingQuestion, bits: BitPacking, most: int, limits: LimitsView
+) -> tuple[Words, Ints] | None:
+    """Patterns within the waste of the sizes, as pairs of halves; ``None`` if stopped, too."""
     falling = np.argsort(-question.sizes[bits.classes], kind="stable")
     capacity = int(question.capacities[question.multiplicities > 0].max())
     halves = []
@@ -145,7 +147,7 @@ def _by_halves(question: PackingQuestion, bits: BitPacking, most: int) -> tuple[
             question.sizes[part], question.counts[part], bits.word[at], bits.shift[at],
             len(bits.guards), capacity, most,
         )  # fmt: skip
-        if number < 0:
+        if number < 0 or limits.stopped:
             return None
         order = np.argsort(loads[:number], kind="stable")
         halves.append((loads[:number][order], packed[:number][order]))
@@ -156,7 +158,7 @@ def _by_halves(question: PackingQuestion, bits: BitPacking, most: int) -> tuple[
         # A pattern holds something: the empty one would be a bin left out.
         low = max(high - question.slack, 1)
         i, j, number = _pairs(left, right, low, high, most)
-        if number < 0:
+        if number < 0 or limits.stopped:
             return None
         words.append(left_words[i[:number]] + right_words[j[:number]])
         types.append(np.full(number, k, dtype=np.int64))

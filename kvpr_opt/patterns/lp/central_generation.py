@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from kvpr_opt._types import Floats, Ints
 from kvpr_opt.limits import LimitsView
 from kvpr_opt.patterns.lp.interior_point import CentralPoint, SparseColumns, solve_central
-from kvpr_opt.patterns.lp.pool import PatternPool, loads
-from kvpr_opt.patterns.lp.pricing import COARSE, Duals, Precision, Priced, grids, price
+from kvpr_opt.patterns.lp.pool import PatternPool, loads, worths
+from kvpr_opt.patterns.lp.pricing import COARSE, Duals, Precision, Priced, grids, price, price_on
 from kvpr_opt.patterns.problem import DualValues, Fractional, PackingQuestion, Undecided
 
 #: Share of the way to the best duals known at which patterns are looked for.
@@ -32,6 +32,9 @@ _SHARE_OF_GAP, _LOOSEST, _TIGHTEST = 0.1, 1e-2, 1e-8
 
 #: Fewer new patterns than this in a round send the next one to the next grid.
 _FEW_BY_VALUE, _FEW_BY_LOAD = 60, 10
+
+#: A grid is left where the gap is less than so many of its units.
+_FINE_GAP = 10.0
 
 #: Columns of a program at most, for each class and type; then the share of them stays that is
 #: worth most.
@@ -47,7 +50,15 @@ _SHORT_TABLE = 200_000
 _FEW_CLASSES = 300
 
 #: The factor within which a fractional packing counts as one.
-_TOLERANCE = 1e-9
+_TOLERANCE = 1e-8
+
+#: The share of what the program is short of a packing that a proof may leave unused, and rounds
+#: in which it may come to that.
+_AMPLE, _MORE_ROUNDS = 0.5, 4
+
+#: What items cost above the best duals known, by what that is multiplied where it is too little,
+#: and the factor by which an item costs more than it is worth at the start.
+_PREMIUM, _DEARER, _DEAR_ENOUGH = 0.02, 8, 1.05
 
 #: Rounds before the question is left undecided.
 _MAX_ROUNDS = 80
@@ -96,10 +107,16 @@ class CentralGeneration:
         self._main = int(np.argmax(usable))
         types = np.flatnonzero(usable)
         self._others = types[types != self._main]
-        self._grids = grids(question, precision)[1:]
+        left = grids(question, precision)[1:]
+        # A table by load takes the same time for fine values as for coarse ones.
+        last = [grid for grid in left if grid.by_load][-1:]
+        self._grids = (*(grid for grid in left if not grid.by_load), *last)
         if int(question.capacities.max()) <= _SHORT_TABLE and self._grids[-1].by_load:
             self._grids = tuple(grid for grid in self._grids if grid.by_load)
         self._weights = np.zeros(0)
+        self._refutation: DualValues | None = None
+        self._premium = _PREMIUM
+        self._more_rounds = _MORE_ROUNDS
         sizes = np.where(question.counts > 0, question.sizes.astype(np.float64), 0.0)
         full = question.capacities.astype(np.float64)
         total = float(full @ question.multiplicities)
@@ -123,19 +140,38 @@ class CentralGeneration:
                 break
             point = self._solve(gap)
             if point is None:
-                return Undecided(self._weights) if self._limits.stopped else BrokenDown()
+                return self._refutation or (
+                    Undecided(self._weights) if self._limits.stopped else BrokenDown()
+                )
             self._remember(point)
+            bought = self._bought(point) > _TOLERANCE * question.bins
             if point.objective <= question.bins * (1 + _TOLERANCE):
-                return Fractional(self._weights)
+                if not bought:
+                    return self._refutation or Fractional(self._weights)
+                self._premium *= _DEARER
+                gap = _LOOSEST
+                continue
             new = self._price(point)
-            if isinstance(new, DualValues):
-                return new
             factor = point.objective / question.bins
-            gap = max(0.0, (factor - self._best.bound(question)) / factor)
-            if new == 0:
+            if self._is_proved(factor):
                 break
-            self._drop_columns(point)
-        return Undecided(self._weights)
+            gap = max(0.0, (factor - self._best.bound(question)) / factor)
+            self._refine(gap)
+            if new:
+                self._drop_columns(point)
+            elif bought:
+                self._premium *= _DEARER
+            else:
+                break
+        return self._refutation or Undecided(self._weights)
+
+    def _is_proved(self, factor: float) -> bool:
+        """Whether it is refuted, and not by a hair: what a few rounds more make a short proof."""
+        if self._refutation is None:
+            return False
+        self._more_rounds -= 1
+        ample = self._best.bound(self._question) - 1 >= _AMPLE * (factor - 1)
+        return ample or self._more_rounds < 0
 
     def _start(self) -> DualValues | None:
         """Choose the patterns to start from, with those that the volume asks for."""
@@ -171,6 +207,10 @@ class CentralGeneration:
             minimise    G / G_1 (sum of x_p of type 1)
             subject to  sum of a_pc x_p  >=  number of models of class c
                         G_k / G_1 (sum of x_p of type 1) - sum of x_p of type k  >=  0
+
+        Items can also be bought, at the best dual known and a premium: while patterns are few,
+        that keeps the duals from running away (du Merle, Villeneuve, Desrosiers and Hansen
+        1999, doi:10.1016/S0012-365X(98)00213-1). Where they are, the premium rises.
         """
         question, classes, others = self._question, self._classes, self._others
         bins = float(question.multiplicities[self._main])
@@ -199,11 +239,24 @@ class CentralGeneration:
         inside = self._best.towards(self._volume, _INSIDE)
         by_class = inside.by_class - _INSIDE / 2 * self._volume.by_class
         start = question.bins * np.concatenate([by_class[classes], inside.by_type[others]])
-        return SparseColumns(starts, rows[order], entries[order]), costs, demand, start
+        items = len(classes)
+        prices = question.bins * self._best.by_class[classes] * (1 + self._premium)
+        prices = np.maximum(prices, _DEAR_ENOUGH * start[:items])
+        columns = SparseColumns(
+            np.concatenate([starts, starts[-1] + np.arange(1, items + 1)]),
+            np.concatenate([rows[order], np.arange(items)]),
+            np.concatenate([entries[order], np.ones(items)]),
+        )
+        return columns, np.concatenate([costs, prices]), demand, start
+
+    def _bought(self, point: CentralPoint) -> float:
+        """How many bins the items that were bought would fill."""
+        items = point.primal[len(self.active) + 1 :]
+        return float((items * self._volume.by_class[self._classes]).sum()) * self._question.bins
 
     def _remember(self, point: CentralPoint) -> None:
         self._weights = np.zeros(self._pool.size)
-        self._weights[self.active] = point.primal[:-1]
+        self._weights[self.active] = point.primal[: len(self.active)]
 
     def _duals(self, point: CentralPoint) -> Duals:
         """The duals of a point, where all bins together are worth 1."""
@@ -216,33 +269,41 @@ class CentralGeneration:
         by_type[self._main] = max(0.0, rest) / float(question.multiplicities[self._main])
         return Duals(by_class / question.bins, by_type / question.bins)
 
-    def _price(self, point: CentralPoint) -> int | DualValues:
+    def _price(self, point: CentralPoint) -> int:
         """How many new patterns are worth more than their bins, on grids as fine as it takes."""
         duals = self._duals(point)
         share = _SMOOTHING
         while self._grids and not self._limits.stopped:
             grid = self._grids[0]
-            priced = price(self._question, duals.towards(self._best, share), grid, self._limits)
-            if isinstance(priced, DualValues):
-                return priced
+            wanted = duals.towards(self._best, share)
+            priced = price_on(self._question, wanted, grid, self._limits)
             if priced is None:
                 break
-            question = self._question
-            self._best = max(self._best, priced.duals, key=lambda known: known.bound(question))
+            better = priced.duals.bound(self._question) > self._best.bound(self._question)
+            if better:
+                self._best = priced.duals
+            if better or self._refutation is None:
+                self._refutation = priced.refutation or self._refutation
             new = self._take(priced, duals)
             few = _FEW_BY_LOAD if grid.by_load else _FEW_BY_VALUE
             if new == 0 and share > 0:
                 share = 0.0
                 continue
-            if new == 0 or (new < few and len(self._grids) > 1):
+            last = len(self._grids) == 1
+            if new < few and not last:
                 self._grids, share = self._grids[1:], _SMOOTHING
-            if new:
+            if new or last:
                 return new
         return 0
 
+    def _refine(self, gap: float) -> None:
+        """Leave the grids on which what is still open is less than a unit."""
+        while len(self._grids) > 1 and gap * self._grids[0].scale < _FINE_GAP:
+            self._grids = self._grids[1:]
+
     def _take(self, priced: Priced, duals: Duals) -> int:
         """Add the patterns worth more than their bin; how many were not active."""
-        worth = priced.patterns @ duals.by_class - duals.by_type[priced.types]
+        worth = worths(priced.patterns, duals.by_class) - duals.by_type[priced.types]
         good = worth > 1e-10 * float(duals.by_type.max())
         before = len(self.active)
         places = self._pool.add(priced.patterns[good], priced.types[good])
@@ -269,7 +330,7 @@ class CentralGeneration:
         """Keep the columns that are worth most, where there are too many."""
         duals = self._duals(point)
         counts, types = self._pool.counts[self.active], self._pool.types[self.active]
-        self._keep(self.active, duals.by_type[types] - counts @ duals.by_class)
+        self._keep(self.active, duals.by_type[types] - worths(counts, duals.by_class))
 
     def _keep(self, patterns: Ints, costs: Ints | Floats) -> None:
         """Make the cheapest of some patterns the active ones, where there are too many."""

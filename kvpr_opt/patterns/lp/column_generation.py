@@ -16,7 +16,7 @@ from kvpr_opt.limits import LimitsView
 from kvpr_opt.patterns.lp.central_generation import BrokenDown, CentralGeneration
 from kvpr_opt.patterns.lp.dual import most_by_type, refuted_at_once, rounded
 from kvpr_opt.patterns.lp.master import LPSolution, Master
-from kvpr_opt.patterns.lp.pool import PatternPool, loads
+from kvpr_opt.patterns.lp.pool import PatternPool, loads, worths
 from kvpr_opt.patterns.lp.pricing import COARSE, Duals, Grid, Precision, Priced, grids, price
 from kvpr_opt.patterns.lp.sampling import sample_patterns
 from kvpr_opt.patterns.problem import DualValues, Fractional, PackingQuestion, Relaxed, Undecided
@@ -110,7 +110,8 @@ class PatternLP:
         """Answer by column generation with central duals, from a sample of patterns."""
         self._add_single_items(question)
         each = _SAMPLES[min(self._sampled, len(_SAMPLES) - 1)]
-        places = self.pool.add(*sample_patterns(question, each=each, seed=self._sampled))
+        sampled = sample_patterns(question, each=each, seed=self._sampled, limits=limits)
+        places = self.pool.add(*sampled)
         self._sampled += 1
         if self._recent is not None:
             self._recent = np.union1d(self._recent, places)
@@ -222,7 +223,7 @@ class PatternLP:
 
     def _take(self, priced: Priced, duals: Duals) -> int:
         """Add the patterns worth more than their bin; how many are new."""
-        worth = priced.patterns @ duals.by_class - duals.by_type[priced.types]
+        worth = worths(priced.patterns, duals.by_class) - duals.by_type[priced.types]
         good = worth > 1e-9 * float(duals.by_type.max())
         before = self.pool.size
         self.pool.add(priced.patterns[good], priced.types[good])

@@ -33,7 +33,7 @@ _NONE = np.int32(-(2**31))
 _ENTRIES_AT_ONCE = 200_000_000
 
 #: Loads that are changed at once; a multiple of eight.
-_BLOCK = 4096
+BLOCK = 4096
 
 _Row = NDArray[np.int32]
 _Bits = NDArray[np.uint8]
@@ -55,36 +55,36 @@ def _raise_block(row: _Row, below: _Row, flags: _Bits, value: np.int32) -> None:
 
 
 @compiled
-def _add_item(row: _Row, size: int, value: np.int32, flags: _Bits, taken: _Bits) -> None:
+def add_item(row: _Row, size: int, value: np.int32, flags: _Bits, taken: _Bits) -> None:
     """Add an item to a row, in place; `taken` gets a bit for each load, unless it is empty."""
     words = flags.view(np.uint64)
-    first = (row.size - 1) // _BLOCK * _BLOCK
+    first = (row.size - 1) // BLOCK * BLOCK
     while first >= 0:
-        end = min(first + _BLOCK, row.size)
+        end = min(first + BLOCK, row.size)
         start = max(first, size)
         if start >= end:
             taken[: min(end, taken.size * 8) // 8] = 0
             break
         flags[: start - first] = 0
         below = row[start - size : end - size]
-        if size < _BLOCK:
+        if size < BLOCK:
             below = below.copy()  # which the block itself changes
         _raise_block(row[start:end], below, flags[start - first : end - first], value)
         if taken.size:
             for word in range((end - first) // 8):
                 taken[first // 8 + word] = np.uint8((words[word] * _GATHER) >> np.uint64(56))
-        first -= _BLOCK
+        first -= BLOCK
 
 
 @compiled
 def _add_items(row: _Row, sizes: Ints, values: _Row, taken: _Bits) -> None:
     """Add items to a row; `taken` gets a row of bits for each, unless it has none."""
-    flags = np.zeros(_BLOCK, np.uint8)
+    flags = np.zeros(BLOCK, np.uint8)
     for i in range(sizes.size):
-        _add_item(row, sizes[i], values[i], flags, taken[i])
+        add_item(row, sizes[i], values[i], flags, taken[i])
 
 
-def _empty_row(capacity: int) -> _Row:
+def empty_row(capacity: int) -> _Row:
     """A row for the loads 0..capacity, filled up to a multiple of eight; no item yet."""
     row = np.full(-(-(capacity + 1) // 8) * 8, _NONE, dtype=np.int32)
     row[0] = 0
@@ -108,7 +108,7 @@ def most_by_load(
     By load the most value, negative where there is no set; and by item, a bit by
     load: whether the item is in the best set of the items up to it.
     """
-    row = _empty_row(capacity)
+    row = empty_row(capacity)
     taken = np.empty((len(sizes), len(row) // 8), dtype=np.uint8)
     step = max(1, _ENTRIES_AT_ONCE // len(row))
     for first in range(0, len(sizes), step):
@@ -121,7 +121,7 @@ def most_by_load(
 
 def most_values(sizes: Ints, values: Ints, capacities: Ints) -> Ints:
     """The most value of the sets within each capacity; values as in :func:`most_by_load`."""
-    row = _empty_row(int(capacities.max()))
+    row = empty_row(int(capacities.max()))
     _add_items(row, sizes, values.astype(np.int32), np.empty((len(sizes), 0), dtype=np.uint8))
     return np.array([row[: capacity + 1].max() for capacity in capacities], dtype=np.int64)
 

@@ -91,6 +91,23 @@ def best_value(loads: Ints, capacity: int) -> int:
 
 
 @compiled
+def distinct_values(loads: Ints, capacity: int, wanted: int, keep: int) -> Ints:
+    """The largest values above `wanted` whose least loads are within the capacity.
+
+    Of values that have the same least load only the largest; `keep` of them at most.
+    """
+    reached = np.empty(keep, dtype=np.int64)
+    number, load = 0, -1
+    for value in range(best_value(loads, capacity), max(wanted, 0), -1):
+        if number == keep:
+            break
+        if loads[value] != load:
+            reached[number] = value
+            number, load = number + 1, loads[value]
+    return reached[:number]
+
+
+@compiled
 def _unwind(
     table: Ints, rows: int, value: int, values: Ints, owner: Ints, copies: Ints, pattern: Ints
 ) -> None:
@@ -228,20 +245,14 @@ def best_of_all(
     found = 0
     for k in range(types):
         best[k] = best_value(loads, capacities[k])
-        load, until = -1, found + keep
-        for reach in range(best[k], max(wanted[k], 0), -1):
-            if found == until:
-                break
-            if loads[reach] == load:
-                continue
-            load = loads[reach]
+        for reach in distinct_values(loads, capacities[k], wanted[k], keep):
             pattern[:] = 0
             v = reach
             for i in range(n - 1, -1, -1):
                 if v > 0 and (taken[i, v // 64] >> np.uint64(v % 64)) & np.uint64(1):
                     pattern[owner[i]] += copies[i]
                     v = max(0, v - values[i])
-            _fill(pattern, capacities[k] - load, sizes, owner, copies, counts)
+            _fill(pattern, capacities[k] - loads[reach], sizes, owner, copies, counts)
             patterns[found, :] = pattern
             kind_of[found] = k
             found += 1

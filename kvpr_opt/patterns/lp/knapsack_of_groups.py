@@ -14,14 +14,13 @@ from numpy.typing import NDArray
 
 from kvpr_opt._types import Counts, Ints
 from kvpr_opt.kernels import compiled
-from kvpr_opt.patterns.lp.knapsack_by_value import _best_split, best_value
+from kvpr_opt.patterns.lp.knapsack_by_load import BLOCK, add_item, best_loads, empty_row
+from kvpr_opt.patterns.lp.knapsack_by_value import _best_split, best_value, distinct_values
 
 _Choices = NDArray[np.int16]
 _Row = NDArray[np.int32]
 _Table = NDArray[np.int8]
-
-#: A load that no set has. No set is worth as much, so that it stays negative with any added.
-_NONE = np.int32(-(2**30) - 1)
+_Bits = NDArray[np.uint8]
 
 
 @compiled
@@ -206,13 +205,7 @@ def best_by_value(
     found = 0
     for k in range(bins):
         best[k] = best_value(loads, capacities[k])
-        load, until = -1, found + keep
-        for reach in range(best[k], max(wanted[k], 0), -1):
-            if found == until:
-                break
-            if loads[reach] == load:
-                continue
-            load = loads[reach]
+        for reach in distinct_values(loads, capacities[k], wanted[k], keep):
             pattern[:] = 0
             v = reach
             for s in range(starts.size - 2, -1, -1):
@@ -220,7 +213,7 @@ def best_by_value(
                     o = starts[s] + choices[s, v]
                     pattern[owner[o]] += copies[o]
                     v = max(0, v - values[o])
-            _fill(pattern, capacities[k] - load, of_class, usable, counts, member)
+            _fill(pattern, capacities[k] - loads[reach], of_class, usable, counts, member)
             patterns[found, :] = pattern
             bin_of[found] = k
             found += 1
@@ -241,55 +234,103 @@ def _take_option(
 
 
 @compiled
-def _values_by_load(sizes: Ints, values: Ints, starts: Ints, capacity: int) -> tuple[_Row, _Table]:
-    """The most value of each load, below 0 where there is none; by stage the option, or -1."""
-    stages = starts.size - 1
-    row = np.full(capacity + 1, _NONE, dtype=np.int32)
-    row[0] = 0
-    other = np.empty_like(row)
-    choices = np.full((stages, capacity + 1), np.int8(-1), dtype=np.int8)
-    for s in range(stages):
-        other[:] = row
-        for o in range(starts[s], starts[s + 1]):
+def _add_stages(
+    row: _Row, sizes: Ints, values: _Row, starts: Ints, taken: _Bits, choices: _Table
+) -> None:
+    """Add all stages to a row of values by load, in place.
+
+    By stage of one option `taken` gets a row of bits, as in the knapsack without groups; by
+    stage of several, `choices` gets the option of each load, or -1. Neither where it has no
+    columns.
+    """
+    flags = np.zeros(BLOCK, np.uint8)
+    before = np.empty_like(row)
+    single, several = 0, 0
+    for s in range(starts.size - 1):
+        begin, end = starts[s], starts[s + 1]
+        if end - begin == 1:
+            add_item(row, sizes[begin], values[begin], flags, taken[single])
+            single += 1
+            continue
+        before[:] = row
+        for o in range(begin, end):
             size = sizes[o]
-            _take_option(
-                row[: capacity + 1 - size], other[size:], choices[s, size:],
-                np.int32(values[o]), np.int8(o - starts[s]),
-            )  # fmt: skip
-        row, other = other, row
-    return row, choices
+            below, above = before[: row.size - size], row[size:]
+            if choices.shape[1]:
+                of_option = np.int8(o - begin)
+                _take_option(below, above, choices[several, size:], values[o], of_option)
+            else:
+                _raise_row(below, above, values[o])
+        several += 1
 
 
 @compiled
+def _raise_row(below: _Row, above: _Row, value: np.int32) -> None:
+    """One option more of a stage: better loads."""
+    for load in range(above.size):
+        reached, known = np.int32(below[load] + value), above[load]
+        above[load] = reached if reached > known else known
+
+
+@compiled
+def _sets_of_loads(
+    sizes: Ints, owner: Ints, copies: Ints, starts: Ints, taken: _Bits, choices: _Table,
+    loads: Ints, classes: int,
+) -> Counts:  # fmt: skip
+    """The best sets of some loads, as counts by class."""
+    patterns = np.zeros((loads.size, classes), dtype=np.int16)
+    for place in range(loads.size):
+        left = loads[place]
+        single, several = taken.shape[0], choices.shape[0]
+        for s in range(starts.size - 2, -1, -1):
+            o = starts[s]
+            if starts[s + 1] - o == 1:
+                single -= 1
+                if not (taken[single, left // 8] >> np.uint8(left % 8)) & np.uint8(1):
+                    continue
+            else:
+                several -= 1
+                if choices[several, left] < 0:
+                    continue
+                o += choices[several, left]
+            patterns[place, owner[o]] += copies[o]
+            left -= sizes[o]
+    return patterns
+
+
 def best_by_load(
     sizes: Ints, values: Ints, owner: Ints, copies: Ints, starts: Ints, classes: int,
     capacities: Ints, wanted: Ints, keep: int,
 ) -> tuple[Counts, Ints, Ints]:  # fmt: skip
-    """The most valuable sets of each capacity, at most `keep` of them that differ in load."""
-    bins = capacities.size
-    row, choices = _values_by_load(sizes, values, starts, capacities.max())
-    best = np.empty(bins, dtype=np.int64)
-    patterns = np.zeros((keep * bins, classes), dtype=np.int16)
-    bin_of = np.empty(keep * bins, dtype=np.int64)
-    found = 0
-    for k in range(bins):
-        of_bin = row[: capacities[k] + 1]
-        best[k] = of_bin.max()
-        above = np.flatnonzero(of_bin > max(wanted[k], 0))
-        if above.size > keep:
-            least = np.partition(of_bin[above], above.size - keep)[above.size - keep]
-            above = above[of_bin[above] >= least]
-        order = np.argsort(-of_bin[above], kind="mergesort")[:keep]
-        for load in above[order]:
-            left = load
-            for s in range(starts.size - 2, -1, -1):
-                if choices[s, left] >= 0:
-                    o = starts[s] + choices[s, left]
-                    patterns[found, owner[o]] += copies[o]
-                    left -= sizes[o]
-            bin_of[found] = k
-            found += 1
-    return patterns[:found], bin_of[:found], best
+    """The most valuable sets of each capacity, at most `keep` of them that differ in load.
+
+    No set within a capacity may be worth :data:`MAX_VALUE`. Returns the sets (counts by
+    class), the bin of each, and the largest value by bin.
+    """
+    row = empty_row(int(capacities.max()))
+    several = int((np.diff(starts) > 1).sum())
+    taken = np.empty((starts.size - 1 - several, row.size // 8), dtype=np.uint8)
+    choices = np.full((several, row.size), -1, dtype=np.int8)
+    _add_stages(row, sizes, values.astype(np.int32), starts, taken, choices)
+    patterns, bin_of, best = [], [], []
+    for k, capacity in enumerate(capacities.tolist()):
+        best.append(int(row[: capacity + 1].max()))
+        loads = best_loads(row, 0, capacity, max(int(wanted[k]), 0), keep)
+        patterns.append(
+            _sets_of_loads(sizes, owner, copies, starts, taken, choices, loads, classes)
+        )
+        bin_of.append(np.full(loads.size, k, dtype=np.int64))
+    return np.concatenate(patterns), np.concatenate(bin_of), np.array(best, dtype=np.int64)
+
+
+def most_by_load(sizes: Ints, values: Ints, starts: Ints, capacities: Ints) -> Ints:
+    """The most value of the sets within each capacity; values as in :func:`best_by_load`."""
+    row = empty_row(int(capacities.max()))
+    several = int((np.diff(starts) > 1).sum())
+    taken = np.empty((starts.size - 1 - several, 0), dtype=np.uint8)
+    choices = np.empty((several, 0), dtype=np.int8)
+    _add_stages(row, sizes, values.astype(np.int32), starts, taken, choices)
+    return np.array([row[: capacity + 1].max() for capacity in capacities], dtype=np.int64)
 
 
 @compiled

@@ -5,12 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from kvpr_opt._types import Counts, Ints
+from kvpr_opt._types import Counts, Floats, Ints
+from kvpr_opt.kernels import compiled
 from kvpr_opt.patterns.problem import PackingQuestion
 from kvpr_opt.problem.rules import Rules
-
-#: Entries of a block of counts.
-_BLOCK = 4_000_000
 
 
 class PatternPool:
@@ -63,23 +61,59 @@ class PatternPool:
 
     def usable(self, question: PackingQuestion) -> NDArray[np.bool_]:
         """Which patterns fit, and take no more of a class than there is (none left is fine)."""
-        counts = self.counts
-        fits = loads(counts, question.sizes) <= question.capacities[self.types]
-        left = question.counts
-        short = (left > 0) & (left < counts.max(axis=0, initial=0))
-        if short.any():
-            fits &= (counts[:, short] <= left[short]).all(axis=1)
-        return np.asarray(fits)
+        return _usable(
+            self.counts, self.types, question.sizes, question.counts, question.capacities
+        )
 
 
-def loads(counts: NDArray[np.integer], sizes: Ints, most: Ints | None = None) -> Ints:
-    """The load of each row of counts, of which no more than `most` of a class may count.
+def loads(counts: Counts, sizes: Ints, most: Ints | None = None) -> Ints:
+    """The load of each row of counts, of which no more than `most` of a class may count."""
+    return _loads(counts, sizes, np.full(len(sizes), _ANY) if most is None else most)
 
-    In blocks, as numpy widens the counts before it multiplies.
-    """
-    step = max(1, _BLOCK // max(1, len(sizes)))
-    total = np.empty(len(counts), dtype=np.int64)
-    for start in range(0, len(counts), step):
-        rows = counts[start : start + step]
-        total[start : start + step] = (rows if most is None else np.minimum(rows, most)) @ sizes
+
+#: More than counts can be.
+_ANY = 2**15
+
+
+# Rows are short of entries and long: compiled, as numpy widens all of them before it multiplies.
+
+
+@compiled
+def _loads(counts: Counts, sizes: Ints, most: Ints) -> Ints:
+    total = np.zeros(len(counts), np.int64)
+    for row in range(len(counts)):
+        load = 0
+        for c in range(sizes.size):
+            if counts[row, c]:
+                load += min(np.int64(counts[row, c]), most[c]) * sizes[c]
+        total[row] = load
+    return total
+
+
+@compiled
+def _usable(
+    counts: Counts, types: Ints, sizes: Ints, left: Ints, capacities: Ints
+) -> NDArray[np.bool_]:
+    fits = np.zeros(len(counts), np.bool_)
+    for row in range(len(counts)):
+        room = capacities[types[row]]
+        for c in range(sizes.size):
+            held = np.int64(counts[row, c])
+            room -= held * sizes[c]
+            if held > left[c] > 0:
+                room = -1
+                break
+        fits[row] = room >= 0
+    return fits
+
+
+@compiled
+def worths(counts: Counts, values: Floats) -> Floats:
+    """What each row of counts is worth, in one thread, which products of numpy are not."""
+    total = np.zeros(len(counts))
+    for row in range(len(counts)):
+        worth = 0.0
+        for c in range(values.size):
+            worth += counts[row, c] * values[c]
+        total[row] = worth
     return total

@@ -120,17 +120,29 @@ class Duals:
 
 @dataclass(frozen=True)
 class Priced:
-    """The patterns worth most for some duals, their types, and the duals as priced out."""
+    """The patterns worth most for some duals, their types, and the duals as priced out.
+
+    With the proof that there is no packing, where the duals are one.
+    """
 
     patterns: Counts
     types: Ints
     duals: Duals
+    refutation: DualValues | None = None
 
 
 def price(
     question: PackingQuestion, duals: Duals, grid: Grid, limits: LimitsView
 ) -> Priced | DualValues | None:
     """The patterns worth most, or a proof that there is no packing; ``None`` if stopped."""
+    priced = price_on(question, duals, grid, limits)
+    return priced if priced is None or priced.refutation is None else priced.refutation
+
+
+def price_on(
+    question: PackingQuestion, duals: Duals, grid: Grid, limits: LimitsView
+) -> Priced | None:
+    """The patterns worth most, with a proof where there is one; ``None`` if stopped."""
     if question.rules is not None:
         return _price_with_rules(question, duals, grid, limits)
     items = Bundles.of(question, duals.by_class > 0)
@@ -156,16 +168,12 @@ def price(
             found = best_of_all(*knapsack, top, _FEW)
     if found is None:
         return None
-    patterns, types, best = found
-    if int(whole @ question.counts) > int(best @ question.multiplicities):
-        return DualValues(tuple(whole.tolist()), tuple(best.tolist()))
-    total = float(best @ question.multiplicities) or 1.0  # where all is rounded to nothing
-    return Priced(patterns, types, Duals(whole / total, best / total))
+    return _priced(question, whole, *found)
 
 
 def _price_with_rules(
     question: PackingQuestion, duals: Duals, grid: Grid, limits: LimitsView
-) -> Priced | DualValues | None:
+) -> Priced | None:
     """The same where not every set that fits is a pattern."""
     worth_of_full = float(duals.by_type.max()) or float(question.capacities.max()) or 1.0
     units = grid.scale if grid.by_load else min(grid.scale, longest_scale(question))
@@ -179,11 +187,17 @@ def _price_with_rules(
     found = best_sets(question, whole, wanted, limits, by_load=grid.by_load)
     if found is None:
         return None
-    patterns, types, best = found
-    if int(whole @ question.counts) > int(best @ question.multiplicities):
-        return DualValues(tuple(whole.tolist()), tuple(best.tolist()))
-    total = float(best @ question.multiplicities) or 1.0
-    return Priced(patterns, types, Duals(whole / total, best / total))
+    return _priced(question, whole, *found)
+
+
+def _priced(
+    question: PackingQuestion, values: Ints, patterns: Counts, types: Ints, best: Ints
+) -> Priced:
+    """What was found for integer values; `best` is the most that a set of each type is worth."""
+    refuted = int(values @ question.counts) > int(best @ question.multiplicities)
+    proof = DualValues(tuple(values.tolist()), tuple(best.tolist())) if refuted else None
+    total = float(best @ question.multiplicities) or 1.0  # where all is rounded to nothing
+    return Priced(patterns, types, Duals(values / total, best / total), proof)
 
 
 def _scale(grid: Grid, items: int) -> int:

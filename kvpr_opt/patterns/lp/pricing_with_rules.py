@@ -14,12 +14,14 @@ import numpy as np
 
 from kvpr_opt._types import BoolArray, Counts, Ints
 from kvpr_opt.limits import LimitsView
+from kvpr_opt.patterns.lp.knapsack_by_load import MAX_LOADS, MAX_VALUE
 from kvpr_opt.patterns.lp.knapsack_by_value import best_value, value_limit
 from kvpr_opt.patterns.lp.knapsack_of_groups import (
     best_by_load,
     best_by_value,
     best_through_options,
     least_loads_by_stage,
+    most_by_load,
     most_of_stages,
 )
 from kvpr_opt.patterns.problem import PackingQuestion
@@ -188,6 +190,13 @@ def most_with_rules(question: PackingQuestion, values: Ints) -> Ints | None:
             continue
         worth = stages.worth(values)
         top = stages.limit(values, largest)
+        # An entry by load takes a fraction of the time of one by value.
+        short = largest < MAX_LOADS and largest * len(worth) <= _ROW_ENTRIES
+        if short and largest < 4 * top < 4 * MAX_VALUE:
+            best[knapsack.types] = most_by_load(
+                stages.sizes, worth, stages.starts, knapsack.capacities
+            )
+            continue
         if top * len(worth) > _ROW_ENTRIES:
             return None
         loads = most_of_stages(stages.sizes, worth, stages.starts, top, largest)

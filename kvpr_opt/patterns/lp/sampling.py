@@ -13,6 +13,7 @@ import numpy as np
 
 from kvpr_opt._types import Counts, Ints
 from kvpr_opt.kernels import compiled
+from kvpr_opt.limits import LimitsView
 from kvpr_opt.local_search.rng import draw, seeded
 from kvpr_opt.patterns.problem import PackingQuestion
 
@@ -26,7 +27,9 @@ _LAST_ITEMS = 33
 _MISSES = 50
 
 
-def sample_patterns(question: PackingQuestion, *, each: int, seed: int) -> tuple[Counts, Ints]:
+def sample_patterns(
+    question: PackingQuestion, *, each: int, seed: int, limits: LimitsView
+) -> tuple[Counts, Ints]:
     """Patterns for each class that fits a bin, some of every type.
 
     Parameters
@@ -37,6 +40,8 @@ def sample_patterns(question: PackingQuestion, *, each: int, seed: int) -> tuple
         How many patterns with an item of a class, for each class and type.
     seed
         Of the random choices.
+    limits
+        When to leave it at those found.
 
     Returns
     -------
@@ -56,9 +61,14 @@ def sample_patterns(question: PackingQuestion, *, each: int, seed: int) -> tuple
         classes = classes[np.argsort(-question.sizes[classes], kind="stable")]
         if classes.size == 0:
             continue
-        found = _sample(
-            question.sizes[classes], question.counts[classes], capacity, each, allowed, random
-        )
+        rounds = [np.zeros((0, len(classes)), dtype=np.int16)]
+        while len(rounds) <= each and not limits.stopped:
+            rounds.append(
+                _sample(
+                    question.sizes[classes], question.counts[classes], capacity, allowed, random
+                )
+            )
+        found = np.concatenate(rounds)
         patterns = np.zeros((len(found), len(question.counts)), dtype=np.int16)
         patterns[:, classes] = found
         counts.append(patterns)
@@ -67,21 +77,19 @@ def sample_patterns(question: PackingQuestion, *, each: int, seed: int) -> tuple
 
 
 @compiled
-def _sample(
-    sizes: Ints, counts: Ints, capacity: int, each: int, allowed: int, random: Ints
-) -> Counts:
-    """The patterns of one type; classes in order of falling size, all of which fit."""
+def _sample(sizes: Ints, counts: Ints, capacity: int, allowed: int, random: Ints) -> Counts:
+    """One pattern of a type for each class; they are in order of falling size, and all fit."""
     classes = sizes.size
     ends, volume = np.cumsum(counts), int((counts * sizes).sum())
-    patterns = np.zeros((classes * each, classes), np.int16)
+    patterns = np.zeros((classes, classes), np.int16)
     held, left = np.zeros(classes, np.int64), np.zeros(classes, np.int64)
     chosen = np.zeros(3, np.int64)
-    for row in range(classes * each):
+    for row in range(classes):
         least = capacity + 1
         for _ in range(_TRIES):
             held[:] = 0
-            held[row // each] = 1
-            room = capacity - sizes[row // each]
+            held[row] = 1
+            room = capacity - sizes[row]
             room = _draw_items(sizes, counts, ends, volume, room, random, held)
             left[:] = counts - held
             waste, size = _finish(sizes, left, room, allowed, random, chosen)

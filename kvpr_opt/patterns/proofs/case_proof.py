@@ -106,13 +106,17 @@ def tree_proof(
         return None if vector.row_work(max(capacities)) is None else vector
     items = tuple(zip(problem.sizes, points, strict=True))
     bins = tuple(zip(numbers, capacities, most, strict=True))
-    said = ""
     # The checker's routine looks at no clock and no flag.
     cases = min(LIMITS.cases, math.floor(left * _CASES_A_SECOND))
     steps = min(LIMITS.steps, math.floor(left * _STEPS_A_SECOND))
-    # It refuses where this proves nothing, or is too much work.
-    with limits.interruptible_at_once(), suppress(ValueError, TimeoutError):
-        said = refute(items, bins, cases, steps)
+
+    def look() -> str:
+        # It refuses where this proves nothing, or is too much work.
+        with suppress(ValueError, TimeoutError):
+            return refute(items, bins, cases, steps)
+        return ""
+
+    said = limits.call_interruptibly(look, seconds=limits.remaining)
     return evidence.Tree(points, most, evidence.Refuted(items, bins, said)) if said else None
 
 

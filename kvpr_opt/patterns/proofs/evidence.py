@@ -59,11 +59,10 @@ def _constrained_proof(
         points_by_model(scaled, vector.class_values), vector.type_values, tuple(types)
     )
     room = max(scaled.packing(threshold).capacities)
-    profiles = int(scaled.rules.profile_of.max()) + 1
     short = max(*points.models, *points.gpus, 0) <= MAX_POINTS
-    if short and room >= 0 and points.row_work(room, profiles) is not None:
+    if short and room >= 0 and points.row_work(room, *scaled.rules_checked) is not None:
         return points
-    return _own_claim(threshold, "dual vector of long numbers under constraints", {})
+    return _own_claim(threshold, "dual vector too long for the checker, under constraints", {})
 
 
 def exhaustion(threshold: Threshold, answer: NoPacking) -> evidence.SolverClaim:

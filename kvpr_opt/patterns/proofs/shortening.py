@@ -30,8 +30,9 @@ _LUCK = 4
 #: long. Length is units times items; the checker handles a hundred million a second.
 _WORTHWHILE, _LONG = 3, 30_000_000
 
-#: Scales within this factor of the least are compared; only the best of them is checked.
-_STEP = 1.5
+#: Scales within this factor of the least are compared, and only the best of them is checked; the
+#: factor to the next ones where that was expensive, and failed.
+_STEP, _LONG_STEP = 1.5, 4.0
 
 #: Expensive exact checks that may fail, and the length (units times items) that makes a check
 #: expensive: it takes more than about a millisecond.
@@ -70,17 +71,18 @@ def shorten_dual(
     if fullest <= 1 or (fullest < _WORTHWHILE * likely and not long):
         return vector
     patterns = _Comparison(question, vector, pool)
-    low, long_checks, again = max(1.0, likely / _LUCK), 0, False
+    low, long_checks, again, step = max(1.0, likely / _LUCK), 0, False, _STEP
     while _STEP * low < fullest and long_checks < _CHECKS and not limits.stopped:
         values, excess = patterns.best(low)
         if excess > 0:
             smaller = refutes(question, values)
             if smaller is not None:
                 return smaller
-            long_checks += low * items >= _LONG_CHECK
+            if low * items >= _LONG_CHECK:
+                long_checks, step = long_checks + 1, _LONG_STEP
             again = patterns.learn(values, limits) and not again
         if excess <= 0 or not again:
-            low, again = _STEP * low, False
+            low, again, step = step * low, False, _STEP
     return vector
 
 

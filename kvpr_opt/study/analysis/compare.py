@@ -24,7 +24,7 @@ from fractions import Fraction
 from kvpr_opt.result import Status
 from kvpr_opt.study.analysis.statistics import SHIFT, shifted_geometric_mean
 from kvpr_opt.study.analysis.table import markdown
-from kvpr_opt.study.record import Answer, RecordedRun
+from kvpr_opt.study.recorded_run import Answer, RecordedRun
 
 # Ranks of outcomes, from the worst up.
 _FAILED, _PROVED = 0, 3

@@ -14,7 +14,7 @@ import msgspec
 from kvpr_opt.errors import InputError
 from kvpr_opt.files.atomic import write_bytes
 from kvpr_opt.problem.exact import fraction_text
-from kvpr_opt.study.record import Answer, RecordedRun
+from kvpr_opt.study.recorded_run import Answer, RecordedRun
 from kvpr_opt.text import writable
 
 #: The supported file formats, by suffix.

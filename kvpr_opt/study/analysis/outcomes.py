@@ -11,7 +11,7 @@ from typing import Literal
 
 from kvpr_opt.result import Status
 from kvpr_opt.study.analysis.table import best_values
-from kvpr_opt.study.record import Answer, TrajectoryPoint
+from kvpr_opt.study.recorded_run import Answer, TrajectoryPoint
 
 #: What all runs on a fleet together say about it.
 Kind = Literal["feasible", "infeasible", "undecided"]

@@ -15,7 +15,8 @@ from fractions import Fraction
 
 from kvpr_opt.result import Status
 from kvpr_opt.study.analysis.table import markdown, seconds_text
-from kvpr_opt.study.record import CERTIFICATES_NAME, Answer, RecordedRun
+from kvpr_opt.study.record import CERTIFICATES_NAME
+from kvpr_opt.study.recorded_run import Answer, RecordedRun
 from kvpr_opt.suites.pcmax import PublishedSchedule
 
 #: Heads of the table; the first two columns are text.
@@ -126,7 +127,7 @@ def schedule_results(runs: Iterable[RecordedRun]) -> ScheduleResults | None:
         return None
     return ScheduleResults(
         tuple(tuple(row) for row in _rows(found)),
-        tuple(line for recorded, known in found if (line := contradiction(recorded, known))),
+        tuple(contradictions(recorded for recorded, _ in found)),
         tuple(tuple(_closed_row(*pair)) for pair in found if _closes(*pair)),
     )
 
@@ -143,6 +144,12 @@ def schedule_report(runs: Iterable[RecordedRun]) -> str:
     if results.closed:
         parts += [CLOSED, markdown([CLOSED_COLUMNS, *results.closed])]
     return "\n\n".join(parts) + "\n"
+
+
+def contradictions(runs: Iterable[RecordedRun]) -> list[str]:
+    """In what each run contradicts the optimum of its collection; none where none does."""
+    known = ((recorded, recorded.schedule) for recorded in runs)
+    return [line for run, schedule in known if schedule and (line := contradiction(run, schedule))]
 
 
 def contradiction(recorded: RecordedRun, schedule: PublishedSchedule) -> str:

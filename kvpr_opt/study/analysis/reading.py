@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from kvpr_opt.study.analysis.outcomes import Outcome, Outcomes, StudyFleet
-from kvpr_opt.study.record import RecordedRun
+from kvpr_opt.study.recorded_run import RecordedRun
 from kvpr_opt.study.runs import Method
 from kvpr_opt.suites.cells import FixedFleet
 from kvpr_opt.text import one_line

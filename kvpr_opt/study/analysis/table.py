@@ -13,7 +13,7 @@ from fractions import Fraction
 
 from kvpr_opt.problem.exact import relative_gap
 from kvpr_opt.result import Status
-from kvpr_opt.study.record import Answer, RecordedRun
+from kvpr_opt.study.recorded_run import Answer, RecordedRun
 from kvpr_opt.study.runs import Method
 from kvpr_opt.text import markdown_cell, one_line
 

@@ -24,7 +24,7 @@ from kvpr_opt.errors import InputError
 from kvpr_opt.study.execution import worker
 from kvpr_opt.study.execution.local import GRACE, Slot
 from kvpr_opt.study.execution.runner import ExecutorLostError
-from kvpr_opt.study.record import Failure, RecordedRun
+from kvpr_opt.study.recorded_run import Failure, RecordedRun
 from kvpr_opt.study.runs import Run
 from kvpr_opt.text import error_text
 

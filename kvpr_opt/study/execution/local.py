@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 from kvpr_opt.errors import InputError
 from kvpr_opt.study.execution import watchdog, worker
-from kvpr_opt.study.record import Answer, Failure, RecordedRun
+from kvpr_opt.study.recorded_run import Answer, Failure, RecordedRun
 from kvpr_opt.study.runs import Run
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ class Slot:
         with _signals_ignored(), _children_allowed():
             self._process.start()
         theirs.close()
-        # Before Python itself asks its daemonic children to end, which they do not heed.
+        # Before Python itself asks its daemonic children to end, which they ignore.
         self._at_exit = Finalize(None, self.end, exitpriority=1)
 
     def poll(self) -> Answer | Failure | None:

@@ -15,7 +15,8 @@ from typing import Protocol
 
 from kvpr_opt.errors import KvprError
 from kvpr_opt.limits import Limits
-from kvpr_opt.study.record import Record, RecordedRun
+from kvpr_opt.study.record import Record
+from kvpr_opt.study.recorded_run import RecordedRun
 from kvpr_opt.study.runs import Run
 
 # Seconds between reports of progress; also how long a Ctrl-C may have to wait.

@@ -26,7 +26,8 @@ from kvpr_opt.solve import solve
 from kvpr_opt.stages import DEFAULT_FORMULATION, PATTERN_METHODS
 from kvpr_opt.study.execution import watchdog
 from kvpr_opt.study.heuristics import is_heuristic, place
-from kvpr_opt.study.record import Answer, Failure, RecordedRun, encode_line
+from kvpr_opt.study.record_line import encode_line
+from kvpr_opt.study.recorded_run import Answer, Failure, RecordedRun
 from kvpr_opt.study.runs import Method, Run
 from kvpr_opt.suites.cells import FixedFleet
 from kvpr_opt.text import error_text
@@ -138,7 +139,7 @@ def serve(connection: Connection, perform_: Perform, warm: bool, folder: str) ->
     warm
         Whether to warm up a method before its first run.
     folder
-        Where temporary files go; made here, and removed by whoever ends this process.
+        Where temporary files go; made here, and removed by the parent.
     """
     _leave_signals_to_the_study()
     _end_with_the_study(folder)

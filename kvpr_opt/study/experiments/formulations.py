@@ -25,7 +25,8 @@ from kvpr_opt.result import Status
 from kvpr_opt.search.bounds import volume_bound
 from kvpr_opt.study.analysis.statistics import shifted_geometric_mean
 from kvpr_opt.study.analysis.table import best_values, markdown, provenance
-from kvpr_opt.study.record import Answer, RecordedRun, read_record
+from kvpr_opt.study.record import read_record
+from kvpr_opt.study.recorded_run import Answer, RecordedRun
 from kvpr_opt.study.runs import Run
 
 #: Relative gap at which a fleet counts as closed; the direct models stop at about 1e-6.

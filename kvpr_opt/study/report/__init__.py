@@ -10,7 +10,7 @@ from kvpr_opt.errors import InputError
 from kvpr_opt.files import write_bytes, write_text
 from kvpr_opt.files.source import refusal
 from kvpr_opt.study.analysis.reading import read_outcomes
-from kvpr_opt.study.record import RecordedRun
+from kvpr_opt.study.recorded_run import RecordedRun
 
 #: The default name of the page in the folder of a study.
 PAGE_NAME = "report.html"

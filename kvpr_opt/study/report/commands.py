@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Sequence
 
 from kvpr_opt.study.heuristics import is_heuristic
-from kvpr_opt.study.record import RecordedRun
+from kvpr_opt.study.recorded_run import RecordedRun
 from kvpr_opt.study.runs import Method
 from kvpr_opt.suites.cells import PRISM, Cell
 

@@ -1,9 +1,7 @@
 """The look of the figures: one panel each, its methods named below it.
 
-Colours are those of Okabe and Ito (https://jfly.uni-koeln.de/color/) except yellow, which
-is hard to see on white. Line styles and markers distinguish methods without colour. The
-layout follows from the number of names alone; an automatic layout would depend on the
-fonts of the machine.
+Line styles and markers distinguish methods without colour. The layout follows from the
+number of names alone; an automatic layout would depend on the fonts of the machine.
 
 This module imports matplotlib, which is an optional dependency; it draws through
 figure objects of its own and leaves ``pyplot`` and the settings of the process alone.
@@ -27,7 +25,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#000000", "#CC79A7", "#E69F00", "#56B4E9")
+from kvpr_opt.drawing.palette import GRID, SERIES
+
 _DASHES: tuple[Literal["-", "--", "-.", ":"], ...] = ("-", "--", "-.", ":")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*", "p")
 
@@ -53,7 +52,7 @@ _SETTINGS: Any = {
     "axes.spines.top": False,
     "font.family": ["DejaVu Sans"],
     "font.size": 8.5,
-    "grid.color": "#d9d9d9",
+    "grid.color": GRID,
     "grid.linewidth": 0.6,
     "legend.fontsize": 8.5,
     "lines.linewidth": 1.5,
@@ -225,7 +224,7 @@ def _style(place: int) -> Line2D:
     return Line2D(
         [],
         [],
-        color=_COLOURS[place % len(_COLOURS)],
+        color=SERIES[place % len(SERIES)],
         linestyle=_DASHES[place % len(_DASHES)],
         marker=_MARKERS[place % len(_MARKERS)],
     )

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
+from kvpr_opt.drawing.palette import AXIS
 from kvpr_opt.problem.exact import relative_gap
 from kvpr_opt.study.analysis.convergence import dual_gap, mean_gaps, primal_gap, primal_integrals
 from kvpr_opt.study.analysis.outcomes import Outcome, Outcomes, StudyFleet
@@ -270,7 +271,7 @@ def _trajectories(outcomes: Outcomes, fleet: StudyFleet, name: str) -> Drawing:
     for place, x, y in lines:
         if x:
             chart.line(place, x, y, steps=True)
-    chart.axes.axhline(0, color="#666666", linewidth=0.8)
+    chart.axes.axhline(0, color=AXIS, linewidth=0.8)
     caption = (
         "Above 0 the best placement so far, below 0 the lower bound, each as its distance from "
         f"the best placement that any method found (max KVPR {float(best):.6g}); where both "

@@ -1,13 +1,13 @@
 """The page of a report: one self-contained HTML file.
 
-It loads nothing and has no scripts; a policy in its head forbids both. On a narrow screen
-each row of a table becomes a small table of its own.
+On a narrow screen each row of a table becomes a small table of its own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from kvpr_opt.drawing.sheet import document
 from kvpr_opt.html import Html, element, joined
 from kvpr_opt.study.analysis.outcomes import Outcomes
 from kvpr_opt.study.analysis.pcmax import (
@@ -19,13 +19,11 @@ from kvpr_opt.study.analysis.pcmax import (
 )
 from kvpr_opt.study.analysis.statistics import RESAMPLES
 from kvpr_opt.study.analysis.table import provenance
-from kvpr_opt.study.record import RecordedRun
+from kvpr_opt.study.recorded_run import RecordedRun
 from kvpr_opt.study.report.commands import generate_commands, solve_commands
 from kvpr_opt.study.report.drawing import Drawing
 from kvpr_opt.study.report.tables import ReportTable, by_cell, comparison, counted, summaries
 from kvpr_opt.text import one_line
-
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 # Entries shown in lists of failures, contradictions and commands; the record has them all.
 _MAX_LINES = 30
@@ -104,14 +102,6 @@ def page(
         The text of the study's file; empty if there is none.
     """
     title = "Report of a study"
-    head = element(
-        "head",
-        element("meta", charset="utf-8"),
-        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        element("meta", http_equiv="Content-Security-Policy", content=_POLICY),
-        element("title", title),
-        element("style", Html(STYLE)),
-    )
     sections = [
         _section("Summary", "summary", _summary(runs, outcomes, left)),
         _section("Figures", "figures", _figures(drawings)),
@@ -123,8 +113,7 @@ def page(
         _section("How to run it again", "again", _again(runs, spec)),
         _section("Terms", "terms", _terms()),
     ]
-    body = element("body", element("h1", title), *sections)
-    return "<!DOCTYPE html>\n" + element("html", head, body, lang="en") + "\n"
+    return document(title, _STYLE, element("h1", title), *sections)
 
 
 def _section(title: str, name: str, content: Iterable[Html]) -> Html:
@@ -161,7 +150,7 @@ def _summary(runs: Sequence[RecordedRun], outcomes: Outcomes, left: int) -> Iter
 
 def _figures(drawings: Sequence[Drawing]) -> Iterator[Html]:
     if not drawings:
-        yield element("p", "There is no run that a figure could show.")
+        yield element("p", "No run can be shown in a figure.")
         return
     yield element(
         "p",
@@ -287,49 +276,41 @@ def _table(table: ReportTable, text_columns: int = 1) -> Html:
     )
 
 
-STYLE = """
-:root { color-scheme: light; }
-* { box-sizing: border-box; }
-body {
-  margin: 0 auto; max-width: 72rem; padding: 0 1rem 3rem;
-  background: #fff; color: #1a1a1a; font: 1rem/1.5 system-ui, sans-serif;
-  overflow-wrap: anywhere;
+_STYLE = """
+.warning, .wrong {
+  padding: .5rem .75rem; border-left: .3rem solid var(--warn); background: var(--warn-panel);
 }
-h1 { font-size: 1.6rem; }
-h2 { font-size: 1.3rem; margin-top: 2.5rem; border-bottom: 1px solid #bbb; }
-h3 { font-size: 1.05rem; margin: 1rem 0 .5rem; }
-a { color: #0b4f8a; }
-.warning, .wrong { padding: .5rem .75rem; border-left: .3rem solid #b35900; background: #fff4e5; }
-.wrong { border-color: #a40000; background: #fdecec; }
+.wrong { border-color: var(--bad); background: var(--bad-panel); }
 .figures {
   display: grid; gap: 1.5rem;
   grid-template-columns: repeat(auto-fit, minmax(min(100%, 27rem), 1fr));
 }
-figure { margin: 0; max-width: 36rem; }
-figure svg { display: block; width: 100%; height: auto; margin-bottom: .5rem; }
-figcaption { font-size: .9rem; color: #333; }
-table { border-collapse: collapse; margin: 1rem 0; font-size: .92rem; }
+figure { max-width: 36rem; break-inside: avoid; }
+figure svg {
+  display: block; width: 100%; height: auto; margin-bottom: .5rem; background: var(--figure);
+}
+figcaption { font-size: .9rem; color: var(--faint); }
+table { margin: 1rem 0; }
 caption { text-align: left; font-weight: 600; padding-bottom: .3rem; }
-th, td { padding: .25rem .7rem .25rem 0; vertical-align: top; border-bottom: 1px solid #ddd; }
-th { text-align: right; font-weight: 600; overflow-wrap: normal; }
+th, td { padding: .25rem .7rem .25rem 0; }
+th { text-align: right; overflow-wrap: normal; }
 th:first-child, td.text { text-align: left; }
 td.number { text-align: right; font-variant-numeric: tabular-nums; overflow-wrap: normal; }
-pre, .commands { background: #f4f4f4; font-size: .88rem; margin: 1rem 0; }
+pre, .commands { background: var(--panel); font-size: .88rem; margin: 1rem 0; }
 .commands { padding: .6rem .8rem .6rem 2.8rem; }
 .commands code { display: block; text-indent: -2rem; }
 .commands span { white-space: nowrap; text-indent: 0; }
 pre { padding: .6rem .8rem; white-space: pre-wrap; }
-code { font-family: ui-monospace, monospace; }
-dt { font-weight: 600; }
+dt { font-weight: 600; color: var(--ink); }
 dd { margin: 0 0 .6rem 1.2rem; }
 summary { cursor: pointer; }
 @media (max-width: 60rem) {
   table, caption, tr { display: block; }
   tbody { display: grid; gap: .6rem; grid-template-columns: repeat(auto-fill, minmax(16rem, 1fr)); }
   thead { display: none; }
-  tr { border: 1px solid #bbb; border-radius: .3rem; padding: .2rem .6rem; }
+  tr { border: 1px solid var(--line); border-radius: .3rem; padding: .2rem .6rem; }
   td { display: flex; justify-content: space-between; gap: 1rem; padding: .15rem 0; }
-  td::before { content: attr(data-head); color: #444; font-weight: 400; }
+  td::before { content: attr(data-head); color: var(--faint); font-weight: 400; }
   td::before { text-align: left; overflow-wrap: normal; }
   td:last-child { border-bottom: 0; }
   td.text { font-weight: 600; text-align: right; }

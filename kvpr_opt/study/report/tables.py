@@ -18,7 +18,7 @@ from kvpr_opt.study.analysis.statistics import (
     time_ratio,
 )
 from kvpr_opt.study.analysis.table import COLUMNS, percent_text, rows
-from kvpr_opt.study.record import RecordedRun
+from kvpr_opt.study.recorded_run import RecordedRun
 from kvpr_opt.text import one_line
 
 #: Rows of the table by cell, at most; the table that ``study report`` prints has all of them.

@@ -14,7 +14,8 @@ from kvpr_opt.generate import FAMILIES
 from kvpr_opt.study.spec.values import check_keys, exact_text, refused, table, texts, whole
 from kvpr_opt.suites import catalogue
 from kvpr_opt.suites.cells import PRISM, Cell, FixedFleet
-from kvpr_opt.suites.pcmax import EMBEDDINGS, read_schedules
+from kvpr_opt.suites.pcmax import EMBEDDINGS
+from kvpr_opt.suites.pcmax_files import SUFFIXES, read_instances, with_optima
 
 #: A fleet of a cell: what it is drawn or taken from, and its seed.
 Member = tuple[Cell | FixedFleet, int]
@@ -111,24 +112,31 @@ def _of_pcmax(entry: Mapping[str, Any], _common: list[int] | None, folder: str) 
     embeddings = texts(entry.get("embeddings", list(EMBEDDINGS)), "embeddings", "embeddings")
     for embedding in embeddings:
         check_known("embedding", embedding, EMBEDDINGS, place="embeddings")
+    optima = texts([entry["optima"]], "a path", "optima")[0] if "optima" in entry else None
     found = []
     for path in paths:
-        files = _placed("pcmax", partial(catalogue.expand, _path(folder, path)))
+        files = _placed("pcmax", partial(catalogue.expand, _path(folder, path), SUFFIXES))
         for file in files:
+            if optima is not None and os.path.relpath(file, folder or ".") == os.path.normpath(
+                optima
+            ):
+                continue
             # A path is named as the study has it, files of a pattern from its folder on.
             cell = path if files == [_path(folder, path)] else os.path.relpath(file, folder or ".")
-            schedules = _placed("pcmax", partial(read_schedules, file))
-            found += [
-                FixedFleet.of(
-                    cell,
-                    f"{schedule.name}@{embedding}",
-                    schedule.fleet(embedding),
-                    schedule.published(embedding),
-                )
-                for schedule in schedules
-                for embedding in embeddings
-            ]
-    return [(fleet, 0) for fleet in found]
+            found += [(cell, one) for one in _placed("pcmax", partial(read_instances, file))]
+    schedules = [schedule for _, schedule in found]
+    if optima is not None:
+        schedules = _placed("optima", partial(with_optima, schedules, _path(folder, optima)))
+    return [
+        (
+            FixedFleet.of(
+                cell, f"{one.name}@{embedding}", one.fleet(embedding), one.published(embedding)
+            ),
+            0,
+        )
+        for (cell, _), one in zip(found, schedules, strict=True)
+        for embedding in embeddings
+    ]
 
 
 _FAMILY_KEYS = ("gpus", "models", "options", "seeds")
@@ -139,7 +147,7 @@ _KINDS: dict[str, tuple[_Read, tuple[str, ...]]] = {
     "family": (_of_family, _FAMILY_KEYS),
     "suite": (_of_suite, ()),
     "files": (_of_files, ()),
-    "pcmax": (_of_pcmax, ("embeddings",)),
+    "pcmax": (_of_pcmax, ("embeddings", "optima")),
 }
 
 

@@ -10,12 +10,15 @@ import numpy as np
 import pytest
 from small_fleets import TRAP, brute_force, fleet, random_fleet
 
+from kvpr_opt.certificates import evidence
 from kvpr_opt.certificates.certificate import certify, verify
 from kvpr_opt.certificates.evidence import Counting, LowerBound, SolverClaim, Tree, Volume
 from kvpr_opt.generate import random_instance
 from kvpr_opt.limits import Limits
-from kvpr_opt.patterns.problem import PackingQuestion
+from kvpr_opt.patterns.problem import DualValues, PackingQuestion
 from kvpr_opt.patterns.proofs.case_proof import prove_bound, proving_seconds, tree_proof
+from kvpr_opt.patterns.proofs.evidence import dual_proof
+from kvpr_opt.problem.constrained import ConstrainedInstance
 from kvpr_opt.problem.instance import Instance
 from kvpr_opt.problem.placement import Placement
 from kvpr_opt.search.tracker import Tracker
@@ -134,3 +137,20 @@ def test_sizes_alone_are_settled_by_cases() -> None:
     prove_bound(tracker)
     assert tracker.bound is not None
     assert tracker.bound.evidence.certified
+
+
+def test_points_for_more_pairs_than_the_checker_looks_at_are_a_word(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Under constraints it asks each GPU for each model, and for each that is to be apart."""
+    instance = random_instance("constrained", gpus=4, models=20, seed=0)
+    scaled = instance.scaled
+    assert isinstance(scaled, ConstrainedInstance)
+    vector = DualValues((1,) * len(scaled.classes), (2,) * len(scaled.types))
+    _, grouped = scaled.rules_checked
+    pairs = 4 * (20 + grouped)
+    assert grouped
+    for most, kind in ((pairs, "constrained"), (pairs - 1, "solver")):
+        limits = evidence.LIMITS._replace(pairs=most)
+        monkeypatch.setattr("kvpr_opt.certificates.evidence.LIMITS", limits)
+        assert dual_proof(scaled, scaled.at_most(1), vector).kind == kind

@@ -9,7 +9,8 @@ import pytest
 import report_records
 
 from kvpr_opt.study.analysis.compare import Tolerance, compare, comparison_text
-from kvpr_opt.study.record import RecordedRun, read_record
+from kvpr_opt.study.record import read_record
+from kvpr_opt.study.recorded_run import RecordedRun
 from kvpr_opt.study.runs import Method
 from kvpr_opt.suites.cells import Cell
 

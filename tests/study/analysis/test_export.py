@@ -13,7 +13,8 @@ from kvpr_opt import random_instance
 from kvpr_opt.errors import InputError
 from kvpr_opt.study.analysis.export import export
 from kvpr_opt.study.execution import worker
-from kvpr_opt.study.record import Failure, RecordedRun, encode_line
+from kvpr_opt.study.record_line import encode_line
+from kvpr_opt.study.recorded_run import Failure, RecordedRun
 from kvpr_opt.study.runs import Method, Run
 from kvpr_opt.study.user_heuristics import UserHeuristic
 from kvpr_opt.suites.cells import Cell, FixedFleet

@@ -17,7 +17,8 @@ from kvpr_opt.study.analysis.reading import read_outcomes
 from kvpr_opt.study.execution import worker
 from kvpr_opt.study.execution.local import LocalExecutor
 from kvpr_opt.study.execution.runner import run_study
-from kvpr_opt.study.record import Record, RecordedRun, read_record
+from kvpr_opt.study.record import Record, read_record
+from kvpr_opt.study.recorded_run import RecordedRun
 from kvpr_opt.study.report.page import page
 from kvpr_opt.study.runs import Run
 from kvpr_opt.study.spec.read import read_spec

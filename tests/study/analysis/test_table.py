@@ -7,7 +7,7 @@ from typing import Any
 from report_records import entry
 
 from kvpr_opt.study.analysis.table import report, rows
-from kvpr_opt.study.record import RecordedRun
+from kvpr_opt.study.recorded_run import RecordedRun
 from kvpr_opt.study.runs import Method
 from kvpr_opt.suites.cells import Cell, FixedFleet
 

@@ -20,7 +20,8 @@ from kvpr_opt.result import Status, StopReason
 from kvpr_opt.study.execution import worker
 from kvpr_opt.study.execution.local import LocalExecutor
 from kvpr_opt.study.execution.runner import ExecutorLostError, StudyProgress, run_study
-from kvpr_opt.study.record import FILE_NAME, Record, RecordedRun, read_record
+from kvpr_opt.study.record import FILE_NAME, Record, read_record
+from kvpr_opt.study.recorded_run import RecordedRun
 from kvpr_opt.study.runs import Method, Run
 from kvpr_opt.study.user_heuristics import UserHeuristic
 from kvpr_opt.suites.cells import Cell

@@ -19,7 +19,7 @@ from kvpr_opt.study.experiments.formulations import (
     root,
     seconds_to_close,
 )
-from kvpr_opt.study.record import RecordedRun, TrajectoryPoint
+from kvpr_opt.study.recorded_run import RecordedRun, TrajectoryPoint
 from kvpr_opt.study.runs import Method, Run
 from kvpr_opt.study.spec.read import read_spec
 from kvpr_opt.suites.cells import Cell

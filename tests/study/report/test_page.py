@@ -23,7 +23,9 @@ from kvpr_opt.cli import main
 from kvpr_opt.errors import InputError
 from kvpr_opt.html import element
 from kvpr_opt.study.analysis.reading import read_outcomes
-from kvpr_opt.study.record import FILE_NAME, RecordedRun, encode_line
+from kvpr_opt.study.record import FILE_NAME
+from kvpr_opt.study.record_line import encode_line
+from kvpr_opt.study.recorded_run import RecordedRun
 from kvpr_opt.study.report import write_report
 from kvpr_opt.study.report.commands import generate_commands, solve_commands
 from kvpr_opt.study.report.drawing import MAX_POINTS, Chart, settings, thinned
@@ -144,7 +146,11 @@ def test_the_same_record_gives_the_same_files_in_another_process(
     ("entries", "figures", "said"),
     [
         ([], set(), "0 runs"),
-        ([entry(0, error="x"), entry(0, error="y", method=OTHER)], set(), "no run that a figure"),
+        (
+            [entry(0, error="x"), entry(0, error="y", method=OTHER)],
+            set(),
+            "No run can be shown in a figure",
+        ),
         ([infeasible(0, 0.0)], {"closed"}, "1 infeasible fleet"),
         ([ran(0, 60.1, None, None)], {"closed"}, "1 undecided fleet"),
         (

@@ -13,7 +13,7 @@ from kvpr_opt import random_instance, write_instance
 from kvpr_opt.certificates.canonical import digest
 from kvpr_opt.errors import InputError
 from kvpr_opt.study.execution import worker
-from kvpr_opt.study.record import decode_line, encode_line
+from kvpr_opt.study.record_line import decode_line, encode_line
 from kvpr_opt.study.runs import Method, Run, run_of
 from kvpr_opt.study.spec.read import Spec, read_spec
 from kvpr_opt.suites.cells import Cell

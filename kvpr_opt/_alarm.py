@@ -1,0 +1,72 @@
+"""An end by the clock for Python code that never looks at it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+_T = TypeVar("_T")
+
+
+class OutOfTime(BaseException):
+    """Raised inside a call whose time is over; no handler of errors is meant to catch it."""
+
+
+def call_within(seconds: float, work: Callable[[], _T]) -> _T | None:
+    """Call `work`, and give it up once so much wall time has passed: that is ``None``.
+
+    Python looks for the end between two operations of its own; one that takes long, such as a
+    product of numbers of millions of digits or compiled code, is finished first. Any thread
+    may use it, but not within another such call.
+    """
+    # No block of a `with`: its machinery is Python code, and may itself be where the time ends.
+    alarm = _Alarm(seconds)
+    try:
+        try:
+            alarm.set()
+            return work()
+        finally:
+            alarm.cancel()
+    except BaseException as raised:
+        alarm.cancel()  # again: a stop signal may have come just before
+        if isinstance(raised, OutOfTime):
+            return None
+        raise
+
+
+class _Alarm:
+    """A thread that raises :class:`OutOfTime` in the one that made it, once at most."""
+
+    def __init__(self, seconds: float) -> None:
+        self._sleeper = threading.get_ident()
+        self._lock = threading.Lock()
+        self._over = False
+        self._timer = threading.Timer(min(seconds, threading.TIMEOUT_MAX), self._ring)
+        self._timer.daemon = True
+
+    def set(self) -> None:
+        """Start to count."""
+        self._timer.start()
+
+    def cancel(self) -> None:
+        """Raise nothing any more, not even what is on its way."""
+        self._timer.cancel()
+        with self._lock:
+            rung, self._over = self._over, True
+        if rung:
+            _raise_in(self._sleeper, None)
+
+    def _ring(self) -> None:
+        with self._lock:
+            if not self._over:
+                self._over = True
+                _raise_in(self._sleeper, OutOfTime)
+
+
+def _raise_in(thread: int, exception: type[BaseException] | None) -> None:
+    """Let a thread raise an exception as soon as it runs Python code, or forget such a wish."""
+    import ctypes  # needed by long runs only
+
+    wish = None if exception is None else ctypes.py_object(exception)
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), wish)
