@@ -154,7 +154,7 @@ def check_constraints(name: str, instance: Instance) -> None:
     if instance.constraints and not capabilities_of(name).constraints:
         able = ", ".join(key for key, entry in ENTRIES.items() if entry.capabilities.constraints)
         raise InputError(
-            f"{name} does not keep constraints, and the fleet has some; able: {able}",
+            f"{name} does not support constraints, which the fleet has; those that do: {able}",
             place="method",
         )
 

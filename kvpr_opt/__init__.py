@@ -11,6 +11,8 @@ The highest KV-cache pressure ratio of a fleet, as low as it can be, and a proof
 Fraction(9, 320)
 """
 
+from typing import TYPE_CHECKING
+
 from kvpr_opt._interrupt import (
     exit_interrupted,
     hold_stop_signals,
@@ -26,19 +28,6 @@ try:
     from kvpr_opt.errors import KvprError
     from kvpr_opt.files import read_instance, read_result, write_instance, write_result
     from kvpr_opt.generate import random_instance
-    from kvpr_opt.operate import (
-        Evaluation,
-        Explanation,
-        Headroom,
-        Plan,
-        Replan,
-        Sizing,
-        evaluate,
-        headroom,
-        replan,
-        size,
-        why,
-    )
     from kvpr_opt.problem.instance import GPU, LLM, Instance
     from kvpr_opt.problem.placement import Placement
     from kvpr_opt.result import Grade, Result, Status, StopReason
@@ -51,6 +40,28 @@ except KeyboardInterrupt:
     if not is_command():
         raise
     exit_interrupted()
+
+if TYPE_CHECKING:
+    from kvpr_opt.operate.evaluate import Evaluation, evaluate
+    from kvpr_opt.operate.headroom import Headroom, headroom
+    from kvpr_opt.operate.plan import Plan
+    from kvpr_opt.operate.replan import Replan, replan
+    from kvpr_opt.operate.size import Sizing, size
+    from kvpr_opt.operate.why import Explanation, why
+else:
+
+    def __getattr__(name: str) -> object:
+        """What few programs use is imported as it is first asked for."""
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from kvpr_opt import operate
+
+        return getattr(operate, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
 
 __all__ = [
     "GPU",

@@ -61,6 +61,9 @@ LARGE_SEARCHES = ((20, 1), (400, 12))
 #: Models a GPU up to which the first question mostly ends the run.
 SPARSE = 2
 
+#: Relative gap up to which a polished placement to start from makes constructions needless.
+NEAR = Fraction(1, 5)
+
 #: GPUs from which constructions are worth it.
 CONSTRUCT_FROM = 200
 
@@ -115,6 +118,8 @@ class SolveRun:
         self._skip_in_heuristic = skip.difference(OWN_STAGES)
         self._engine: PatternEngine | None = None
         self._told = False
+        # Whether the run started near the optimum; see `_starts_near`.
+        self._near = False
 
     def run(self, warm_start: Placement | None) -> str:
         """Run all stages; the cause of infeasibility, or an empty text, is returned."""
@@ -125,7 +130,7 @@ class SolveRun:
             self.tracker.raise_bound(pinned, "pinned models")
         if warm_start is not None:
             self.tracker.offer(warm_start, "warm start")
-        self._place()
+        self._place(warm_start)
         self._counting_bound()
         self._search()
         self._prove()
@@ -133,12 +138,14 @@ class SolveRun:
         self._level()
         return self._cause()
 
-    def _place(self) -> None:
+    def _place(self, warm_start: Placement | None) -> None:
         # Not asked whether the time is up: the first construction takes
         # milliseconds, and an answer has to be there.
         if "heuristic" in self._skip or self.tracker.settled:
             return
         self.tracker.enter("heuristic")
+        if self._starts_near(warm_start):
+            return
         skip = self._skip_in_heuristic
         if self._large and self._method in PATTERN_METHODS and self._ready("local search"):
             # The compiled construction does in a second what the other stages do in ten.
@@ -153,6 +160,24 @@ class SolveRun:
             self.tracker.offer(outcome.placement, "heuristic")
         self.statistics["stages_run"] = list(outcome.stages_run)
         self.statistics["stages_left_out"] = dict(outcome.stages_left_out)
+
+    def _starts_near(self, warm_start: Placement | None) -> bool:
+        """Whether a placement to start from does instead of constructions, once it is polished.
+
+        Where the engine follows, which improves it further: of a fleet that was solved before
+        and has changed a little, that is all that is needed.
+        """
+        tracker = self.tracker
+        if warm_start is None or self._method not in PATTERN_METHODS or tracker.incumbent is None:
+            return False
+        if "polish" not in self._skip:
+            # Without the steps that lower other GPUs than the worst: most of the time, little gain.
+            skip = self._skip_in_heuristic | {"relief"}
+            polished = heuristics.polish(warm_start, skip=skip, limits=tracker.limits)
+            tracker.offer(polished, "polish")
+        gap = tracker.gap
+        self._near = gap is not None and gap <= NEAR
+        return self._near
 
     def _counting_bound(self) -> None:
         if "counting_bound" in self._skip or self.tracker.done:
@@ -252,7 +277,8 @@ class SolveRun:
             if waiting:
                 self._compiled_search(*waiting.pop(0))
 
-        search_on()
+        if not self._near:
+            search_on()
         if not too_large:
             self._pattern_engine(search_on)
         search_on()  # if the engine had no use for it

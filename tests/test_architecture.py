@@ -188,7 +188,7 @@ def test_both_packages_import_in_either_order(statement: str) -> None:
     subprocess.run([sys.executable, "-c", statement], check=True, timeout=60)
 
 
-def test_importing_the_package_loads_no_solver() -> None:
+def test_importing_the_package_loads_no_solver_and_nothing_that_few_programs_use() -> None:
     loaded = "import sys, kvpr_opt; print(*sorted(sys.modules))"
     output = subprocess.run(
         [sys.executable, "-c", loaded], check=True, timeout=60, capture_output=True, text=True
@@ -196,6 +196,15 @@ def test_importing_the_package_loads_no_solver() -> None:
     assert "kvpr_opt.solve" in output
     for solver in ("ortools", "pulp", "highspy", "numba", "pandas", "typer", "rich"):
         assert solver not in output
+    assert "kvpr_opt.operate" not in output
+    assert "kvpr_opt.files.checkpoints" not in output
+
+
+def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
+    assert set(kvpr_opt.__all__) <= set(dir(kvpr_opt))
+    name = "evaluat"
+    with pytest.raises(AttributeError, match="'kvpr_opt' has no attribute 'evaluat'"):
+        getattr(kvpr_opt, name)
 
 
 def test_the_public_names_are_these() -> None:

@@ -61,7 +61,7 @@ def test_it_equals_brute_force_on_1000_fleets_of_each_kind(kinds, block):
 @pytest.mark.parametrize("method", ["direct_pulp", "pattern_lp"])
 def test_a_method_that_would_ignore_constraints_is_refused(method):
     instance = Instance([GPU("a", 9), GPU("b", 9)], [LLM("m", 1, pressure=1, pin="a")])
-    with pytest.raises(InputError, match="does not keep constraints, and the fleet has some"):
+    with pytest.raises(InputError, match="does not support constraints, which the fleet has"):
         solve(instance, method=method)
 
 

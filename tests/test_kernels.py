@@ -123,7 +123,7 @@ def test_warming_up_says_where_it_would_be_lost(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 2
-    assert done.stderr.startswith("error: there is nothing to do ahead: kernels are compiled in")
+    assert done.stderr.startswith("error: nothing can be compiled ahead: kernels are compiled in")
 
 
 def test_where_the_compiler_fails_other_stages_answer(monkeypatch: pytest.MonkeyPatch) -> None:

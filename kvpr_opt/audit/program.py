@@ -84,7 +84,7 @@ class Program:
         if not os.access(source, os.X_OK):
             raise InputError("neither a Python file (.py) nor executable", source=source)
         if python is not None:
-            raise InputError(f"{source} is no Python file (.py)", place="--python")
+            raise InputError(f"{source} is not a Python file (.py)", place="--python")
         return cls(absolute, sha256, EXECUTABLE)
 
     def check(self, instance: Instance, case: str) -> None:
@@ -141,7 +141,7 @@ def _interpreter(python: str) -> str:
     try:
         major, minor = map(int, version.split())
     except ValueError:
-        raise InputError(f"{python!r} is no Python interpreter", place="--python") from None
+        raise InputError(f"{python!r} is not a Python interpreter", place="--python") from None
     if (major, minor) < (3, 8):
         raise InputError(
             f"{python!r} is Python {major}.{minor}; 3.8 or newer is needed", place="--python"

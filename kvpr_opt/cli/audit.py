@@ -55,28 +55,32 @@ def command(
     ] = str(DEFAULT_MEGABYTES),
     prove: Annotated[
         str,
-        typer.Option("--prove", metavar="S", help="Seconds to prove an optimum not known yet."),
+        typer.Option(
+            "--prove", metavar="S", help="Seconds to prove each optimum that is not known yet."
+        ),
     ] = "60",
     jobs: Annotated[
         int | None,
-        typer.Option("--jobs", "-j", metavar="N", min=1, help="Runs at a time; all cores."),
+        typer.Option(
+            "--jobs", "-j", metavar="N", min=1, help="Runs at the same time; default: one per core."
+        ),
     ] = None,
     python: Annotated[
         str | None,
-        typer.Option("--python", metavar="P", help="Interpreter for a Python file; this one."),
+        typer.Option(
+            "--python", metavar="P", help="Interpreter for a Python file; default: this one."
+        ),
     ] = None,
     output: Annotated[
         str | None,
         typer.Option(
-            "--output", "-o", metavar="F", help="Write all as JSON or .csv; - for stdout."
+            "--output", "-o", metavar="F", help="Write the results as JSON or .csv; - for stdout."
         ),
     ] = None,
     html: Annotated[
         str | None, typer.Option("--html", metavar="F", help="Write one page of HTML.")
     ] = None,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Nothing on the screen but errors.")
-    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
 ) -> None:
     """Score a placement program honestly, against certified optima.
 

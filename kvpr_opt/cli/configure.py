@@ -50,7 +50,9 @@ def command(
     ] = None,
     unit: Annotated[
         str | None,
-        typer.Option("--unit", metavar="U", help="What the fleet counts, if it does not say: GB."),
+        typer.Option(
+            "--unit", metavar="U", help="Unit of the fleet, if its file has none, such as GB."
+        ),
     ] = None,
     settings: Annotated[
         list[str] | None,

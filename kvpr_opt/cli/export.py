@@ -46,9 +46,7 @@ def command(
     from formulations.registry import write_model
 
     if output == STANDARD_STREAM:
-        raise InputError(
-            "a file is needed, its name tells the format: .lp or .mps", place="--output"
-        )
+        raise InputError("a file name that ends in .lp or .mps is needed", place="--output")
     check_apart(fleet, output=output)
     check_writable(output)
     instance = read_fleet(fleet, gpus, memory)
@@ -83,7 +81,7 @@ def _question(instance: Instance, value: Fraction, *, strict: bool) -> Threshold
         return instance.scaled.at_most(value)
     if value == 0:
         raise InputError(
-            "no KVPR is below 0: with --strict, it has to be above 0", place="threshold"
+            "no KVPR is below 0; with --strict, the threshold must be above 0", place="threshold"
         )
     return instance.scaled.below(value)
 

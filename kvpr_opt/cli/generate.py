@@ -24,11 +24,11 @@ def command(
         int | None, typer.Option("--models", metavar="N", help="Number of models.")
     ] = None,
     seed: Annotated[
-        int | None, typer.Option("--seed", metavar="S", help="Seed of the draw; 0 if not given.")
+        int | None, typer.Option("--seed", metavar="S", help="Random seed; default: 0.")
     ] = None,
     skew: Annotated[
         str | None,
-        typer.Option("--skew", metavar="S", help="For long-tail, fine, paper: fall of the rates."),
+        typer.Option("--skew", metavar="S", help="For long-tail, fine, paper: skew of the rates."),
     ] = None,
     case: Annotated[
         int | None, typer.Option("--case", metavar="K", help="For prism: 0 to 49.")
@@ -48,7 +48,7 @@ def command(
             _write_prism(case, everything, output)
             return
         if case is not None or everything:
-            raise InputError("--case and --all go with the family prism")
+            raise InputError("--case and --all require the family prism")
         write_instance(_drawn(family, gpus, models, seed or 0, skew), output)
 
 

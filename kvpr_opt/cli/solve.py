@@ -46,7 +46,7 @@ def command(
         typer.Option("--certificate", metavar="F", help="Write the certificate; - for stdout."),
     ] = None,
     html: Annotated[
-        str | None, typer.Option("--html", metavar="F", help="Write a page to look at.")
+        str | None, typer.Option("--html", metavar="F", help="Write the result as a page of HTML.")
     ] = None,
     gpus: Gpus = None,
     memory: Memory = None,
@@ -94,7 +94,7 @@ def command(
             "--all", help=f"Show every GPU on the terminal, not only {MAX_GPUS} of a large fleet."
         ),
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show nothing but errors.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
 ) -> None:
     """Place a fleet so that its highest KVPR is as low as it can be, and prove it.
 

@@ -17,7 +17,7 @@ def command() -> None:
     if kernels.DISABLED:
         raise InputError("there is nothing to compile: NUMBA_DISABLE_JIT is set")
     if kernels.folder_kept_in() is None:
-        raise InputError(f"there is nothing to do ahead: kernels are compiled {kernels.NOT_KEPT}")
+        raise InputError(f"nothing can be compiled ahead: kernels are compiled {kernels.NOT_KEPT}")
     start = time.monotonic()
     warm_up()
     answer_console().print(f"kernels ready, {time.monotonic() - start:.1f} s")

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from kvpr_opt.errors import InputError
 from kvpr_opt.files import values
-from kvpr_opt.files.checkpoints.folder import read_checkpoint
 from kvpr_opt.files.tree import Tree
 
 #: The key.
@@ -35,6 +34,9 @@ def with_folders(records: Iterable[tuple[str, Tree]], base: Path) -> list[tuple[
 def _with_folder(record: Tree, place: str, base: Path) -> Tree:
     if not isinstance(record, dict) or KEY not in record:
         return record
+    # Few fleets have such a folder: they alone import what reads it.
+    from kvpr_opt.files.checkpoints.folder import read_checkpoint
+
     where = f"{place}.{KEY}"
     try:
         model = read_checkpoint(base / values.text(record[KEY], KEY))

@@ -106,7 +106,7 @@ def _gpu_count(entry: dict[str, Tree], most: int) -> int | None:
         return None
     for key in ("uuid", "index"):
         if key in entry:
-            raise InputError(f"{key} goes with a name, it differs from GPU to GPU", place=key)
+            raise InputError(f"{key} requires a name, as it differs between GPUs", place=key)
     value = entry["count"]
     count = to_fraction(values.number(value, "count"), "count")
     if count.denominator != 1 or not 1 <= count <= most:

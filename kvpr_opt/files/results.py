@@ -129,7 +129,7 @@ def _checked(data: _ResultFile, instance: Instance) -> Result:
         )
     grade = _grade(data)
     if data.certified is not (grade is Grade.CERTIFIED):
-        raise InputError(f"{data.certified} does not go with the grade", place="certified")
+        raise InputError(f"{data.certified} contradicts the grade", place="certified")
     return Result(
         instance=instance,
         status=data.status,

@@ -90,7 +90,7 @@ def imported_fleet(
             if name not in names:
                 origin = demands[name].origin if given is demands else "an option"
                 raise InputError(
-                    f"{origin} speaks of model {shown(name)}, which is none of the models"
+                    f"{origin} names model {shown(name)}, which is not one of the models"
                     f"{nearest(name, names)}; --models NAME=DIR gives a folder another name"
                 )
     header = [

@@ -43,11 +43,9 @@ def placed(
     if placement is None:
         raise InputError("the result has no placement")
     if instance.unit is not None and unit is not None and unit != instance.unit:
-        raise InputError(f"the fleet counts {instance.unit}", place="--unit")
+        raise InputError(f"the unit of the fleet is {instance.unit}", place="--unit")
     if (instance.unit or unit) is None:
-        raise InputError(
-            "the fleet does not say what its amounts count; add 'unit: GB' to it, or give --unit"
-        )
+        raise InputError("the fleet has no unit; add 'unit: GB' to it, or give --unit")
     size = UNITS[str(instance.unit or unit)]
     folders = {model.name: model for model in models}
     known = {_parent(model) for model in instance.models}

@@ -33,7 +33,11 @@ _FAR = Fraction(1, 8)
 
 #: GPUs and memory units of a GPU from which construction pays: of small numbers, what the last
 #: GPUs need is too rare. It starts at this distance from the volume bound.
-_CONSTRUCT_FROM, CONTINUOUS, _FURTHEST = 28, 10**6, Fraction(16, 100_000)
+_CONSTRUCT_FROM, CONTINUOUS, _FURTHEST = 28, 10**6, 16e-5
+
+#: Constructions at one distance: whether one succeeds at once is chance, and those that do not
+#: take a hundred times as long to fail.
+_CONSTRUCTIONS = 8
 
 #: Roundings of passing thresholds that may fail in a row.
 _FAILURES = 4
@@ -97,18 +101,26 @@ class Bracket:
             if not isinstance(answer, Fractional) and self._top is None:
                 self._distance *= 2
 
-    def construct(self) -> None:
-        """Fill and dive on fleets of nearly continuous data, ever closer to the volume bound."""
+    def construct(self, number: int) -> None:
+        """Fill and dive on fleets of nearly continuous data, ever closer to the volume bound.
+
+        Parameters
+        ----------
+        number
+            How often that was done before: dives do more each time.
+        """
         steps = self._steps
         gpus, largest = len(steps.scaled.capacities), steps.scaled.largest_capacity
         if gpus < _CONSTRUCT_FROM or largest < CONTINUOUS:
             return
-        distance, effort = _FURTHEST, Effort.of_round(0)
-        while not steps.tracker.done:
-            threshold = steps.scaled.at_most(self._volume * (1 + distance))
-            distance /= 2
-            if threshold.value < steps.high and not steps.fill_and_dive(threshold, effort):
-                return
+        effort, failures = Effort.of_round(number).hasty(), 0
+        reached = min(float(steps.high / self._volume - 1), 2 * _FURTHEST)
+        while not steps.tracker.done and failures < _CONSTRUCTIONS:
+            threshold = steps.scaled.at_most(self._volume * (1 + Fraction(reached / 2)))
+            if threshold.value < steps.high and steps.fill_and_dive(threshold, effort):
+                reached, failures = float(steps.high / self._volume - 1), 0
+            else:
+                failures += 1
 
     def _next(self) -> Threshold | None:
         """The next question, ``None`` if there is none left."""

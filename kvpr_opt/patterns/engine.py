@@ -167,8 +167,8 @@ class PatternEngine:
             if alone
             else assisted(self._tracker, self._skip, self._steps.findings, large=True)
         ):
-            bracket.construct()
             for number in count():
+                bracket.construct(number)
                 bracket.close(number)
                 if self._tracker.done:
                     return

@@ -68,6 +68,13 @@ class Effort:
             ),
         )
 
+    def hasty(self) -> Effort:
+        """Dives that succeed soon or are given up, where other ones are at hand."""
+        plan = self.dive
+        work = plan.last_work // 10
+        leaf = None if plan.leaf is None else replace(plan.leaf, discrepancies=0, last_work=work)
+        return replace(self, dive=replace(plan, discrepancies=0, last_work=work, leaf=leaf))
+
     def reduced(self) -> Effort:
         """A smaller budget, for searches that succeed quickly or never."""
         return replace(self, patterns=self.patterns // 6, work=self.work // 5)

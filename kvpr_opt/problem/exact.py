@@ -15,12 +15,16 @@ from collections import Counter
 from collections.abc import Iterable
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 
 from kvpr_opt.errors import InputError
 
 #: Digits that a number from outside may have, exponent written out.
 MAX_DIGITS = 60
 _LARGEST = 10**MAX_DIGITS
+
+# Texts whose values are remembered: the models of a fleet share sizes, rates and objectives.
+_REMEMBERED = 4096
 
 #: Digits of numerator and denominator of a KVPR, which combines many numbers of a fleet.
 MAX_CLAIM_DIGITS = 20_000
@@ -51,15 +55,20 @@ def to_fraction(value: object, what: str = "number") -> Fraction:
         If it is not a finite number, or has more than :data:`MAX_DIGITS` digits
         once its exponent is written out.
     """
+    # First what is most common: the checks of abstract types below take microseconds each.
+    if type(value) is Fraction:
+        return _bounded(value, value, what)
     if isinstance(value, bool) or value is None:
         raise _refused(value, what, "a number")
     if isinstance(value, int):
         return _bounded(Fraction(value), value, what)
+    if isinstance(value, str):
+        return _from_text(value.strip(), what)
     if isinstance(value, abstract.Rational):
         return _bounded(Fraction(int(value.numerator), int(value.denominator)), value, what)
     if isinstance(value, abstract.Real) and not math.isfinite(value):
         raise _refused(value, what, "a finite number")
-    if isinstance(value, (str, Decimal, abstract.Real)):
+    if isinstance(value, (Decimal, abstract.Real)):
         return _from_text(str(value).strip(), what)
     raise _refused(value, what, "a number")
 
@@ -81,6 +90,7 @@ def whole_number(what: str, value: object, least: int, most: int) -> int:
     raise InputError(f"{what} {value!r} is not a whole number from {least} to {most}", place=what)
 
 
+@lru_cache(_REMEMBERED)
 def _from_text(text: str, what: str) -> Fraction:
     numerator, slash, denominator = text.partition("/")
     if slash:

@@ -9,6 +9,11 @@ from kvpr_opt.errors import InputError
 from kvpr_opt.problem.exact import to_fraction
 from kvpr_opt.problem.units import read_amount
 
+# The default of most keys: there is one empty tuple.
+_NONE: tuple[str, ...] = ()
+
+_ZERO = Fraction(0)
+
 
 def valid_name(name: object, what: str = "name") -> str:
     """A name, without white space around it: non-empty, valid Unicode.
@@ -20,7 +25,7 @@ def valid_name(name: object, what: str = "name") -> str:
     """
     if not isinstance(name, str) or not name.strip():
         raise InputError(f"{what} {name!r} is not a non-empty text", place=what)
-    if any("\ud800" <= character <= "\udfff" for character in name):
+    if not name.isascii() and any("\ud800" <= character <= "\udfff" for character in name):
         raise InputError(f"{what} {name!r} is not valid Unicode", place=what)
     return name.strip()
 
@@ -33,7 +38,8 @@ def names(value: object, what: str) -> tuple[str, ...]:
     InputError
         If one of them is not a valid name.
     """
-    return tuple(dict.fromkeys(listed_names(value, what)))
+    listed = listed_names(value, what)
+    return tuple(dict.fromkeys(listed)) if len(listed) > 1 else listed
 
 
 def listed_names(value: object, what: str) -> tuple[str, ...]:
@@ -44,7 +50,7 @@ def listed_names(value: object, what: str) -> tuple[str, ...]:
     InputError
         If one of them is not a valid name.
     """
-    if value is None:
+    if value is None or value is _NONE:
         return ()
     if isinstance(value, str) or not isinstance(value, Iterable):
         return (valid_name(value, what),)
@@ -74,6 +80,8 @@ def amount(value: object, what: str, unit: str | None, *, positive: bool = False
     InputError
         If it is not an amount, is out of range, or carries a unit where `unit` is not given.
     """
+    if type(value) is int and value == 0 and not positive:
+        return _ZERO  # at once: the default of two keys of each model
     try:
         read = read_amount(value, what)
         if read.unit is not None and unit is None:
@@ -85,7 +93,7 @@ def amount(value: object, what: str, unit: str | None, *, positive: bool = False
 
 def in_range(number: Fraction, value: object, what: str, *, positive: bool) -> Fraction:
     """The number, if it is at least 0, or above 0."""
-    if number < 0 or (positive and number == 0):
+    if number.numerator < 0 or (positive and number.numerator == 0):
         allowed = "above 0" if positive else "at least 0"
         raise InputError(f"{what} {value} is not {allowed}", place=what)
     return number
@@ -99,6 +107,8 @@ def whole(value: object, what: str, most: int) -> int:
     InputError
         For anything else.
     """
+    if type(value) is int and 1 <= value <= most:
+        return value
     try:
         number = to_fraction(value, what)
     except InputError as error:

@@ -179,10 +179,10 @@ class LLM:
             "move_cost": _optional(move_cost, "move_cost"),
             "part": part,
         }
-        for key, value in values.items():
-            object.__setattr__(self, key, value)
+        # As `object.__setattr__` would, the only way to set what is frozen, but all at once.
+        self.__dict__.update(values)
         given = _optional(pressure, "pressure")
-        object.__setattr__(self, "pressure", _pressure(self, given))
+        self.__dict__["pressure"] = _pressure(self, given)
         _check_parts(self)
 
     def __repr__(self) -> str:

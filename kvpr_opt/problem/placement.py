@@ -327,5 +327,5 @@ def _number(gpu: object) -> int:
         return operator.index(gpu)  # type: ignore[arg-type]
     except TypeError:
         raise InvalidPlacementError(
-            f"{gpu!r} is not the number of a GPU; for names there is Placement.of"
+            f"{gpu!r} is not the number of a GPU; Placement.of takes names"
         ) from None

@@ -147,7 +147,7 @@ class _Resolver:
             place = f"models[{position}].pin"
             if name not in self._by_name:
                 hint = nearest(name, self._by_name) or _known(self._by_name)
-                raise InputError(f"{name!r} is no GPU of the fleet{hint}", place=place)
+                raise InputError(f"{name!r} is not a GPU of the fleet{hint}", place=place)
             if not self._by_name[name] <= allowed:
                 raise InputError(
                     f"model {model.name!r} is pinned to GPU {name!r}, {why}", place=place
@@ -174,7 +174,7 @@ class _Resolver:
                 known = {**self._by_name, **self._by_node, **self._by_label}
                 hint = nearest(name, known) or _known(known)
                 raise InputError(
-                    f"{name!r} is no GPU, node or label of the fleet{hint}", place=place
+                    f"{name!r} is not a GPU, node or label of the fleet{hint}", place=place
                 )
             if len(set(meant.values())) > 1:
                 raise InputError(

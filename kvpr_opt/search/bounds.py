@@ -112,7 +112,7 @@ def _types(scaled: ScaledInstance) -> list[tuple[int, int]]:
     A merged type has the memory of its largest GPU, so what is too many for it
     is too many for the GPUs that it stands for.
     """
-    types = sorted(((kind.capacity, len(kind.gpus)) for kind in scaled.types), reverse=True)
+    types = sorted(((each.capacity, len(each.gpus)) for each in scaled.types), reverse=True)
     run = -(-len(types) // _MAX_TYPES)
     merged = [types[start : start + run] for start in range(0, len(types), run)]
     return [(group[0][0], sum(number for _, number in group)) for group in merged]
@@ -123,21 +123,21 @@ def _too_many(
 ) -> tuple[tuple[int, ...], list[int]] | None:
     """A set of models that the GPUs cannot hold at a threshold, if counting finds one.
 
-    With it comes how many of them one GPU of each kind holds at most.
+    With it comes how many of them one GPU of each type holds at most.
     """
     a, f = threshold.numerator, threshold.denominator
     sizes = [f * n + a * m for n, m in zip(scaled.pressures, scaled.sizes, strict=True)]
     falling = sorted(range(len(sizes)), key=lambda i: (-sizes[i], i))
     fits, loads = [0] * len(types), [0] * len(types)
     for j, model in enumerate(falling, start=1):
-        for kind, (capacity, _) in enumerate(types):
+        for gpu_type, (capacity, _) in enumerate(types):
             # The most models that fit are the last k of the first j; one more at
             # the end pushes out the largest ones, so k is found by a moving window.
-            loads[kind] += sizes[model]
-            fits[kind] += 1
-            while loads[kind] > a * capacity:
-                loads[kind] -= sizes[falling[j - fits[kind]]]
-                fits[kind] -= 1
+            loads[gpu_type] += sizes[model]
+            fits[gpu_type] += 1
+            while loads[gpu_type] > a * capacity:
+                loads[gpu_type] -= sizes[falling[j - fits[gpu_type]]]
+                fits[gpu_type] -= 1
         if sum(k * number for k, (_, number) in zip(fits, types, strict=True)) < j:
             return tuple(sorted(falling[:j])), fits
     return None
@@ -151,20 +151,20 @@ def _release_value(
 ) -> Fraction:
     """The smallest KVPR at which the GPUs may hold as many of `models` as there are.
 
-    `fits` says how many a GPU of each kind holds below it. The count of a kind
+    `fits` says how many a GPU of each type holds below it. The count of a type
     grows to k where some k of the models first have a KVPR as small as the
     threshold; the smallest such value over the types is the next to try.
     """
     items = [(scaled.sizes[i], scaled.pressures[i]) for i in models]
     counts, value = list(fits), Fraction(0)
     while sum(k * number for k, (_, number) in zip(counts, types, strict=True)) < len(items):
-        step, kind = min(
-            (_smallest_kvpr(items, k + 1, capacity), kind)
-            for kind, (k, (capacity, _)) in enumerate(zip(counts, types, strict=True))
+        step, gpu_type = min(
+            (_smallest_kvpr(items, k + 1, capacity), gpu_type)
+            for gpu_type, (k, (capacity, _)) in enumerate(zip(counts, types, strict=True))
             if k < len(items)
         )
         assert isinstance(step, Fraction), "all models fit at some finite threshold"
-        counts[kind] += 1
+        counts[gpu_type] += 1
         value = step
     return value * scaled.kvpr_unit
 

@@ -433,7 +433,7 @@ def test_a_python_that_is_too_old_is_refused(source: Callable[[str], Path]) -> N
 
 @pytest.mark.parametrize("python", ["/no/such/python", "/bin/true", "no-such-python", "/"])
 def test_what_is_no_interpreter_is_refused(source: Callable[[str], Path], python: str) -> None:
-    with pytest.raises(InputError, match="is no Python interpreter"):
+    with pytest.raises(InputError, match="is not a Python interpreter"):
         Program.at(source("def place(instance): return {}"), python)
 
 

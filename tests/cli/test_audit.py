@@ -222,7 +222,7 @@ def test_another_python_is_named(run: Run, suite: Path, tmp_path: Path) -> None:
     assert run("audit", GREEDY, "--python", sys.executable, *arguments)[0] == 0
     assert json.loads(output.read_text())["program"]["python"] == sys.executable
     code, _, err = run("audit", GREEDY, "--python", "/no/such/python", *arguments)
-    assert (code, err) == (2, "error: --python: '/no/such/python' is no Python interpreter\n")
+    assert (code, err) == (2, "error: --python: '/no/such/python' is not a Python interpreter\n")
 
 
 @pytest.mark.slow

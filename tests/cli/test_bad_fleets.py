@@ -21,14 +21,14 @@ def with_keys(keys, gpus=GPUS):
 PLAIN = "size: 1, pressure: 1"
 
 BAD = {
-    "unknown GPU": (with_keys(f"{PLAIN}, pin: zz"), rf"\.pin: 'zz' is no GPU.*; {KNOWN}$"),
+    "unknown GPU": (with_keys(f"{PLAIN}, pin: zz"), rf"\.pin: 'zz' is not a GPU.*; {KNOWN}$"),
     "unknown node": (
         with_keys(f"{PLAIN}, never: qq"),
-        rf"\.never: 'qq' is no GPU, node or label of the fleet; {KNOWN}, n0, n1, fast$",
+        rf"\.never: 'qq' is not a GPU, node or label of the fleet; {KNOWN}, n0, n1, fast$",
     ),
     "unknown label": (
         with_keys(f"{PLAIN}, only: [fats]"),
-        r"\.only: 'fats' is no .* \(did you mean 'fast'\?\)$",
+        r"\.only: 'fats' is not a .* \(did you mean 'fast'\?\)$",
     ),
     "no GPU is left": (
         with_keys(f"{PLAIN}, only: fast, never: a"),
@@ -60,7 +60,7 @@ BAD = {
     ),
     "no suffix": (
         with_keys("size: 16 gigs, pressure: 1"),
-        r"\.size: size '16 gigs': 'gigs' is no unit; allowed: a plain number, or one with GB, ",
+        r"\.size: size '16 gigs': 'gigs' is not a unit; allowed: a plain number, or one with GB, ",
     ),
     "plain and with a suffix": (
         with_keys("size: 16GB, pressure: 1"),

@@ -68,7 +68,7 @@ def test_an_unknown_formulation_or_suffix_is_refused(run: Run, small: Path, tmp_
     options = ["--formulation", "assignment_pulp", "--threshold", "1", "--output", "-"]
     code, _, err = run("export", str(small), *options)
     assert code == 2
-    assert "--output: a file is needed" in err
+    assert "--output: a file name that ends in .lp or .mps is needed" in err
 
 
 def test_what_is_there_is_not_lost_to_an_error(run: Run, small: Path, tmp_path: Path) -> None:

@@ -104,7 +104,7 @@ def test_scrapes_and_answers(run: Run, system: Path) -> None:
         ([], "no objective for model 'Llama-3.1-8B', and no metric has one; --slo takes SECONDS"),
         (["--slo", "0"], "--slo: '0' is not a number of seconds above 0"),
         (["--slo", "1", "--slo", "2"], "--slo: '2': it is given twice"),
-        (["--slo", "1", "--slo", "lama=2"], "an option speaks of model 'lama', which is none of"),
+        (["--slo", "1", "--slo", "lama=2"], "an option names model 'lama', which is not one of"),
         (
             ["--slo", "1", "--max-model-len", "8k"],
             "--max-model-len: '8k' is not a number of tokens",
@@ -120,13 +120,13 @@ def test_scrapes_and_answers(run: Run, system: Path) -> None:
         (["--slo", "1", "--overhead", "gemma-2-9b=-3"], "--overhead: '-3' is below 0"),
         (["--slo", "1", "--models", "{}/models/Qwen3-8B"], "two models are called 'Qwen3-8B'"),
         (["--slo", "1", "--gpus", "{}/n0.csv"], "two GPUs are called 'n0-0'"),
-        (["--slo", "1", "--gpus", "{}/rates.csv"], "rates.csv: none of what can be read here"),
+        (["--slo", "1", "--gpus", "{}/rates.csv"], "rates.csv: not a format that can be read"),
         (["--slo", "1", "--models", "{}/nowhere"], "nowhere: no such folder"),
         (
             ["--slo", "1", "--rates", "{}/rates.csv"],
             "rates.csv: req_rate of model '.*' is given twice",
         ),
-        (["--slo", "1", "--rates", "{}/other.csv"], "table of rates speaks of model 'stranger'"),
+        (["--slo", "1", "--rates", "{}/other.csv"], "table of rates names model 'stranger'"),
         (["--slo", "1", "--models", "new={}/models/Qwen3-8B"], "no rate for model 'new'; --rates"),
     ],
 )
@@ -210,7 +210,7 @@ def test_results_and_fleets_that_do_not_go(run: Run, placed: Path, small: Path) 
     message = refused(fleet, placed / "unplaced.json", "--for", "vllm")
     assert "the result has no placement" in message
     message = refused(fleet, result, "--for", "vllm", "--unit", "GiB")
-    assert "--unit: the fleet counts GB" in message
+    assert "--unit: the unit of the fleet is GB" in message
     message = refused(fleet, result, "--for", "vllm", "--models", f"x={placed / 'models/Qwen3-8B'}")
     assert "the fleet has no model 'x'" in message
     code, _, err = run("configure", fleet, result, "--for", "vllm", "-o", fleet)
@@ -225,7 +225,7 @@ def test_a_plain_fleet_needs_a_unit_and_floors(run: Run, tmp_path: Path) -> None
     assert run("solve", fleet, "--output", result, "--threads", "1")[0] == 0
     code, _, err = run("configure", fleet, result, "--for", "vllm", "-o", output)
     assert code == 2
-    assert "the fleet does not say what its amounts count; add 'unit: GB' to it, or give" in err
+    assert "the fleet has no unit; add 'unit: GB' to it, or give" in err
     code, _, err = run("configure", fleet, result, "--for", "vllm", "--unit", "GB", "-o", output)
     assert code == 2
     assert "server 'c' gets no KV memory" in err

@@ -206,7 +206,7 @@ def test_files_that_are_cut_off(kept: int, tmp_path: Path) -> None:
     file.write_bytes(file.read_bytes()[:kept])
     message = refused(folder)
     assert message.startswith(str(file))
-    assert "cut off" in message or "a download that has not finished" in message
+    assert "truncated" in message or "a download that has not finished" in message
 
 
 def test_a_header_that_is_none(tmp_path: Path) -> None:

@@ -146,11 +146,11 @@ A = "gpus: [{name: a, memory: 80}]\n"
         ),
         (
             "gpus: [{count: 2, memory: 80, uuid: x}]\nmodels: []",
-            r"gpus\[0\]\.uuid: uuid goes with a name",
+            r"gpus\[0\]\.uuid: uuid requires a name",
         ),
         (
             A + "models: [{name: m, size: 1, pressure: 1, pin: b}]",
-            r"models\[0\]\.pin: 'b' is no GPU of the fleet",
+            r"models\[0\]\.pin: 'b' is not a GPU of the fleet",
         ),
         (
             A + "models: [{name: m, size: 1, pressure: 1, kv_heads: 0}]",
@@ -194,7 +194,7 @@ def test_a_table_may_have_every_key_of_a_model(read):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("name,size,pressure,pin\nm,3,1,\nn,1,0,gpu9\n", r"row 3\.pin: 'gpu9' is no GPU"),
+        ("name,size,pressure,pin\nm,3,1,\nn,1,0,gpu9\n", r"row 3\.pin: 'gpu9' is not a GPU"),
         ("name,size,pressure\nm,3GB,1\n", "memory, as given beside the file, has no unit"),
     ],
 )

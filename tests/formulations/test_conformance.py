@@ -382,7 +382,7 @@ def test_constraints_are_kept_or_the_fleet_is_refused(candidate: Candidate) -> N
             check_constrained(candidate, constrained(seed))
         return
     instance = Instance([GPU("a", 9), GPU("b", 9)], [LLM("m", 1, pressure=1, pin="a")])
-    with pytest.raises(InputError, match="does not keep constraints"):
+    with pytest.raises(InputError, match="does not support constraints"):
         candidate.make(instance)
 
 

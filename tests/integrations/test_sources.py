@@ -94,7 +94,9 @@ def test_every_source_has_a_sample_and_is_found_by_its_files() -> None:
     for sources in (GPU_SOURCES, DEMAND_SOURCES):
         for source in sources:
             assert recognised(sources, SAMPLES[source], "f") is source  # type: ignore[misc]
-    with pytest.raises(InputError, match="f: none of what can be read here: answer of Prometheus"):
+    with pytest.raises(
+        InputError, match="f: not a format that can be read; known: answer of Prometheus"
+    ):
         recognised(DEMAND_SOURCES, "<html>", "f")
 
 

@@ -223,7 +223,7 @@ def test_a_proof_is_not_by_a_hair(central: None, monkeypatch: pytest.MonkeyPatch
     scaled = random_instance("uniform", gpus=16, models=64, seed=0).scaled
     volume = volume_bound(scaled).value
     assert isinstance(volume, Fraction)
-    question = PackingQuestion.of(scaled, scaled.at_most(volume * Fraction(10_001, 10_000)))
+    question = PackingQuestion.of(scaled, scaled.at_most(volume * Fraction(100_008, 100_000)))
 
     def excess() -> float:
         answer = PatternLP(scaled).decide(question, Limits())

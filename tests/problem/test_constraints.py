@@ -105,13 +105,13 @@ def test_one_replica_or_shard_is_the_model_itself():
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
-        ({"pin": "x"}, r"^models\[0\]\.pin: 'x' is no GPU of the fleet"),
-        ({"pin": "n0"}, r"^models\[0\]\.pin: 'n0' is no GPU of the fleet"),
+        ({"pin": "x"}, r"^models\[0\]\.pin: 'x' is not a GPU of the fleet"),
+        ({"pin": "n0"}, r"^models\[0\]\.pin: 'n0' is not a GPU of the fleet"),
         (
             {"only": "fst"},
-            r"^models\[0\]\.only: 'fst' is no GPU, node .* \(did you mean 'fast'\?\)",
+            r"^models\[0\]\.only: 'fst' is not a GPU, node .* \(did you mean 'fast'\?\)",
         ),
-        ({"never": ["a", "q"]}, r"^models\[0\]\.never: 'q' is no GPU, node or label"),
+        ({"never": ["a", "q"]}, r"^models\[0\]\.never: 'q' is not a GPU, node or label"),
         (
             {"only": "a", "never": "fast"},
             r"^models\[0\]\.only: only and never of model 'm' leave no",

@@ -47,7 +47,7 @@ def test_no_model_at_all_is_kvpr_zero() -> None:
         ((0, 2), "model 'm1' is on GPU number 2, the fleet has 0 to 1"),
         ((0, -1), "GPU number -1"),
         ((0, 0.9), r"0\.9 is not the number of a GPU"),
-        (("g0", "g1"), "'g0' is not the number of a GPU; for names there is Placement.of"),
+        (("g0", "g1"), "'g0' is not the number of a GPU; Placement.of takes names"),
         ((0, 0), "GPU 'g0' holds 12 of weights, more than its 10"),
     ],
 )

@@ -81,11 +81,11 @@ def _header(file: Path) -> dict[str, int]:
     with open(file, "rb") as stream:
         length = int.from_bytes(stream.read(_LENGTH), "little")
         if not 2 <= length <= min(MAX_HEADER, size - _LENGTH):
-            raise InputError("no safetensors file, or cut off in its header")
+            raise InputError("not a safetensors file, or truncated within its header")
         try:
             text = stream.read(length).decode("utf-8")
         except UnicodeDecodeError:
-            raise InputError("no safetensors file: its header is not text") from None
+            raise InputError("not a safetensors file: its header is not text") from None
     header = as_mapping(json_tree(text), "header")
     tensors, end = {}, 0
     for name, entry in header.items():
@@ -101,7 +101,7 @@ def _header(file: Path) -> dict[str, int]:
         end = max(end, last)
     if _LENGTH + length + end != size:
         raise InputError(
-            f"holds {size} bytes, its header speaks of {_LENGTH + length + end}; a download "
+            f"has {size} bytes, but its header describes {_LENGTH + length + end}; a download "
             "that has not finished?"
         )
     return tensors

@@ -24,7 +24,7 @@ _MIB = 1 << 20
 
 
 def recognises(text: str) -> bool:
-    """Whether it is a JSON object that speaks of nodes."""
+    """Whether it is a JSON object that describes nodes."""
     return text.lstrip().startswith("{") and '"Node"' in text
 
 

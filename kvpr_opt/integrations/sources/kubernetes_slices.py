@@ -25,7 +25,7 @@ _UNITS = {None: 1, "Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30, "Ti": 1 << 40}
 
 
 def recognises(text: str) -> bool:
-    """Whether it is a JSON object that speaks of resource slices."""
+    """Whether it is a JSON object that describes resource slices."""
     return text.lstrip().startswith("{") and '"ResourceSlice"' in text
 
 

@@ -56,7 +56,7 @@ def _library() -> Any:
         import pynvml
     except ImportError:
         raise InputError(
-            "the module pynvml is not installed; it comes with pip install 'kvpr-opt[nvml]'",
+            "the module pynvml is not installed; install it with pip install 'kvpr-opt[nvml]'",
             source=NAME,
         ) from None
     return pynvml

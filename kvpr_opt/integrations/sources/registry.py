@@ -35,4 +35,4 @@ def recognised(sources: Sequence[_Source], text: str, path: str) -> _Source:
         if source.recognises(text):
             return source
     known = ", ".join(source.NAME for source in sources)
-    raise InputError(f"none of what can be read here: {known}", source=path)
+    raise InputError(f"not a format that can be read; known: {known}", source=path)

@@ -29,7 +29,7 @@ import numpy as np
 from kvpr_opt._types import Floats, Ints
 from kvpr_opt.limits import LimitsView
 from kvpr_opt.operate.relocation.knapsack import BestSets, SetPricing
-from kvpr_opt.operate.relocation.master import MasterSolution, RelocationMaster, SetPool
+from kvpr_opt.operate.relocation.master import MasterSolution, MoveMaster, SetPool
 from kvpr_opt.operate.relocation.problem import RelocationProblem, RelocationQuestion
 
 #: Points that the mean cost is worth: at first and, where rounding decides, later.
@@ -113,7 +113,7 @@ class RelocationLP:
         positive = [cost for cost in problem.costs if cost]
         self._mean = Fraction(sum(positive), len(positive)) if positive else Fraction(1)
         self.pool = SetPool(problem)
-        self._master = RelocationMaster(problem, self.pool)
+        self._master = MoveMaster(problem, self.pool)
         self._centre = np.array(problem.costs, dtype=np.float64)
 
     def decide(

@@ -102,7 +102,7 @@ class SetPool:
         return np.asarray(self.sets @ question.sizes <= question.capacities[self.gpus])
 
 
-class RelocationMaster:
+class MoveMaster:
     """The restricted master problem over a pool of sets.
 
     Parameters

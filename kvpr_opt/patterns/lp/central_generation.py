@@ -56,6 +56,10 @@ _TOLERANCE = 1e-8
 #: in which it may come to that.
 _AMPLE, _MORE_ROUNDS = 0.5, 4
 
+#: What items cost above the best duals known, by what that is multiplied where it is too little,
+#: and the factor by which an item costs more than it is worth at the start.
+_PREMIUM, _DEARER, _DEAR_ENOUGH = 0.02, 8, 1.05
+
 #: Rounds before the question is left undecided.
 _MAX_ROUNDS = 80
 
@@ -111,6 +115,8 @@ class CentralGeneration:
             self._grids = tuple(grid for grid in self._grids if grid.by_load)
         self._weights = np.zeros(0)
         self._refutation: DualValues | None = None
+        self._premium = _PREMIUM
+        self._more_rounds = _MORE_ROUNDS
         sizes = np.where(question.counts > 0, question.sizes.astype(np.float64), 0.0)
         full = question.capacities.astype(np.float64)
         total = float(full @ question.multiplicities)
@@ -128,7 +134,7 @@ class CentralGeneration:
         if refuted is not None:
             return refuted
         question = self._question
-        gap, more = 1.0, _MORE_ROUNDS
+        gap = 1.0
         for _ in range(_MAX_ROUNDS):
             if self._limits.stopped:
                 break
@@ -138,22 +144,34 @@ class CentralGeneration:
                     Undecided(self._weights) if self._limits.stopped else BrokenDown()
                 )
             self._remember(point)
+            bought = self._bought(point) > _TOLERANCE * question.bins
             if point.objective <= question.bins * (1 + _TOLERANCE):
-                return self._refutation or Fractional(self._weights)
+                if not bought:
+                    return self._refutation or Fractional(self._weights)
+                self._premium *= _DEARER
+                gap = _LOOSEST
+                continue
             new = self._price(point)
             factor = point.objective / question.bins
-            bound = self._best.bound(question)
-            if self._refutation is not None:
-                # A proof by a hair is a long one: a few rounds more make it a short one.
-                more -= 1
-                if bound - 1 >= _AMPLE * (factor - 1) or more < 0:
-                    break
-            gap = max(0.0, (factor - bound) / factor)
-            self._refine(gap)
-            if new == 0:
+            if self._is_proved(factor):
                 break
-            self._drop_columns(point)
+            gap = max(0.0, (factor - self._best.bound(question)) / factor)
+            self._refine(gap)
+            if new:
+                self._drop_columns(point)
+            elif bought:
+                self._premium *= _DEARER
+            else:
+                break
         return self._refutation or Undecided(self._weights)
+
+    def _is_proved(self, factor: float) -> bool:
+        """Whether it is refuted, and not by a hair: what a few rounds more make a short proof."""
+        if self._refutation is None:
+            return False
+        self._more_rounds -= 1
+        ample = self._best.bound(self._question) - 1 >= _AMPLE * (factor - 1)
+        return ample or self._more_rounds < 0
 
     def _start(self) -> DualValues | None:
         """Choose the patterns to start from, with those that the volume asks for."""
@@ -189,6 +207,10 @@ class CentralGeneration:
             minimise    G / G_1 (sum of x_p of type 1)
             subject to  sum of a_pc x_p  >=  number of models of class c
                         G_k / G_1 (sum of x_p of type 1) - sum of x_p of type k  >=  0
+
+        Items can also be bought, at the best dual known and a premium: while patterns are few,
+        that keeps the duals from running away (du Merle, Villeneuve, Desrosiers and Hansen
+        1999, doi:10.1016/S0012-365X(98)00213-1). Where they are, the premium rises.
         """
         question, classes, others = self._question, self._classes, self._others
         bins = float(question.multiplicities[self._main])
@@ -217,11 +239,24 @@ class CentralGeneration:
         inside = self._best.towards(self._volume, _INSIDE)
         by_class = inside.by_class - _INSIDE / 2 * self._volume.by_class
         start = question.bins * np.concatenate([by_class[classes], inside.by_type[others]])
-        return SparseColumns(starts, rows[order], entries[order]), costs, demand, start
+        items = len(classes)
+        prices = question.bins * self._best.by_class[classes] * (1 + self._premium)
+        prices = np.maximum(prices, _DEAR_ENOUGH * start[:items])
+        columns = SparseColumns(
+            np.concatenate([starts, starts[-1] + np.arange(1, items + 1)]),
+            np.concatenate([rows[order], np.arange(items)]),
+            np.concatenate([entries[order], np.ones(items)]),
+        )
+        return columns, np.concatenate([costs, prices]), demand, start
+
+    def _bought(self, point: CentralPoint) -> float:
+        """How many bins the items that were bought would fill."""
+        items = point.primal[len(self.active) + 1 :]
+        return float((items * self._volume.by_class[self._classes]).sum()) * self._question.bins
 
     def _remember(self, point: CentralPoint) -> None:
         self._weights = np.zeros(self._pool.size)
-        self._weights[self.active] = point.primal[:-1]
+        self._weights[self.active] = point.primal[: len(self.active)]
 
     def _duals(self, point: CentralPoint) -> Duals:
         """The duals of a point, where all bins together are worth 1."""
@@ -254,9 +289,10 @@ class CentralGeneration:
             if new == 0 and share > 0:
                 share = 0.0
                 continue
-            if new == 0 or (new < few and len(self._grids) > 1):
+            last = len(self._grids) == 1
+            if new < few and not last:
                 self._grids, share = self._grids[1:], _SMOOTHING
-            if new:
+            if new or last:
                 return new
         return 0
 

@@ -41,9 +41,15 @@ _OPTIONS = (
     ("primal_feasibility_tolerance", 1e-9),
 )
 
+#: Classes from which a solve may take so long that it has to look at the flag on its way; its
+#: deadline HiGHS knows. A look takes some microseconds an iteration.
+_LOOK_FROM = 60
+
 #: Simplex methods of HiGHS: after a new question the old basis is closer to
 #: dual feasible, after new patterns it is primal feasible.
 _DUAL, _PRIMAL = 1, 4
+
+_STOPPED = (highspy.HighsModelStatus.kTimeLimit, highspy.HighsModelStatus.kInterrupt)
 
 
 @dataclass(frozen=True)
@@ -59,6 +65,17 @@ class LPSolution:
     def unknown(cls, patterns: int, classes: int, types: int) -> LPSolution:
         """Nothing is known of the optimum."""
         return cls(math.inf, np.zeros(patterns), np.zeros(classes), np.zeros(types))
+
+
+class _Watch:
+    """Interrupts HiGHS at a stop signal, or where another thread has settled the run."""
+
+    def __init__(self) -> None:
+        self.limits: LimitsView | None = None
+
+    def look(self, event: highspy.HighsCallbackEvent) -> None:
+        """Tell HiGHS, which asks iteration by iteration and remembers what it was told."""
+        event.interrupt(self.limits is not None and self.limits.stopped)
 
 
 class Master:
@@ -82,6 +99,9 @@ class Master:
         self._highs = QuietHighs()
         for option, value in _OPTIONS:
             self._highs.setOptionValue(option, value)
+        self._watch = _Watch()
+        if classes >= _LOOK_FROM:
+            self._highs.cbSimplexInterrupt += self._watch.look
         self._add_frame()
 
     def _add_frame(self) -> None:
@@ -124,15 +144,16 @@ class Master:
         self._highs.setOptionValue("time_limit", deadline)
         self._highs.setOptionValue("simplex_strategy", _DUAL if self._posed else _PRIMAL)
         self._posed = False
+        self._watch.limits = limits
         self._thread.run(self._highs.run)
-        stopped, optimal = highspy.HighsModelStatus.kTimeLimit, highspy.HighsModelStatus.kOptimal
+        optimal = highspy.HighsModelStatus.kOptimal
         status = self._highs.getModelStatus()
-        if status not in (optimal, stopped):
+        if status not in (optimal, *_STOPPED):
             # A basis spoilt by many changes: once more from scratch.
             self._highs.clearSolver()
             self._thread.run(self._highs.run)
             status = self._highs.getModelStatus()
-        if status == stopped:
+        if status in _STOPPED:
             return LPSolution.unknown(self._columns, self._classes, self._types)
         if status != optimal:
             raise NumericalError(f"the pattern LP ended with {status}")

@@ -95,7 +95,8 @@ def _program(name: str, entry: Mapping[str, Any], folder: str) -> UserHeuristic 
         return None
     if reference is not None and (name in KNOWN or name.startswith(PREFIX)):
         raise InputError(
-            f"{name!r} is a method of this package; call the program otherwise", place="name"
+            f"{name!r} is a method of this package; choose another name for the program",
+            place="name",
         )
     if reference is not None and not isinstance(reference, str):
         raise refused(reference, "the path of a program", "program")

@@ -146,7 +146,11 @@ def test_the_same_record_gives_the_same_files_in_another_process(
     ("entries", "figures", "said"),
     [
         ([], set(), "0 runs"),
-        ([entry(0, error="x"), entry(0, error="y", method=OTHER)], set(), "no run that a figure"),
+        (
+            [entry(0, error="x"), entry(0, error="y", method=OTHER)],
+            set(),
+            "No run can be shown in a figure",
+        ),
         ([infeasible(0, 0.0)], {"closed"}, "1 infeasible fleet"),
         ([ran(0, 60.1, None, None)], {"closed"}, "1 undecided fleet"),
         (

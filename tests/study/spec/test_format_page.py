@@ -13,6 +13,7 @@ from report_records import entry, ran
 from kvpr_opt import random_instance, write_instance
 from kvpr_opt.study.record_line import encode_line
 from kvpr_opt.study.spec.read import read_spec
+from kvpr_opt.suites.cells import FixedFleet
 from kvpr_opt.suites.pcmax import Schedule, read_schedules
 
 DOCS = Path(__file__).parents[3] / "docs"
@@ -31,6 +32,7 @@ def test_the_study_of_the_page_is_read(tmp_path: Path, monkeypatch: pytest.Monke
         random_instance("uniform", gpus=2, models=4, seed=0), tmp_path / "fleets" / "a.yaml"
     )
     (tmp_path / "published" / "one.jsonl").write_text(instance)
+    (tmp_path / "optima.csv").write_text("name,optimum\nexample,8\n")
     (tmp_path / "heuristic.py").write_text("def place(instance):\n    return None\n")
     (tmp_path / "my_module.py").write_text("def function(instance):\n    return None\n")
     (tmp_path / "study.toml").write_text(toml)
@@ -50,9 +52,12 @@ def test_the_collection_of_the_page_is_read(tmp_path: Path) -> None:
     page = (DOCS / "studies" / "pcmax.md").read_text(encoding="utf-8")
     (tmp_path / "collection").mkdir()
     (tmp_path / "collection" / "one.jsonl").write_text(blocks(page, "json")[0])
+    (tmp_path / "optima.csv").write_text("class1-n20-m10-2.txt;133\n")
     (tmp_path / "collection.toml").write_text(blocks(page, "toml")[0])
     runs = read_spec(tmp_path / "collection.toml").runs
     assert [run.keep_certificate for run in runs] == [True, True]
+    known = [run.cell.published for run in runs if isinstance(run.cell, FixedFleet)]
+    assert [one.optimum for one in known if one is not None] == [132, 133]
     assert [s.optimum for s in read_schedules(tmp_path / "collection" / "one.jsonl")] == [132, None]
 
 
