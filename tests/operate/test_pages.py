@@ -27,7 +27,7 @@ FLEET = kv.Instance(GPUS, MODELS, unit="GB")
 
 @pytest.fixture(scope="module")
 def made() -> Replan:
-    return kv.replan(FLEET, max_moves=3, time_limit=20)
+    return kv.replan(FLEET, max_moves=3, time_limit=None)
 
 
 def test_the_page_on_a_trade_off_holds_nothing_foreign(made: Replan) -> None:
@@ -105,7 +105,9 @@ def test_without_a_row_there_is_still_the_trade_off(made: Replan) -> None:
 
 def test_models_that_do_not_fit_where_they_run_have_no_order_of_steps() -> None:
     fleet = kv.Instance([kv.GPU("a", 10), kv.GPU("b", 10)], [*MODELS[:2], kv.LLM("big", 6, 1, 1)])
-    made = kv.replan(fleet, {"x": "a", f"{AWKWARD}!": "a", "big": "a"}, max_moves=2, time_limit=20)
+    made = kv.replan(
+        fleet, {"x": "a", f"{AWKWARD}!": "a", "big": "a"}, max_moves=2, time_limit=None
+    )
     assert made.rows[0].placement is None
     text = Page(replan_page(made, made.rows[-1])).text
     assert "There is no order of steps" in text
@@ -118,7 +120,7 @@ def test_a_model_that_stops_is_named() -> None:
         [kv.GPU("a", 10), kv.GPU("b", 11)],
         [kv.LLM("x", 8, pressure=1), kv.LLM("y", 9, pressure=8)],
     )
-    made = kv.replan(fleet, {"x": "b", "y": "a"}, max_moves=2, time_limit=20)
+    made = kv.replan(fleet, {"x": "b", "y": "a"}, max_moves=2, time_limit=None)
     chosen = made.rows[2]
     assert chosen.cost == 2
     page = Page(replan_page(made, chosen))
@@ -129,7 +131,7 @@ def test_a_model_that_stops_is_named() -> None:
 def test_the_page_on_a_sizing_shows_the_placement_and_the_proof() -> None:
     served = [kv.LLM(f"{AWKWARD}{i}", 6, pressure=2, kv_floor=1) for i in range(4)]
     fleet = kv.Instance([kv.GPU("g", 17)], served, unit="GB")
-    made = kv.size(fleet, 1, time_limit=20)
+    made = kv.size(fleet, 1, time_limit=None)
     assert made.gpus == 4
     text = size_page(fleet, made)
     check_self_contained(text)
