@@ -240,7 +240,9 @@ class CentralGeneration:
         by_class = inside.by_class - _INSIDE / 2 * self._volume.by_class
         start = question.bins * np.concatenate([by_class[classes], inside.by_type[others]])
         items = len(classes)
-        prices = question.bins * self._best.by_class[classes] * (1 + self._premium)
+        # A share of the volume's: the best dual of a class may be 0.
+        above = self._premium * self._volume.by_class[classes]
+        prices = question.bins * (self._best.by_class[classes] + above)
         prices = np.maximum(prices, _DEAR_ENOUGH * start[:items])
         columns = SparseColumns(
             np.concatenate([starts, starts[-1] + np.arange(1, items + 1)]),
