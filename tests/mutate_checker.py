@@ -36,6 +36,7 @@ ROOT = Path(__file__).parents[1]
 
 #: These see nearly all mutants, in a few seconds; the fast ones first.
 QUICK = [
+    "test_verify_fleet.py",
     "test_verify_relocation.py",
     "test_checker_limits.py",
     "certificates/test_rounded.py",
