@@ -90,7 +90,7 @@ def test_constraints_are_of_version_2_and_a_fleet_without_them_is_of_version_1()
         canonical(APART, gpus=plain, version=1),
         canonical(gpus=[{"name": "a", "memory": "10", "node": "a"}], version=1),
     ]:
-        with pytest.raises(ValueError, match="constraints are what|exactly these keys"):
+        with pytest.raises(ValueError, match=r"constraints are what|exactly these keys"):
             read_fleet(text)
 
 
