@@ -61,7 +61,7 @@ def trade_off_lines(
         for row in made.rows
     ]
     columns = [max(len(text) for text in texts) for texts in zip(head, *cells, strict=True)]
-    ends = [_certainty(row) + _marks(row, made, chosen) for row in made.rows]
+    ends = [row.certainty + _marks(row, made, chosen) for row in made.rows]
     text = sum(columns) + 4 + max(map(len, ends), default=0)
     bars = width is None or text + _BAR + 2 <= width
     yield f"{head[0]:>{columns[0]}}  {head[1]}"
@@ -209,14 +209,6 @@ def _known(change: Change) -> str:
 def _marks(row: ReplanRow, made: Replan, chosen: ReplanRow | None) -> str:
     marks = [name for name, it in (("elbow", made.elbow), ("chosen", chosen)) if it is row]
     return f"  <- {', '.join(marks)}" if marks else ""
-
-
-def _certainty(row: ReplanRow) -> str:
-    if row.placement is None and row.lower_bound == math.inf:
-        return "proved that there is none"
-    if not row.proved:
-        return f"gap {gap_text(row.gap)}"
-    return "proved" if row.certified else "proved by a solver's word"
 
 
 def _cells(value: Fraction, low: Fraction, high: Fraction) -> int:

@@ -9,17 +9,22 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from kvpr_opt.certificates.evidence import SolverClaim
+from kvpr_opt.drawing.rows import gap_text
 from kvpr_opt.errors import InputError, InvalidPlacementError, check_known
 from kvpr_opt.limits import Limits
 from kvpr_opt.operate.current import PlacementLike, home_of
 from kvpr_opt.operate.plan import Plan, plan_moves
-from kvpr_opt.operate.relocation.certificate import RelocationCertificate, certify_row
+from kvpr_opt.operate.relocation.certificate import (
+    RelocationCertificate,
+    certify_row,
+    within_checker,
+)
 from kvpr_opt.operate.relocation.problem import NOWHERE, RelocationProblem
 from kvpr_opt.problem.exact import relative_gap, to_fraction, whole_number
 from kvpr_opt.problem.fields import amount
 from kvpr_opt.problem.instance import Instance, Number
 from kvpr_opt.problem.placement import Placement
-from kvpr_opt.result import Result
+from kvpr_opt.result import Grade, Result
 from kvpr_opt.solve import solve
 
 if TYPE_CHECKING:
@@ -38,6 +43,14 @@ STEPS = 10
 _SHARE = 0.25
 
 
+_PROVED = {
+    Grade.CERTIFIED: "proved",
+    Grade.SOLVER: "proved by a solver's word",
+    Grade.NOT_CHECKED: "proved, not checked",
+    None: "proved",
+}
+
+
 @dataclass(frozen=True)
 class ReplanRow:
     """The best that is known for one budget.
@@ -54,9 +67,8 @@ class ReplanRow:
     lower_bound
         No placement within the budget has a smaller maximum KVPR; ``math.inf`` where none has a
         finite one.
-    certified
-        Whether `lower_bound` has a proof that the checker accepts; else it rests on the word of
-        a solver.
+    grade
+        What `lower_bound` rests on, see :class:`~kvpr_opt.Grade`; ``None`` without a bound.
     certificate
         The claim of this row with its proof.
     """
@@ -65,8 +77,13 @@ class ReplanRow:
     cost: Fraction | None
     placement: Placement | None
     lower_bound: Fraction | float
-    certified: bool
+    grade: Grade | None
     certificate: RelocationCertificate | None
+
+    @property
+    def certified(self) -> bool:
+        """Whether `lower_bound` has a proof that the checker accepts."""
+        return self.grade is Grade.CERTIFIED
 
     @property
     def max_kvpr(self) -> Fraction | None:
@@ -83,6 +100,13 @@ class ReplanRow:
     def proved(self) -> bool:
         """Whether nothing within the budget is better."""
         return self.lower_bound == math.inf or self.max_kvpr == self.lower_bound
+
+    @property
+    def certainty(self) -> str:
+        """How sure the row is, in a few words."""
+        if self.placement is None and self.lower_bound == math.inf:
+            return "proved that there is none"
+        return _PROVED[self.grade] if self.proved else f"gap {gap_text(self.gap)}"
 
 
 @dataclass(frozen=True)
@@ -303,14 +327,19 @@ def _row(problem: RelocationProblem, row: BudgetRow, optimum: Result) -> ReplanR
     cost = None
     if row.placement is not None:
         cost = problem.cost(row.placement) * problem.cost_unit
-    certified = optimum.certified if row.evidence is None else True
-    if isinstance(row.evidence, SolverClaim):
-        certified = False
     return ReplanRow(
         budget=row.budget * problem.cost_unit,
         cost=cost,
         placement=row.placement,
         lower_bound=row.lower_bound,
-        certified=certified,
+        grade=_grade(problem, row, optimum),
         certificate=certify_row(problem, row, optimum),
     )
+
+
+def _grade(problem: RelocationProblem, row: BudgetRow, optimum: Result) -> Grade | None:
+    if row.evidence is None:
+        return optimum.grade
+    if isinstance(row.evidence, SolverClaim):
+        return Grade.SOLVER
+    return Grade.CERTIFIED if within_checker(problem, row) else Grade.NOT_CHECKED

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
 from kvpr_opt.drawing.chart import chart_text, grid_line, line_legend
-from kvpr_opt.drawing.rows import amount, gap_text, kvpr_text
+from kvpr_opt.drawing.rows import amount, kvpr_text
 from kvpr_opt.html import Html, element
 from kvpr_opt.operate.replan import Replan, ReplanRow
 
@@ -77,11 +77,7 @@ def trade_off_table(made: Replan, chosen: ReplanRow | None) -> Html:
 
 def certainty(row: ReplanRow) -> tuple[str, str]:
     """How sure a row is, in a few words, and whether that is good, or a warning."""
-    if row.placement is None and row.lower_bound == math.inf:
-        return "proved that there is none", "good" if row.certified else "warn"
-    if not row.proved:
-        return f"gap {gap_text(row.gap)}", "warn"
-    return ("proved", "good") if row.certified else ("proved by a solver's word", "warn")
+    return row.certainty, "good" if row.proved and row.certified else "warn"
 
 
 def _marks(made: Replan, chosen: ReplanRow | None) -> list[tuple[ReplanRow, str]]:

@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any
 from kvpr_opt.certificates.canonical import digest
 from kvpr_opt.certificates.evidence import SolverClaim
 from kvpr_opt.operate.relocation.problem import NOWHERE, RelocationProblem
+from kvpr_opt.problem.constrained import ConstrainedInstance
 from kvpr_opt.problem.exact import fraction_text
 from kvpr_opt.result import Result
-from kvpr_opt.verify import RELOCATION_SCHEMA
+from kvpr_opt.verify import LIMITS, RELOCATION_SCHEMA
+from kvpr_opt.verify import Limits as CheckerLimits
 
 if TYPE_CHECKING:
     from kvpr_opt.operate.relocation.tradeoff import BudgetRow
@@ -76,6 +78,33 @@ def certify_row(
             "placement": None if row.placement is None else row.placement.assignment,
             "bounds": _bounds(problem, row, optimum),
         }
+    )
+
+
+def within_checker(
+    problem: RelocationProblem, row: BudgetRow, limits: CheckerLimits = LIMITS
+) -> bool:
+    """Whether the certificate has the points of a row, and the checker the time for them.
+
+    The checker keeps, for each GPU, a row of least sizes by points, and changes it once for each
+    model. It counts that work as here, but leaves out models that are worth nothing there.
+    """
+    scaled = problem.instance.scaled
+    if row.points is None or scaled.rounding is not None:
+        return False
+    value, points = row.points
+    threshold = scaled.finite() if isinstance(value, float) else scaled.below(value)
+    capacities = scaled.packing(threshold).capacities
+    lines = [
+        (most + 2) * ((2 * capacity).bit_length() // 8 + 1)
+        for most, capacity in zip(points.gpus, capacities, strict=True)
+    ]
+    grouped = scaled.rules_checked[1] if isinstance(scaled, ConstrainedInstance) else 0
+    models = len(points.models)
+    return (
+        max(lines) <= limits.row_bytes
+        and sum(lines) * models <= limits.row_work
+        and len(lines) * (models + grouped) <= limits.pairs
     )
 
 
