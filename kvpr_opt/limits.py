@@ -143,7 +143,7 @@ class Limits(LimitsView):
 
     @contextmanager
     def keeping(self, seconds: float, most: float = math.inf) -> Iterator[None]:
-        """Stop earlier inside, so that some time is left for what follows.
+        """Stop earlier inside, so that the caller has some time left for what follows.
 
         Parameters
         ----------

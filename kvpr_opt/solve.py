@@ -9,7 +9,7 @@ from typing import Any
 
 from kvpr_opt import heuristics
 from kvpr_opt.certificates.certificate import certify
-from kvpr_opt.certificates.self_check import AFTER_LIMIT, self_check, too_long
+from kvpr_opt.certificates.self_check import AFTER_LIMIT, NAMES_CHECKED, self_check, too_long
 from kvpr_opt.environment import usable_cores, versions
 from kvpr_opt.errors import InputError, check_known
 from kvpr_opt.limits import Limits
@@ -29,9 +29,11 @@ MAX_SEED, MAX_THREADS = 2**31 - 1, 1024
 SHORTENING, _SHORTENING_LATE = 0.2, 0.1
 
 #: What the end of a run takes of a processor: seconds, and in another one so many names of models
-#: and GPUs are written, or read by the checker; and the most that is kept for it, as a share of the
-#: limit.
-_END_SECONDS, _NAMES_WRITTEN, _NAMES_CHECKED, _END_SHARE = 0.03, 250_000, 45_000, 0.2
+#: and GPUs are written.
+_END_SECONDS, _NAMES_WRITTEN = 0.03, 250_000
+
+#: The most that is kept for the end of a run, as a share of the limit.
+_END_SHARE = 0.2
 
 #: The last stage of a run.
 CHECKING = "check of the certificate"
@@ -216,7 +218,7 @@ def _stop_reason(tracker: Tracker, status: Status) -> StopReason:
 def _time_for_the_end(instance: Instance, most: float) -> float:
     """What certificate and check take of a processor; the former alone if both take too long."""
     names = len(instance.models) + len(instance.gpus)
-    writing, checking = _END_SECONDS + names / _NAMES_WRITTEN, names / _NAMES_CHECKED
+    writing, checking = _END_SECONDS + names / _NAMES_WRITTEN, names / NAMES_CHECKED
     return writing + checking if writing + checking <= most + AFTER_LIMIT else writing
 
 

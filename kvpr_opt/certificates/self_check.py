@@ -31,7 +31,7 @@ _SOON_DONE = 0.01
 
 #: What the checker does in a second: bytes of its rows of sizes that it changes; and models and
 #: GPUs that it reads.
-_BYTES, _NAMES = 300_000_000, 50_000
+_BYTES, NAMES_CHECKED = 300_000_000, 45_000
 
 #: What its search for sets may take, which is done where the rows would be too long.
 _SETS_SECONDS = 3
@@ -102,7 +102,7 @@ def seconds_to_check(instance: Instance, bounds: list[LowerBound]) -> float:
         for scaled, evidence in [_counted_in(instance, bound.evidence)]
         if isinstance(evidence, DualVector | ConstrainedVector)
     )
-    return vectors + (len(instance.models) + len(instance.gpus)) / _NAMES
+    return vectors + (len(instance.models) + len(instance.gpus)) / NAMES_CHECKED
 
 
 def _refuted(bounds: list[LowerBound]) -> list[Refuted]:

@@ -1,7 +1,8 @@
 """Records of a fleet file: from mappings of text to GPUs and models.
 
-The quantities check themselves (:class:`GPU`, :class:`LLM`); here are the keys, and
-the place of everything, so that an error can name it.
+The quantities check themselves (:class:`GPU`, :class:`LLM`); here are the keys, the other
+names that the public benchmark has for them, and the place of everything, so that an error
+can name it.
 """
 
 from __future__ import annotations

@@ -1,14 +1,15 @@
 """Where the models of a fleet may run: the constraints, by numbers of models and GPUs.
 
 :meth:`Constraints.broken` is their specification: whatever places a fleet, its answer
-is checked here, in plain loops that know nothing of how it was found.
+is checked here, in plain loops that know nothing of how it was found. CONTRIBUTING lists what a
+new kind of constraint needs.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -70,7 +71,13 @@ class Constraints:
     node_of: tuple[int, ...]
 
     def __bool__(self) -> bool:
-        return bool(self.restrictions or self.apart or self.together or self.spread)
+        return any(getattr(self, kind) for kind in self.kinds())
+
+    @classmethod
+    def kinds(cls) -> tuple[str, ...]:
+        """The attributes that hold constraints; a new one is among them by itself."""
+        names = (field.name for field in fields(cls))
+        return tuple(name for name in names if name not in ("gpus", "models", "node_of"))
 
     @property
     def uses_nodes(self) -> bool:

@@ -112,7 +112,7 @@ def _conflict(instance: Instance, oracle: Callable[..., Oracle], limits: LimitsV
         ("apart, replicas and shards on different GPUs", replace(known, apart=())),
         ("shards in one node", replace(known, together=())),
         ("replicas on different nodes", replace(known, spread=())),
-        ("its constraints", replace(known, restrictions=(), apart=(), together=(), spread=())),
+        ("its constraints", replace(known, **dict.fromkeys(known.kinds(), ()))),
     )
     for name, fewer in kinds:
         if fewer == known:
