@@ -1,10 +1,13 @@
 """Fleets with constraints, solved: equal to a brute force, whatever the constraints."""
 
 import itertools
+import json
 import math
 import random
 import re
+import tempfile
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from constrained_fleets import KINDS, brute_force, legal, random_constrained
@@ -12,7 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from formulations.registry import ENTRIES
+from kvpr_opt.certificates.canonical import canonical_fleet
 from kvpr_opt.errors import InputError
+from kvpr_opt.files.reading import read_instance
+from kvpr_opt.files.writing import write_instance
 from kvpr_opt.problem.instance import GPU, LLM, Instance
 from kvpr_opt.result import Status
 from kvpr_opt.solve import solve
@@ -130,3 +136,48 @@ def test_order_and_redundant_constraints_change_nothing_and_further_ones_never_h
     assert optimum(Instance(gpus, everywhere)) == best
     together = [replace(model, apart=(*model.apart, "all")) for model in models[:2]]
     assert optimum(Instance(gpus, [*together, *models[2:]])) >= best
+
+
+def with_keys_in_another_order(data, random_):
+    """The same mapping, at every level in another order of keys; lists stay as they are."""
+    if isinstance(data, dict):
+        keys = random_.sample(list(data), len(data))
+        return {key: with_keys_in_another_order(data[key], random_) for key in keys}
+    if isinstance(data, list):
+        return [with_keys_in_another_order(value, random_) for value in data]
+    return data
+
+
+@settings(max_examples=20)
+@given(st.integers(0, 10**6))
+def test_the_order_of_keys_in_a_file_changes_nothing(seed):
+    random_ = random.Random(seed)
+    instance = random_constrained(random_, tuple(random_.sample(KINDS, 2)))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "fleet.json"
+        write_instance(instance, path)
+        data = json.loads(path.read_text(encoding="utf-8"))
+        path.write_text(json.dumps(with_keys_in_another_order(data, random_)), encoding="utf-8")
+        read = read_instance(path)
+    assert canonical_fleet(read) == canonical_fleet(instance)
+
+
+@settings(max_examples=8)
+@given(st.integers(0, 10**6))
+def test_identical_gpus_may_be_swapped(seed):
+    """What names one of two identical GPUs may name the other."""
+    random_ = random.Random(seed)
+    instance = random_constrained(random_, ("pin", random_.choice(KINDS)))
+    first = instance.gpus[0].name
+    gpus = [*instance.gpus, replace(instance.gpus[0], name="twin")]
+
+    def renamed(value):
+        if isinstance(value, str):
+            return {first: "twin", "twin": first}.get(value, value)
+        return tuple(map(renamed, value)) if isinstance(value, tuple) else value
+
+    models = [
+        replace(model, pin=renamed(model.pin), only=renamed(model.only), never=renamed(model.never))
+        for model in instance.declared
+    ]
+    assert optimum(Instance(gpus, instance.declared)) == optimum(Instance(gpus, models))
