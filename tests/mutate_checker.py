@@ -37,6 +37,7 @@ ROOT = Path(__file__).parents[1]
 #: These see nearly all mutants, in a few seconds; the fast ones first.
 QUICK = [
     "test_verify_fleet.py",
+    "test_verify_rules.py",
     "test_verify_relocation.py",
     "test_checker_limits.py",
     "certificates/test_rounded.py",
@@ -76,6 +77,8 @@ HARMLESS: dict[str, str] = {
     "integer: int(text) if len(text) < 600 else int(Decimal(text)) -> "
     "int(text) if False else int(Decimal(text))": "the way for long numbers reads short ones, too",
     "integer: len(text) < 600 -> len(text) <= 600": "both ways read as many digits as that",
+    "threshold: math.inf if isinstance(value, float) else value / fleet.unit -> "
+    "math.inf if False else value / fleet.unit": "infinity stays infinity, whatever divides it",
     "_points_a_unit: number + 50 -> number + 49": "a table somewhat longer",
     "_points_a_unit: number + 50 -> number + 51": "a table somewhat coarser, so more steps",
     "_count_cases:  for item in needed if item[0] > 0 ->  for item in needed": (

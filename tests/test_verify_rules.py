@@ -1,0 +1,77 @@
+"""What the checker says of proofs about fleets with constraints, and the work that it does."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import json
+from typing import Any
+
+import pytest
+
+from kvpr_opt.verify import Report, check
+
+#: The module: the package has a function of its name.
+CHECKER = importlib.import_module("kvpr_opt.verify")
+
+APART: dict[str, Any] = {"kind": "apart", "models": ["s", "t", "u"]}
+TOGETHER: dict[str, Any] = {"kind": "together", "models": ["s", "t"]}
+SPREAD: dict[str, Any] = {"kind": "spread", "models": [["s"], ["t"]]}
+
+#: Of three models of a group, two GPUs take two.
+ONE_EACH = {"kind": "constrained", "models": "1 1 1", "gpus": "1", "types": "0 0"}
+
+
+def run(*constraints: dict[str, Any], value: str, proof: dict[str, str]) -> Report:
+    fleet = json.dumps(
+        {
+            "schema": "kvpr-opt/canonical/2" if constraints else "kvpr-opt/canonical/1",
+            "gpus": [{"name": name, "memory": "100"} for name in "ab"],
+            "models": [{"name": name, "size": "29", "pressure": "1"} for name in "stu"],
+            "constraints": list(constraints),
+        }
+    )
+    claim = {
+        "schema": "kvpr-opt/certificate/2" if constraints else "kvpr-opt/certificate/1",
+        "instance_sha256": hashlib.sha256(fleet.encode()).hexdigest(),
+        "status": "infeasible" if value == "infinite" else "unknown",
+        "max_kvpr": None,
+        "placement": None,
+        "bounds": [{"value": value, "proof": proof}],
+    }
+    return check(fleet, json.dumps(claim))
+
+
+@pytest.mark.parametrize(
+    ("constraints", "ignored"),
+    [
+        ([APART], ""),
+        ([APART, TOGETHER], " (without: nodes)"),
+        ([APART, SPREAD], " (without: nodes)"),
+    ],
+)
+def test_a_proof_with_constraints_says_that_it_leaves_out_nodes(
+    constraints: list[dict[str, Any]], ignored: str
+) -> None:
+    report = run(*constraints, value="infinite", proof=ONE_EACH)
+    assert report.exit_code == 0
+    said = [check.detail for check in report.checks if check.detail.startswith("constrained: ")]
+    assert said == [
+        f"constrained: the points of the models exceed what the GPUs can hold by 1{ignored}"
+    ]
+
+
+def test_a_proof_without_constraints_says_so() -> None:
+    for constraints, ignored in ([], ""), ([APART], " (without: constraints)"):
+        report = run(*constraints, value="3/113", proof={"kind": "volume"})
+        assert report.exit_code == 0
+        [said] = [check.detail for check in report.checks if check.detail.startswith("volume")]
+        assert said.endswith(ignored)
+        assert ("without" in said) is bool(ignored)
+
+
+def test_the_work_of_a_proof_with_constraints_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    # All sizes are 88 in a room of 300, so 1 in 3: three models, points 0 to 2, a byte each.
+    for work, code in ((9, 0), (8, 2)):
+        monkeypatch.setattr(CHECKER, "LIMITS", CHECKER.LIMITS._replace(row_work=work))
+        assert run(APART, value="infinite", proof=ONE_EACH).exit_code == code
