@@ -12,9 +12,9 @@ variable ordering problem, doi:10.1007/978-3-540-73556-4_15):
   copies, and with them some of the strength of the LP relaxation;
 * where no copy can be taken, there is no node: arcs lead on to the next choice.
 
-A smaller GPU is one of the largest type, of which a part is occupied: every GPU
-type has an entry of its own, and all share the rest of the graph. Loads are
-Python's integers, so that numbers of any length are exact.
+A smaller GPU is treated as one of the largest type that is partly occupied: every
+GPU type has its own entry, and all share the rest of the graph. Loads are Python
+integers, so numbers of any length are exact.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ from kvpr_opt.problem.scaled import PackingProblem, ScaledInstance
 #: The node in which all paths end.
 TARGET = 0
 
-# States looked at for each arc allowed.
+# States explored for each arc allowed.
 _STATES_EACH = 5
 
-# States between two looks at the clock.
+# States between two checks of the limits.
 _HEED_EVERY = 2000
 
 
@@ -55,7 +55,7 @@ class Graph:
     nodes
         How many there are.
     arcs
-        In no order that matters; the graph has no cycle.
+        In no particular order; the graph is acyclic.
     entries
         By GPU type, the node in which its paths begin; ``None`` where there are none.
     """
@@ -88,7 +88,7 @@ class Network:
 
 
 class _Interval(NamedTuple):
-    """Loads that are one state: `node` is where they lead, ``None`` for nowhere."""
+    """Loads that form one state: `node` is where they lead, ``None`` for nowhere."""
 
     low: int
     high: int
@@ -113,13 +113,13 @@ def build(
     Parameters
     ----------
     sizes
-        By class, falling; at least 1. There are no arcs for those that fit no GPU.
+        By class, decreasing; at least 1. Classes that fit no GPU get no arcs.
     counts
         How many models each class has.
     capacities
         By GPU type.
     most_waste
-        What a pattern may leave of its capacity.
+        How much of its capacity a pattern may leave unused.
     most_arcs
         ``None`` is returned where there are more.
     limits
@@ -130,7 +130,7 @@ def build(
         states = [builder.state(0, builder.capacity - capacity) for capacity in capacities]
     except _TooLargeError:
         return None
-    # A path without a model is useless.
+    # A path that holds no model is useless.
     entries = tuple(None if state.node == TARGET else state.node for state in states)
     return Graph(builder.nodes, tuple(builder.arcs), entries)
 
@@ -174,7 +174,7 @@ def network_of(
 
 
 class _Builder:
-    """States by class, as they come up depth first."""
+    """States by class, discovered depth first."""
 
     def __init__(
         self,
@@ -191,7 +191,7 @@ class _Builder:
         self.copies = [
             min(count, capacity // size) for size, count in zip(sizes, counts, strict=True)
         ]
-        # What the classes from each one on can add to a load.
+        # By class, the most that it and all later classes can add to a load.
         self.to_come = [0]
         for size, copies in zip(reversed(sizes), reversed(self.copies), strict=True):
             self.to_come.append(self.to_come[-1] + size * copies)
@@ -206,8 +206,8 @@ class _Builder:
     def state(self, level: int, load: int) -> _Interval:
         """The interval of loads, before the class of this level, that a load is in.
 
-        Depth first, with a stack of its own: a path is as long as there are classes, which
-        may be more than Python calls within each other.
+        Depth first, with an explicit stack: a path is as long as the number of classes, which
+        may exceed Python's recursion limit.
         """
         answer = self._settled(level, load)
         open_states = [] if answer is not None else [self._explore(level, load)]
@@ -225,7 +225,7 @@ class _Builder:
         return answer
 
     def _settled(self, level: int, load: int) -> _Interval | None:
-        """The interval, where it is clear or known already."""
+        """The interval, if it is trivial or already known."""
         if load > self.capacity:
             return _Interval(self.capacity + 1, 2 * self.capacity, None)
         if load + self.to_come[level] < self.least:
@@ -241,7 +241,7 @@ class _Builder:
     def _explore(
         self, level: int, load: int
     ) -> Generator[tuple[int, int], _Interval | None, _Interval]:
-        """A state that is not known yet: it asks for the states that follow, one by one."""
+        """Explore a new state: request the states that follow it, one by one."""
         self._count()
         low, high = 0, self.capacity
         heads = []
@@ -259,7 +259,7 @@ class _Builder:
         return interval
 
     def _node(self, level: int, heads: list[tuple[int, int]]) -> int | None:
-        """Where arcs with this many copies lead on from: a new node if there is a choice."""
+        """The node from which these arcs leave: a new one only if there is a choice."""
         if not heads:
             return None
         if heads[-1][0] == 0:

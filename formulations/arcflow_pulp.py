@@ -1,7 +1,7 @@
 """Arc-flow formulation of a threshold in PuLP, solved by HiGHS.
 
 A GPU is a path through a graph of loads; models are packed where flow runs.
-Any solver that PuLP can call takes the place of HiGHS by its name:
+Name another solver that PuLP can call to use it instead of HiGHS:
 ``arcflow_pulp:cbc``.
 
 Data
@@ -37,21 +37,21 @@ Size
     it is built on a coarser grid, below.
 
 Validity
-    A whole flow of z_k units out of each s_k falls apart into as many paths, so
-    into patterns that fit; (2) says that they hold every model once. The other
-    way round, a placement within t gives each GPU a pattern, and none wastes
-    more than S, which is what all of them waste.
+    An integer flow of z_k units out of each s_k decomposes into as many paths, hence
+    into patterns that fit; by (2) they hold every model once. Conversely, a
+    placement within t gives each GPU a pattern, and none wastes more than S,
+    since S is the total waste.
 
     The solver's doubles never see a size, only numbers of copies. The graph is
     exact for sizes of any length. Where it would be too large, all sizes and
-    capacities are divided by one number and rounded down, which no packing is
-    lost by (see :func:`kvpr_opt.problem.scaled.fit_range`): "infeasible" still holds, a
+    capacities are divided by one number and rounded down, which loses no packing
+    (see :func:`kvpr_opt.problem.scaled.fit_range`): "infeasible" still holds, a
     solution is re-evaluated, and the answer is "unknown" if it does not hold.
 
 Strength
     With no bound on the waste, and none on the f_e, the LP relaxation is the pattern
-    LP of Gilmore and Gomory, since a fractional flow falls apart into patterns, too;
-    those bounds only take solutions out. The volume bound is weaker.
+    LP of Gilmore and Gomory, since a fractional flow also decomposes into patterns;
+    those bounds only exclude solutions. The volume bound is weaker.
 
 Reference
     Valerio de Carvalho (1999), Exact solution of bin-packing problems using
@@ -80,8 +80,8 @@ from kvpr_opt.problem.placement import Placement
 from kvpr_opt.problem.scaled import PackingProblem, Threshold, fit_range
 from kvpr_opt.search.oracle import Feasible, Infeasible, Unknown, Verdict
 
-#: Arcs above which a graph is given up, in a question and in a file for other solvers. HiGHS
-#: can be stopped only now and then: with more arcs, that is seconds later.
+#: Graphs with more arcs are abandoned, when solving and when exporting. HiGHS reacts to a stop
+#: only at intervals, which reach seconds on larger graphs.
 MAX_ARCS, MAX_ARCS_EXPORTED = 4_000, 200_000
 
 #: Grids for graphs that are too large, finest first: units of an average GPU, at least.
@@ -163,7 +163,7 @@ class Formulation:
         return self._checked(gpu_of, threshold)
 
     def _checked(self, gpu_of: Sequence[int], threshold: Threshold) -> Verdict:
-        """A placement, if it is one and meets the threshold in exact numbers."""
+        """Accept the placement if it is legal and meets the threshold in exact arithmetic."""
         try:
             placement = Placement(self.instance, gpu_of)
         except InvalidPlacementError as error:
@@ -193,7 +193,7 @@ class Formulation:
 
 
 def _from_fine_to_coarse(exact: PackingProblem) -> Iterator[PackingProblem]:
-    """The problem itself, then on coarser and coarser grids."""
+    """The problem itself, then rounded to ever coarser grids."""
     yield exact
     for units in _GRIDS:
         rounded = fit_range(exact, (units * len(exact.capacities)).bit_length())
@@ -202,7 +202,7 @@ def _from_fine_to_coarse(exact: PackingProblem) -> Iterator[PackingProblem]:
 
 
 class _ArcFlowModel:
-    """Variables and constraints, one method a family."""
+    """Variables and constraints, one method per family."""
 
     def __init__(self, network: Network) -> None:
         self.network, self.graph = network, network.graph
@@ -254,7 +254,7 @@ class _ArcFlowModel:
                 self.model += z == 0, f"unused_{k}"
 
     def meaning(self, instance: Instance) -> dict[str, str]:
-        """What the variables stand for, with the names of the fleet."""
+        """The meaning of each variable, in the names of the fleet."""
         meaning = {}
         for z, gpus in zip(self.z, self.network.gpus, strict=True):
             meaning[z.name] = (
@@ -271,8 +271,8 @@ class _ArcFlowModel:
     def solution(self, models: int) -> list[int] | None:
         """The GPU of each model, from the paths into which the flow decomposes.
 
-        Those that no class holds, because they need nothing, go to the first GPU.
-        ``None`` if the flow is none in whole numbers.
+        Models that need nothing belong to no class and go to the first GPU.
+        ``None`` if the flow is not integral.
         """
         arcs, out = self.graph.arcs, self._arcs_out()
         left = [round(f.varValue or 0) for f in self.f]
@@ -299,5 +299,5 @@ class _ArcFlowModel:
 
 
 def _sum(terms: list[tuple[pulp.LpVariable, int]]) -> pulp.LpAffineExpression:
-    # PuLP 3 would take the terms as they are, PuLP 4 does not.
+    # PuLP 3 would accept the bare terms, PuLP 4 does not.
     return pulp.lpSum(number * variable for variable, number in terms)

@@ -22,7 +22,7 @@ Constraints
     (10) sum_r sum_{g in v} x_{i_r g} <= 1   for all nodes v, i_r the first part of
                                              each replica r of a model spread over nodes
 
-    (3), (4) and (6) can be left out or taken in, see :class:`Options`. (7) to (10) are
+    (3), (4) and (6) are optional, see :class:`Options`. (7) to (10) are
     the constraints of a fleet, y_sv in {0, 1}; where there are any, (3) and (4) are
     left out, since GPUs and models of equal numbers are not interchangeable then.
 
@@ -52,7 +52,7 @@ Strength
 Measured
     The options on the two questions that matter, at the optimum (yes) and strictly below
     it (no), for three seeded fleets (0 to 2) each; a budget of 10 of the solver's
-    deterministic seconds a question, one worker, OR-Tools 9.15. Answers out of 6, and the
+    deterministic seconds per question, one worker, OR-Tools 9.15. Answers out of 6, and the
     shifted geometric mean of the CPU seconds (shift 1 s, no answer counts 10 s):
 
     ======== ===== ===== ============= ============ ============ ===========
@@ -67,9 +67,9 @@ Measured
     no       no    2     6, 0.01       5, 2.58      6, 1.32      4, 2.50
     ======== ===== ===== ============= ============ ============ ===========
 
-    So (6) is in by default, and the level is 2: with (6) all three answer 23 of the 24,
-    but only 2 and 1 answer all with two models a GPU, where this model is at its best, and
-    2 does so at once. Where three or four models share a GPU, level 0 is faster.
+    So (6) is on by default, and the level is 2: with (6) all three levels answer 23 of the
+    24, but only 2 and 1 answer all with two models per GPU, where this model is at its best,
+    and 2 does so at once. Where three or four models share a GPU, level 0 is faster.
 
 Reference
     Martello and Toth (1990), *Knapsack Problems: Algorithms and Computer
@@ -136,10 +136,10 @@ class Formulation:
         Random seed of the solver.
     threads
         Cores that it may use; below 8 one is faster than several, so one is used.
-        With one, the answer is reproducible unless a deadline cuts in.
+        With one, the answer is reproducible unless a deadline interrupts it.
 
     options
-        What the model contains.
+        Which optional constraints the model contains.
     """
 
     name = "assignment_cpsat"
@@ -206,7 +206,7 @@ class Formulation:
 
 
 class _AssignmentModel:
-    """Variables and constraints for one packing problem, one method a family."""
+    """Variables and constraints for one packing problem, one method per family."""
 
     def __init__(self, instance: Instance, problem: PackingProblem, options: Options) -> None:
         self.instance = instance
@@ -295,7 +295,7 @@ class _AssignmentModel:
         return cp_model.LinearExpr.sum([self.x[i][g] for g in gpus if g in self.x[i]])
 
     def add_hint(self, gpu_of: Sequence[int]) -> None:
-        """Suggest a placement, in the copy of it that (3) and (4) keep."""
+        """Suggest a placement, as the symmetric copy that (3) and (4) allow."""
         kept = self._in_kept_order(gpu_of) if self.options.symmetry else gpu_of
         for i, g in enumerate(kept):
             for h, variable in self.x[i].items():
@@ -319,7 +319,7 @@ class _AssignmentModel:
                     label[g] = unused[capacities[g]].pop(0)
                 chosen[i] = label[g]
             for twins in self.instance.scaled.classes:
-                # The members of a class stand in the ranking as they do here.
+                # The members of a class are in the same order here as in the ranking.
                 in_order = sorted(chosen[i] for i in twins.models)
                 for i, g in zip(twins.models, in_order, strict=True):
                     chosen[i] = g
@@ -344,7 +344,7 @@ class _AssignmentModel:
 
 
 def _exceeded(exact: PackingProblem, gpu_of: Sequence[int]) -> list[_Cover]:
-    """Sets of models that share a GPU and are too large for it, as small as they come."""
+    """Sets of models that share a GPU and are too large for it, each as small as possible."""
     on_gpu: list[list[int]] = [[] for _ in exact.capacities]
     for i, g in enumerate(gpu_of):
         on_gpu[g].append(i)

@@ -1,8 +1,8 @@
 """Assignment formulation of a threshold as a 0-1 program in PuLP, solved by HiGHS.
 
-The same model as :mod:`formulations.assignment_cpsat`, for the mathematical
-programming world: a second opinion by another kind of solver. Any solver that PuLP
-can call takes the place of HiGHS by its name: ``assignment_pulp:cbc``.
+The same model as :mod:`formulations.assignment_cpsat`, for mathematical programming
+solvers: a second opinion from a different kind of solver. Name another solver that
+PuLP can call to use it instead of HiGHS: ``assignment_pulp:cbc``.
 
 Data
     Models i in I with item sizes w_i and GPUs g in G with capacities c_g: the
@@ -24,8 +24,8 @@ Size
 
 Validity
     (1) and (2) are exactly "max KVPR <= t". The solver works with doubles and
-    accepts what is within 1e-6 of an integer, so the integers are kept below
-    2**22 in sum, by rounding that a proof of infeasibility survives (see
+    accepts values within 1e-6 of an integer, so the integers are rounded until their
+    sum is below 2**22, in a way that keeps proofs of infeasibility valid (see
     :func:`kvpr_opt.problem.scaled.fit_range`). A solution is re-evaluated exactly, and
     if it exceeds the threshold the answer is "unknown".
 

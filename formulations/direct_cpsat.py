@@ -1,13 +1,13 @@
-"""The maximum KVPR minimised in one go, in OR-Tools CP-SAT, on a grid of whole numbers.
+"""Minimise the maximum KVPR directly, in OR-Tools CP-SAT, on an integer grid.
 
-The constraint programmer's first model, kept as the other honest baseline beside
-:mod:`formulations.direct_pulp`: the quotient is cleared by a product of two integer
-variables, threshold and free memory, which the solver takes as it is.
+The model a constraint programmer would try first, kept as a second baseline beside
+:mod:`formulations.direct_pulp`: multiplying out the quotient leaves a product of two
+integer variables, threshold and free memory, which the solver handles natively.
 
 Data
     Models i in I with sizes m_i and pressures a_i, GPUs g in G with memory C_g, all
     whole numbers (see :mod:`kvpr_opt.problem.scaled`); L <= t* a proven lower bound and U >= t*
-    the KVPR of a placement known; D the number of grid points in one unit of KVPR.
+    the KVPR of a known placement; D the number of grid points in one unit of KVPR.
 
 Variables
     T in {ceil(D L), ..., ceil(D U)}: the maximum KVPR in steps of 1 / D, rounded up.
@@ -25,7 +25,7 @@ Constraints
     (4)  D sum_i a_i x_ig <= p_g          for all g in G    KVPR at most T / D
 
 Size
-    |I| |G| + 2 |G| + 1 variables, |I| + 3 |G| constraints, one product a GPU.
+    |I| |G| + 2 |G| + 1 variables, |I| + 3 |G| constraints, one product per GPU.
 
 Validity
     (2) to (4) are D N_g <= T (C_g - M_g), that is T >= D KVPR_g; f_g >= 0 is the
@@ -45,8 +45,8 @@ Validity
 
 Strength
     The relaxation of the products is that of McCormick: with GPUs of one memory
-    the root gives no more than L. There is no symmetry breaking but what the
-    solver finds by itself.
+    the root gives no more than L. The only symmetry breaking is what the solver
+    detects by itself.
 
 Reference
     McCormick (1976), Computability of global solutions to factorable nonconvex
@@ -79,10 +79,10 @@ MAX_VARIABLES = 100_000
 #: Steps of the grid up to U below which the model is refused.
 FEWEST_STEPS = 1000
 
-# No term and no sum of the model reaches this, so that the solver's 64 bits suffice.
+# Every term and sum of the model stays below this, so the solver's 64 bits suffice.
 _LARGEST_TERM = 2**61
 
-# The solver gives its bound as a double, which has all whole numbers up to 2**53.
+# The solver reports its bound as a double, exact for whole numbers up to 2**53.
 _LARGEST_OBJECTIVE = 2**52
 
 
@@ -96,7 +96,7 @@ class Formulation:
     seed
         Random seed of the solver.
     threads
-        Cores that it may use, each by a worker with a strategy of its own.
+        Cores that it may use, one worker each, with different strategies.
     """
 
     name = "direct_cpsat"
@@ -165,7 +165,7 @@ class Formulation:
         low: Fraction,
         parameters: dict[str, str | int | float | bool],
     ) -> LowerBound | None:
-        """What "T >= bound" says of the KVPR; ``None`` if nothing new."""
+        """The KVPR bound implied by "T >= bound"; ``None`` if it is nothing new."""
         if not 0 < bound < _LARGEST_OBJECTIVE:
             return None
         refuted = Fraction(math.floor(bound) - 1, steps)
@@ -202,7 +202,7 @@ def steps_per_unit(scaled: ScaledInstance, high: Fraction) -> int:
 
 
 class _DirectModel:
-    """Variables and constraints, one method a family."""
+    """Variables and constraints, one method per family."""
 
     def __init__(self, scaled: ScaledInstance, low: Fraction, high: Fraction, steps: int) -> None:
         self.scaled = scaled

@@ -1,12 +1,12 @@
-"""The maximum KVPR minimised in one go: a mixed-integer program in PuLP, solved by HiGHS.
+"""Minimise the maximum KVPR directly: a mixed-integer program in PuLP, solved by HiGHS.
 
-The model that a user would write first, kept as an honest baseline: not a
-threshold to decide but a variable t to minimise, its products with the
-assignment linearised exactly, with the smallest big-M that the bounds allow.
+The model that a user would write first, kept as a baseline: instead of deciding a
+threshold it minimises a variable t, whose products with the assignment are linearised
+exactly, with the smallest big-M that the bounds allow.
 
 Data
     Models i in I with sizes m_i and pressures a_i, GPUs g in G with memory C_g;
-    0 <= L <= t* a proven lower bound and U >= t* the KVPR of a placement known.
+    0 <= L <= t* a proven lower bound and U >= t* the KVPR of a known placement.
 
 Variables
     t in [L, U]: the maximum KVPR.
@@ -30,12 +30,12 @@ Validity
     (2) is N_g <= t (C_g - M_g) with y_ig for t x_ig. (3) and (4) are the lower
     half of the McCormick envelope: with y_ig >= 0 they give y_ig >= t x_ig for
     each 0-1 value of x_ig, and y_ig = t x_ig is allowed. The upper half would
-    only forbid larger values, which help nothing in (2). (5) follows from (2)
+    only forbid larger values, which never help in (2). (5) follows from (2)
     for t > 0 and tightens the relaxation. A model alone on a GPU where
     a_i + U m_i > U C_g exceeds U, so that x_ig is left out.
 
-    What is handed to the solver is the model divided by U, with t / U and y_ig / U as
-    variables. With U = a / f on the integer scale of the fleet, (2) then reads
+    The solver receives the model divided by U, with t / U and y_ig / U as variables.
+    With U = a / f on the integer scale of the fleet, (2) then reads
 
         sum_i f a_i x_ig + sum_i a m_i y_ig <= a C_g t,
 
@@ -46,7 +46,7 @@ Validity
 
     HiGHS works with doubles. For it, (2) and (5) are each divided by the capacity of
     their GPU, so that a tolerance means the same on every GPU; its tolerances are the
-    smallest that serve, and its dual bound is lowered by a relative 1e-6 (more where U
+    smallest that work, and its dual bound is lowered by a relative 1e-6 (more where U
     is far above L, since an error in t / U counts U / L fold) before it becomes a lower
     bound, on a solver's word; another solver's optimal value by 1e-3. The placement is
     re-evaluated exactly. So most runs end with a gap of about 1e-6, not of 0.
@@ -91,8 +91,8 @@ MAX_PRODUCTS = 100_000
 #: Decimals of L / U in a file, rounded down.
 _DECIMALS = 6
 
-# A little air above U, or the rounding of doubles might cut off the placement that it
-# comes from.
+# A small margin above U: otherwise rounding to doubles might cut off the very placement
+# that gave U.
 _AIR = 1e-7
 
 
@@ -148,11 +148,11 @@ class Formulation:
             return Improvement(reason="nothing is left between bound and incumbent")
         model = _DirectModel(_divided(instance.scaled, high, low / high))
         model.start_from(incumbent)
-        # Half of the gap for the solver, the other half for the lowering of its bound.
+        # Half of the gap is for the solver, the other half for lowering its bound.
         allowed = float(gap / 2)
         termination = self.solver.solve(model.model, limits, gap=allowed)
         best = _better(incumbent, placement_of(instance, model.x))
-        if termination.infeasible:  # with a placement at hand: lost in the tolerances
+        if termination.infeasible:  # yet a placement is known: an effect of the tolerances
             return Improvement(reason=f"{termination.message}, which the incumbent refutes")
         proved = self._proved(termination.dual_bound, low, high, best, allowed)
         return Improvement(best, proved, reason=termination.message)
@@ -187,11 +187,11 @@ class Formulation:
     def _proved(
         self, dual: float, low: Fraction, high: Fraction, best: Placement, gap: float
     ) -> LowerBound | None:
-        """What follows from the solver's dual bound, with care; ``None`` if nothing new."""
+        """A safe bound from the solver's dual bound; ``None`` if it is nothing new."""
         if not math.isfinite(dual):
             return None
         safe = Fraction(dual) * high * (1 - self.solver.doubt * (high / low))
-        # A claim that a placement refutes is not repeated, however it came about.
+        # Never pass on a claim that a known placement refutes.
         if not low < safe <= best.max_kvpr:
             return None
         value = self.instance.scaled.round_up(safe)
@@ -209,13 +209,13 @@ class _Numbers(NamedTuple):
     sizes, memories
         Of (5).
     units
-        What (5) is divided by, by GPU; (2) is divided by `scale` times as much.
+        By GPU, the divisor of (5); (2) is divided by `scale` times as much.
     scale
         See `units`.
     least
         L / U.
     most
-        1, or a little more.
+        1, or slightly more.
     fits
         Whether a model may run on a GPU: by model, then by GPU.
     """
@@ -260,7 +260,7 @@ def _undivided(scaled: ScaledInstance, threshold: Threshold) -> _Numbers:
 
 
 def _divided(scaled: ScaledInstance, high: Fraction, least: Fraction) -> _Numbers:
-    """The same in the order of 1, with U at the KVPR of a placement."""
+    """The same scaled to the order of 1, with U at the KVPR of a placement."""
     threshold = scaled.at_most(high)
     return _undivided(scaled, threshold)._replace(
         units=[max(1, capacity) for capacity in scaled.capacities],
@@ -271,7 +271,7 @@ def _divided(scaled: ScaledInstance, high: Fraction, least: Fraction) -> _Number
 
 
 class _DirectModel:
-    """Variables and constraints, one method a family."""
+    """Variables and constraints, one method per family."""
 
     def __init__(self, numbers: _Numbers) -> None:
         self.numbers = numbers

@@ -1,8 +1,8 @@
-"""A PuLP model as the text of an LP or MPS file, every whole number to its last digit.
+"""A PuLP model as the text of an LP or MPS file, with every digit of every whole number.
 
 PuLP's own writers round coefficients to 12 or 13 significant digits, which would
-change the question that is asked. Here a whole number is written as it is, and one
-that a reader, who works with doubles, could not hold is refused.
+change the question. Here whole numbers are written in full, and those that a reader
+working with doubles could not represent are rejected.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from kvpr_opt.errors import InputError
 from kvpr_opt.problem.instance import Instance
 from kvpr_opt.problem.scaled import PackingProblem
 
-#: Coefficients stay below this: HiGHS reads none that are larger, and readers work with
-#: doubles, which have all whole numbers up to 2**53 = 9 * 10**15.
+#: Coefficients stay below this: HiGHS rejects larger ones, and readers work with doubles,
+#: which represent all whole numbers up to 2**53 = 9 * 10**15.
 LARGEST = 10**15
 
 _SENSES = {pulp.LpConstraintLE: "<=", pulp.LpConstraintEQ: "=", pulp.LpConstraintGE: ">="}
 _MPS_SENSES = {pulp.LpConstraintLE: "L", pulp.LpConstraintEQ: "E", pulp.LpConstraintGE: "G"}
 
 
-# Some readers of the LP format take no line of more than 560 characters.
+# Some readers of the LP format reject lines of more than 560 characters.
 _LONGEST, _TERMS = 500, 8
 
 
@@ -46,7 +46,7 @@ class Exported(NamedTuple):
 
 
 def check_exact(problem: PackingProblem) -> None:
-    """Refuse numbers that the readers of a model file cannot hold.
+    """Reject numbers that the readers of a model file cannot represent.
 
     Raises
     ------
@@ -65,7 +65,7 @@ def check_exact(problem: PackingProblem) -> None:
 def meaning_of(
     instance: Instance, x: Sequence[Mapping[int, pulp.LpVariable]], what: str = "runs on"
 ) -> dict[str, str]:
-    """What variables by model and GPU stand for, with the names of the fleet."""
+    """The meaning of variables by model and GPU, in the names of the fleet."""
     return {
         variable.name: f"model {json.dumps(model.name)} {what} GPU "
         f"{json.dumps(instance.gpus[g].name)}"
@@ -119,7 +119,7 @@ def mps_text(exported: Exported, comments: Iterable[str] = ()) -> str:
     lines.append("COLUMNS")
     for whole, start, end in ((False, [], []), (True, [_marker("ORG")], [_marker("END")])):
         chosen = [v.name for v in data.variables if (v.cat == pulp.LpInteger) == whole]
-        # A variable that is in no row is named in the objective, so that it exists.
+        # A variable that occurs in no row is listed in the objective, so that it exists.
         body = [line for name in chosen for line in columns[name] or [f" {name} obj 0"]]
         lines += [*start, *body, *end] if body else []
     lines.append("RHS")
@@ -147,7 +147,7 @@ def _head(exported: Exported, comments: Iterable[str]) -> list[str]:
 
 
 def _sum(terms: Sequence[Any], any_variable: str) -> str:
-    """A linear expression; one without terms names a variable, which the format asks for."""
+    """A linear expression; an empty one names a variable, since the format requires one."""
     if not terms:
         return f"0 {any_variable}"
     parts = [f"{'-' if t.value < 0 else '+'} {_number(abs(t.value))} {t.name}" for t in terms]
@@ -156,7 +156,7 @@ def _sum(terms: Sequence[Any], any_variable: str) -> str:
 
 
 def _number(value: float) -> str:
-    """All digits: of a whole number as it is, of another as many as give it back."""
+    """A whole number in full, any other with enough digits to read back the same double."""
     return str(int(value)) if value == int(value) else repr(float(value))
 
 

@@ -22,13 +22,13 @@ from kvpr_opt.problem.instance import Instance
 from kvpr_opt.problem.scaled import Threshold
 from kvpr_opt.search.oracle import Feasible, Infeasible, Unknown, Verdict
 
-# Halves of patterns, and patterns, that the enumeration may go through to find the columns.
+# Half patterns and patterns that the enumeration may visit to find the columns.
 _MAX_ENUMERATED = 100_000
 
 
 @dataclass(frozen=True)
 class Columns:
-    """Patterns, and what is asked of a choice of them.
+    """Patterns, and the requirements on a choice of them.
 
     Attributes
     ----------
@@ -49,7 +49,7 @@ class Columns:
 
     @property
     def most(self) -> NDArray[np.int64]:
-        """How often each pattern can be chosen, at most."""
+        """The maximum number of times each pattern can be chosen."""
         most = np.broadcast_to(self.multiplicities[self.types][:, None], self.counts.shape).copy()
         np.floor_divide(self.demand, self.counts, out=most, where=self.counts > 0)
         return np.asarray(np.minimum(most.min(axis=1), self.multiplicities[self.types]))
@@ -62,7 +62,7 @@ class Columns:
 def waste_bounded(
     instance: Instance, threshold: Threshold, limits: LimitsView, most: int
 ) -> Columns | Verdict:
-    """Every pattern that a packing can use, or the answer where none is needed.
+    """Every pattern that a packing can use, or the answer if it is settled without them.
 
     Parameters
     ----------
@@ -73,8 +73,8 @@ def waste_bounded(
     limits
         When to give up.
     most
-        Where there are more patterns, the answer is "unknown". Higher thresholds
-        have no fewer.
+        With more patterns, the answer is "unknown". Higher thresholds have at least
+        as many.
     """
     question = PackingQuestion.of(instance.scaled, threshold)
     refuted = refuted_at_once(question)
@@ -101,7 +101,7 @@ def waste_bounded(
 def placed(instance: Instance, threshold: Threshold, packing: Packing) -> Verdict:
     """The placement that a packing stands for, checked exactly.
 
-    Numbers beyond 64 bits are rounded in the packing, so that the check can fail.
+    Numbers beyond 64 bits are rounded in the packing, so the check can fail.
     """
     try:
         placement = placement_of(instance, packing)

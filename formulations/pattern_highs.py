@@ -16,8 +16,8 @@ from formulations.backends.termination import Termination
 from formulations.pattern_columns import Columns
 from kvpr_opt.limits import LimitsView
 
-# HiGHS's presolve is slow on many columns and cannot be stopped meanwhile. There is
-# little for it to find in patterns: without it most questions are settled sooner.
+# HiGHS's presolve is slow on many columns and cannot be interrupted. It finds little to
+# reduce in patterns: most questions are settled sooner without it.
 _OPTIONS = {"presolve": "off"}
 
 
@@ -37,13 +37,13 @@ def choose(
     limits
         When to stop.
     options
-        For HiGHS, by its names.
+        HiGHS options by name.
     covering
         Whether the patterns may hold more models of a class than there are.
 
     Returns
     -------
-    How the run ended, and the numbers by pattern if it is solved.
+    How the run ended and, if it is solved, the number of uses of each pattern.
     """
     program = _program(columns, covering=covering)
     termination, values = highs.solve(program, limits, {**_OPTIONS, **options})

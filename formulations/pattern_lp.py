@@ -1,8 +1,8 @@
 """The pattern LP of a threshold: the master and pricing problems of the pattern engine.
 
-This is the model behind ``method="auto"`` and ``"branch_and_price"``, and its
-code, as a formulation of its own: a relaxation that refutes thresholds with
-proof, and a rounding that now and then meets one.
+This exposes the model (and the code) behind ``method="auto"`` and ``"branch_and_price"``
+as a formulation of its own: a relaxation that refutes thresholds with a proof, and a
+rounding that sometimes meets one.
 
 Data
     Classes c in C of identical models: n_c of them, of item size w_c. Types k in
@@ -40,11 +40,11 @@ Pricing problem
     A pattern worth more than V_k violates (4): its column enters the master.
 
 Restricted master
-    Where the LP passes: (1) and (2) with s = 1 and whole x_p, over the columns
+    If the LP passes: (1) and (2) with s = 1 and integer x_p, over the columns
     that the LP has generated at this threshold and at earlier ones, and over
     the GPUs of the hint. A solution is a placement, once models that are in
-    several patterns are taken out of all but one. If there is none, patterns
-    that were not generated might do: the answer is "unknown".
+    several patterns are removed from all but one. If there is none, patterns
+    that were not generated might still work: the answer is "unknown".
 
 Size
     |C| + |K| rows; a few hundred to a few thousand columns are generated. The
@@ -102,7 +102,7 @@ from kvpr_opt.problem.placement import Placement
 from kvpr_opt.problem.scaled import Threshold
 from kvpr_opt.search.oracle import Infeasible, Unknown, Verdict
 
-#: Columns of the restricted master, at most: those generated last.
+#: Maximum number of columns in the restricted master: the most recent ones are kept.
 MAX_COLUMNS = 5_000
 
 #: Nodes of the branch-and-bound tree for one unit of budget.
@@ -165,7 +165,7 @@ class Formulation:
         return self._restricted_master(question, limits, budget)
 
     def _add_gpus_of(self, hint: Placement) -> None:
-        """What stands on each GPU of a placement, as patterns."""
+        """Add the models on each GPU of a placement as a pattern."""
         scaled = self.instance.scaled
         counts = np.zeros((len(scaled.capacities), len(scaled.classes)), dtype=np.int16)
         for c, group in enumerate(scaled.classes):
@@ -196,7 +196,7 @@ class Formulation:
 
 
 def _without_surplus(packing: Packing, question: PackingQuestion) -> Packing:
-    """The same bins, each model in the first one only that holds it."""
+    """The same bins, with each model only in the first bin that holds it."""
     counts, left = packing.counts.copy(), question.counts.copy()
     for held in counts:
         np.minimum(held, left, out=held, casting="unsafe")

@@ -30,9 +30,9 @@ class Entry(NamedTuple):
     Attributes
     ----------
     module
-        Where its class ``Formulation(instance, *, seed, threads)`` is. If the
-        model is written in PuLP, the class takes the name of a solver, too, as
-        ``solver``, and has a method ``exported``.
+        The module of its class ``Formulation(instance, *, seed, threads)``. If the
+        model is written in PuLP, the class also takes the name of a solver as
+        ``solver`` and has a method ``exported``.
     capabilities
         What it can do.
     """
@@ -133,7 +133,7 @@ def relocation(
 
 
 def capabilities_of(name: str) -> Capabilities:
-    """What a formulation can do; no module of it, or of a solver, is loaded.
+    """What a formulation can do, without loading its module or a solver.
 
     Parameters
     ----------
@@ -144,12 +144,12 @@ def capabilities_of(name: str) -> Capabilities:
 
 
 def check_constraints(name: str, instance: Instance) -> None:
-    """Refuse a formulation for a fleet whose constraints it would ignore.
+    """Reject a formulation for a fleet whose constraints it would ignore.
 
     Raises
     ------
     InputError
-        With the formulations that keep them.
+        Names the formulations that honour them.
     """
     if instance.constraints and not capabilities_of(name).constraints:
         able = ", ".join(key for key, entry in ENTRIES.items() if entry.capabilities.constraints)
@@ -160,9 +160,9 @@ def check_constraints(name: str, instance: Instance) -> None:
 
 
 def check_name(name: str, *, others: tuple[str, ...] = ()) -> None:
-    """Refuse a name that :func:`create` would refuse.
+    """Reject a name that :func:`create` would reject.
 
-    PuLP is imported only where the name has a solver's in it.
+    PuLP is imported only if the name includes that of a solver.
 
     Parameters
     ----------
@@ -174,7 +174,7 @@ def check_name(name: str, *, others: tuple[str, ...] = ()) -> None:
     Raises
     ------
     InputError
-        With the nearest known name, or how to get the solver.
+        Names the closest known name, or how to install the solver.
     """
     if name in others:
         return
@@ -217,8 +217,8 @@ def write_model(
     Raises
     ------
     InputError
-        If the name is not known or the model not for export, the suffix is another,
-        the fleet has no models, or a coefficient is too large for the format.
+        If the name or the suffix is unknown, the model cannot be exported, the fleet
+        has no models, or a coefficient is too large for the format.
     """
     able = tuple(key for key, entry in ENTRIES.items() if entry.capabilities.export)
     check_known("formulation for export", name, able, place="formulation")
@@ -239,7 +239,7 @@ def relaxation_meets(
     Returns
     -------
     bool or None
-        ``None`` where the formulation has no way to tell, or the limits came first.
+        ``None`` if the formulation cannot tell, or the limits were reached first.
     """
     check_name(name)
     formulation, capabilities = create(name, instance), ENTRIES[name].capabilities
@@ -250,7 +250,7 @@ def relaxation_meets(
         return relaxation_is_feasible(exported, limits)
     if capabilities.complete or isinstance(formulation, Optimiser):
         return None
-    # A relaxation itself: what it does not refute, it meets.
+    # The formulation is itself a relaxation: it meets every threshold it does not refute.
     verdict = formulation.decide(threshold, limits)
     return None if limits.stopped else not isinstance(verdict, Infeasible)
 

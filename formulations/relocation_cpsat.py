@@ -1,4 +1,4 @@
-"""Assignment with a budget of moves, in OR-Tools CP-SAT: who goes where at what cost.
+"""Assignment with a budget of moves, in OR-Tools CP-SAT: which model moves where, at what cost.
 
 Data
     Models i in I with item sizes w_i and GPUs g in G with capacities c_g, the integers of a
@@ -21,8 +21,8 @@ Constraints
                                                    where sets are listed
 
     W = sum_g c_g - sum_i w_i is what all GPUs together leave free. (7) is used where the sets S
-    that a GPU may hold are known and few; it then stands for (2), and the model minimises the
-    largest KVPR among the sets chosen.
+    that a GPU may hold are known and few; it then replaces (2), and the model minimises the
+    largest KVPR among the chosen sets.
 
 Size
     |I| |G| variables.
@@ -32,8 +32,8 @@ Validity
     here: homes tell equal GPUs apart.
 
 Strength
-    The LP relaxation is the volume bound together with the budget: weak. What it is good at is
-    finding placements for a small budget, where next to everything stays where it is.
+    The LP relaxation is the volume bound together with the budget: weak. The model is good at
+    finding placements for a small budget, where almost every model stays where it is.
 
 Reference
     Martello and Toth (1990), *Knapsack Problems: Algorithms and Computer Implementations*,
@@ -68,8 +68,8 @@ class RelocationModel:
     instance
         The fleet.
     home
-        By model, the number of the GPU on which it runs now; negative where it runs nowhere,
-        so that it may be placed anywhere without cost.
+        By model, the number of the GPU on which it runs now; negative if it runs nowhere
+        and can be placed anywhere at no cost.
     costs
         By model, a whole number of at least 0.
     seed, threads
@@ -115,12 +115,12 @@ class RelocationModel:
         budget
             The most that moving may cost.
         work
-            The solver's deterministic time, at most.
+            Limit on the solver's deterministic time.
         hint
             A placement to start from.
         sets
-            GPU and models of all sets that are worth looking at; the placement found is then
-            the best one that they allow.
+            GPU and models of every candidate set; the placement found is then the best one
+            that these sets allow.
         """
         if len(self._instance.models) * len(self._instance.gpus) > MAX_VARIABLES:
             return Unknown(f"more than {MAX_VARIABLES} variables", final=True)
@@ -151,7 +151,7 @@ class RelocationModel:
 
 
 class _Model:
-    """Variables and constraints of one question, one method a family."""
+    """Variables and constraints of one question, one method per family."""
 
     def __init__(
         self,

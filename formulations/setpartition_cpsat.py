@@ -1,7 +1,7 @@
 """Set-partitioning formulation of a threshold over waste-bounded patterns, in CP-SAT.
 
 The same model as :mod:`formulations.setpartition_highs`, for a solver that
-works in integers throughout: no tolerance is behind its "infeasible".
+works in integers throughout: its "infeasible" does not depend on a tolerance.
 
 Data
     Classes c in C of identical models: n_c of them, of item size w_c. Types k in
@@ -22,7 +22,7 @@ Constraints
     (2)  sum_{p in P_k} x_p <= G_k              for all k in K    no more GPUs than there are
 
 Size
-    One variable a pattern, |C| + |K| constraints; above :data:`MAX_COLUMNS`
+    One variable per pattern, |C| + |K| constraints; above :data:`MAX_COLUMNS`
     patterns the answer is "unknown".
 
 Validity
@@ -116,7 +116,7 @@ class Formulation:
 
 
 class _Model:
-    """Variables and constraints, one method a family."""
+    """Variables and constraints, one method per family."""
 
     def __init__(self, columns: Columns) -> None:
         self.columns = columns

@@ -21,7 +21,7 @@ Objective
     None: any solution answers the question.
 
 Size
-    One variable a pattern, |C| + |K| constraints. Close to the optimum S is
+    One variable per pattern, |C| + |K| constraints. Close to the optimum S is
     small and the patterns are few; they grow steeply with S, and above
     :data:`MAX_COLUMNS` the answer is "unknown".
 
@@ -29,7 +29,7 @@ Validity
     A placement gives every GPU a set of models that fits it, and max KVPR <= t
     iff all of them fit in the scaled sizes. All GPUs together waste exactly S,
     so that none wastes more: every GPU in use holds a pattern of some P_k, and
-    (1) and (2) hold. The other way round a solution of (1) and (2) is a packing.
+    (1) and (2) hold. Conversely, a solution of (1) and (2) is a packing.
     Models of size 0 fit anywhere and are left out.
 
     The coefficients are small whole numbers however long the sizes are: the
@@ -41,8 +41,8 @@ Validity
 Strength
     Without the bound on the waste the LP relaxation is that of the cutting-stock
     model of Gilmore and Gomory, whose bound is seldom more than one bin below
-    the optimum; the bound on the waste only takes columns out, so that this LP
-    is no weaker. It is stronger than the assignment model's, which is the volume.
+    the optimum; the bound on the waste only removes columns, so this LP is no
+    weaker. It is stronger than the assignment model's LP, which is the volume bound.
 
 Reference
     Gilmore and Gomory (1961), A linear programming approach to the cutting-stock
@@ -65,8 +65,8 @@ from kvpr_opt.problem.placement import Placement
 from kvpr_opt.problem.scaled import Threshold
 from kvpr_opt.search.oracle import Infeasible, Unknown, Verdict
 
-#: Patterns above which the model is not built. HiGHS can be stopped only now and then: with
-#: more of them, that is seconds later.
+#: Patterns above which the model is not built. HiGHS reacts to a stop only at intervals,
+#: which reach seconds with more patterns.
 MAX_COLUMNS = 5_000
 
 #: Nodes of the branch-and-bound tree for one unit of budget.

@@ -1,12 +1,12 @@
-"""Template of a formulation: copy this file, and replace the model by yours.
+"""Template of a formulation: copy this file and replace the model with yours.
 
-It is a working one, the formulation by representatives: each GPU in use is
+It is a working example, the formulation by representatives: each GPU in use is
 represented by its largest model. It is not in the registry, since
 :mod:`formulations.arcflow_pulp` has no symmetry either and a stronger relaxation, but
 the conformance suite runs it. A formulation of your own needs
 
 * this file: the model written out as below, then the class ``Formulation``, with one
-  method or function a family of constraints;
+  method or function per family of constraints;
 * one line in :data:`formulations.registry.ENTRIES`, with what it can do
   (:class:`kvpr_opt.search.oracle.Capabilities`);
 * a line in ``formulations/README.md``.
@@ -34,9 +34,9 @@ Size
 Validity
     A solution of (1) to (3) puts each model with one representative, which runs with
     itself: by (2) and w_j > 0, j can be with i only if x_ii = 1, and the load of that GPU
-    is within c. In return, a packing gives a solution by naming each GPU after its first model.
-    There are no labels of GPUs that could be exchanged, so no two solutions are copies
-    of each other but for identical models.
+    is within c. Conversely, a packing gives a solution: name each GPU after its first model.
+    GPUs have no labels that could be exchanged, so two solutions can be symmetric copies
+    of each other only through identical models.
 
 Strength
     The LP relaxation is the volume bound: (1) times w_j, summed up, and (2) give
@@ -65,7 +65,7 @@ from kvpr_opt.problem.placement import Placement
 from kvpr_opt.problem.scaled import PackingProblem, Threshold, fit_range
 from kvpr_opt.search.oracle import Capabilities, Feasible, Infeasible, Unknown, Verdict
 
-#: What the line in the registry would say.
+#: The capabilities for its line in the registry.
 CAPABILITIES = Capabilities(mixed_memory=False, export=True)
 
 #: Variables above which the model is not built.
@@ -129,7 +129,7 @@ class Formulation:
         termination = self.solver.solve(model.model, limits, nodes=nodes)
         if termination.infeasible:
             return Infeasible(self.solver.claim("representatives model", threshold))
-        # Whatever the solver says of its solution, it is evaluated exactly.
+        # Whatever the solver claims about its solution, it is evaluated exactly.
         placement = self._placement(model.solution())
         if placement is not None and placement.meets(threshold):
             return Feasible(placement)
@@ -166,7 +166,7 @@ class Formulation:
 
 
 class _RepresentativesModel:
-    """Variables and constraints for one packing problem, one method a family."""
+    """Variables and constraints for one packing problem, one method per family."""
 
     def __init__(self, problem: PackingProblem) -> None:
         self.problem = problem

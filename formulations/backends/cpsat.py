@@ -1,4 +1,4 @@
-"""Running OR-Tools CP-SAT: interruptible from outside, with a budget of work.
+"""Run OR-Tools CP-SAT, interruptible from outside and within a budget of work.
 
 Shared by the formulations that are written for CP-SAT.
 """
@@ -13,12 +13,12 @@ from formulations.backends.interruptible import run_interruptible
 from kvpr_opt.errors import SolverError
 from kvpr_opt.limits import LimitsView
 
-#: Cores from which the solver's portfolio of strategies beats its default one alone. With
-#: fewer, the portfolio splits its time among strategies made for objectives; there is none here.
+#: From this many cores on, the solver's portfolio of strategies beats its default strategy.
+#: With fewer, it spends time on strategies made for objectives, which these models lack.
 _PORTFOLIO_FROM = 8
 
 
-#: The solver's own ``status_name`` takes other things in other versions.
+#: The argument of the solver's own ``status_name`` differs between versions.
 STATUS_NAMES: dict[int, str] = {
     int(cp_model.OPTIMAL): "optimal",
     int(cp_model.FEASIBLE): "feasible",
@@ -47,7 +47,7 @@ def solve(
     limits
         When to stop.
     parameters
-        Of the solver, by its names.
+        Solver parameters by name.
     budget
         In the solver's deterministic time.
 

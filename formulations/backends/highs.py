@@ -1,4 +1,4 @@
-"""Running HiGHS: on a thread of its own, interruptible from outside, with its own account of it."""
+"""Run HiGHS in its own thread, so that it can be interrupted, and report how the run ended."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from kvpr_opt.limits import LimitsView
 
 _STATUS = highspy.HighsModelStatus
 
-# Ways to end that more time or work might have changed.
+# Statuses that more time or work might have changed.
 _LIMITS = (
     _STATUS.kTimeLimit,
     _STATUS.kIterationLimit,
@@ -39,13 +39,13 @@ def solve(
     limits
         When to stop.
     options
-        For HiGHS, by its names.
+        HiGHS options by name.
     start
         A solution to start from, by column.
 
     Returns
     -------
-    How the run ended, and the values of the best solution by column, where there is one.
+    How the run ended, and the column values of the best solution, if there is one.
     """
     if limits.stopped:
         return Termination(TerminationStatus.STOPPED, "HiGHS: not started"), None

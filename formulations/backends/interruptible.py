@@ -1,7 +1,7 @@
-"""Running a solver in a thread of its own, so that limits can stop it at any moment.
+"""Run a solver in its own thread, so that limits can stop it at any time.
 
-Python handles signals in its main thread, between two instructions; inside a
-solver's call there are none.
+Python handles signals in its main thread, between two bytecode instructions, and so
+never during a call into a solver.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from typing import TypeVar
 
 from kvpr_opt.limits import LimitsView
 
-# Seconds between two looks at the limits while the solver works.
+# Seconds between two checks of the limits while the solver works.
 _POLL_SECONDS = 0.05
 
 _T = TypeVar("_T")
 
 
 def run_interruptible(work: Callable[[], _T], limits: LimitsView, stop: Callable[[], object]) -> _T:
-    """Do the work, and call `stop` again and again once the limits are reached.
+    """Do the work, and call `stop` repeatedly once the limits are reached.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ def run_interruptible(work: Callable[[], _T], limits: LimitsView, stop: Callable
     limits
         When to stop it.
     stop
-        Makes `work` return soon. It may come too early or too late to do so.
+        Makes `work` return soon. A call may come too early or too late to have an effect.
 
     Returns
     -------

@@ -1,8 +1,8 @@
 """The solvers that PuLP can call, under the names that users give them.
 
-Which of them are installed is found out at run time. A solver's "infeasible" is
-believed only where PuLP passes it on faithfully, which was read from PuLP's
-sources, versions 3.3 and 4.2, class by class.
+Which of them are installed is determined at run time. A solver's "infeasible" is
+trusted only where PuLP passes it on faithfully, as checked class by class in the
+source of PuLP 3.3 and 4.2.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from kvpr_opt.errors import InputError, check_known
 
 
 class Family(NamedTuple):
-    """One solver, with the ways in which PuLP can call it.
+    """One solver, and the PuLP classes that can call it.
 
     Attributes
     ----------
     classes
-        Names of PuLP's classes, the one to try first in front.
+        Names of the PuLP classes, in the order to try them.
     how_to_get
         What to install.
     """
@@ -30,7 +30,7 @@ class Family(NamedTuple):
     how_to_get: str
 
 
-#: The solver of a formulation that is asked for without one.
+#: The solver used when a formulation is requested without one.
 DEFAULT_SOLVER = "highs"
 
 #: The solvers by the names that a user may give.
@@ -54,9 +54,9 @@ FAMILIES: dict[str, Family] = {
     "choco": Family(("CHOCO_CMD",), "a 'choco-parsers-with-dependencies.jar' on the path"),
 }
 
-#: Classes through which a time limit, a missing file or a refused licence never comes
-#: out as "infeasible". Of the others: CPLEX_CMD says it where there is no file of a
-#: solution, CPLEX_PY after a time limit; the rest was not read closely enough.
+#: Classes that never report a time limit, a missing file or a refused licence as
+#: "infeasible". Of the others, CPLEX_CMD does so without a solution file and CPLEX_PY
+#: after a time limit; the rest have not been reviewed closely enough.
 FAITHFUL = frozenset({"COIN_CMD", "PULP_CBC_CMD", "SCIP_PY", "SCIP_CMD", "GUROBI"})
 
 #: Options that are always given. CBC's preprocessing calls feasible models infeasible,
@@ -68,19 +68,19 @@ OPTIONS: dict[str, list[str]] = {
 
 
 def check_solver(name: str) -> None:
-    """Refuse a solver that PuLP does not know, or that is not installed.
+    """Reject a solver that PuLP does not know, or that is not installed.
 
     Raises
     ------
     InputError
-        With the nearest known name, or with what to install.
+        Names the closest known name, or what to install.
     """
     check_known("solver", name, tuple(FAMILIES), place="method")
     class_of(name)
 
 
 def class_of(name: str) -> str:
-    """The name of PuLP's class by which a solver can be called on this machine.
+    """The name of the PuLP class that can call a solver on this machine.
 
     Raises
     ------
@@ -99,14 +99,14 @@ def class_of(name: str) -> str:
 
 
 def available() -> list[str]:
-    """The solvers of this machine, by the names that a user may give."""
+    """The solvers installed on this machine, by the names that users give them."""
     return [name for name, family in FAMILIES.items() if any(map(_is_there, family.classes))]
 
 
 def _is_there(name: str) -> bool:
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # PuLP 3 announces what PuLP 4 will not have
+            warnings.simplefilter("ignore")  # PuLP 3 warns about what PuLP 4 removes
             return bool(pulp.getSolver(name, msg=False).available())
-    except Exception:  # of the solver's own library: a licence, a missing file, a wrong version
+    except Exception:  # from the solver's own library: licence, missing file, wrong version
         return False

@@ -1,12 +1,12 @@
-"""A process that solves one PuLP model by one solver, so that it can be ended at any moment.
+"""A process that solves one PuLP model with one solver, so that it can be killed at any time.
 
     python formulations/backends/pulp_child.py < request > answer
 
 It is run as a file, so that nothing but PuLP is loaded. The request is JSON: the model
-as :meth:`pulp.LpProblem.toDict` gives it, the name of PuLP's class, its arguments, of
-which those are used that the class takes, and the time of day at which the solver
-has to end. The answer is JSON: what the solver found out, PuLP's word for it, and the
-values of the variables; or an error.
+from :meth:`pulp.LpProblem.toDict`, the name of the PuLP class, its arguments (those the
+class does not take are ignored), and the time of day at which the solver has to stop.
+The answer is JSON: the outcome, PuLP's name for it, and the values of the variables; or
+an error.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from typing import Any
 
 import pulp
 
-#: What a solver may have found out: the best solution, one that is as good as asked for,
-#: that there is none, or none of these.
+#: Possible outcomes: an optimal solution, one that is as good as requested, infeasible,
+#: or none of these.
 OPTIMAL, WITHIN_GAP, INFEASIBLE, NOTHING = "optimal", "within gap", "infeasible", "nothing"
 
-# How long the parent may be dead before this is noticed, in seconds.
+# Seconds between two checks that the parent is still alive.
 _WATCH_EVERY = 0.2
 
-# Of the time left, what a solver is given at least, in seconds.
+# Minimum time given to the solver, in seconds.
 _LEAST = 0.05
 
 
@@ -49,10 +49,10 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def _read_3(model: Any) -> tuple[str, str]:
-    """What the two statuses of PuLP 3 say.
+    """The outcome according to the two statuses of PuLP 3.
 
-    It folds "not solved" and "undefined" into the solution status "infeasible", and calls a
-    solution at the time limit "optimal": only where both agree is it believed.
+    It merges "not solved" and "undefined" into the solution status "infeasible", and calls a
+    solution at the time limit "optimal": they are trusted only where both agree.
     """
     word = pulp.LpStatus.get(model.status, str(model.status))
     if model.status == pulp.LpStatusInfeasible:
@@ -62,7 +62,7 @@ def _read_3(model: Any) -> tuple[str, str]:
 
 
 def _read_4(statistics: Any) -> tuple[str, str]:
-    """What the one status of PuLP 4, and whether there is a solution, say."""
+    """The outcome according to PuLP 4's one status and whether there is a solution."""
     word = statistics.status.name
     if word == "Infeasible":
         return INFEASIBLE, word
@@ -87,10 +87,10 @@ def main() -> None:
     try:
         request = json.load(sys.stdin)
         if hasattr(os, "killpg"):
-            # A parent that was killed could not end this process, nor clear away.
+            # A killed parent can neither end this process nor clean up.
             threading.Thread(target=_end_with, args=(request["parent"],), daemon=True).start()
         result = answer(request)
-    except Exception as error:  # whatever a solver's library raises, the parent is told
+    except Exception as error:  # report whatever a solver's library raises to the parent
         result = {"error": f"{type(error).__name__}: {error}"}
     json.dump(result, channel)
     channel.close()

@@ -1,8 +1,8 @@
-"""Solving a PuLP model by HiGHS, the default solver of :mod:`formulations.backends.pulp_solvers`.
+"""Solve a PuLP model with HiGHS, the default solver of :mod:`formulations.backends.pulp_solvers`.
 
-The model is handed to HiGHS as it is, not through PuLP's own interface: that has other
-classes and statuses in PuLP 3 and PuLP 4, folds "stopped" and "unknown" into others, and
-leaves out the start.
+The model goes to HiGHS directly, not through PuLP's own interface, whose classes and
+statuses differ between PuLP 3 and PuLP 4, which merges "stopped" and "unknown" with other
+statuses, and which ignores the starting solution.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ def solve(
     limits
         When to stop.
     options
-        For HiGHS, by its names.
+        HiGHS options by name.
     relaxed
         Whether to drop the integrality of the variables.
     """
-    # First the program: where there is no objective, PuLP adds a variable for it.
+    # Build the program first: without an objective, PuLP adds a variable for it.
     program = _program(model, relaxed=relaxed)
     variables = {variable.name: variable for variable in model.variables()}
     columns = [variables[name] for name in program.col_names_]
@@ -53,8 +53,8 @@ def solve(
 
 
 def _program(model: pulp.LpProblem, *, relaxed: bool) -> highspy.HighsLp:
-    """The model as HiGHS takes it, by rows; the names of its columns are those of PuLP."""
-    # Of all that PuLP 3 and PuLP 4 give of a model, this is the same.
+    """The model in HiGHS's format, by rows; columns keep their PuLP names."""
+    # PuLP 3 and PuLP 4 agree on this part of their description of a model.
     data = model.toDataclass()
     index = {variable.name: j for j, variable in enumerate(data.variables)}
     program = highspy.HighsLp()
@@ -100,7 +100,7 @@ def relaxation_is_feasible(exported: Exported, limits: LimitsView) -> bool | Non
     Returns
     -------
     bool or None
-        ``None`` where HiGHS has not found out.
+        ``None`` if HiGHS could not decide.
     """
     termination = solve(exported.model, limits, {"threads": 1}, relaxed=True)
     known = {TerminationStatus.SOLVED: True, TerminationStatus.INFEASIBLE: False}

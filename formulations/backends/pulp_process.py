@@ -1,6 +1,6 @@
-"""Solving a PuLP model by any of PuLP's solvers, in a process that can be ended at any moment.
+"""Solve a PuLP model with any of PuLP's solvers, in a process that can be killed at any time.
 
-PuLP has no way to stop most solvers, and some overrun their own time limits.
+PuLP cannot stop most solvers, and some overrun their own time limits.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from formulations.backends.pulp_catalogue import FAITHFUL, OPTIONS
 from formulations.backends.termination import Termination, TerminationStatus
 from kvpr_opt.limits import LimitsView
 
-# The part of the time left that the solver is given, for it to report what it has.
+# Share of the remaining time given to the solver, so that it can still report its result.
 _SHARE = 0.9
 
-# A refutation that comes after this part of the solver's own limit is not believed: some
-# solvers and some of PuLP's readers take the end of the time for the end of the tree.
+# "Infeasible" reported after this share of the solver's own limit is not trusted: some
+# solvers and some of PuLP's readers report a time-out as a finished search.
 _BELIEVED = 0.9
 
 # How long a process may outlive the limits, in seconds.
 _GRACE = 0.4
 
-# Seconds between two looks at the limits.
+# Seconds between two checks of the limits.
 _POLL_SECONDS = 0.05
 
 
@@ -50,13 +50,13 @@ def solve(
     Parameters
     ----------
     model
-        The initial values of its variables are the start, where the solver takes one.
+        The initial values of its variables are the start, if the solver accepts one.
     class_name
-        Of PuLP's class.
+        Name of the PuLP class.
     limits
         When to stop.
     threads, nodes, gap
-        Cores, nodes of the tree and relative gap allowed, where PuLP can pass them on.
+        Cores, tree nodes and relative gap allowed, if PuLP can pass them on.
     """
     if limits.stopped:
         return Termination(TerminationStatus.STOPPED, f"{class_name}: not started")
@@ -82,7 +82,7 @@ def solve(
     termination = _termination(model, class_name, answer, in_time=in_time, gap=gap)
     if not termination.solved:
         return termination
-    # PuLP passes on no bound. An optimal value is one, less the gap that was allowed.
+    # PuLP reports no bound. An optimal value less the allowed gap is one.
     value = float(pulp.value(model.objective) or 0.0)
     return termination._replace(dual_bound=value - abs(value) * (gap or 0.0))
 
@@ -114,11 +114,11 @@ def _termination(
 
 
 def _ask(request: dict[str, Any], limits: LimitsView) -> dict[str, Any] | None:
-    """The answer of the process, or ``None`` where the limits ended it."""
+    """The answer of the process, or ``None`` if the limits ended it."""
     with tempfile.TemporaryDirectory(prefix="kvpr-opt-") as folder:
         where = {"TMPDIR": folder, "TEMP": folder, "TMP": folder}
         path = os.pathsep.join(os.path.abspath(entry) for entry in sys.path if entry)
-        # A file, not a pipe: of a pipe, the rest would be lost with the first time-out below.
+        # A file, not a pipe: the first time-out below would lose the rest of a pipe.
         with open(os.path.join(folder, "request"), "w+", encoding="utf-8") as given:
             json.dump(request, given)
             given.seek(0)
@@ -129,7 +129,7 @@ def _ask(request: dict[str, Any], limits: LimitsView) -> dict[str, Any] | None:
                 stderr=subprocess.DEVNULL,
                 cwd=folder,
                 env={**os.environ, **where, "PYTHONPATH": path},
-                # A group of its own: the solver's process goes with it, and Ctrl-C is ours.
+                # A separate group: it takes the solver's process with it, and Ctrl-C stays ours.
                 start_new_session=True,
             )
             try:
@@ -146,7 +146,7 @@ def _ask(request: dict[str, Any], limits: LimitsView) -> dict[str, Any] | None:
 
 
 def _wait(process: subprocess.Popen[bytes], limits: LimitsView) -> bytes | None:
-    """What the process writes until it ends, or ``None`` where the limits came first."""
+    """The output of the process once it ends, or ``None`` if the limits came first."""
     stopped_at = math.inf
     while True:
         try:
@@ -159,7 +159,7 @@ def _wait(process: subprocess.Popen[bytes], limits: LimitsView) -> bytes | None:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End the process, and the solver's own processes with it."""
+    """Kill the process together with the solver's own processes."""
     if process.poll() is None:
         if hasattr(os, "killpg"):
             os.killpg(process.pid, signal.SIGKILL)

@@ -1,9 +1,9 @@
-"""The solvers of the formulations that are written in PuLP, and what their answers are worth.
+"""The solvers of the formulations written in PuLP, and how far their answers can be trusted.
 
 A formulation gets its solver by name (``assignment_pulp:cbc``), hands it a model
 and gets a :class:`~formulations.backends.termination.Termination`. PuLP's own statuses are
-not passed on: it reports a time limit or a missing file as "infeasible" or "optimal" in
-places. Here only a real refutation is called infeasible.
+not passed on: it sometimes reports a time limit or a missing file as "infeasible" or
+"optimal". Here only a genuine refutation is called infeasible.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from kvpr_opt.problem.instance import Instance
 from kvpr_opt.problem.placement import Placement
 from kvpr_opt.problem.scaled import Threshold
 
-# HiGHS where the value of the objective is what matters: a gap that no margin is smaller
-# than, on an objective in the order of 1, and the smallest tolerances that it takes.
+# HiGHS options when the objective value matters: a gap no larger than any margin, for an
+# objective in the order of 1, and the smallest tolerances that it accepts.
 _TIGHT = {
     "mip_abs_gap": 1e-7,
     "mip_feasibility_tolerance": 1e-9,
@@ -48,13 +48,13 @@ class PulpSolver:
     Attributes
     ----------
     doubt
-        By how much an optimal value in the order of 1 may be off: a solver's
-        tolerances, with a reserve. HiGHS is run with smaller ones.
+        Possible error of an optimal value in the order of 1: the solver's
+        tolerances, with a margin. HiGHS runs with smaller ones.
 
     Raises
     ------
     InputError
-        If the name is not known, or the solver not there.
+        If the name is unknown, or the solver is not installed.
     """
 
     def __init__(self, name: str = DEFAULT_SOLVER, *, seed: int = 0, threads: int = 1) -> None:
@@ -84,11 +84,11 @@ class PulpSolver:
         limits
             When to stop.
         nodes
-            Nodes of the branch-and-bound tree allowed; for solvers that PuLP has no way
-            to tell, no limit.
+            Nodes of the branch-and-bound tree allowed; ignored for solvers to which PuLP
+            cannot pass the limit.
         gap
-            Relative gap of the objective at which it may stop. Where it is given, HiGHS
-            runs with the smallest tolerances that serve.
+            Relative gap of the objective at which it may stop. If given, HiGHS runs with
+            the smallest tolerances that work.
         """
         if not self._is_highs:
             return pulp_process.solve(
@@ -127,7 +127,7 @@ class PulpSolver:
 
 
 def placement_of(instance: Instance, x: list[dict[int, pulp.LpVariable]]) -> Placement | None:
-    """The placement nearest to the values of 0-1 variables by model and GPU, if it is one."""
+    """The placement nearest to the values of the 0-1 variables, if it is a legal one."""
     gpu_of = [-max((v.varValue or 0.0, -g) for g, v in choices.items())[1] for choices in x]
     try:
         return Placement(instance, gpu_of)

@@ -1,4 +1,4 @@
-"""How a run of a solver ended, in words that can be relied on."""
+"""How a solver run ended, in statuses that can be relied on."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 
 class TerminationStatus(enum.Enum):
-    """What a solver has found out, whatever its own words for it are."""
+    """The outcome of a solver run, independent of the solver's own statuses."""
 
     #: The variables hold a solution, the best where there is an objective.
     SOLVED = "solved"
@@ -26,9 +26,9 @@ class Termination(NamedTuple):
     Attributes
     ----------
     status
-        What it found out.
+        The outcome.
     message
-        The solver's own words, for the log.
+        The solver's own message, for the log.
     dual_bound
         The bound on the objective that the solver claims; NaN for none.
     """

@@ -1,4 +1,4 @@
-"""The demand of each model, put together from all that was read about it."""
+"""The demand for each model, merged from all sources."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ _QUANTITIES = tuple(field.name for field in fields(Demand) if field.default is N
 
 
 def merged(demands: Iterable[tuple[str, Demand]]) -> dict[str, Demand]:
-    """One demand a model, from sources that each say something else of it.
+    """One demand per model, from sources that each give different values.
 
     Parameters
     ----------
     demands
-        Each with the file that it is from.
+        Each with the file that it comes from.
 
     Raises
     ------
     InputError
-        If two of them say the same of one model.
+        If two of them give the same value for one model.
     """
     found: dict[str, Demand] = {}
     for source, demand in demands:
@@ -56,7 +56,7 @@ def resident_kv(demand: Demand, cache: KVCache) -> int:
     Raises
     ------
     InputError
-        If what it takes is not known.
+        If a value it needs is unknown.
     """
     if demand.req_rate == 0:
         return 0

@@ -20,7 +20,7 @@ _WORDS = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
 
 @dataclass(frozen=True)
 class FleetEntry:
-    """One key of a model: its value as written, and where that came from."""
+    """One key of a model: its value as written, and its origin."""
 
     key: str
     value: str
@@ -30,16 +30,16 @@ class FleetEntry:
 def fleet_text(
     header: Sequence[str], gpus: Sequence[GPURecord], models: Sequence[Sequence[FleetEntry]]
 ) -> str:
-    """The file.
+    """The text of the fleet file.
 
     Parameters
     ----------
     header
-        Lines of a comment at its top.
+        Comment lines for its top.
     gpus
         Left out of the file if there are none.
     models
-        Each as its keys in order, the name first.
+        The keys of each model in order, the name first.
     """
     lines = [*(f"# {_one_line(line)}" for line in header), "unit: GB"]
     if gpus:
@@ -60,12 +60,12 @@ def text_value(text: str) -> str:
     """A text as YAML."""
     if _PLAIN.fullmatch(text) and text.lower() not in _WORDS:
         return text
-    # JSON's strings are YAML's, if nothing beyond ASCII is left in them.
+    # JSON strings are valid YAML as long as they are pure ASCII.
     return json.dumps(text)
 
 
 def gigabytes(size: int | Fraction) -> str:
-    """An amount in bytes as the number of GB that it is, exactly."""
+    """An amount in bytes as an exact number of GB."""
     return decimal_text(Fraction(size) / _GB)
 
 

@@ -1,4 +1,4 @@
-"""From what the sources read to a fleet file. Nothing is guessed: what is missing is asked for."""
+"""Turn the records of the sources into a fleet file. Missing values are errors, never guessed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from kvpr_opt.integrations.fleet_file import (
 )
 from kvpr_opt.integrations.records import Demand, GPURecord
 
-#: What each server takes beside weights and cache, where nobody says: in bytes, and why.
+#: Default memory of a server beside weights and cache: bytes, and the reason.
 DEFAULT_OVERHEAD = 292 * (1 << 30) // 100 + 500_000_000
 OVERHEAD_ORIGIN = (
     "The default overhead is 0.39 + 2.53 GiB for activations and more, as a server of vLLM logged "
@@ -35,7 +35,7 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True)
 class PerModel(Generic[_T]):
-    """A value for all models, and others for some of them."""
+    """A default for all models, with exceptions for some."""
 
     common: _T | None = None
     own: Mapping[str, _T] = field(default_factory=dict)
@@ -47,16 +47,16 @@ class PerModel(Generic[_T]):
 
 @dataclass(frozen=True)
 class Settings:
-    """What no source can know.
+    """Values that no source can provide.
 
     Attributes
     ----------
     kind
         How demand is expressed.
     slo
-        Seconds within which a request has to be answered.
+        Seconds within which a request must be answered.
     max_tokens
-        The longest sequence that a server has to take.
+        The longest sequence that a server must accept.
     overhead
         Bytes.
     """
@@ -79,8 +79,8 @@ def imported_fleet(
     Raises
     ------
     InputError
-        If two GPUs or models share a name, there is demand for a model that is not there or
-        none for one that is, or something is missing that no source can know.
+        If two GPUs or models share a name, there is demand for an unknown model or none for
+        a known one, or a value is missing that no source can provide.
     """
     _check_names([gpu.name for gpu in gpus], "GPU")
     names = [model.name for model in models]

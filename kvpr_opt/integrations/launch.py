@@ -1,11 +1,11 @@
-"""What has to run where: the servers of a placement, their memory, and the order of starting.
+"""What has to run where: the servers of a placement, their memory, and their start order.
 
 This is all that a target sees of a fleet. Memory is in bytes.
 
 The free memory F of a GPU is shared out by pressure, ``KV_i = floor_i + F n_i / N``, so that
 each server on it has the same KV memory for each unit of demand, 1 / KVPR. A server that
-is spread over several GPUs has the same cache on each of them, the smallest of its shares; what
-it leaves on the others goes to the servers there (max-min fairness by progressive filling,
+is spread over several GPUs has the same cache on each of them, the smallest of its shares; the
+rest of its other shares goes to the servers there (max-min fairness by progressive filling,
 Bertsekas and Gallager, Data Networks, 1992, section 6.5.2).
 """
 
@@ -21,20 +21,20 @@ from kvpr_opt.files.tree import shown
 
 @dataclass(frozen=True)
 class Device:
-    """A GPU as a server finds it.
+    """A GPU as seen by a server.
 
     Attributes
     ----------
     name
         In the fleet.
     memory, usable
-        Bytes in all, and those that are not reserved for something else.
+        Total bytes, and those that are not reserved for something else.
     node
         Its machine; ``None`` in a fleet without nodes, which is one machine.
     number
-        The number by which the driver calls it on its machine.
+        The driver's index for it on its machine.
     uuid
-        Or its name for it.
+        The driver's UUID for it.
     """
 
     name: str
@@ -54,17 +54,17 @@ class ServerNeeds:
     name
         Unique.
     model
-        What clients ask for; replicas share it.
+        The name that clients request; replicas share it.
     devices
-        Positions of its GPUs, one for each shard.
+        Positions of its GPUs, one per shard.
     weights, overhead, kv_floor
         Bytes on each of them.
     pressure
         On each of them.
     path
-        What the engine loads: a folder or a name.
+        The folder or model name that the engine loads.
     max_tokens
-        The longest sequence, where it is known.
+        The longest sequence, if known.
     """
 
     name: str
@@ -85,15 +85,15 @@ class Server:
     Attributes
     ----------
     needs
-        Of it.
+        What it needs to run.
     devices
         Its GPUs.
     kv_cache
         Bytes of KV cache on each of them.
     after
-        Names of the servers that have to be up before it starts: the one before it on each
-        of its GPUs. An engine measures the free memory as it starts, so that two on one GPU
-        must not start at once.
+        Names of the servers that must be up before it starts: the previous one on each of
+        its GPUs. An engine measures free memory as it starts, so two on one GPU must not
+        start at the same time.
     """
 
     needs: ServerNeeds
@@ -113,10 +113,10 @@ class Server:
 
     @property
     def share(self) -> Fraction:
-        """The part of its GPUs' memory that weights and cache take, where that is the least.
+        """The smallest share of memory that weights and cache take on any of its GPUs.
 
-        An engine looks for so much free memory when it starts. What it has for itself by then
-        is part of the overhead, which is left out.
+        An engine checks for this much free memory when it starts. What it has allocated by
+        then is part of the overhead, which is left out.
         """
         taken = self.needs.weights + self.kv_cache
         return min(taken / device.memory for device in self.devices)
@@ -129,7 +129,7 @@ class Launch:
     Attributes
     ----------
     remarks
-        What a file that is made of it says at its top.
+        Header lines for the files generated from it.
     """
 
     servers: tuple[Server, ...]
@@ -139,16 +139,16 @@ class Launch:
 def launch(
     devices: Sequence[Device], servers: Sequence[ServerNeeds], remarks: Sequence[str] = ()
 ) -> Launch:
-    """Share out the memory, and find an order.
+    """Divide the memory among the servers and find a start order.
 
     On each GPU larger servers start first. Servers that wait for fewer others come first, so
-    that GPUs fill at the same time.
+    that GPUs fill in parallel.
 
     Raises
     ------
     InputError
         If a GPU is overfull, or full and under pressure, a server is spread over machines, or
-        one is left without any KV cache: no engine starts like that.
+        a server gets no KV cache: no engine could start.
     """
     for server in servers:
         if len({devices[gpu].node for gpu in server.devices}) > 1:
@@ -188,7 +188,7 @@ def _caches(devices: Sequence[Device], servers: Sequence[ServerNeeds]) -> list[F
         for index in waiting:
             for gpu in servers[index].devices:
                 pressure[gpu] = pressure.get(gpu, Fraction(0)) + servers[index].pressure
-        # The GPU with the least memory for a unit of demand settles its servers.
+        # The GPU with the least memory per unit of demand fixes the shares of its servers.
         scarce = min(pressure, key=lambda gpu: (free[gpu] / pressure[gpu], gpu))
         rate = free[scarce] / pressure[scarce]
         for index in sorted(waiting):

@@ -1,4 +1,4 @@
-"""From a fleet and its placement to what has to be started."""
+"""From a fleet and its placement to the servers to start."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ def placed(
     result
         With a placement.
     models
-        Folders of some of the models, by their names: what is loaded, and how long a sequence
-        its KV floor is for. Other models are loaded by their names.
+        Model folders by model name: what to load, and the sequence length of the KV floor.
+        Other models are loaded by their names.
     unit
-        What plain amounts of the fleet count, if it does not say.
+        The unit of plain amounts in the fleet, if it does not give one.
     version
-        Of this package, for the header.
+        Version of this package, for the header.
 
     Raises
     ------
     InputError
-        If there is no placement, the unit is not known, a folder belongs to no model, or the
+        If there is no placement, the unit is unknown, a folder belongs to no model, or the
         servers could not start.
     """
     instance, placement = result.instance, result.placement
@@ -68,10 +68,10 @@ def _parent(model: LLM) -> str:
 
 
 def _devices(gpus: Sequence[GPU], unit: int) -> list[Device]:
-    """The GPUs in bytes. Without index and uuid, the place in the fleet is the index.
+    """The GPUs in bytes. Without index and uuid, the position in the fleet is the index.
 
-    GPUs without a node are on the one machine that there is; MIG devices are like that, which
-    keeps shards away from them.
+    GPUs without a node are on the only machine; this includes MIG devices, which therefore
+    get no shards.
     """
     unnamed = all(gpu.index is None and gpu.uuid is None for gpu in gpus)
     nodes = list(dict.fromkeys(gpu.node for gpu in gpus if gpu.node is not None))

@@ -1,4 +1,4 @@
-"""What the sources hand over: GPUs and the demand of models, each with its origin.
+"""The records that sources return: GPUs and the demand for models, each with its origin.
 
 Memory is in bytes, time in seconds, and all numbers are exact. ``origin`` says in a few
 words where the numbers came from; it ends up as a comment in the fleet file.
@@ -19,13 +19,13 @@ class GPURecord:
     name
         Unique in its source.
     memory, reserved
-        Bytes in all, and those that something else uses already.
+        Total bytes, and the bytes already used by something else.
     node
-        The machine that it is in; ``None`` keeps shards of a model away from it.
+        The machine that it is in; with ``None``, no shards of a model are placed on it.
     index, uuid
-        How tools of the vendor call it, where that is known.
+        Its identifiers in the vendor's tools, if known.
     labels
-        Words by which models can be kept to it, or off it.
+        Labels by which models can be restricted to it or kept off it.
     """
 
     name: str
@@ -40,18 +40,18 @@ class GPURecord:
 
 @dataclass(frozen=True)
 class Demand:
-    """What is asked of one model. What a source does not say is ``None``.
+    """The demand for one model. Values that a source does not give are ``None``.
 
     Attributes
     ----------
     model
         Its name.
     req_rate
-        Requests a second.
+        Requests per second.
     prompt_tokens, output_tokens
-        Tokens of a request, on average.
+        Average tokens per request.
     latency
-        Seconds that a request spends in the server, on average.
+        Average seconds that a request spends in the server.
     """
 
     model: str
@@ -62,12 +62,12 @@ class Demand:
     latency: Fraction | None = None
 
 
-#: Digits that a measured number is worth. More would only make exact search slower.
+#: Significant digits kept of a measured number. More would only slow down exact search.
 SIGNIFICANT_DIGITS = 6
 
 
 def measured(number: Fraction) -> Fraction:
-    """A measured number to :data:`SIGNIFICANT_DIGITS` digits.
+    """Round a measured number to :data:`SIGNIFICANT_DIGITS` digits.
 
     Examples
     --------

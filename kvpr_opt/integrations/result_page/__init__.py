@@ -1,4 +1,4 @@
-"""A result as one self-contained page of HTML, to look at and to send around."""
+"""A result as one self-contained HTML page, for viewing and sharing."""
 
 from kvpr_opt.integrations.result_page.page import result_page
 

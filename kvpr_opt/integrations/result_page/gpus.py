@@ -1,4 +1,4 @@
-"""GPUs and what they hold, each drawn once, to one scale: memory, and below it the KVPR."""
+"""Draws GPUs and what they hold, all to one scale: memory, and below it the KVPR."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from kvpr_opt.problem.exact import exact_sum
 from kvpr_opt.problem.instance import GPU, LLM
 from kvpr_opt.problem.placement import Kvpr, Placement
 
-#: What a bar is made of, in order: the class of the part and what the legend says of it.
+#: What a bar is made of, in order: the class of the part and its text in the legend.
 PARTS = {
     "reserved": "reserved",
     "weights": "weights, a shade a model",
@@ -23,7 +23,7 @@ PARTS = {
     "free": "free for KV cache",
 }
 
-#: The class of the weights of a model that moves, and what the legend says of it.
+#: The class of the weights of a moving model, and its text in the legend.
 MOVED = ("moved", "weights of a model that moves")
 
 #: Across a bar.
@@ -57,16 +57,16 @@ class Holding:
 
 @dataclass(frozen=True)
 class Scale:
-    """What all GPUs of a drawing have in common.
+    """The scale shared by all GPUs of a drawing.
 
     Attributes
     ----------
     memory
-        The memory that takes the whole width.
+        The memory that fills the whole width.
     kvpr
-        The KVPR that does.
+        The KVPR that fills the whole width.
     unit
-        Of the memory.
+        Unit of the memory.
     """
 
     memory: Fraction
@@ -76,7 +76,7 @@ class Scale:
 
 @dataclass(frozen=True)
 class _Part:
-    """A stretch of a bar."""
+    """One segment of a bar."""
 
     kind: str
     amount: Fraction
@@ -116,9 +116,9 @@ def drawn_gpu(
     scale
         Of the bar and the line.
     moving
-        Names of models to be marked.
+        Names of the models to mark.
     highest
-        The KVPR at which a GPU is marked; by default that of the scale.
+        The KVPR at which a GPU is highlighted; by default that of the scale.
     """
     gpu, kvpr = holding.gpu, holding.kvpr
     marked = scale.kvpr if highest is None else highest

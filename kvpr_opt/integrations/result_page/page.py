@@ -1,6 +1,6 @@
 """The page: the answer, the placement to scale, its history, the proof, the constraints.
 
-Nothing on it comes from elsewhere, so that it can be sent around and kept.
+It loads nothing from elsewhere, so it can be shared and archived.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _PROOF_TITLES = {
 
 
 def result_page(result: Result) -> str:
-    """The page on a result, as a whole HTML file."""
+    """The page for a result, as a complete HTML file."""
     title = f"Placement of {counted(len(result.instance.models), 'model')} on " + counted(
         len(result.instance.gpus), "GPU"
     )
@@ -94,7 +94,7 @@ def _proof(result: Result) -> Iterator[Html]:
 
 
 def _constraints(placement: Placement) -> Iterator[Html]:
-    """What restricts models, and what of it touches a GPU of the highest KVPR."""
+    """The constraints on models, marking those that affect a GPU of the highest KVPR."""
     instance = placement.instance
     constraints, kvpr = instance.constraints, placement.kvpr
     models, gpus = instance.models, instance.gpus

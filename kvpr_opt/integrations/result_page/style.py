@@ -1,4 +1,4 @@
-"""The style of the page, beside what all pages share."""
+"""The styles of this page, in addition to those that all pages share."""
 
 STYLE = """
 p { margin: .5rem 0; max-width: 46rem; }

@@ -1,4 +1,4 @@
-"""Placement and bound over the time of a run, as a chart."""
+"""A chart of the best placement and the bound over the time of a run."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from kvpr_opt.html import Html, element
 _WIDTH, _HEIGHT = 640, 300
 _LEFT, _RIGHT, _TOP, _BOTTOM = 8, 12, 30, 40
 
-#: The two lines: their class, the key of their values, and what the legend says.
+#: The two lines: class, key of the values, and legend text.
 _LINES = (("placement", "max_kvpr", "best placement"), ("lower", "lower_bound", "lower bound"))
 
-#: No run is looked at more closely than this, in seconds.
+#: Finest time resolution of the chart, in seconds.
 _FIRST = 1e-4
 
 
 def drawn_trajectory(events: Sequence[Mapping[str, Any]], seconds: float) -> Html | None:
-    """The chart; ``None`` where there is nothing to draw.
+    """The chart; ``None`` if there is nothing to draw.
 
     Parameters
     ----------
     events
         In order of time: ``seconds``, and ``max_kvpr`` and ``lower_bound`` where known.
     seconds
-        That the run took.
+        Duration of the run.
     """
     values = [
         float(event[key])
@@ -58,7 +58,7 @@ def drawn_trajectory(events: Sequence[Mapping[str, Any]], seconds: float) -> Htm
 
 
 class _Chart:
-    """The axes: seconds by powers of ten, KVPR evenly."""
+    """The axes: seconds on a logarithmic scale, KVPR on a linear one."""
 
     def __init__(self, low: float, high: float, seconds: float) -> None:
         self.values = dict.fromkeys((low, high))
@@ -76,13 +76,13 @@ class _Chart:
         return _HEIGHT - _BOTTOM - share * (_HEIGHT - _TOP - _BOTTOM)
 
     def path(self, points: Sequence[tuple[float, float]]) -> str:
-        """A line on which each value lasts until the next, and the last to the end."""
+        """A step line: each value holds until the next, and the last to the end."""
         moves = [f"M{self.x(points[0][0]):.1f} {self.y(points[0][1]):.1f}"]
         moves += [f"H{self.x(time):.1f}V{self.y(value):.1f}" for time, value in points[1:]]
         return "".join([*moves, f"H{self.x(self.seconds):.1f}"])
 
     def grid(self) -> list[Html]:
-        """Lines and numbers: the lowest and the highest value, and powers of ten of seconds."""
+        """Grid lines with labels: the lowest and highest value, and powers of ten of seconds."""
         shapes = []
         for value in self.values:
             y = self.y(value)

@@ -1,4 +1,4 @@
-"""How numbers and names are written on the pages, and their last line."""
+"""How the pages format numbers and names, and their footer."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from kvpr_opt.html import Html, element
 from kvpr_opt.problem.exact import decimal_text
 from kvpr_opt.problem.instance import Instance
 
-#: Names in one cell; of more, so many and the number of the others.
+#: Maximum number of names in one cell; further names are only counted.
 MAX_NAMES = 12
 
-# An exact value of more characters is given rounded only.
+# Exact values of more characters are shown rounded only.
 _MAX_EXACT = 40
 
 
 def number(value: Fraction | float | None) -> str:
-    """A number to six digits, or what stands for it."""
+    """A number to six digits, or a placeholder."""
     if value is None:
         return "unknown"
     return "infinite" if value == math.inf else f"{float(value):.6g}"
 
 
 def exactly(value: object) -> str:
-    """A number to six digits and, where it is short, exactly."""
+    """A number to six digits, followed by its exact value if that is short."""
     if not isinstance(value, Fraction):
         return number(value if isinstance(value, float) else None)
     exact = decimal_text(value)
@@ -36,14 +36,14 @@ def exactly(value: object) -> str:
 
 
 def listed(names: Iterable[str]) -> str:
-    """Names one after the other, not too many of them."""
+    """A list of names, shortened if it is long."""
     shown = list(names)
     more = len(shown) - MAX_NAMES
     return ", ".join(shown[:MAX_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
 def foot(instance: Instance, note: str = "") -> Html:
-    """The last line: what wrote the page, and which fleet it is about."""
+    """The footer: which program wrote the page, and for which fleet."""
     return element(
         "footer",
         f"Written by kvpr-opt {version('kvpr-opt')}. Fleet: SHA-256 ",

@@ -1,1 +1,1 @@
-"""What is read from a running system: GPUs, models on disk, demand. One file a source."""
+"""Input from running systems: GPUs, models on disk, demand. One file per source."""

@@ -1,8 +1,8 @@
 """GPUs of a cluster: ``kubectl get nodes -o json``, by the labels of GPU feature discovery.
 
-Of MIG devices the labels have number and memory; with the strategy ``mixed`` the
-capacities of the node say how many GPUs are not divided. They are GPUs without a node,
-since a process sees one of them only.
+The labels give the number and memory of MIG devices; with the strategy ``mixed`` the
+capacities of the node say how many GPUs are not divided. MIG devices become GPUs without
+a node, since a process sees only one of them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _MIB = 1 << 20
 
 
 def recognises(text: str) -> bool:
-    """Whether it is a JSON object that describes nodes."""
+    """Whether the text is a JSON object that describes nodes."""
     return text.lstrip().startswith("{") and '"Node"' in text
 
 
@@ -86,7 +86,7 @@ def _label(labels: dict[str, Tree], key: str, place: str) -> int:
 
 
 def _undivided(item: dict[str, Tree], labels: dict[str, Tree], place: str) -> int:
-    """GPUs that the node offers whole, each of them once, however many share it in time."""
+    """Number of undivided GPUs of the node; time-shared GPUs count once."""
     status = as_mapping(item.get("status", {}), f"{place}.status")
     capacity = as_mapping(status.get("capacity", {}), f"{place}.status.capacity")
     offered = whole(capacity.get("nvidia.com/gpu", "0"), f"{place}.status.capacity.nvidia.com/gpu")

@@ -1,7 +1,7 @@
 """GPUs of a cluster with dynamic resource allocation: ``kubectl get resourceslices -o json``.
 
-Unlike the labels of nodes, the slices of NVIDIA's driver have the UUID of each GPU, by which a
-claim can ask for it. MIG devices are GPUs without a node, since a process sees one only.
+Unlike node labels, the slices of NVIDIA's driver have the UUID of each GPU, by which a claim
+can select it. MIG devices become GPUs without a node, since a process sees only one of them.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _UNITS = {None: 1, "Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30, "Ti": 1 << 40}
 
 
 def recognises(text: str) -> bool:
-    """Whether it is a JSON object that describes resource slices."""
+    """Whether the text is a JSON object that describes resource slices."""
     return text.lstrip().startswith("{") and '"ResourceSlice"' in text
 
 
@@ -49,12 +49,12 @@ def _devices(spec: dict[str, Tree], place: str) -> Iterator[GPURecord]:
     for index, entry in enumerate(as_list(spec.get("devices", []), f"{place}.devices")):
         where = f"{place}.devices[{index}]"
         device = as_mapping(entry, where)
-        # Older versions of the interface have one level more.
+        # Older API versions have one more level.
         inner = as_mapping(device.get("basic", device), where)
         attributes = as_mapping(inner.get("attributes", ""), f"{where}.attributes")
         kind = _attribute(attributes, "type", where)
         if kind not in ("gpu", "mig"):
-            continue  # a GPU that is handed to a virtual machine
+            continue  # a GPU passed through to a virtual machine
         product = _attribute(attributes, "productName", where)
         mig = kind == "mig"
         yield GPURecord(

@@ -1,6 +1,6 @@
-"""Two scrapes of a server's ``/metrics`` and the time between them: rates of each model.
+"""The rates of each model, from two scrapes of a server's ``/metrics`` and the time between them.
 
-A scrape holds totals since the server started, so it takes two. The text format is that of
+A scrape holds totals since the server started, so two are needed. The text format is that of
 Prometheus (https://prometheus.io/docs/instrumenting/exposition_formats/).
 """
 
@@ -29,7 +29,7 @@ _ESCAPED = {"\\\\": "\\", '\\"': '"', "\\n": "\n"}
 
 @dataclass(frozen=True)
 class Names:
-    """What one engine calls the totals that we read."""
+    """The names under which one engine reports the totals that we read."""
 
     requests: str
     prompt_tokens: str
@@ -59,7 +59,7 @@ _Totals = dict[tuple[str, str, str], Fraction]
 
 @dataclass(frozen=True)
 class Scrape:
-    """The text of one scrape, its time in seconds, and the file that it is from."""
+    """The text of one scrape, its time in seconds, and the file that it comes from."""
 
     text: str
     time: Fraction
@@ -67,13 +67,13 @@ class Scrape:
 
 
 def demands(first: Scrape, second: Scrape) -> tuple[Demand, ...]:
-    """What was asked of each model between two scrapes of the same server.
+    """The demand for each model between two scrapes of the same server.
 
     Raises
     ------
     InputError
-        If a scrape is none, the second is not the later one, or a total has fallen: the
-        server was started anew in between.
+        If a text is not a scrape, the second is not the later one, or a total has fallen
+        because the server was restarted in between.
     """
     seconds = second.time - first.time
     if seconds <= 0:

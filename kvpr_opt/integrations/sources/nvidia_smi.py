@@ -1,8 +1,8 @@
 """GPUs of one machine, as ``nvidia-smi`` lists them.
 
-The vendor's manual does not promise that this output stays as it is, so every value is
-checked and nothing is skipped. ``nvml.py`` asks the library below it instead. A further column
-``memory.free`` is used if it is there: the driver keeps some hundred MiB, which it tells apart.
+The vendor's manual does not promise a stable output format, so every value is checked and
+nothing is skipped. ``nvml.py`` queries the underlying library instead. An additional column
+``memory.free`` is used if present: it accounts for the few hundred MiB that the driver keeps.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ _UUID = re.compile(r"(?:GPU|MIG)-[0-9A-Za-z/-]+")
 
 
 def recognises(text: str) -> bool:
-    """Whether the first line is a header of ``nvidia-smi``, with or without all columns."""
+    """Whether the first line is an ``nvidia-smi`` header, even with columns missing."""
     head = text.lstrip().partition("\n")[0]
     return "memory.total" in head or "memory.used" in head or head.startswith(("0, GPU-", "index"))
 
 
 def gpus(text: str, node: str) -> tuple[GPURecord, ...]:
-    """The GPUs of the table, named ``NODE-INDEX``; memory in use already is reserved."""
+    """The GPUs of the table, named ``NODE-INDEX``; memory already in use is reserved."""
     try:
         rows = [row for row in csv.reader(io.StringIO(text), skipinitialspace=True) if row]
     except csv.Error as error:
@@ -72,7 +72,7 @@ def _gpu(values: dict[str, str], place: str, node: str) -> GPURecord:
     used = _bytes(values, "memory.used", place)
     what = "memory.used is reserved"
     if "memory.free" in values:
-        # Less than what is not used: the driver keeps some for itself.
+        # Less than total minus used: the driver keeps some for itself.
         used, what = total - _bytes(values, "memory.free", place), "all but memory.free is reserved"
     if not 0 <= used <= total or not total:
         raise InputError("more memory is used or free than there is", place=place)
@@ -100,6 +100,6 @@ def _bytes(values: dict[str, str], column: str, place: str) -> int:
 
 
 def label_of(product: str) -> str:
-    """The name of a product as a label, without the maker and without spaces."""
+    """The product name as a label, without the vendor and without spaces."""
     words = product.replace("NVIDIA", "").split()
     return re.sub(r"[^A-Za-z0-9.-]+", "-", "-".join(words)).strip("-") or "gpu"

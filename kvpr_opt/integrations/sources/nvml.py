@@ -1,7 +1,7 @@
-"""GPUs of this machine, asked of the vendor's library (NVML).
+"""GPUs of this machine, from the vendor's library (NVML).
 
-Needs the extra ``nvml`` (``nvidia-ml-py``) and a driver. MIG devices are GPUs without a
-node: a process sees one of them only, so that no model can be spread over several.
+Needs the extra ``nvml`` (``nvidia-ml-py``) and a driver. MIG devices become GPUs without a
+node: a process sees only one of them, so no model can be spread over several.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ def gpus(node: str, library: Any = None) -> tuple[GPURecord, ...]:
     Parameters
     ----------
     node
-        What to call the machine.
+        The name of the machine.
     library
-        A module with the functions of ``pynvml``; that one by default.
+        A module with the functions of ``pynvml``, which is the default.
 
     Raises
     ------
     InputError
-        If the library is not installed, or has no driver or no GPU to talk to.
+        If the library is not installed, or finds no driver or no GPU.
     """
     nvml = _library() if library is None else library
     try:
@@ -83,7 +83,7 @@ def _mig_devices(nvml: Any, device: Any) -> list[Any]:
     for number in range(nvml.nvmlDeviceGetMaxMigDeviceCount(device)):
         try:
             parts.append(nvml.nvmlDeviceGetMigDeviceHandleByIndex(device, number))
-        except nvml.NVMLError_NotFound:  # numbers are not without gaps
+        except nvml.NVMLError_NotFound:  # indices can have gaps
             continue
     return parts
 

@@ -1,11 +1,11 @@
-"""A saved answer of Prometheus' ``/api/v1/query``: one number a model.
+"""A saved answer of Prometheus' ``/api/v1/query``: one number per model.
 
-For vLLM, requests a second over the last hour are the answer to
+For vLLM, requests per second over the last hour are the answer to
 
     sum by (model_name) (rate(vllm:request_success_total[1h]))
 
-and for SGLang to the same with ``sglang:num_requests_total``. The answer does not say what
-was asked, so what its numbers are comes with the file.
+and for SGLang to the same with ``sglang:num_requests_total``. The answer does not contain the
+query, so the user says what its numbers mean.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ _LABELS = ("model_name", "model")
 
 
 def recognises(text: str) -> bool:
-    """Whether it is a JSON object with a status."""
+    """Whether the text is a JSON object with a status."""
     return text.lstrip().startswith("{") and '"status"' in text and '"Node"' not in text
 
 
 def demands(text: str, reading: Reading) -> tuple[Demand, ...]:
-    """The number of each model, as what `reading` says they are."""
+    """The number of each model, read as the quantity given by `reading`."""
     answer = as_mapping(json_tree(text), "")
     if answer.get("status") != "success":
         reason = " ".join(str(answer.get(key, "")) for key in ("errorType", "error")).strip()

@@ -1,4 +1,4 @@
-"""What a source has to offer. A module with these names is one (see ``template.py``)."""
+"""The interface of a source: any module with these names is one (see ``template.py``)."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from typing import Literal, Protocol
 
 from kvpr_opt.integrations.records import Demand, GPURecord
 
-#: What the numbers of a table without a header of its own can be.
+#: What a table of numbers without a header can contain.
 Quantity = Literal["req_rate", "prompt_tokens", "output_tokens", "latency"]
 
 
 @dataclass(frozen=True)
 class Reading:
-    """How demand is to be read.
+    """How to read demand.
 
     Attributes
     ----------
     quantity
-        What a list of bare numbers is a list of.
+        The meaning of a list of bare numbers.
     peak_window
-        Seconds; the rate of a trace is its highest over so long a time. ``None``: its mean.
+        Seconds; the rate of a trace is its peak over any window this long. ``None``: its mean.
     """
 
     quantity: Quantity = "req_rate"
@@ -34,36 +34,36 @@ class GPUSource(Protocol):
 
     @property
     def NAME(self) -> str:
-        """What it is, for errors and documents."""
+        """Its name in errors and documents."""
 
     def recognises(self, text: str) -> bool:
         """Whether a file looks like one of this kind; cheap, and never raises."""
 
     def gpus(self, text: str, node: str) -> Sequence[GPURecord]:
-        """The GPUs in the file; `node` is the name of the machine, where the file has none.
+        """The GPUs in the file; `node` names the machine if the file does not.
 
         Raises
         ------
         InputError
-            With the place in the file; its name is added by the caller.
+            Names the place in the file; the caller adds the name of the file.
         """
 
 
 class DemandSource(Protocol):
-    """A kind of file that says what is asked of models."""
+    """A kind of file that gives the demand for models."""
 
     @property
     def NAME(self) -> str:
-        """What it is, for errors and documents."""
+        """Its name in errors and documents."""
 
     def recognises(self, text: str) -> bool:
         """Whether a file looks like one of this kind; cheap, and never raises."""
 
     def demands(self, text: str, reading: Reading) -> Sequence[Demand]:
-        """The demand of each model in the file, every model once.
+        """The demand for each model in the file, each model once.
 
         Raises
         ------
         InputError
-            With the place in the file; its name is added by the caller.
+            Names the place in the file; the caller adds the name of the file.
         """

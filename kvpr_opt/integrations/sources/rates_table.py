@@ -1,7 +1,7 @@
-"""A CSV file with one model a row: ``model,req_rate[,prompt_tokens,output_tokens,latency]``.
+"""A CSV file with one model per row: ``model,req_rate[,prompt_tokens,output_tokens,latency]``.
 
-Requests a second, tokens of a request on average, seconds in the server on average. Other
-columns are allowed and not read.
+The values are requests per second, average tokens per request, and average seconds in the
+server. Other columns are ignored.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""All sources, and which of them a file belongs to."""
+"""All sources, and which of them can read a file."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _Source = TypeVar("_Source", GPUSource, DemandSource)
 
 
 def recognised(sources: Sequence[_Source], text: str, path: str) -> _Source:
-    """The one source that a file belongs to.
+    """The one source that can read a file.
 
     Raises
     ------
     InputError
-        If it belongs to none.
+        If there is none.
     """
     for source in sources:
         if source.recognises(text):

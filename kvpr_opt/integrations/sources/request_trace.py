@@ -1,9 +1,9 @@
-"""A trace with one request a row: time and model, and tokens where they are known.
+"""A trace with one request per row: time and model, and tokens if known.
 
 The rate of a model is its mean over the whole trace, or its highest over any window of a
-given length. The names of the columns are those in use: ``time`` or ``TIMESTAMP``, ``model``,
+given length. The column names are those in common use: ``time`` or ``TIMESTAMP``, ``model``,
 ``prompt_tokens``, ``input_tokens`` or ``ContextTokens``, ``output_tokens`` or
-``GeneratedTokens``; ``latency`` in seconds. Others are not read.
+``GeneratedTokens``; ``latency`` in seconds. Other columns are ignored.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _ISO = re.compile(
 
 
 def recognises(text: str) -> bool:
-    """Whether the header has a column of times and none of rates."""
+    """Whether the header has a time column and no rate column."""
     head = {cell.strip().lower() for cell in text.lstrip("\n").partition("\n")[0].split(",")}
     return not head.isdisjoint(_COLUMNS["time"]) and "req_rate" not in head
 
@@ -102,7 +102,7 @@ def _demand(model: str, own: _Requests, span: Fraction, reading: Reading) -> Dem
 
 
 def most_within(times: Sequence[Fraction], window: Fraction) -> int:
-    """The most of the times that fall into any half-open interval as long as the window."""
+    """The largest number of times within any half-open interval as long as the window."""
     ordered = sorted(times)
     most = first = 0
     for last, time in enumerate(ordered):
@@ -113,7 +113,7 @@ def most_within(times: Sequence[Fraction], window: Fraction) -> int:
 
 
 def seconds(text: str, place: str = "") -> Fraction:
-    """A point in time, in seconds: a number, or a date and time (UTC where no zone is given).
+    """A point in time, in seconds: a number, or a date and time (UTC if no zone is given).
 
     Raises
     ------

@@ -1,8 +1,8 @@
 """A source to start from: lines of ``MODEL RATE``. Copy it, then add it to ``registry.py``.
 
-The suite in ``tests/integrations/test_sources.py`` checks this file and every source: it takes its
-own sample and none of the others, gives exact numbers with an origin, and answers anything
-else with one line that names the place.
+The suite in ``tests/integrations/test_sources.py`` checks this file and every source: it accepts
+its own sample and none of the others, gives exact numbers with an origin, and rejects anything
+else with a one-line error that names the place.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from kvpr_opt.files.tree import shown
 from kvpr_opt.integrations.records import Demand
 from kvpr_opt.integrations.sources.protocol import Reading
 
-#: What errors and documents call it.
+#: Its name in errors and documents.
 NAME = "lines of model and rate"
 
 _FIRST = "# model and requests a second"
 
 
 def recognises(text: str) -> bool:
-    """Whether a file is one of these. Be strict: a wrong guess reads numbers wrongly."""
+    """Whether the text is in this format. Be strict: a wrong guess misreads the numbers."""
     return text.startswith(_FIRST)
 
 
 def demands(text: str, reading: Reading) -> tuple[Demand, ...]:
-    """The demand of each model, every model once."""
+    """The demand for each model, each model once."""
     found: dict[str, Demand] = {}
     for number, line in enumerate(text.splitlines(), start=1):
         if not line.strip() or line.startswith("#"):

@@ -1,1 +1,1 @@
-"""What is written for a running system: launch lists, units, manifests. One file a target."""
+"""Configuration for running systems: launch lists, units, manifests. One file per target."""

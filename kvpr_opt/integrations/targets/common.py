@@ -1,4 +1,4 @@
-"""What several targets share: names, numbers of GPUs, the flags of vLLM."""
+"""Helpers shared by several targets: names, GPU numbers, vLLM flags."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from kvpr_opt.files.tree import shown
 from kvpr_opt.integrations.launch import Device, Launch, Server
 from kvpr_opt.integrations.targets.protocol import Setting
 
-#: The version of vLLM whose flags are written.
+#: The vLLM version whose flags are written.
 VLLM = "vLLM 0.32"
 
 PORT = Setting("8001", "port of the first server; the others follow")
@@ -23,7 +23,7 @@ PATIENCE = Setting("1800", "seconds that a server may take until it is healthy")
 
 _MAX_PORT = 65535
 
-# Of characters beyond these no two shells, init systems and schedulers think the same.
+# Shells, init systems and schedulers disagree about all other characters.
 _SLUG = re.compile(r"[^a-z0-9]+")
 _MAX_SLUG = 52
 
@@ -44,7 +44,7 @@ def slugs(plan: Launch) -> dict[str, str]:
     Raises
     ------
     InputError
-        If a name has none of those, or two names become one.
+        If a name has none of these characters, or two names become equal.
     """
     found: dict[str, str] = {}
     for server in plan.servers:
@@ -65,12 +65,12 @@ def slugs(plan: Launch) -> dict[str, str]:
 
 
 def one_line_name(name: str) -> str:
-    """A name that may stand in a line of text.
+    """A name that is safe within a line of text.
 
     Raises
     ------
     InputError
-        If it has a line break or another character that cannot be printed.
+        If it contains a line break or another unprintable character.
     """
     if not name.isprintable():
         raise InputError(
@@ -85,7 +85,7 @@ def by_node(plan: Launch) -> dict[str | None, list[Server]]:
     Raises
     ------
     InputError
-        If there are several machines, and it is not known on which of them a GPU is.
+        If there are several machines and a GPU's machine is unknown.
     """
     found: dict[str | None, list[Server]] = {}
     for server in plan.servers:
@@ -99,14 +99,14 @@ def by_node(plan: Launch) -> dict[str | None, list[Server]]:
 
 
 def file_name(stem: str, suffix: str, node: str | None, nodes: Iterable[str | None]) -> str:
-    """The name of the file for one machine: its own, where there are several."""
+    """The file name for one machine, which includes the machine if there are several."""
     if len(list(nodes)) == 1 or node is None:
         return f"{stem}{suffix}"
     return f"{stem}-{_SLUG.sub('-', node.lower()).strip('-')}{suffix}"
 
 
 def ports(plan: Launch, settings: Mapping[str, str]) -> dict[str, int]:
-    """A port for each server: one after the other, on each machine from the first on."""
+    """A port for each server: consecutive ports, starting at the first on each machine."""
     first = whole(settings, "port", _MAX_PORT)
     found = {}
     for servers in by_node(plan).values():
@@ -118,7 +118,7 @@ def ports(plan: Launch, settings: Mapping[str, str]) -> dict[str, int]:
 
 
 def whole(settings: Mapping[str, str], key: str, most: int) -> int:
-    """A setting that is a whole number from 1 on."""
+    """A setting that is a whole number of at least 1."""
     text = settings[key]
     if not (text.isascii() and text.isdigit() and len(text) < 10 and 0 < int(text) <= most):
         raise InputError(f"{text!r} is not a number from 1 to {most}", place=f"--set {key}")
@@ -126,12 +126,12 @@ def whole(settings: Mapping[str, str], key: str, most: int) -> int:
 
 
 def patience_of(settings: Mapping[str, str]) -> int:
-    """For how many seconds a server may load before it counts as failed."""
+    """How many seconds a server may take to load before it counts as failed."""
     return whole(settings, "patience", 10**6)
 
 
 def numbers(devices: Sequence[Device]) -> list[str]:
-    """How ``CUDA_VISIBLE_DEVICES`` calls the GPUs: by number where all have one, else by UUID.
+    """Entries for ``CUDA_VISIBLE_DEVICES``: numbers if all GPUs have one, else UUIDs.
 
     Raises
     ------
@@ -149,16 +149,16 @@ def numbers(devices: Sequence[Device]) -> list[str]:
 
 
 def visible_devices(server: Server) -> dict[str, str]:
-    """Environment that gives a process its GPUs; numbers are those of ``nvidia-smi``."""
+    """Environment that assigns a process its GPUs, numbered as by ``nvidia-smi``."""
     called = ",".join(numbers(server.devices))
     return {"CUDA_DEVICE_ORDER": "PCI_BUS_ID", "CUDA_VISIBLE_DEVICES": called}
 
 
 def vllm_flags(server: Server, port: int | str, host: str) -> list[str]:
-    """Arguments of ``vllm serve`` behind the model.
+    """Arguments of ``vllm serve`` that follow the model.
 
-    The size of the cache is given in bytes. The share of the memory is what vLLM asks to be
-    free when it starts; rounded down, so that all shares of a GPU fit on it.
+    The cache size is given in bytes. The memory share is what vLLM requires to be free when
+    it starts; it is rounded down, so that all shares of a GPU fit on it.
     """
     flags = ["--served-model-name", server.needs.model, "--host", host, "--port", str(port)]
     if len(server.devices) > 1:
@@ -175,5 +175,5 @@ def _share(share: Fraction) -> str:
 
 
 def dumped(document: Any) -> str:
-    """A document as YAML: keys in order, long texts on one line, nothing but ASCII."""
+    """A document as YAML: keys in order, long texts on one line, ASCII only."""
     return yaml.safe_dump(document, sort_keys=False, width=1_000_000, allow_unicode=False)

@@ -1,7 +1,7 @@
-"""A compose file for each machine, with a health check for each server and an order of starting.
+"""A compose file for each machine, with a health check for each server and a start order.
 
-In a container the GPUs of a server are all that it sees, and what it loads from a folder of
-the host is mounted at the same place, read-only.
+A container sees only the GPUs of its server. A model folder on the host is mounted at the same
+path, read-only.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _INSIDE = 8000  # the port in the container
 
 
 def files(plan: Launch, settings: Mapping[str, str]) -> dict[str, str]:
-    """One compose file a machine."""
+    """One compose file per machine."""
     groups = by_node(plan)
     port_of, slug_of = ports(plan, settings), slugs(plan)
     found = {}
@@ -99,5 +99,5 @@ def _service(
 
 
 def _escaped(text: str) -> str:
-    """A text in which compose replaces no variable."""
+    """A text escaped so that compose expands no variables in it."""
     return text.replace("$", "$$")

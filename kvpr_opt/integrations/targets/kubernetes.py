@@ -1,7 +1,8 @@
-"""Kubernetes with dynamic resource allocation: a claim a GPU, a Deployment and Service a server.
+"""Kubernetes with dynamic resource allocation.
 
-A claim selects its GPU by UUID and is shared by all servers on it; this also decides on the
-node. An init container waits for what is before a server on its GPUs.
+There is one claim per GPU, and one Deployment and Service per server. A claim selects its GPU
+by UUID and is shared by all servers on it; this also determines the node. An init container
+waits for the servers that come before on the same GPUs.
 """
 
 from __future__ import annotations
@@ -79,7 +80,7 @@ def _claim(device: Device, name: str, settings: Mapping[str, str]) -> dict[str, 
             f"GPU {shown(device.name)} has no uuid in the fleet, by which a claim selects it"
         )
     kind = "mig.nvidia.com" if device.uuid.startswith("MIG") else "gpu.nvidia.com"
-    # A string of CEL, which has the escapes of JSON.
+    # A CEL string, which uses the same escapes as JSON.
     selected = f'device.attributes["gpu.nvidia.com"].uuid == {json.dumps(device.uuid)}'
     exactly = {
         "deviceClassName": kind,
@@ -141,7 +142,7 @@ def _deployment(
         "metadata": metadata,
         "spec": {
             "replicas": 1,
-            # A second pod beside the first one has no room on the GPU.
+            # The GPU has no room for a second pod beside the first one.
             "strategy": {"type": "Recreate"},
             "selector": {"matchLabels": {"app.kubernetes.io/name": name}},
             "template": {"metadata": {"labels": metadata["labels"]}, "spec": pod},
@@ -162,5 +163,5 @@ def _service(name: str, settings: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _escaped(text: str) -> str:
-    """An argument in which Kubernetes replaces no variable."""
+    """An argument escaped so that Kubernetes expands no variables in it."""
     return text.replace("$(", "$$(")

@@ -1,7 +1,7 @@
-"""The controller of kvcached, one configuration a machine.
+"""Configuration for the controller of kvcached, one file per machine.
 
-Servers on one GPU share its free memory as they need it, so none is given a size: here the
-KVPR is literally the pressure on the memory that is left.
+Servers on one GPU share its free memory on demand, so no cache sizes are set: here the KVPR
+is literally the pressure on the memory that is left.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ SETTINGS = {
 
 
 def files(plan: Launch, settings: Mapping[str, str]) -> dict[str, str]:
-    """One configuration a machine."""
+    """One configuration per machine."""
     groups = by_node(plan)
     port_of = ports(plan, settings)
     found = {}
@@ -72,6 +72,6 @@ def _instance(server: Server, port: int, settings: Mapping[str, str]) -> dict[st
         "venv_path": settings["venv"],
         "kvcached_env": ["ENABLE_KVCACHED=true", "KVCACHED_AUTOPATCH=1"],
         "engine_env": [f"{key}={text}" for key, text in visible_devices(server).items()],
-        # Each is split like a line of a shell.
+        # Each is split like a shell command line.
         "engine_args": [shlex.quote(one_line_name(argument)) for argument in arguments],
     }

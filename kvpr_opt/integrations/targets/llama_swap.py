@@ -1,7 +1,7 @@
-"""A configuration of llama-swap for each machine: all servers stay, loaded in order at start.
+"""A llama-swap configuration for each machine; all servers are loaded at start, in order, and stay.
 
-llama-swap loads the models of its ``preload`` list one after the other, each once the one
-before it answers.
+llama-swap loads the models of its ``preload`` list one after the other, each once the
+previous one answers.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _LEAST_PATIENCE = 15
 
 
 def files(plan: Launch, settings: Mapping[str, str]) -> dict[str, str]:
-    """One configuration a machine."""
+    """One configuration per machine."""
     groups = by_node(plan)
     found = {}
     for node, servers in groups.items():
@@ -61,7 +61,7 @@ def _model(server: Server) -> dict[str, Any]:
     flags = vllm_flags(server, "${PORT}", "127.0.0.1")
     words = ["vllm", "serve", _name(server.needs.path), *flags]
     return {
-        # ${PORT} is llama-swap's to fill in.
+        # llama-swap fills in ${PORT}.
         "cmd": " ".join(word if word == "${PORT}" else shlex.quote(word) for word in words),
         "env": [f"{key}={text}" for key, text in visible_devices(server).items()],
         "useModelName": _name(server.needs.model),

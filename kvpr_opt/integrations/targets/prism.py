@@ -1,4 +1,4 @@
-"""The list of models with which Prism's server starts, one a machine.
+"""The model list with which Prism's server starts, one per machine.
 
 Replicas are placements of one model. The pool is its KV cache, in GiB.
 """
@@ -23,7 +23,7 @@ _GIB = 1 << 30
 
 
 def files(plan: Launch, settings: Mapping[str, str]) -> dict[str, str]:
-    """One list a machine. JSON has no comments, so it has no header."""
+    """One list per machine. JSON has no comments, so it has no header."""
     groups = by_node(plan)
     found = {}
     for node, servers in groups.items():

@@ -1,4 +1,4 @@
-"""What a target has to offer. A module with these names is one (see ``template.py``)."""
+"""The interface of a target: any module with these names is one (see ``template.py``)."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from kvpr_opt.integrations.launch import Launch
 
 @dataclass(frozen=True)
 class Setting:
-    """Something that a fleet does not say, and that has a sensible default.
+    """A setting that is not part of a fleet and has a sensible default.
 
     Attributes
     ----------
     default
-        Its value, if none is given.
+        Its value if none is given.
     meaning
-        In a few words.
+        A short description.
     """
 
     default: str
@@ -26,15 +26,15 @@ class Setting:
 
 
 class Target(Protocol):
-    """A kind of configuration that a placement is written as."""
+    """A configuration format in which a placement can be written."""
 
     @property
     def NAME(self) -> str:
-        """What ``--for`` calls it."""
+        """Its name for ``--for``."""
 
     @property
     def STACK(self) -> str:
-        """The software and the version of it that the files are for."""
+        """The software and version that the files are for."""
 
     @property
     def SETTINGS(self) -> Mapping[str, Setting]:
@@ -53,5 +53,5 @@ class Target(Protocol):
         Raises
         ------
         InputError
-            If the plan cannot be expressed, or a name cannot be written down.
+            If the format cannot express the plan or one of its names.
         """

@@ -24,12 +24,12 @@ TARGETS: dict[str, Target] = {
 
 
 def settings_of(target: Target, given: Iterable[str]) -> dict[str, str]:
-    """The settings of a target, some of them given as ``KEY=VALUE``.
+    """The settings of a target, with those given as ``KEY=VALUE`` replaced.
 
     Raises
     ------
     InputError
-        If one is not so, or not known, or given twice.
+        If one has another form, is unknown, or is given twice.
     """
     settings = {key: setting.default for key, setting in target.SETTINGS.items()}
     seen = set()

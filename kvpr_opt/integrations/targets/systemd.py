@@ -1,7 +1,7 @@
-"""systemd units, one a server, and a target that starts them all.
+"""systemd units, one per server, and a target that starts them all.
 
 A unit is active only once its server is healthy, and starts after the units before it on its
-GPUs. If one of those fails, its memory is free again, so that the next may start anyway; and
+GPUs. If one of those fails, its memory is free again, so the next one may still start; and
 restarting a server does not stop those after it.
 """
 
@@ -39,7 +39,7 @@ SETTINGS = {
 
 
 def files(plan: Launch, settings: Mapping[str, str]) -> dict[str, str]:
-    """The units; where there are several machines, each has a target of its own."""
+    """The units; with several machines, each machine has its own target."""
     port_of, slug_of = ports(plan, settings), slugs(plan)
     groups = by_node(plan)
     found = {}
@@ -103,7 +103,7 @@ def _command(words: Sequence[str]) -> str:
 
 
 def _quoted(word: str, *, dollar: bool = False) -> str:
-    """A word as systemd reads it (systemd.service(5), "Command lines")."""
+    """A word quoted for systemd (systemd.service(5), "Command lines")."""
     text = _escaped(one_line_name(word))
     if dollar:
         text = text.replace("$", "$$")

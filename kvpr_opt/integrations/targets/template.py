@@ -2,9 +2,9 @@
 
 The suite in ``tests/integrations/test_targets.py`` checks this file and every target: the
 same plan gives the same files, each server is in them, headers name the stack and the plan,
-and names that the format cannot carry are refused with one line. Write a reader of your format into
-``tests/target_readers.py``; the suite then checks with it, on random plans, that GPUs,
-shards, cache and order arrive as they were planned.
+and names that the format cannot express are rejected with a one-line error. Add a reader of your
+format to ``tests/target_readers.py``; with it the suite checks, on random plans, that the files
+have the GPUs, shards, cache and order of the plan.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from kvpr_opt.integrations.targets.common import (
 )
 from kvpr_opt.integrations.targets.protocol import Setting
 
-#: What ``--for`` will call it.
+#: Its name for ``--for``.
 NAME = "template"
 
-#: The software that reads the files, and the version that they were tried with.
+#: The software that reads the files, and the version they were tested with.
 STACK = "nothing in particular"
 
-#: What a user may want to change and no fleet says, by the name that ``--set`` has for it.
+#: Settings that are not part of a fleet, by their names for ``--set``.
 SETTINGS = {"separator": Setting(" | ", "what stands between columns")}
 
 
 def files(plan: Launch, settings: Mapping[str, str]) -> dict[str, str]:
-    """One table a machine."""
+    """One table per machine."""
     groups = by_node(plan)
     found = {}
     for node, servers in groups.items():

@@ -1,7 +1,7 @@
 """A shell script for each machine that starts its servers one after the other on each GPU.
 
-It waits for the health of what is before a server on its GPUs, and starts servers of
-different GPUs at once.
+Before it starts a server, it waits until the previous servers on its GPUs are healthy. Servers
+on different GPUs start in parallel.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ wait_for() { # NAME PORT PROCESS
 
 
 def files(plan: Launch, settings: Mapping[str, str]) -> dict[str, str]:
-    """One script a machine."""
+    """One script per machine."""
     groups = by_node(plan)
     port_of, slug_of = ports(plan, settings), slugs(plan)
     functions = _FUNCTIONS.replace("{patience}", str(patience_of(settings)))
