@@ -1,7 +1,7 @@
 """Local search and large-scale construction in compiled code.
 
-:func:`search` improves a placement or finds one; :func:`construct` constructs one for
-hundreds of GPUs and more; :func:`warm_up` compiles ahead.
+:func:`search` improves a placement or finds one; :func:`construct` builds one for
+hundreds of GPUs or more; :func:`warm_up` compiles the kernels ahead of time.
 """
 
 from kvpr_opt.local_search.construction import construct

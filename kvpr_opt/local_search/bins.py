@@ -12,7 +12,7 @@ from kvpr_opt.local_search.rules import FREE, RuleTables, are_apart, may_run
 
 
 class Bins(NamedTuple):
-    """A packing under way. Models on a GPU form a doubly linked list; -1 ends it.
+    """A packing in progress. The models on a GPU form a doubly linked list; -1 ends it.
 
     Attributes
     ----------
@@ -25,9 +25,9 @@ class Bins(NamedTuple):
     after, before
         The next and the previous model on the same GPU.
     gpu_of
-        The GPU of each model; -1 while it is on none.
+        The GPU of each model; -1 while it is unplaced.
     rules
-        Where models may run. A pinned model is part of the load of its GPU, and of no list.
+        Where models may run. A pinned model counts towards the load of its GPU but is in no list.
     """
 
     weights: Ints
@@ -41,7 +41,7 @@ class Bins(NamedTuple):
 
 
 def empty_bins(weights: Ints, capacities: Ints, rules: RuleTables = FREE) -> Bins:
-    """GPUs that hold nothing yet."""
+    """Return bins that hold nothing yet."""
     models, gpus = len(weights), len(capacities)
     return Bins(
         weights,
@@ -57,7 +57,7 @@ def empty_bins(weights: Ints, capacities: Ints, rules: RuleTables = FREE) -> Bin
 
 @compiled
 def put(bins: Bins, model: int, gpu: int) -> None:
-    """Put a model that is on no GPU on one."""
+    """Put an unplaced model on a GPU."""
     head = bins.first[gpu]
     bins.after[model] = head
     bins.before[model] = -1
@@ -85,7 +85,7 @@ def take(bins: Bins, model: int) -> None:
 
 @compiled
 def fill_in(bins: Bins, gpu_of: Ints) -> None:
-    """Put every model on the GPU that an array names."""
+    """Put every model on the GPU given for it in `gpu_of`."""
     for model in range(len(gpu_of)):
         if len(bins.rules.pinned) and bins.rules.pinned[model]:
             bins.gpu_of[model] = gpu_of[model]
@@ -96,7 +96,7 @@ def fill_in(bins: Bins, gpu_of: Ints) -> None:
 
 @compiled
 def may_join(bins: Bins, model: int, gpu: int) -> bool:
-    """Whether the rules let a model run on a GPU beside those that are there."""
+    """Whether the rules let a model join those already on a GPU."""
     if len(bins.rules.pinned) == 0:
         return True
     if not may_run(bins.rules, model, gpu):
@@ -111,7 +111,7 @@ def may_join(bins: Bins, model: int, gpu: int) -> bool:
 
 @compiled
 def reweigh(bins: Bins, weights: Ints, capacities: Ints) -> None:
-    """The same packing for the weights and capacities of another threshold."""
+    """Keep the packing, but switch to the weights and capacities of another threshold."""
     bins.loads[:] = 0
     bins.capacities[:] = capacities
     bins.weights[:] = weights
@@ -121,7 +121,7 @@ def reweigh(bins: Bins, weights: Ints, capacities: Ints) -> None:
 
 @compiled
 def most_over(bins: Bins) -> int:
-    """The GPU whose load is furthest above its capacity, or least below it."""
+    """The GPU with the largest load minus capacity."""
     worst = 0
     most = bins.loads[0] - bins.capacities[0]
     for gpu in range(1, len(bins.loads)):

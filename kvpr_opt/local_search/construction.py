@@ -1,10 +1,10 @@
 """Construction for hundreds and thousands of GPUs.
 
 For a threshold a little above the volume bound, GPU after GPU is filled from a
-pool of models so that next to nothing is wasted. All that there is to spare is
-then left to the last few GPUs, where a local search packs the models that
-remain. The distance to the bound is halved and doubled until the smallest one
-is known at which that works.
+pool of models so that almost nothing is wasted. All spare capacity is then left
+to the last few GPUs, where a local search packs the remaining models. The
+distance to the bound is halved and doubled until the smallest one that works is
+known.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ from kvpr_opt.local_search.workspace import Workspace, new_workspace
 from kvpr_opt.problem.instance import Instance
 from kvpr_opt.problem.placement import Placement
 
-#: Models to choose from while a GPU is filled.
+#: Size of the pool of models from which a GPU is filled.
 POOL = 250
 
 #: GPUs left to the local search.
 TAIL = 64
 
-#: GPUs filled between two looks at the limits.
+#: GPUs filled between checks of the limits.
 _AT_ONCE = 25
 
 #: Rounds of local search on the last GPUs before a distance is given up.
 _TAIL_ROUNDS = 200
 
-#: The first distance tried, as what each of the last GPUs would have to spare.
+#: The first distance tried, as the spare capacity it leaves to each of the last GPUs.
 _FIRST_SPARE = 1e-3
 
 #: The search for the distance ends when success and failure are this close.
@@ -58,20 +58,20 @@ def construct(
 ) -> Placement | None:
     """Construct a placement close to the volume bound.
 
-    Meant for fleets of many more than :data:`TAIL` GPUs; on smaller ones it is
-    a local search at thresholds near the bound.
+    Meant for fleets of many more than :data:`TAIL` GPUs; on smaller ones it amounts
+    to a local search at thresholds near the bound.
 
     Parameters
     ----------
     instance
         The fleet.
     seed
-        Of the random choices. The same seed and `attempts` give the same answer
-        where no limit cuts in.
+        Seed of the random choices. The same seed and `attempts` give the same answer
+        unless a limit stops the run.
     limits
-        When to stop, looked at every few milliseconds.
+        When to stop; checked every few milliseconds.
     attempts
-        The most constructions; ``None`` for as many as the distance needs.
+        Maximum number of constructions; ``None`` for as many as the distance needs.
     bound
         A proven lower bound: a placement of this value ends the construction.
     on_improvement
@@ -80,7 +80,7 @@ def construct(
     Returns
     -------
     Placement or None
-        The best placement of finite KVPR found, ``None`` if there was none.
+        The best placement of finite KVPR found, or ``None``.
     """
     incumbent = Incumbent(instance, bound, on_improvement)
     volume = incumbent.volume
@@ -97,7 +97,7 @@ def construct(
 
 
 def _distances(incumbent: Incumbent) -> Iterator[float]:
-    """Relative distances to the volume bound, each chosen after the one before was tried."""
+    """Relative distances to the volume bound, each chosen after the previous one was tried."""
     gpus = len(incumbent.instance.gpus)
     failed, distance = 0.0, _FIRST_SPARE * min(gpus, TAIL) / gpus
     while True:
@@ -112,7 +112,7 @@ def _distances(incumbent: Incumbent) -> Iterator[float]:
         elif reached > failed * _CLOSE:
             distance = math.sqrt(failed * min(reached, 16 * failed))
         else:
-            # As close as it gets: other draws at a distance that was reached.
+            # No closer distance is likely: try other draws at one that worked.
             failed, distance = failed / 2, reached / _CLOSE
 
 
@@ -125,7 +125,7 @@ def _gap(incumbent: Incumbent) -> float:
 
 
 def _attempt(incumbent: Incumbent, distance: float, random: Ints, limits: Limits) -> None:
-    """One construction at the volume bound times 1 + `distance`."""
+    """Run one construction at the volume bound times 1 + `distance`."""
     scaled = incumbent.instance.scaled
     assert isinstance(incumbent.volume, Fraction), "checked by the caller"
     limit = incumbent.volume * (1 + Fraction(distance).limit_denominator(10**9))
@@ -137,8 +137,8 @@ def _attempt(incumbent: Incumbent, distance: float, random: Ints, limits: Limits
     order = choose_some(random, len(bins.loads), len(bins.loads))
     queue = choose_some(random, len(bins.weights), len(bins.weights))
     body = len(order) - min(len(order), TAIL)
-    # Filling prefers some models to others. So that those left to the last GPUs
-    # are not all of the other kind, half of them are set aside unseen.
+    # Filling prefers some models to others. To keep the last GPUs from getting only
+    # the unwanted ones, half of their models are set aside beforehand.
     aside = len(queue) * (len(order) - body) // (2 * len(order))
     queue, aside_models = queue[aside:], queue[:aside]
     spare = int(bins.capacities.sum() - bins.weights.sum())
@@ -160,7 +160,7 @@ def _attempt(incumbent: Incumbent, distance: float, random: Ints, limits: Limits
 def _tail_packings(
     bins: Bins, tail: Ints, models: Ints, random: Ints, limits: Limits
 ) -> Iterator[Ints]:
-    """Packings of some models on the last GPUs: positions in `tail`, better and better."""
+    """Yield ever better packings of some models on the last GPUs, as positions in `tail`."""
     last = empty_bins(bins.weights[models], bins.capacities[tail])
     worst_fit(last, np.argsort(-last.weights, kind="stable"))
     hopeless = bool(last.weights.sum() > last.capacities.sum())

@@ -1,4 +1,4 @@
-"""The local search itself, compiled: from a packing to one that is less over capacity."""
+"""The compiled descent of the local search: reduces the largest overload of a packing."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from kvpr_opt.local_search.workspace import (
     choose_gpus,
 )
 
-#: Attempts with groups before the worst GPU is tried with every other again.
+#: Group attempts before the worst GPU is paired with every other GPU again.
 _ATTEMPTS = 200
 
 
 @compiled
 def try_group(bins: Bins, workspace: Workspace, random: Ints, worst: int, level: int) -> int:
-    """Bring the worst GPU below its level within a group, or else stir other GPUs.
+    """Bring the worst GPU below its level within a group, or else reshuffle other GPUs.
 
-    The second changes nothing but where the others stand, within the level: the
-    next attempt meets another neighbourhood. Returns the work done, negative if
-    the worst GPU is as it was.
+    Reshuffling only rearranges the other GPUs, within the level, so that the next
+    attempt sees a different neighbourhood. Returns the work done, negative if the
+    worst GPU is unchanged.
     """
     workspace.group[0] = worst
     gpus = choose_gpus(bins, workspace, random, 1, MAX_GPUS, MAX_OF_GROUP)
@@ -43,17 +43,17 @@ def try_group(bins: Bins, workspace: Workspace, random: Ints, worst: int, level:
 
 @compiled
 def try_rebuild(bins: Bins, workspace: Workspace, random: Ints, worst: int, level: int) -> int:
-    """Bring the worst GPU below its level by a rebuild of a part of the fleet.
+    """Bring the worst GPU below its level by rebuilding a part of the fleet.
 
-    Between a quarter and three quarters of the GPUs. Returns the work done,
-    negative if nothing was moved.
+    The part is between a quarter and three quarters of the GPUs. Returns the work
+    done, negative if nothing was moved.
     """
     total = len(bins.loads)
     quarter = max(2, min(total, MAX_REBUILT * 4 // 3) // 4)
     gpus = min(quarter + draw(random, 2 * quarter + 1), min(total, MAX_REBUILT))
     workspace.group[0] = worst
     gpus = choose_gpus(bins, workspace, random, 1, gpus, len(bins.weights))
-    # The place in the group decides whether a GPU is filled early or packed last.
+    # The position in the group decides whether a GPU is filled early or packed last.
     other = draw(random, gpus)
     workspace.group[0], workspace.group[other] = workspace.group[other], worst
     return rebuild(bins, workspace, random, gpus, level - 1)
@@ -61,9 +61,9 @@ def try_rebuild(bins: Bins, workspace: Workspace, random: Ints, worst: int, leve
 
 @compiled
 def descend(bins: Bins, workspace: Workspace, random: Ints, work: int, rebuilding: bool) -> bool:
-    """Lower the most that a GPU is over, until none is over or the work is done.
+    """Lower the largest overload of a GPU until none is overloaded or the work is used up.
 
-    That most never rises. Returns whether no GPU is over.
+    The largest overload never rises. Returns whether no GPU is overloaded.
     """
     gpus = len(bins.loads)
     done, blocked, attempts = 0, -1, 0

@@ -1,8 +1,8 @@
-"""Exact repartition of the models of a group of GPUs, compiled.
+"""Compiled exact repartition of the models of a group of GPUs.
 
-A subset of the models can go on a GPU only if what it leaves free is no more
-than the group has to spare. Near the optimum few subsets are like that: they
-are listed, and the models are covered by one of them a GPU, depth first.
+A subset of the models can go on a GPU only if it leaves no more free than the
+group has to spare. Near the optimum few subsets qualify: they are listed, and a
+depth-first search covers the models with one of them per GPU.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from kvpr_opt.local_search.workspace import (
     sort_models,
 )
 
-#: Steps of one exact cover.
+#: Maximum steps of one exact cover.
 _MAX_STEPS = 4000
 
-# What a level of the search consists of: models and GPUs left, as bits; what
-# there is to spare; subsets tried, and the GPU to try next with the current one;
-# the list of subsets by start, length, and a turn by chance.
+# Fields of a level of the search: models and GPUs left, as bits; the spare
+# capacity; subsets tried, and the GPU to try next with the current one; the list
+# of subsets, as its start, its length and a random rotation.
 _MODELS, _GPUS, _SPARE, _TRIED, _GPU, _START, _LENGTH, _TURN = range(8)
 
 
 @compiled
 def open_level(level: Ints, starts: Ints, random: Ints, first: int) -> None:
-    """Begin a level: the subsets that begin with the model `first`."""
+    """Open a level: the subsets whose first model is `first`."""
     level[_TRIED], level[_GPU] = 0, 0
     level[_START], level[_LENGTH] = starts[first], starts[first + 1] - starts[first]
     level[_TURN] = draw(random, level[_LENGTH]) if level[_LENGTH] > 1 else 0
@@ -42,10 +42,10 @@ def open_level(level: Ints, starts: Ints, random: Ints, first: int) -> None:
 def suits(
     workspace: Workspace, level: Ints, place: int, weight: int, subset: int, ruled: bool
 ) -> bool:
-    """Whether a subset of a weight may go on the GPU at a place of the group.
+    """Whether a subset of a given weight may go on the GPU at a position in the group.
 
-    Not if the GPU is taken, if it is too small or leaves too much, if the rules are
-    against it, or if an equal GPU was free before it: that would be the same packing again.
+    Not if the GPU is taken, if it is too small or wastes too much, if the rules forbid
+    it, or if an equal GPU earlier in the group is free: that packing is tried anyway.
     """
     if not (level[_GPUS] >> place) & 1:
         return False
@@ -66,7 +66,7 @@ def suits(
 
 @compiled
 def give_rest(workspace: Workspace, gpus: int, free: int, rest: int, ruled: bool) -> bool:
-    """Give the rest of the models, if any, to the last free GPU, unless rules are against it."""
+    """Give the remaining models, if any, to the last free GPU, unless the rules forbid it."""
     for place in range(gpus):
         if not (free >> place) & 1:
             continue
@@ -83,11 +83,11 @@ def give_rest(workspace: Workspace, gpus: int, free: int, rest: int, ruled: bool
 def cover(
     workspace: Workspace, random: Ints, gpus: int, count: int, spare: int, ruled: bool
 ) -> int:
-    """Find disjoint subsets, one a GPU, that hold all models; depth first.
+    """Find disjoint subsets, one per GPU, that together hold all models; depth first.
 
-    The first model not held yet decides which subsets are next, so no choice is
-    met twice. Once one GPU is left, the rest goes there: there is enough to
-    spare. Returns the steps done, negative if no cover was found.
+    The first model not covered yet decides which subsets come next, so no choice is
+    met twice. Once one GPU is left, the rest goes there: it is sure to fit.
+    Returns the steps done, negative if no cover was found.
     """
     stack = workspace.stack
     stack[0, _MODELS], stack[0, _GPUS], stack[0, _SPARE] = (1 << count) - 1, (1 << gpus) - 1, spare
@@ -132,8 +132,8 @@ def pack_listed(
 ) -> int:
     """Find a packing of the listed models into the rooms of the group.
 
-    The models are listed by falling weight; `spare` is what the rooms exceed
-    them by. ``workspace.answer`` gets the models of each GPU. Returns the work done,
+    The models are listed by falling weight; `spare` is the total room minus their total
+    weight. ``workspace.answer`` gets the models of each GPU. Returns the work done,
     negative if no packing was found.
     """
     least, largest = workspace.room[0], workspace.room[0]
@@ -149,7 +149,7 @@ def pack_listed(
 
 @compiled
 def move_listed(bins: Bins, workspace: Workspace, gpus: int, count: int) -> None:
-    """Move the listed models to where ``workspace.answer`` wants them."""
+    """Move the listed models to the GPUs given by ``workspace.answer``."""
     for place in range(gpus):
         gpu = workspace.group[place]
         for index in range(count):
@@ -161,9 +161,9 @@ def move_listed(bins: Bins, workspace: Workspace, gpus: int, count: int) -> None
 
 @compiled
 def split_group(bins: Bins, workspace: Workspace, random: Ints, gpus: int, level: int) -> int:
-    """Move models within the group so that no GPU is over by more than `level`.
+    """Move models within the group so that no GPU is overloaded by more than `level`.
 
-    Returns the work done, negative where nothing was moved.
+    Returns the work done, negative if nothing was moved.
     """
     spare = gpus * level
     for place in range(gpus):

@@ -18,27 +18,27 @@ from kvpr_opt.search.bounds import volume_bound
 #: Called with every better placement, or with the last of several in quick succession.
 OnImprovement = Callable[[Placement], None]
 
-#: Seconds between two reports: an object for each of a thousand small steps would
-#: cost more than the steps.
+#: Minimum seconds between reports: building an object for each of a thousand small
+#: steps would cost more than the steps themselves.
 _BETWEEN_REPORTS = 0.05
 
 
 class Incumbent:
-    """The best placement so far, and what is known from below.
+    """The best placement so far, and the best lower bound known.
 
     Parameters
     ----------
     instance
         The fleet.
     bound
-        A proven lower bound from elsewhere; the volume bound is known anyway.
+        A proven lower bound from elsewhere; the volume bound is always used as well.
     on_improvement
-        Told of better placements.
+        Called with better placements.
 
     Attributes
     ----------
     value
-        The maximum KVPR; ``math.inf`` as long as there is no finite placement.
+        The maximum KVPR; ``math.inf`` until a finite placement is found.
     """
 
     def __init__(
@@ -60,12 +60,12 @@ class Incumbent:
 
     @property
     def done(self) -> bool:
-        """Whether nothing better exists: the value is the bound, or there is no placement."""
+        """Whether nothing better exists: the value equals the bound, or no placement exists."""
         return self.value <= self.bound
 
     @property
     def gpu_of(self) -> Ints | None:
-        """The GPU of each model, ``None`` as long as there is no finite placement."""
+        """The GPU of each model; ``None`` until a finite placement is found."""
         return None if self._gpu_of is None else self._gpu_of.copy()
 
     def offer(self, gpu_of: Ints) -> bool:
@@ -79,7 +79,7 @@ class Incumbent:
         return True
 
     def report(self) -> None:
-        """Tell of the best placement unless that was done."""
+        """Report the best placement unless it was already reported."""
         placement = None if self._on_improvement is None else self.placement()
         if placement is None or self._on_improvement is None or self.value >= self._reported:
             return
@@ -87,5 +87,5 @@ class Incumbent:
         self._reported, self._reported_at = self.value, time.monotonic()
 
     def placement(self) -> Placement | None:
-        """The best placement, validated anew by its own constructor."""
+        """The best placement, validated again by its own constructor."""
         return None if self._gpu_of is None else Placement(self.instance, self._gpu_of.tolist())

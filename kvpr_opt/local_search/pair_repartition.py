@@ -1,4 +1,4 @@
-"""Exact repartition of the models of two GPUs, compiled: all subsets are looked at."""
+"""Compiled exact repartition of the models of two GPUs: all subsets are considered."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from kvpr_opt.local_search.rng import draw
 from kvpr_opt.local_search.rules import keeps_apart
 from kvpr_opt.local_search.workspace import MAX_OF_TWO, Workspace, gather, note_rules
 
-#: Partners that one GPU is tried with in a row.
+#: Partners tried in a row with one GPU.
 _MAX_PARTNERS = 300
 
 
@@ -28,12 +28,12 @@ def suits_both(workspace: Workspace, subset: int, rest: int) -> bool:
 def split_two(bins: Bins, workspace: Workspace, random: Ints, bound: int) -> int:
     """Move models between the first two GPUs of the group to even them out.
 
-    The fuller one ends as little over its capacity as possible, and less than
-    `bound`, or nothing is moved. Returns the work done, negative if nothing was.
+    Minimises the larger of the two overloads; if it cannot be made less than `bound`,
+    nothing is moved. Returns the work done, negative if nothing was moved.
     """
     gpu, other = workspace.group[0], workspace.group[1]
     over = bins.loads[gpu] - bins.capacities[gpu] + bins.loads[other] - bins.capacities[other]
-    # The sum of the two stays as it is, so the larger one is at least half of it.
+    # The sum of the two is constant, so the larger one is at least half of it.
     if -((-over) // 2) >= bound:
         return -1
     count = gather(bins, workspace, random, 2, MAX_OF_TWO)
@@ -66,9 +66,9 @@ def split_two(bins: Bins, workspace: Workspace, random: Ints, bound: int) -> int
 
 @compiled
 def relieve(bins: Bins, workspace: Workspace, random: Ints, worst: int, level: int) -> int:
-    """Bring a GPU to less than `level` over, with the first other GPU that serves.
+    """Bring the overload of a GPU below `level`, with the first partner that allows it.
 
-    Returns the work done, negative if none serves.
+    Returns the work done, negative if no partner does.
     """
     gpus = len(bins.loads)
     turn = draw(random, gpus)

@@ -1,4 +1,4 @@
-"""Packings to begin with, and ways to break a packing up again, compiled."""
+"""Compiled starting packings, and ways to perturb a packing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from kvpr_opt.local_search.rng import draw
 
 @compiled
 def roomiest(bins: Bins, model: int) -> int:
-    """The GPU with the most capacity left that may take a model; -1 if none may."""
+    """The GPU with the most capacity left among those that may take a model; -1 if none may."""
     best, most = -1, 0
     for gpu in range(len(bins.loads)):
         room = bins.capacities[gpu] - bins.loads[gpu]
@@ -23,17 +23,17 @@ def roomiest(bins: Bins, model: int) -> int:
 
 @compiled
 def worst_fit(bins: Bins, order: Ints) -> None:
-    """Put models that may run anywhere in a given order, each where the most room is left."""
+    """Place models without rules in a given order, each where the most room is left."""
     for place in range(len(order)):
         put(bins, order[place], roomiest(bins, order[place]))
 
 
 @compiled
 def best_fit(bins: Bins, order: Ints) -> bool:
-    """Put models in a given order, each where it leaves the least room.
+    """Place models in a given order, each where it leaves the least room.
 
-    One that fits nowhere goes where the most room is left. Returns whether that was
-    possible: false where the rules left a model no GPU, and it and all after it are on none.
+    A model that fits nowhere goes where the most room is left. Returns whether all were
+    placed: false if the rules left a model no GPU; it and all later ones stay unplaced.
     """
     gpus = len(bins.loads)
     for place in range(len(order)):
@@ -53,7 +53,7 @@ def best_fit(bins: Bins, order: Ints) -> bool:
 
 @compiled
 def choose_some(random: Ints, total: int, count: int) -> Ints:
-    """Different numbers below `total` in random order."""
+    """Distinct numbers below `total`, in random order."""
     numbers = np.zeros(total, np.int64)
     for place in range(total):
         numbers[place] = place
@@ -65,9 +65,9 @@ def choose_some(random: Ints, total: int, count: int) -> Ints:
 
 @compiled
 def take_off(bins: Bins, random: Ints, gpus: Ints, models: Ints, keys: Ints) -> int:
-    """Take all models off some GPUs and list them.
+    """Take all models off some GPUs and list them, each with a sort key.
 
-    Each with a key, its weight with up to a fifth off by chance. Returns how many.
+    The key is the weight, reduced at random by up to a fifth. Returns the number of models.
     """
     count = 0
     for gpu in gpus:
@@ -84,10 +84,10 @@ def take_off(bins: Bins, random: Ints, gpus: Ints, models: Ints, keys: Ints) -> 
 
 @compiled
 def deal_out(bins: Bins, gpus: Ints, order: Ints) -> bool:
-    """Put models in a given order, each on the one of some GPUs that has the most room.
+    """Place models in a given order, each on whichever of some GPUs has the most room.
 
-    Returns whether that was possible: false where the rules left a model no GPU, and it
-    and all after it are on none.
+    Returns whether all were placed: false if the rules left a model no GPU; it and all
+    later ones stay unplaced.
     """
     for place in range(len(order)):
         best, most = -1, 0
@@ -102,9 +102,9 @@ def deal_out(bins: Bins, gpus: Ints, order: Ints) -> bool:
 
 
 def ruin_and_recreate(bins: Bins, random: Ints, gpus: int) -> bool:
-    """Take the models off some GPUs and deal them out again, large ones roughly first.
+    """Take the models off some GPUs and deal them out again, roughly largest first.
 
-    Returns whether that was possible, as :func:`deal_out` does.
+    Returns whether all were placed, as :func:`deal_out` does.
     """
     total = len(bins.loads)
     chosen = choose_some(random, total, min(gpus, total))

@@ -1,7 +1,7 @@
-"""Rebuild of a part of a fleet, compiled: fill GPU after GPU, pack the last few exactly.
+"""Compiled rebuild of a part of a fleet: fill GPU after GPU, pack the last few exactly.
 
 Every GPU but the last few is filled as well as the pool of models allows, so
-that what there is to spare collects where the exact packing can use it.
+that the spare capacity collects where the exact packing can use it.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from kvpr_opt.local_search.group_repartition import move_listed, pack_listed
 from kvpr_opt.local_search.rng import draw
 from kvpr_opt.local_search.workspace import MAX_GPUS, MAX_OF_GROUP, Workspace, sort_models
 
-#: Draws for one GPU of a large fleet.
+#: Random draws for one GPU of a large fleet.
 _DRAWS = 6
 
 
 @compiled
 def pick(pool: Ints, count: int, place: int, picked: Ints, at: int) -> None:
-    """Move a model from a pool of `count` models to a list; the pool stays in order."""
+    """Move a model from a pool of `count` models to a list; the pool stays sorted."""
     picked[at] = pool[place]
     for index in range(place, count - 1):
         pool[index] = pool[index + 1]
@@ -33,8 +33,8 @@ def best_pair(
 ) -> int:
     """The one or two models of a sorted pool, from `start` on, that leave the least room.
 
-    Found from both ends. Returns what is left, `best` if it is not less; then
-    `pair` is as it was. A second place of -1 stands for one model only.
+    Scans from both ends. Returns the room left, or `best` if it is not less; then
+    `pair` is unchanged. A second position of -1 means a single model.
     """
     large, small = start, count - 1
     while large <= small:
@@ -64,9 +64,9 @@ def best_finish(
 ) -> int:
     """One to three models of a pool, sorted by falling weight, that leave little room.
 
-    For each first model, from `turn` on, the best pair after it is found; the
-    first choice that leaves `allowed` or less is taken, or else the best.
-    Returns how many models; ``chosen`` gets their places, rising.
+    For each first model, from `turn` on, find the best pair after it. Take the first
+    choice that leaves `allowed` or less, otherwise the best one. Returns the number
+    of models; ``chosen`` gets their positions in rising order.
     """
     best, size = room, 0
     pair = np.zeros(2, np.int64)
@@ -91,14 +91,14 @@ def best_finish(
 def fill_gpu(
     bins: Bins, workspace: Workspace, random: Ints, count: int, room: int, allowed: int, at: int
 ) -> int:
-    """Choose models of a sorted pool that fill a room: some by chance, the last ones best.
+    """Choose models from a sorted pool to fill a room: most at random, the last to fit well.
 
-    The pool's average says how many models the room takes; all but three and a
-    half of them are drawn, the first one mostly the largest of the pool. The
-    others are chosen to leave at most `allowed`: not as little as possible,
-    because that would use up the models of rare sizes, without which the last
-    GPUs cannot be filled well. Returns how many models went from the pool to
-    ``workspace.settled``, from the position `at` on.
+    The average size in the pool tells how many models the room takes. All but three
+    and a half of them are drawn at random, the first one mostly the largest in the
+    pool. The others are chosen to leave at most `allowed`, not as little as possible:
+    that would use up the models of rare sizes, which are needed to fill the last GPUs
+    well. Returns how many models moved from the pool to ``workspace.settled``, from
+    the position `at` on.
     """
     weights, pool, picked = bins.weights, workspace.pool, workspace.settled
     chosen = np.zeros(3, np.int64)
@@ -126,7 +126,7 @@ def fill_gpu(
 
 @compiled
 def pool_models(bins: Bins, workspace: Workspace, gpus: int) -> int:
-    """List all models of the group in the pool, by falling weight. Returns how many."""
+    """Put all models of the group in the pool, by falling weight. Returns how many."""
     count = 0
     for place in range(gpus):
         model = bins.first[workspace.group[place]]
@@ -140,7 +140,7 @@ def pool_models(bins: Bins, workspace: Workspace, gpus: int) -> int:
 
 @compiled
 def settle(bins: Bins, workspace: Workspace, settled: int) -> None:
-    """Move the models that were settled to their GPUs."""
+    """Move the settled models to their GPUs."""
     for index in range(settled):
         model = workspace.settled[index]
         if bins.gpu_of[model] != workspace.settled_on[index]:
@@ -150,9 +150,9 @@ def settle(bins: Bins, workspace: Workspace, settled: int) -> None:
 
 @compiled
 def rebuild(bins: Bins, workspace: Workspace, random: Ints, gpus: int, level: int) -> int:
-    """Pack the models of the group anew so that no GPU is over by more than `level`.
+    """Repack the models of the group so that no GPU is overloaded by more than `level`.
 
-    Returns the work done, negative where nothing was moved.
+    Returns the work done, negative if nothing was moved.
     """
     weights, pool = bins.weights, workspace.pool
     spare = gpus * level
@@ -204,9 +204,9 @@ def insert_model(weights: Ints, pool: Ints, count: int, model: int) -> None:
 def fill_best(
     bins: Bins, workspace: Workspace, random: Ints, count: int, room: int, allowed: int
 ) -> int:
-    """Fill a room from the pool, by the best of a few draws or the first that wastes little.
+    """Fill a room from the pool: the first draw that wastes little, else the best of a few.
 
-    Returns how many models were moved from the pool to ``workspace.settled``.
+    Returns how many models moved from the pool to ``workspace.settled``.
     """
     weights, pool, picked, kept = (
         bins.weights,
@@ -239,12 +239,12 @@ def fill_best(
 def fill_gpus(
     bins: Bins, workspace: Workspace, random: Ints, gpus: Ints, queue: Ints, most: int, allowed: int
 ) -> int:
-    """Fill GPUs that are empty one after another from a pool of at most `most` models.
+    """Fill empty GPUs one after another from a pool of at most `most` models.
 
     A waste of up to `allowed` on a GPU is good enough.
 
-    What leaves the pool is made good from the queue; models on a GPU already are
-    passed over. Returns how many models were put on GPUs.
+    The pool is topped up from the queue; models already on a GPU are skipped.
+    Returns how many models were placed.
     """
     weights, pool = bins.weights, workspace.pool
     count, coming, placed = 0, 0, 0

@@ -15,11 +15,11 @@ def seeded(seed: int) -> Ints:
 
 @compiled
 def draw(random: Ints, bound: int) -> int:
-    """A number from 0 to `bound` - 1, and the generator one step on.
+    """Draw a number from 0 to `bound` - 1 and advance the generator by one step.
 
-    The high bits of a linear congruential generator modulo 2**64, the state in
-    ``random[0]``: good enough to choose neighbours with, the same on every
-    machine, and free of hidden state.
+    Uses the high bits of a linear congruential generator modulo 2**64 with its state
+    in ``random[0]``: good enough to choose neighbours, the same on every machine,
+    and free of hidden state.
     """
     random[0] = random[0] * 6364136223846793005 + 1442695040888963407
     return int((random[0] >> 33) & 0x7FFFFFFF) % bound

@@ -1,4 +1,4 @@
-"""Where models may run, in compiled code: tables that are empty where they may run anywhere."""
+"""Where models may run, as tables for compiled code; empty for fleets without rules."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from kvpr_opt.kernels import compiled
 from kvpr_opt.problem.constrained import ConstrainedInstance
 from kvpr_opt.problem.scaled import ScaledInstance
 
-#: Groups by bit: so many in a word.
+#: Groups are bits; this many fit in a word.
 _WORD = 62
 
 
 class RuleTables(NamedTuple):
-    """The rules of a fleet; of length 0 each where there are none.
+    """The rules of a fleet; each table has length 0 if there are none.
 
     Attributes
     ----------
     pinned
-        By model: whether it has to stay where it is.
+        By model: whether it must stay where it is.
     class_of
-        By model: the class whose column says where it may run.
+        By model: the class whose column in `allowed` says where it may run.
     allowed
-        By GPU and class.
+        By GPU and class: whether the class may run there.
     grouped, groups
-        By model: whether it is in a group, and its groups as bits, in as many words as that
-        takes. A GPU takes one model of a group.
+        By model: whether it is in a group, and its groups as bits, in as many words as
+        needed. A GPU takes at most one model of a group.
     """
 
     pinned: BoolArray
@@ -49,7 +49,7 @@ FREE = RuleTables(
 
 
 def rules_of(scaled: ScaledInstance) -> RuleTables:
-    """The rules of a fleet, nodes aside."""
+    """The rules of a fleet, except those about nodes."""
     if not isinstance(scaled, ConstrainedInstance):
         return FREE
     models = len(scaled.sizes)
@@ -67,7 +67,7 @@ def rules_of(scaled: ScaledInstance) -> RuleTables:
 
 @compiled
 def may_run(rules: RuleTables, model: int, gpu: int) -> bool:
-    """Whether a model may run on a GPU, beside what is pinned there."""
+    """Whether a model may run on a GPU, given what is pinned there."""
     return bool(rules.allowed[gpu, rules.class_of[model]])
 
 
@@ -86,8 +86,8 @@ def are_apart(rules: RuleTables, one: int, other: int) -> bool:
 def keeps_apart(clashes: Ints, subset: int) -> bool:
     """Whether no two of a subset of the listed models share a group.
 
-    `clashes` has, by place in the list, the models that are to be apart from that one, and
-    in the last place all that are to be apart from any.
+    `clashes` holds, by position in the list, the models that must be kept apart from that
+    one, and in the last position all that must be kept apart from any.
     """
     left, place = subset & clashes[clashes.size - 1], 0
     if left & (left - 1) == 0:

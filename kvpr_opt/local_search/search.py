@@ -1,13 +1,13 @@
-"""Compiled local search: the driver, in exact numbers, around kernels in machine integers.
+"""Compiled local search: a driver in exact numbers around kernels in machine integers.
 
-Every round asks a threshold below the incumbent and lets a kernel lower the
-most that a GPU is over it. The threshold starts half-way to the lower bound and
-rises to "just below the incumbent" as rounds fail to reach it. When rounds stop
-helping, the kind of neighbourhood changes, and after that a part of the best
-placement is dealt out anew.
+Every round picks a threshold below the incumbent and lets a kernel lower the
+largest overload at it. The threshold starts halfway to the lower bound and rises
+to "just below the incumbent" as rounds fail to reach it. When rounds stop
+helping, the kind of neighbourhood changes; after that, a part of the best
+placement is dealt out again.
 
-Constraints are tables that the kernels ask (:mod:`kvpr_opt.local_search.rules`). The
-nodes of shards and replicas stay those of the start, and there are no rebuilds.
+Kernels look constraints up in tables (:mod:`kvpr_opt.local_search.rules`). Shards and
+replicas stay in the nodes of the starting placement, and there are no rebuilds.
 """
 
 from __future__ import annotations
@@ -29,23 +29,23 @@ from kvpr_opt.problem.instance import Instance
 from kvpr_opt.problem.placement import Placement
 from kvpr_opt.problem.scaled import Threshold
 
-#: The most work of one round: 2 to 10 ms.
+#: Maximum work of one round: 2 to 10 ms.
 _ROUND = 1_000_000
 
 #: Rounds without a better placement before something is changed.
 _PATIENCE = 20
 
-#: Rebuilds pay where the volume decides: below this gap to the volume bound.
+#: Rebuilds pay off where the volume is what limits: below this gap to the volume bound.
 _TIGHT = Fraction(1, 1000)
 
-#: GPUs from which on rebuilds come before groups.
+#: Fleets of at least this many GPUs try rebuilds before groups.
 _FEW_GPUS, _MANY_GPUS = 8, 24
 
-#: GPUs dealt out anew at once.
+#: GPUs whose models are dealt out again at once.
 _MAX_SCATTERED = 32
 
-#: Thresholds over the volume bound that are asked while there is no placement
-#: at all; the last stands for "any finite KVPR".
+#: Thresholds, as multiples of the volume bound, tried while there is no placement
+#: at all; the last one means "any finite KVPR".
 _SEARCH_FEASIBLE = (Fraction(11, 10), Fraction(3, 2), Fraction(2), Fraction(4), Fraction(16), None)
 
 
@@ -59,7 +59,7 @@ def search(
     bound: Fraction | float | None = None,
     on_improvement: OnImprovement | None = None,
 ) -> Placement | None:
-    """Search for a placement of small maximum KVPR, from a start or from scratch.
+    """Search for a placement of small maximum KVPR, from a given placement or from scratch.
 
     Parameters
     ----------
@@ -69,22 +69,22 @@ def search(
         A placement to improve; the answer is never worse. A fleet with constraints needs
         one: without it nothing is found.
     seed
-        Of the random choices. The same seed and `rounds` give the same answer
-        where no limit cuts in.
+        Seed of the random choices. The same seed and `rounds` give the same answer
+        unless a limit stops the run.
     limits
-        When to stop, looked at after each round.
+        When to stop; checked after each round.
     rounds
-        The most rounds of a few milliseconds; ``None`` for as many as the
-        limits allow.
+        Maximum number of rounds, of a few milliseconds each; ``None`` for as many as
+        the limits allow.
     bound
         A proven lower bound: a placement of this value ends the search.
     on_improvement
-        Called with better placements, at most some twenty times a second.
+        Called with better placements, at most about twenty times a second.
 
     Returns
     -------
     Placement or None
-        The best placement of finite KVPR found, ``None`` if there was none.
+        The best placement of finite KVPR found, or ``None``.
     """
     if instance.constraints and start is None:
         return None
@@ -98,7 +98,7 @@ def search(
 
 
 def _rules(start: Placement | None) -> RuleTables:
-    """The rules of a fleet, with the nodes of a placement taken for decided."""
+    """The rules of a fleet, with nodes fixed to those of a placement."""
     if start is None or not start.instance.constraints:
         return FREE
     instance, constraints = start.instance, start.instance.constraints
@@ -108,7 +108,7 @@ def _rules(start: Placement | None) -> RuleTables:
 
 
 def round_work(bins: Bins) -> int:
-    """The work of one round on a packing: less where there is little to do."""
+    """The work of one round on a packing: less for small packings."""
     return min(_ROUND, 2000 * len(bins.weights) * len(bins.loads))
 
 
@@ -133,7 +133,7 @@ class _Searcher:
         incumbent.offer(self.bins.gpu_of)
 
     def run(self, limits: Limits, rounds: int | None) -> None:
-        """Do rounds until the limits, the number of rounds or the bound ends it."""
+        """Run rounds until the limits, the number of rounds or the bound stops it."""
         done = 0
         while not (self.incumbent.done or limits.stopped) and (rounds is None or done < rounds):
             done += 1
@@ -143,7 +143,7 @@ class _Searcher:
                 self._turn()
 
     def _round(self) -> bool:
-        """One call of the kernel; whether the placement is better, or closer to being it."""
+        """Call the kernel once; return whether the placement is better, or closer to it."""
         reweigh(self.bins, *self.incumbent.weights.at(self._threshold()))
         before = self._over()
         met = descend(
@@ -154,11 +154,11 @@ class _Searcher:
         return self.incumbent.offer(self.bins.gpu_of) or self._over() < before
 
     def _over(self) -> int:
-        """How many GPUs are over their capacity at the threshold asked last."""
+        """How many GPUs are over capacity at the last threshold."""
         return int((self.bins.loads > self.bins.capacities).sum())
 
     def _threshold(self) -> Threshold:
-        """What to ask next: a point between bound and incumbent, below the latter."""
+        """The next threshold: between bound and incumbent, strictly below the incumbent."""
         value, low = self.incumbent.value, self.incumbent.bound
         if not isinstance(value, Fraction):
             return self._loose(_SEARCH_FEASIBLE[self.stale % len(_SEARCH_FEASIBLE)])
@@ -188,7 +188,7 @@ class _Searcher:
         return self.turns % 2 == (0 if gpus >= _MANY_GPUS else 1)
 
     def _turn(self) -> None:
-        """Change the neighbourhood; every second time break the packing up as well."""
+        """Change the neighbourhood; every second time perturb the packing as well."""
         self.turns += 1
         if self.turns % 2:
             return
@@ -214,10 +214,10 @@ class _Searcher:
         fill_in(self.bins, gpu_of)
 
     def _refill(self, idle: Ints) -> bool:
-        """Place the models without pressure anew, best fit decreasing; whether it was possible.
+        """Repack the models without pressure, best fit decreasing; return whether all fit.
 
-        At a threshold t a GPU has C - M - N / t of memory for them, M and N
-        those of its other models: its free capacity in the packing problem.
+        At a threshold t a GPU has C - M - N / t of memory for them, where M and N are the
+        totals of its other models: its free capacity in the packing problem.
         """
         for model in idle:
             take(self.bins, model)

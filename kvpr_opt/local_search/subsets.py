@@ -1,4 +1,4 @@
-"""Subsets of a list of models by weight, compiled: those between two limits, in order."""
+"""Compiled enumeration, in order, of the subsets of a list whose weight is within two limits."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ def sort_subsets(bins: Bins, workspace: Workspace, start: int, stop: int, high: 
 
 @compiled
 def list_subsets(bins: Bins, workspace: Workspace, count: int, least: int, largest: int) -> int:
-    """Keep the subsets of the listed models of a weight between two limits.
+    """Keep the subsets of the listed models whose weight is between two limits.
 
-    Every subset joins one of the first half of the models to one of the second;
-    as the first grow heavier, the second that belong to them grow lighter.
-    Returns how many are kept: the first :data:`MAX_SUBSETS` if there are more. Where there
-    are rules, none with two models to be apart is.
+    Every subset joins a subset of the first half of the models to one of the second half;
+    as the first grows heavier, the matching second ones grow lighter.
+    Returns how many are kept: at most :data:`MAX_SUBSETS`, the first ones found. If there
+    are rules, subsets with two models that must be kept apart are dropped.
     """
     ruled = len(bins.rules.pinned) > 0
     half = count // 2
@@ -68,7 +68,7 @@ def list_subsets(bins: Bins, workspace: Workspace, count: int, least: int, large
 
 @compiled
 def first_of(subset: int, count: int) -> int:
-    """The lowest member of a subset, `count` if it is empty."""
+    """The lowest member of a subset; `count` if it is empty."""
     place = 0
     while place < count and not (subset >> place) & 1:
         place += 1
@@ -77,7 +77,7 @@ def first_of(subset: int, count: int) -> int:
 
 @compiled
 def index_subsets(workspace: Workspace, found: int, count: int) -> None:
-    """Order the subsets kept by their first model (a counting sort)."""
+    """Sort the kept subsets by their first model (a counting sort)."""
     starts = workspace.starts
     for place in range(count + 2):
         starts[place] = 0

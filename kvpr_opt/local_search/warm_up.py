@@ -1,4 +1,4 @@
-"""Compilation of all kernels ahead of their first use."""
+"""Compile all kernels before their first use."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from kvpr_opt.local_search.workspace import new_workspace
 
 
 def warm_up() -> None:
-    """Compile every kernel, or load it where that was done before.
+    """Compile every kernel, or load it if it was compiled before.
 
-    Some ten to twenty seconds the first time on a machine, a fraction of a
-    second from then on.
+    Takes ten to twenty seconds the first time on a machine, a fraction of a second
+    after that.
     """
     random = seeded(0)
     weights, capacities = np.array([3, 2, 2, 1], np.int64), np.array([4, 4], np.int64)

@@ -15,7 +15,7 @@ _BITS = 60
 
 
 class Weights:
-    """The numbers of one fleet as the kernels take them.
+    """The numbers of one fleet in the form that the kernels take.
 
     Parameters
     ----------
@@ -35,8 +35,8 @@ class Weights:
     def at(self, threshold: Threshold) -> tuple[Ints, Ints]:
         """Weights of the models and capacities of the GPUs at a threshold.
 
-        Where the exact numbers are too large, weights are rounded up and
-        capacities down: what packs then still meets the threshold.
+        If the exact numbers are too large, weights are rounded up and capacities
+        down: any packing of these still meets the threshold.
         """
         scaled = self.scaled
         a, f = threshold.numerator, threshold.denominator
@@ -52,7 +52,7 @@ class Weights:
         return np.array(weights, dtype=np.int64), np.array(capacities, dtype=np.int64)
 
     def max_kvpr(self, gpu_of: Ints) -> Fraction | float:
-        """The exact maximum of a placement; ``math.inf`` where memory is exceeded too."""
+        """The exact maximum KVPR of a placement; ``math.inf`` also if memory is exceeded."""
         if not self._small:
             return self._slow_max_kvpr(gpu_of)
         free = self._capacities.copy()
@@ -62,7 +62,7 @@ class Weights:
         if free.min(initial=0) < 0 or bool(((free == 0) & (pressure > 0)).any()):
             return math.inf
         ratios = pressure / np.maximum(free, 1)
-        # Floats only choose the few GPUs that the maximum may be on.
+        # Floats only select the few GPUs that may have the maximum.
         top = np.flatnonzero(ratios >= ratios.max() * (1 - 1e-9))
         return _largest([(int(pressure[gpu]), int(free[gpu])) for gpu in top], self.scaled)
 
@@ -79,6 +79,6 @@ class Weights:
 
 
 def _largest(loads: list[tuple[int, int]], scaled: ScaledInstance) -> Fraction:
-    """The largest KVPR of GPUs given by pressure and free memory."""
+    """The largest KVPR among GPUs, given as pairs of pressure and free memory."""
     worst = max((Fraction(load, max(left, 1)) for load, left in set(loads)), default=Fraction(0))
     return worst * scaled.kvpr_unit

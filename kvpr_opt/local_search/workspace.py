@@ -1,4 +1,4 @@
-"""The working space of the kernels, and the lists of models that they lay out on it."""
+"""The working space of the kernels, and the lists of models they keep in it."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from kvpr_opt.local_search.rules import are_apart, may_run
 
 #: Models that one repartition of two GPUs moves; the others stay where they are.
 MAX_OF_TWO = 16
-#: The same for a group of GPUs.
+#: The same limit for a group of GPUs.
 MAX_OF_GROUP = 22
-#: GPUs of a group.
+#: Maximum GPUs in a group.
 MAX_GPUS = 10
-#: GPUs of a rebuild.
+#: Maximum GPUs in a rebuild.
 MAX_REBUILT = 32
 #: Subsets kept in one repartition of a group.
 MAX_SUBSETS = 4096
@@ -42,15 +42,15 @@ class Workspace(NamedTuple):
     subsets, totals
         Subsets kept, as bits, and their weights.
     by_first, starts
-        Subsets in order of their first model, and where each model begins.
+        Subsets in order of their first model, and where the subsets of each model begin.
     answer
         The subset found for each GPU of the group.
     stack
         Levels of the depth-first search.
     welcome, clashes
-        Of a fleet with rules: the listed models, as bits, that each GPU of the group may
-        take beside those not listed; and those that each listed model is to be apart from,
-        and last all that are to be apart from any.
+        Only with rules: the listed models, as bits, that each GPU of the group may take
+        beside its unlisted ones; and those that each listed model must be kept apart from,
+        then all that must be kept apart from any.
     pool, settled, settled_on
         Models not placed yet in a rebuild; those placed, and on which GPU.
     """
@@ -79,7 +79,7 @@ class Workspace(NamedTuple):
 
 
 def new_workspace(models: int) -> Workspace:
-    """Working space for fleets of at most so many models."""
+    """Working space for fleets of at most this many models."""
 
     def zeros(length: int) -> Ints:
         return np.zeros(length, np.int64)
@@ -112,9 +112,9 @@ def new_workspace(models: int) -> Workspace:
 
 @compiled
 def gather(bins: Bins, workspace: Workspace, random: Ints, gpus: int, most: int) -> int:
-    """List the models of the first `gpus` GPUs of the group, at most `most`, by chance.
+    """List the models of the first `gpus` GPUs of the group: at most `most`, chosen at random.
 
-    Returns how many. ``workspace.room`` becomes what the models not listed leave.
+    Returns how many. Sets ``workspace.room`` to what the unlisted models leave free.
     """
     listed = workspace.models
     count = 0
@@ -141,7 +141,7 @@ def gather(bins: Bins, workspace: Workspace, random: Ints, gpus: int, most: int)
 
 @compiled
 def note_clashes(bins: Bins, workspace: Workspace, count: int) -> None:
-    """Write down which of the listed models are to be apart."""
+    """Record which of the listed models must be kept apart."""
     rules, listed, clashes = bins.rules, workspace.models, workspace.clashes
     clashes[:] = 0
     for index in range(count):
@@ -163,7 +163,7 @@ def is_listed(workspace: Workspace, count: int, model: int) -> bool:
 
 @compiled
 def note_rules(bins: Bins, workspace: Workspace, gpus: int, count: int) -> None:
-    """Write down what the rules say of the listed models and the GPUs of the group.
+    """Record what the rules say about the listed models and the GPUs of the group.
 
     Models that are not listed stay where they are.
     """
@@ -201,10 +201,10 @@ def sort_models(weights: Ints, listed: Ints, count: int) -> None:
 def choose_gpus(
     bins: Bins, workspace: Workspace, random: Ints, fixed: int, most: int, models: int
 ) -> int:
-    """Complete the group with different GPUs chosen at random.
+    """Complete the group with distinct GPUs chosen at random.
 
-    The first `fixed` stay. At most `most` GPUs, and no more than hold `models`
-    models together, but three where the fleet has them. Returns how many.
+    The first `fixed` stay. The group gets at most `most` GPUs, and no more than hold
+    `models` models together, but three if the fleet has them. Returns how many.
     """
     total = len(bins.loads)
     most = min(most, total)

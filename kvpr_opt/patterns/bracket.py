@@ -1,12 +1,12 @@
-"""The way to the optimum of large fleets: the threshold of the pattern LP, from both sides.
+"""How large fleets reach the optimum: closing in on the LP threshold from both sides.
 
-On fleets of hundreds of GPUs the optimum is the lowest threshold that passes the
-linear program, or all but, and that lies some hundred-thousandths above the volume
-bound. So the first question is asked there, not just below the incumbent:
-placements are found where the program leaves little slack, and one question costs
-the same everywhere. What passes is rounded at once, since any placement found
-spares questions above it. Then the threshold of the program is narrowed by
-bisection; the last question, strictly below the incumbent, proves it optimal.
+On fleets of hundreds of GPUs the optimum is, exactly or nearly, the lowest threshold
+that passes the pattern LP, and that lies a few hundred-thousandths above the volume
+bound. So the first question is asked there, not just below the incumbent: placements
+are found where the LP leaves little slack, and a question costs the same everywhere.
+A threshold that passes is rounded at once, since any placement found saves the
+questions above it. Then bisection narrows the bracket around the LP threshold; the
+last question, strictly below the incumbent, proves it optimal.
 """
 
 from __future__ import annotations
@@ -18,25 +18,26 @@ from kvpr_opt.patterns.steps import Effort, EngineSteps
 from kvpr_opt.problem.scaled import Threshold
 from kvpr_opt.search.bounds import volume_bound
 
-#: The first question, relative to the volume bound.
+#: The first threshold asked, as a relative distance above the volume bound.
 _FIRST = Fraction(5, 100_000)
 
-#: Relative widths of the bracket at which a rounding that fails is tried again further up, and at
-#: which it is narrow enough.
+#: Relative widths of the bracket below which a failed rounding is retried at a higher
+#: threshold, and below which the bracket is narrow enough.
 _ROUNDABLE, _NARROW = Fraction(1, 100_000), Fraction(1, 2_000_000)
 
-#: A rounding is worthwhile that may divide the gap by this.
+#: A rounding is worthwhile if it may divide the gap by this.
 _WORTHWHILE = 4
 
-#: A placement that lies below its threshold by this share of the bracket is asked about at once.
+#: If a placement lies below its threshold by this share of the bracket, the next question
+#: is asked just below it.
 _FAR = Fraction(1, 8)
 
-#: GPUs and memory units of a GPU from which construction pays: of small numbers, what the last
-#: GPUs need is too rare. It starts at this distance from the volume bound.
+#: GPUs, and memory units per GPU, from which construction pays off: with few units, the sizes
+#: that the last GPUs need are too rare. It starts at this distance from the volume bound.
 _CONSTRUCT_FROM, CONTINUOUS, _FURTHEST = 28, 10**6, 16e-5
 
-#: Constructions at one distance: whether one succeeds at once is chance, and those that do not
-#: take a hundred times as long to fail.
+#: Constructions at one distance: whether one succeeds quickly is chance, and those that do
+#: not take a hundred times as long to fail.
 _CONSTRUCTIONS = 8
 
 #: Roundings of passing thresholds that may fail in a row.
@@ -49,7 +50,7 @@ class Bracket:
     Parameters
     ----------
     steps
-        The tools; what they find goes to the tracker of the run.
+        The tools; their findings go to the tracker of the run.
     """
 
     def __init__(self, steps: EngineSteps) -> None:
@@ -58,11 +59,12 @@ class Bracket:
         assert isinstance(volume, Fraction), "fleets that cannot be placed need no bracket"
         self._volume = volume
         self._distance = _FIRST
-        # Refuted below, or too close to call; the highest that was that; the lowest that passes.
+        # Everything below `_low` is refuted or too close to call; `_unclear` is the highest
+        # threshold too close to call, `_top` the lowest that passes.
         self._low = steps.low
         self._unclear: Fraction | None = None
         self._top: Fraction | None = None
-        # What passed, but was not worth a rounding then.
+        # A threshold that passed but was not worth rounding yet.
         self._waiting: Threshold | None = None
         self._failures = self._number = 0
         self._leap = False
@@ -73,7 +75,7 @@ class Bracket:
         Parameters
         ----------
         number
-            How often that was done before: roundings do more each time.
+            How often this was done before: roundings do more work each time.
         """
         steps = self._steps
         self._failures, self._number = 0, number
@@ -83,7 +85,7 @@ class Bracket:
             threshold = self._next()
             if threshold is None:
                 return
-            # Of small numbers there are few thresholds: none may be left between low and top.
+            # With small numbers thresholds are few: none may be left between low and top.
             asked = threshold.value, self._low, self._top, steps.high, self._failures
             if asked == before:
                 return
@@ -107,7 +109,7 @@ class Bracket:
         Parameters
         ----------
         number
-            How often that was done before: dives do more each time.
+            How often this was done before: dives do more work each time.
         """
         steps = self._steps
         gpus, largest = len(steps.scaled.capacities), steps.scaled.largest_capacity
@@ -123,7 +125,7 @@ class Bracket:
                 failures += 1
 
     def _next(self) -> Threshold | None:
-        """The next question, ``None`` if there is none left."""
+        """The next question; ``None`` if none is left."""
         steps, high = self._steps, self._steps.high
         last = steps.scaled.below(high)
         if not self._is_open(last):
@@ -141,7 +143,7 @@ class Bracket:
             self._leap = False
             return last
         if self._failures:
-            # Halfway back to the incumbent from what could not be rounded.
+            # Each failed rounding moves halfway from the threshold up to the incumbent.
             return steps.between(top, high, 1 - Fraction(1, 2**self._failures))
         waiting, self._waiting = self._waiting, None
         if waiting is not None and waiting.value < high:
@@ -152,7 +154,7 @@ class Bracket:
         return last if middle is None else middle
 
     def _middle(self) -> Threshold | None:
-        """The question that halves the bracket, ``None`` where that is narrow enough."""
+        """The question that halves the bracket; ``None`` if it is narrow enough."""
         assert self._top is not None, "something passed"
         high = self._steps.high
         top = min(self._top, high)
@@ -162,18 +164,18 @@ class Bracket:
         return middle if self._is_open(middle) and middle.value < top else None
 
     def _is_worthwhile(self, value: Fraction) -> bool:
-        """Whether to round what passes, which takes as long as two questions."""
+        """Whether to round at a passing threshold; this takes as long as two questions."""
         soon = _WORTHWHILE * (value - self._low) <= self._steps.high - self._low
         return soon or self._middle() is None
 
     def _is_open(self, threshold: Threshold) -> bool:
-        """Whether a threshold is neither refuted nor was too close to call."""
+        """Whether a threshold is neither refuted nor too close to call."""
         value = Fraction(threshold.value)
-        # The bound itself may be the value of a placement.
+        # The bound itself is open: a placement may have exactly that value.
         return value >= self._low and (self._unclear is None or value > self._unclear)
 
     def _raise_bound(self) -> None:
-        """Ask below what only the rounding left undecided, for the sake of the bound."""
+        """Raise the bound by asking below a threshold left undecided only by rounding."""
         steps = self._steps
         for share in (Fraction(7, 8), Fraction(1, 2)):
             low = steps.low
@@ -183,7 +185,7 @@ class Bracket:
                 return
 
     def _passed(self, threshold: Threshold, answer: Fractional) -> None:
-        """Take a passing threshold; round it where that may help."""
+        """Record a passing threshold and round at it if that may help."""
         steps, value, high = self._steps, Fraction(threshold.value), self._steps.high
         first = self._top is None
         self._top = value if self._top is None else min(self._top, value)
@@ -193,7 +195,7 @@ class Bracket:
             return
         if steps.round_down(threshold, answer, self._number + self._failures):
             self._failures = 0
-            # What is far below the threshold may be the optimum.
+            # A placement far below the threshold may be the optimum.
             self._leap = value - steps.high > _FAR * (value - self._low)
         elif narrow:
             self._failures += 1

@@ -1,10 +1,10 @@
 """Diving: round the pattern LP to a packing, bin by bin.
 
-The weightiest patterns are fixed, the LP of what is left is solved again by
-column generation, until few bins are left and an exhaustive search takes over.
-Where a dive ends in a refuted remainder, limited discrepancy search goes back
-and forbids its first choices (Sadykov, Vanderbeck, Pessoa, Tahiri and Uchoa
-2019, doi:10.1287/ijoc.2018.0822).
+The patterns of largest weight are fixed and the LP of the remainder is solved again
+by column generation, until few bins are left and an exhaustive search takes over.
+If a dive ends in a refuted remainder, limited discrepancy search backtracks and
+forbids its first choices (Sadykov, Vanderbeck, Pessoa, Tahiri and Uchoa 2019,
+doi:10.1287/ijoc.2018.0822).
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from kvpr_opt.patterns.lp.pool import loads
 from kvpr_opt.patterns.lp.pricing import Precision
 from kvpr_opt.patterns.problem import DualValues, NoPacking, OutOfBudget, Packing, PackingQuestion
 
-#: A pattern of at least this weight is fixed together with the weightiest one.
+#: Patterns of at least this weight are fixed together with the one of largest weight.
 _WEIGHTY = 0.6
 
-#: One in so many of the remaining bins, at most, is fixed at once.
+#: At most one in this many of the remaining bins is fixed at once.
 _SHARE = 5
 
-#: Bins left from which on the plan of the leaf holds.
+#: Number of bins left at which the plan of the leaf takes over.
 _LEAF_BINS = 20
 
-#: The weight of a pattern that wastes more than its share counts so much.
+#: Factor on the weight of a pattern that wastes more than its share.
 _THRIFT = 0.4
 
 
@@ -45,17 +45,17 @@ class DivePlan:
     depth
         Levels from the top at which second choices are made.
     nodes
-        Linear programs of remainders allowed in all.
+        Maximum number of LPs of remainders solved.
     last_items
-        An exhaustive search takes over when so few items are left, and is tried
-        again at every level below until it is conclusive.
+        An exhaustive search takes over when at most this many items are left, and
+        is tried again at every level below until it is conclusive.
     jitter
         Weights are changed by up to this share before they are compared, so
-        that another dive takes another way.
+        that each dive takes a different path.
     last_patterns, last_work
         Budgets of that search.
     leaf
-        The plan for the last bins of a large fleet, where other ways cost little.
+        The plan for the last bins of a large fleet, where alternatives cost little.
     """
 
     discrepancies: int = 1
@@ -78,7 +78,7 @@ class Dive:
     plan
         Its budgets.
     seed
-        Of the jitter.
+        Random seed of the jitter.
     """
 
     def __init__(self, lp: PatternLP, limits: LimitsView, plan: DivePlan, seed: int = 0) -> None:
@@ -89,7 +89,7 @@ class Dive:
         self._random = np.random.default_rng(seed)
 
     def run(self, question: PackingQuestion) -> Packing | None:
-        """A packing, if the dive finds one."""
+        """Return a packing, if the dive finds one."""
         self._large = question.bins > _LEAF_BINS
         return self._below(question, 0, self._plan.discrepancies, frozenset())
 
@@ -103,7 +103,7 @@ class Dive:
         if isinstance(ended, NoPacking):
             return None
         if self._large and self._plan.leaf is not None and question.bins <= _LEAF_BINS:
-            # A program of its own, without the patterns of all that is packed, is fast.
+            # A separate LP, without the patterns of items already packed, is fast.
             part = self._lp.part(question)
             return Dive(part, self._limits, self._plan.leaf, self._seed).run(question)
         self._nodes += 1
@@ -137,7 +137,7 @@ class Dive:
         )  # fmt: skip
 
     def _waste(self, question: PackingQuestion, patterns: int) -> Ints:
-        """Capacity that the first so many patterns leave, given what is still to pack."""
+        """Capacity left over by the first `patterns` patterns, counting only unpacked items."""
         pool = self._lp.pool
         packed = loads(pool.counts[:patterns], question.sizes, question.counts)
         return np.asarray(question.capacities[pool.types[:patterns]] - packed)
@@ -151,7 +151,7 @@ class Dive:
         left, numbers = question.counts.copy(), question.multiplicities.copy()
         bins, types = [], []
         chosen: list[int] = []
-        # What is saved on the first bins is there for the last ones.
+        # Capacity saved on the first bins is available to the last ones.
         thrifty = self._waste(question, len(weights)) <= question.slack / question.bins
         noise = 1 - self._plan.jitter * self._random.random(len(weights))
         for p in np.argsort(-weights * noise * np.where(thrifty, 1.0, _THRIFT), kind="stable"):

@@ -1,4 +1,4 @@
-"""The exact engine: pattern LP, dive and exhaustive search in turns.
+"""The exact engine: pattern LP, dives and exhaustive search in turn.
 
 The schedule, for a fleet with a lower bound L and an incumbent U:
 
@@ -9,28 +9,28 @@ The schedule, for a fleet with a lower bound L and an incumbent U:
    below U, until nothing is left.
 3. Rounds of growing budgets, until L = U:
 
-   a. Bisection finds the lowest threshold that passes the LP; what it refutes raises
-      L. In the first round, on fleets small enough to be searched, only while that
-      is much of the gap.
-   b. A dive at that threshold: where the optimum is the LP bound, as on most fleets
+   a. Bisection finds the lowest threshold that passes the LP; each refutation raises
+      L. In the first round, on fleets small enough to be searched, it goes on only
+      while it closes much of the gap.
+   b. A dive at that threshold: if the optimum equals the LP bound, as on most fleets
       of two, three or eight models a GPU and on large ones, this ends the run.
-   c. Below U, halfway from what failed: a few GPUs at a time packed anew. From six
-      models a GPU on this is what lowers U; with fewer it waits for the second round.
-   d. Exhaustive search: of all that is below U, where that is soon done; then from L
-      upwards, the step doubled where it refutes, shortened where there are too many
-      patterns, a dive where it runs out of other budgets.
+   c. Below U, halfway from the last failure: a few GPUs at a time are repacked. From
+      six models a GPU on this is what lowers U; with fewer it waits for round two.
+   d. Exhaustive search: of everything below U, if that is quick; then from L upwards.
+      The step is doubled after a refutation and shortened if there are too many
+      patterns; if another budget runs out, a dive follows.
       Close to L little may be wasted and few patterns are left; this settles
       fleets of four models a GPU.
-   e. Dives between L and U, highest hope of success first: they lower U where
-      the fleet is too large to search.
+   e. Dives between L and U, the most promising first: they lower U where the fleet
+      is too large to search.
 
-Small fleets are over in the first round. On large ones, which no search gets
-through, rounds are of another kind (:mod:`kvpr_opt.patterns.bracket`): the threshold
-of the LP is closed in on from both sides and rounded where it passes. Below the
-incumbent, where a small fleet is asked first, a large one learns nothing: the program
-passes there for as long as there is a better placement to be found, and to be told so
-takes as long as a question whose answer lowers the incumbent. Budgets count work, so
-that a run which no limit cuts short can be repeated.
+Small fleets are settled in the first round. Large ones, out of reach of any search,
+get rounds of another kind (:mod:`kvpr_opt.patterns.bracket`), which close in on the LP
+threshold from both sides and round where it passes. A large fleet learns nothing from
+the question just below the incumbent that a small one is asked first: the LP passes
+there as long as a better placement exists, and that answer takes as long as a question
+that lowers the incumbent. Budgets count work, so a run not stopped by a limit can be
+repeated.
 """
 
 from __future__ import annotations
@@ -59,10 +59,10 @@ from kvpr_opt.search.tracker import Tracker
 #: Stages that can be left out.
 STAGES = ("lp_bound", "dives", "neighbourhoods", "exhaustive_search")
 
-#: Those that raise the bound, and those that find a first placement.
+#: Stages that raise the bound, and stages that find a first placement.
 _CLIMBING, _FINDING = ("lp_bound", "exhaustive_search"), ("dives", "exhaustive_search")
 
-#: Relative width to which the bound of the LP is narrowed: at first, and then.
+#: Relative width to which the LP bound is narrowed: in the first pass, and later.
 _ROUGHLY, _CLOSELY = Fraction(1, 100_000), Fraction(1, 10**8)
 
 #: First relative step of the exhaustive search up from the bound.
@@ -71,20 +71,20 @@ _STEP = Fraction(1, 100_000)
 #: Exhaustive searches in one round.
 _CLIMBS = 12
 
-#: Rounds without a first placement where the search is left out.
+#: Rounds without a first placement if the exhaustive search is skipped.
 _FEW_ROUNDS = 3
 
-#: Models up to which any threshold is searched exhaustively, at once.
+#: Fleets of up to this many models are searched exhaustively at any threshold, right away.
 _TINY = 20
 
-#: Models a GPU from which neighbourhoods come in the first round.
+#: Models a GPU from which neighbourhoods run in the first round.
 _DENSE = 5
 
-#: Models times GPUs up to which the first round is better off with the machine to itself.
+#: Models times GPUs up to which the first round runs best without a second thread.
 _SMALL = 1024
 
-#: Models times GPUs up to which the first round searches exhaustively; of nearly continuous
-#: data, where few patterns waste nothing and none of them matters.
+#: Models times GPUs up to which the first round searches exhaustively; the second value is
+#: for nearly continuous data, where few patterns waste nothing and none of them matters.
 _SEARCHABLE, _CONTINUOUS_UNITS = 4096, 2048
 
 #: Classes up to which the pattern LP of a large fleet is solved as a whole.
@@ -92,7 +92,7 @@ MAX_CLASSES = 1_500
 
 
 class PatternEngine:
-    """Closes the gap of a run with patterns.
+    """Closes the gap of a run by means of patterns.
 
     Parameters
     ----------
@@ -100,14 +100,14 @@ class PatternEngine:
         Its instance is solved, its incumbent (if any) and bound are the start,
         and every placement and bound found goes to it.
     skip
-        Stages to leave out, of :data:`STAGES`, for ablations. Where nothing is left
-        that raises the bound there is one round; where nothing finds a first
-        placement there is none.
+        Stages to leave out, of :data:`STAGES`, for ablations. If no remaining stage
+        raises the bound there is only one round; if none finds a first placement
+        there are no rounds.
     local_search
-        Called after the first question, where that leaves a gap.
+        Called after the first question, if that leaves a gap.
     threads
-        With 2 or more, one of them lowers the incumbent all the while, on small fleets
-        from the second round on.
+        With 2 or more, one thread works on lowering the incumbent throughout, on small
+        fleets from the second round on.
     """
 
     def __init__(
@@ -127,7 +127,7 @@ class PatternEngine:
         self._units = len(self._scaled.sizes) * len(self._scaled.capacities)
 
     def run(self) -> None:
-        """Work until the tracker is done. It has a lower bound already."""
+        """Work until the tracker is done. It must already have a lower bound."""
         steps = self._steps
         if self._skip.issuperset(STAGES):
             return
@@ -151,7 +151,7 @@ class PatternEngine:
 
     @property
     def _large(self) -> bool:
-        """Whether the linear program alone decides, exhaustive search being out of reach."""
+        """Whether only the LP can decide, because exhaustive search is out of reach."""
         scaled = self._scaled
         continuous = scaled.largest_capacity >= CONTINUOUS
         units = _CONTINUOUS_UNITS if continuous else _SEARCHABLE
@@ -159,7 +159,7 @@ class PatternEngine:
         return self._units > units and fits and "lp_bound" not in self._skip
 
     def _settle_large(self) -> None:
-        """Close the bracket around the threshold of the LP, with growing efforts."""
+        """Close the bracket around the LP threshold, with growing effort."""
         bracket = Bracket(self._steps)
         alone = self._threads == 1
         with (
@@ -180,13 +180,13 @@ class PatternEngine:
                     self._climb(effort, number)
 
     def ask_first(self) -> None:
-        """Ask only the first question: whether the LP refutes all that is below the incumbent."""
+        """Ask only the first question, whether the LP refutes everything below the incumbent."""
         known = self._tracker.incumbent is not None and self._scaled.total_pressure > 0
         if known and "lp_bound" not in self._skip and not self._tracker.done:
             self._steps.relax(self._scaled.below(self._steps.high), Precision.FINE)
 
     def raise_bound(self) -> None:
-        """Only raise the bound by the LP, once: for a fleet of which patterns know a part."""
+        """Raise the bound by the LP, once: for fleets only partly modelled by patterns."""
         if self._scaled.total_pressure == 0 or self._tracker.done:
             return
         if self._tracker.incumbent is None:
@@ -196,7 +196,7 @@ class PatternEngine:
         self._narrow(False, Precision.FULL)
 
     def _rounds(self) -> None:
-        """Rounds of growing budgets, until L = U or nothing is left that raises L."""
+        """Run rounds of growing budgets until L = U or no stage is left that raises L."""
         numbers = count()
         climbing = not self._skip.issuperset(_CLIMBING)
         if self._threads == 1 or self._units <= _SMALL or not climbing:
@@ -220,7 +220,7 @@ class PatternEngine:
 
     def _round(self, number: int) -> None:
         steps, effort = self._steps, Effort.of_round(number)
-        # Few patterns may be left: searching them soon decides more than the last digits.
+        # If few patterns are left, searching them early decides more than the last digits.
         rough = number == 0 and self._units <= _SEARCHABLE
         self._narrow(rough, Precision.FINE if rough else Precision.FULL)
         dive_low(steps, effort)
@@ -232,7 +232,7 @@ class PatternEngine:
     # -- stages ----------------------------------------------------------------------
 
     def _settle_sizes(self) -> None:
-        """Answer the only question of a fleet without pressure, whether the sizes pack."""
+        """Answer the only question for a fleet without pressure: whether the sizes pack."""
         steps = self._steps
         number = 0
         threshold = self._scaled.finite()
@@ -246,15 +246,15 @@ class PatternEngine:
 
     @property
     def _patience(self) -> float:
-        """Rounds without a first placement: few where nothing could prove that there is none."""
+        """Maximum rounds without a first placement: few if nothing could prove there is none."""
         return _FEW_ROUNDS if "exhaustive_search" in self._skip else math.inf
 
     def _settle_tiny(self) -> None:
         """Search a fleet of a handful of models from the incumbent downwards.
 
-        The values of its placements can be many orders of magnitude apart, where
-        steps up from the bound would never arrive. After each success the
-        question is halfway down, else just below the incumbent.
+        The values of its placements can be many orders of magnitude apart, so that
+        steps up from the bound might never arrive. After a success the next question
+        is halfway down to the bound, otherwise just below the incumbent.
         """
         steps = self._steps
         if len(self._scaled.sizes) > _TINY:
@@ -296,15 +296,15 @@ class PatternEngine:
     def _narrow(self, rough: bool, precision: Precision) -> None:
         """Bisect for the lowest threshold that passes the LP.
 
-        Roughly, where what is left for the LP to refute is little beside what it is not.
+        If `rough`, stop once little is left for the LP to refute compared with the rest.
         """
         steps = self._steps
         if "lp_bound" in self._skip:
             return
-        # Above what was too close to call there may be a lower threshold that passes.
+        # A lower threshold that passes may lie just above one that was too close to call.
         low, unclear = steps.low, False
         width, share_of_rest = (_ROUGHLY, Fraction(1, 8)) if rough else (_CLOSELY, Fraction(0))
-        # Large fleets pass close to the bound: long steps down until one is refuted.
+        # Large fleets pass close to the bound: take long steps down until one is refuted.
         share = step_down = Fraction(1, 8)
         while not self._tracker.done:
             low = max(low, steps.low)
@@ -321,7 +321,7 @@ class PatternEngine:
                 continue
             if isinstance(answer, Undecided):
                 if self._units <= _SEARCHABLE:
-                    return  # to the exhaustive search
+                    return  # leave the rest to the exhaustive search
                 low, unclear = Fraction(threshold.value), True
             share, step_down = min(2 * share, Fraction(1, 2)), Fraction(1, 2)
 
@@ -331,7 +331,7 @@ class PatternEngine:
         if self._units > _SEARCHABLE * 4**number:
             return
         if number == 0 and not self._dense and not self._tracker.done:
-            # Where few patterns are left even below the incumbent, one search is enough.
+            # If few patterns are left even just below the incumbent, one search is enough.
             steps.search(self._scaled.below(steps.high), effort.reduced())
         step = steps.low * _STEP
         for _ in range(_CLIMBS):

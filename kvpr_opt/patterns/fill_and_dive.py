@@ -1,9 +1,9 @@
-"""Construction and dive: most bins filled one by one, the last ones by the pattern LP.
+"""Construction and dive: most bins are filled one by one, the last ones by the pattern LP.
 
-On data that are nearly continuous almost any choice of models fills a GPU to within a
+On nearly continuous data, almost any choice of models can fill a GPU to within a
 millionth, and no two fleets of a few dozen models behave alike. So all GPUs but two
-dozen are filled greedily, wasting less than their share, and what that saves is left
-to a dive over the rest, whose linear program has a tenth of the classes.
+dozen are filled greedily, wasting less than their share; the capacity saved is left
+to a dive over the rest, whose LP has a tenth of the classes.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from kvpr_opt.patterns.lp.sampling import sample_patterns
 from kvpr_opt.patterns.problem import Packing, PackingQuestion
 from kvpr_opt.problem.scaled import ScaledInstance
 
-#: GPUs filled between two looks at the limits.
+#: GPUs filled between checks of the limits.
 _AT_ONCE = 25
 
-#: Patterns sampled for each class of the rest.
+#: Patterns sampled for each class of the remainder.
 _SAMPLES = 10
 
 
@@ -40,20 +40,20 @@ def fill_and_dive(
     last_bins: int,
     seed: int,
 ) -> Packing | None:
-    """A packing, if one is found.
+    """Return a packing, if one is found.
 
     Parameters
     ----------
     scaled, question
-        The fleet, and what is packed of it; without rules.
+        The fleet, and the question to answer about it; without rules.
     limits
         When to give up.
     plan
-        Of the dive.
+        The plan of the dive.
     last_bins
-        How many bins are left to it.
+        How many bins are left to the dive.
     seed
-        Of the random choices.
+        Seed of the random choices.
     """
     filled = _fill(question, limits, last_bins, seed)
     if filled is None:
@@ -72,7 +72,7 @@ def fill_and_dive(
 def _fill(
     question: PackingQuestion, limits: LimitsView, last_bins: int, seed: int
 ) -> Packing | None:
-    """All bins but the last ones, each wasting half of its share of the slack, or less."""
+    """Fill all bins but the last ones, each wasting at most half of its share of the slack."""
     random = seeded(seed)
     class_of = np.repeat(np.arange(len(question.counts)), question.counts)
     type_of = np.repeat(np.arange(len(question.multiplicities)), question.multiplicities)
@@ -81,7 +81,7 @@ def _fill(
     workspace = new_workspace(len(items))
     order = choose_some(random, number, number)[: max(0, number - last_bins)]
     queue = choose_some(random, len(items), len(items))
-    # Filling prefers some models to others: half of the last ones are set aside unseen.
+    # Filling prefers some models to others: half of those for the last bins are set aside.
     queue = queue[len(queue) * (number - len(order)) // (2 * number) :]
     allowed = max(0, question.slack // (2 * number))
     for first in range(0, len(order), _AT_ONCE):
@@ -93,7 +93,7 @@ def _fill(
 
 
 def _counts(gpu_of: Ints, class_of: Ints, question: PackingQuestion, order: Ints) -> Counts:
-    """Counts by bin, in an order, and class."""
+    """Counts by bin, in the given order, and class."""
     counts = np.zeros((question.bins, len(question.counts)), dtype=np.int16)
     placed = np.flatnonzero(gpu_of >= 0)
     np.add.at(counts, (gpu_of[placed], class_of[placed]), 1)

@@ -1,11 +1,11 @@
 """Rounding of large programs: many bins at a time, from a vertex of the optimal face.
 
-A central solution of the pattern LP spreads over thousands of patterns. A vertex on
-those of most weight has hardly more patterns than there are classes, so that on a
-fleet of many GPUs most bins can be fixed at once: a pattern of weight 2.7 fills two of
-them. The program of what is left is solved again, finely, since all that coarse
-pricing wastes is missing at the end; and so on, until few bins are left for a dive
-(:mod:`kvpr_opt.patterns.dive`).
+A central solution of the pattern LP spreads over thousands of patterns. A vertex
+restricted to the patterns of largest weight uses hardly more patterns than there are
+classes, so on a fleet of many GPUs most bins can be fixed at once: a pattern of weight
+2.7 fills two of them. The LP of the remainder is solved again, with fine pricing,
+since whatever coarse pricing wastes is missing at the end. This repeats until few bins
+are left for a dive (:mod:`kvpr_opt.patterns.dive`).
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ from kvpr_opt.patterns.lp.pool import PatternPool
 from kvpr_opt.patterns.lp.pricing import Precision
 from kvpr_opt.patterns.problem import Fractional, Packing, PackingQuestion
 
-#: Columns of the program whose vertex is taken, for each class; and how many times as many
-#: where those do not do.
+#: Columns per class of the LP whose vertex is taken, and the factor by which they grow
+#: if these are not enough.
 _COLUMNS_EACH, _MORE_COLUMNS = 12, 3
 
-#: What remains of a weight is rounded up from here on, as far as a step goes.
+#: Fractional parts of at least this are rounded up, within the limit of a step.
 _WEIGHTY = 0.3
 
-#: The share of the bins left that a step fixes at least, where the program passes after it;
-#: halved where it does not, down to so much.
+#: A step fixes at least this share of the remaining bins. The share is halved when the LP
+#: does not pass afterwards, down to the second value.
 _STEP, _LEAST_STEP = 0.4, 0.05
 
-#: The factor of the bins within which a vertex is a fractional packing.
+#: Tolerance on the factor of the bins up to which a vertex counts as a fractional packing.
 _TOLERANCE = 1e-7
 
-#: Weights within this of a whole number are one.
+#: Weights within this of a whole number count as whole.
 _NEARLY = 1e-7
 
 
@@ -51,22 +51,22 @@ def round_by_vertices(
     last_bins: int,
     seed: int,
 ) -> Packing | None:
-    """A packing, if rounding finds one.
+    """Return a packing, if rounding finds one.
 
     Parameters
     ----------
     lp
         The pattern LP of the fleet.
     question, answer
-        What is packed, and the answer of the program, if it is known.
+        What is packed, and the LP's answer to it, if known.
     limits
         When to give up.
     plan
-        Of the dive that packs the last bins.
+        The plan of the dive that packs the last bins.
     last_bins
-        How many of them there are.
+        How many bins are left to the dive.
     seed
-        Of the dive.
+        The random seed of the dive.
     """
     packing = Packing.empty(len(question.counts))
     level: _Level | None = None
@@ -104,7 +104,7 @@ class _Vertex(NamedTuple):
 
 
 class _Level(NamedTuple):
-    """What is fixed, what is left, and a vertex of its program."""
+    """What is fixed, what is left, and a vertex of the LP of what is left."""
 
     packing: Packing
     question: PackingQuestion
@@ -121,12 +121,12 @@ def _without(question: PackingQuestion, fixed: Packing) -> PackingQuestion:
 def _vertex(
     pool: PatternPool, question: PackingQuestion, weights: Floats, limits: LimitsView
 ) -> _Vertex | None:
-    """A vertex on the columns of most weight that do."""
+    """A vertex on the columns of largest weight, as many as are needed."""
     present = question.counts > 0
     number = _COLUMNS_EACH * int(present.sum()) + len(question.multiplicities)
     columns = np.argsort(-weights, kind="stable")
     columns = columns[weights[columns] > 0]
-    # Each item alone, in the largest bin that it may go to, so that every row can be met.
+    # Each item alone, in the largest bin it may go to, so that every row can be met.
     room = np.where(question.multiplicities > 0, question.capacities, -1)[:, None]
     if question.rules is not None:
         room = np.where(question.rules.allowed, room, -2)
@@ -149,9 +149,9 @@ def _vertex(
 
 
 def _fix(question: PackingQuestion, vertex: _Vertex, step: float) -> Packing | None:
-    """Bins of a vertex: the whole part of each weight, then those of most weight left.
+    """Fix bins of a vertex: the whole part of each weight, then the largest fractional parts.
 
-    The whole parts cost nothing, as what is left of the vertex packs what is left.
+    The whole parts cost nothing: the rest of the vertex still packs the remaining items.
     """
     counts, types, values = vertex
     whole = np.floor(values + _NEARLY)
@@ -177,5 +177,5 @@ def _fix(question: PackingQuestion, vertex: _Vertex, step: float) -> Packing | N
 
 
 def _fits(pattern: Counts, gpu_type: int, left: Ints, free: Ints) -> bool:
-    """Whether there are a bin and the items for one more pattern that is not empty."""
+    """Whether the pattern is not empty and a bin and its items are left for one more."""
     return bool(free[gpu_type] > 0 and pattern.any() and (pattern <= left).all())

@@ -1,10 +1,10 @@
-"""Large neighbourhoods: the models of a few GPUs packed anew, exactly.
+"""Large neighbourhood search: the models of a few GPUs are repacked exactly.
 
-A placement that misses a threshold is mended GPU by GPU: one that is too full and
+A placement that misses a threshold is repaired GPU by GPU: one that is too full and
 some with room are emptied and packed again by exhaustive search (Shaw 1998,
-doi:10.1007/3-540-49481-2_30). That packs its least wasteful patterns first, so that
-the room left over gathers on few GPUs, where it is of most use to the next one.
-From six models a GPU on a handful of GPUs has many packings; below, it may take ten.
+doi:10.1007/3-540-49481-2_30). The search packs its least wasteful patterns first, so
+the remaining room gathers on few GPUs, where it helps the next repair most. With six
+or more models a GPU, a handful of GPUs has many packings; with fewer, it may take ten.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from kvpr_opt.limits import LimitsView
 from kvpr_opt.patterns.cover.exact_cover import cover
 from kvpr_opt.patterns.problem import Packing, PackingQuestion
 
-#: Models in a neighbourhood, about, and GPUs at least and at most.
+#: Approximate models in a neighbourhood, and its minimum and maximum GPUs.
 _ITEMS, _FEWEST_BINS, _MAX_BINS = 40, 3, 10
 
 #: Budgets of the search in one neighbourhood.
@@ -26,7 +26,7 @@ _PATTERNS, _WORK = 150_000, 3_000_000
 def repack(
     question: PackingQuestion, start: Packing, limits: LimitsView, *, tries: int, seed: int
 ) -> Packing | None:
-    """A packing near another one that misses the threshold, if it is found.
+    """Repair a packing that misses the threshold; return the result if one is found.
 
     Parameters
     ----------
@@ -37,9 +37,9 @@ def repack(
     limits
         When to give up.
     tries
-        Neighbourhoods searched at most since the last one that was packed.
+        Maximum neighbourhoods searched since the last one that was packed.
     seed
-        Of the choice of neighbourhoods.
+        Random seed for the choice of neighbourhoods.
     """
     random = np.random.default_rng(seed)
     counts, types = start.counts.copy(), start.types
@@ -67,9 +67,9 @@ def repack(
 
 
 def _choose(room: Ints, size: int, random: np.random.Generator) -> Ints:
-    """A bin that is too full, and others: the more room, the likelier."""
+    """Choose a bin that is too full, and others: the more room, the likelier."""
     full = random.choice(np.flatnonzero(room < 0))
-    # Each bin draws a number below one plus its share of the room; the largest go along.
+    # Each bin draws a number below one plus its share of the room; the largest draws win.
     share = np.maximum(room, 0) / max(int(np.maximum(room, 0).max()), 1)
     keys = random.random(len(room)) + share
     keys[full] = 3.0

@@ -1,9 +1,9 @@
-"""Placements of fleets with nodes: the engine on the fleet with its nodes decided.
+"""Placements of fleets with nodes: the engine runs with the choice of nodes fixed.
 
-Patterns know types of GPUs, not nodes. Once it is decided in which node the shards of
-each model run, a node is nothing but a restriction, and the engine keeps those. So the
-nodes of a placement are taken for decided, and the engine looks for the best placement
-that keeps to them. The bound stays that of the fleet without nodes.
+Patterns know types of GPUs, not nodes. Once it is fixed in which node the shards of
+each model run, a node is only a restriction, which the engine can handle. So the nodes
+of a placement are kept fixed, and the engine looks for the best placement that
+respects them. The bound stays that of the fleet without nodes.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from kvpr_opt.search.tracker import Tracker
 
 
 def search_within_nodes(tracker: Tracker, skip: Collection[str], threads: int) -> None:
-    """Lower the incumbent by placements that keep shards and replicas in its nodes.
+    """Lower the incumbent by placements that keep shards and replicas in their current nodes.
 
     Parameters
     ----------
@@ -33,14 +33,14 @@ def search_within_nodes(tracker: Tracker, skip: Collection[str], threads: int) -
     decided = instance.under(instance.constraints.within_nodes(incumbent.gpu_of))
     scaled = decided.scaled
     if isinstance(scaled, ConstrainedInstance) and scaled.is_relaxed:
-        return  # the engine would not know a placement from a packing
+        return  # the engine could not tell a placement from a packing
     relay = _Relay(tracker, Placement(decided, incumbent.gpu_of))
     if not relay.done:
         PatternEngine(relay, skip, threads=threads).run()
 
 
 class _Relay(Tracker):
-    """The run on the fleet with its nodes decided; placements go on to the main run."""
+    """The run on the fleet with fixed nodes; placements are passed on to the main run."""
 
     def __init__(self, main: Tracker, start: Placement) -> None:
         super().__init__(start.instance, main.limits, gap=main.target_gap)
@@ -50,20 +50,20 @@ class _Relay(Tracker):
             self.raise_bound(main.bound, "bound without nodes")
         pinned = pinned_bound(start.instance.scaled)
         if pinned is not None:
-            # More may be pinned once nodes are decided; the engine relies on this bound.
+            # Fixing nodes may pin more models; the engine relies on this bound.
             self.raise_bound(pinned, "pinned models")
 
     @property
     def settled(self) -> bool:
-        """Whether nothing is left to do, here or there."""
+        """Whether nothing is left to do, in this run or the main one."""
         return super().settled or self._main.settled
 
     def enter(self, stage: str) -> None:
-        """Say what is being tried next, in the main run."""
+        """Report in the main run what is being tried next."""
         self._main.enter(stage)
 
     def offer(self, placement: Placement, source: str) -> bool:
-        """Take a placement if it is better, and offer it to the main run."""
+        """Accept a placement if it is better, and offer it to the main run."""
         if not super().offer(placement, source):
             return False
         self._main.offer(Placement(self._main.instance, placement.gpu_of), source)

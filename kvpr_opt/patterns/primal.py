@@ -1,10 +1,10 @@
-"""The way down: attempts to lower the incumbent, by the main thread and by a second one.
+"""The primal side: attempts to lower the incumbent, in the main thread and in a second one.
 
-Bounds come from one long chain of questions, each of which needs the last answer.
-Placements need luck: another dive with other choices, another neighbourhood. So
-where there is a second core, a thread of its own tries its luck, with a pattern LP
-of its own, while the main one climbs. LP and kernels run outside the interpreter's
-lock. Whichever meets the other's value ends the run.
+Bounds come from one long chain of questions, each of which needs the previous answer.
+Placements need luck: another dive with other choices, another neighbourhood. So with
+a second core, a separate thread with its own pattern LP looks for placements while
+the main thread raises the bound. The LP and the kernels release the interpreter lock.
+The run ends when bound and incumbent meet.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from kvpr_opt.patterns.steps import Effort, EngineSteps, Findings
 from kvpr_opt.problem.scaled import Threshold
 from kvpr_opt.search.tracker import Tracker
 
-#: Tries of a kind below the incumbent in one round.
+#: Attempts of one kind below the incumbent in one round.
 _TRIES = 3
 
-#: Where the random seeds of the second thread start.
+#: First random seed of the second thread.
 _OTHER_SEEDS = 1_000_000
 
 
@@ -35,7 +35,7 @@ def dive_low(steps: EngineSteps, effort: Effort) -> None:
 
 
 def lower(steps: EngineSteps, effort: Effort, attempt: Callable[[Threshold, Effort], bool]) -> None:
-    """Try between bound and incumbent, halfway from the last threshold that failed."""
+    """Try thresholds halfway between the last failed one (at first the bound) and the incumbent."""
     tried = steps.low
     for _ in range(_TRIES):
         if steps.tracker.done:
@@ -57,9 +57,9 @@ def assisted(
 ) -> Iterator[None]:
     """Let a second thread lower the incumbent while the block works.
 
-    There is none where nothing is left that could lower it. It ends with the block,
-    within the time that the tools take between two looks at the limits. What it
-    raised is raised here.
+    No thread is started if every stage that could lower it is skipped. The thread ends
+    with the block, as soon as the tools next check the limits. Its exceptions are
+    re-raised here.
     """
     if {"dives", "neighbourhoods"} <= set(skip):
         yield
@@ -72,7 +72,7 @@ def assisted(
         try:
             _descend(steps, over, large)
         except NumericalError:
-            pass  # its LP failed; the main thread goes on, and has its own
+            pass  # its LP failed; the main thread has its own and goes on
         except BaseException as error:
             raised.append(error)
             tracker.limits.interrupt()
@@ -94,14 +94,14 @@ def assisted(
 def _descend(steps: EngineSteps, over: threading.Event, large: bool) -> None:
     number = 0
     while not steps.over:
-        # Budgets of the second round from the start: its dives are those that vary.
+        # Start with the budgets of the second round: dives vary only from there on.
         effort = Effort.of_round(number + 1)
         lower(steps, effort, steps.repack)
         if large:
-            # A dive over hundreds of GPUs with a program of its own would come too late.
+            # A dive over hundreds of GPUs with an LP of its own would finish too late.
             lower(steps, effort, steps.fill_and_dive)
         else:
             dive_low(steps, effort)
             lower(steps, effort, steps.dive)
         number += 1
-        over.wait(0.01)  # where a round is over at once, the other thread needs the time
+        over.wait(0.01)  # if rounds end at once, leave the time to the other thread

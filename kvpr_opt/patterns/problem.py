@@ -1,7 +1,7 @@
 """The packing question of one threshold, by classes of models and types of GPUs.
 
-Everything in this package works on it: int64 arrays, one entry a class or a
-type, so that identical models and identical GPUs are never told apart.
+Everything in this package works on it: int64 arrays with one entry per class or
+type, so that identical models and identical GPUs are never distinguished.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from kvpr_opt.problem.constrained import ConstrainedInstance
 from kvpr_opt.problem.rules import Rules
 from kvpr_opt.problem.scaled import ScaledInstance, Threshold, fit_range
 
-#: Copies of one model, which are counted in 16 bits, and entries (models, GPU types, classes)
-#: of the patterns that one round of pricing may find.
+#: Maximum copies of one model, which are counted in 16 bits, and maximum entries (models times
+#: GPU types times classes) of the patterns that one round of pricing may find.
 MAX_COPIES, MAX_PATTERN_ENTRIES = 2**15 - 1, 100_000_000
 
 #: Every sum of item sizes or capacities stays below two to this power.
@@ -27,14 +27,14 @@ RANGE_BITS = 60
 
 @dataclass(frozen=True)
 class PackingQuestion:
-    """Whether these items can be packed into these bins.
+    """The question whether these items can be packed into these bins.
 
     Attributes
     ----------
     sizes
         Item size by class of identical models.
     counts
-        How many items of each class are to be packed. Those of no size are
+        How many items of each class are to be packed. Items of size 0 are
         left out: they fit anywhere.
     capacities
         Bin capacity by GPU type.
@@ -43,11 +43,11 @@ class PackingQuestion:
     threshold
         The threshold that is asked.
     exact
-        Sizes by class and capacities by type of any length, where the above were
-        rounded down to fit 64 bits: an answer "no" still holds then, a packing
-        need not be a placement.
+        Unrounded sizes by class and capacities by type, if the above were rounded
+        down to fit 64 bits: "no" still holds then, but a packing need not be a
+        placement.
     rules
-        Which patterns there are, where not every set that fits is one.
+        Which patterns are allowed, if not every set that fits is one.
     """
 
     sizes: Ints
@@ -60,7 +60,7 @@ class PackingQuestion:
 
     @classmethod
     def of(cls, scaled: ScaledInstance, threshold: Threshold) -> PackingQuestion:
-        """The question that a threshold asks of a fleet."""
+        """The packing question for a fleet at a threshold."""
         whole = scaled.packing(threshold)
         packing = fit_range(whole, RANGE_BITS)
         first = [group.models[0] for group in scaled.classes]
@@ -71,7 +71,7 @@ class PackingQuestion:
         return cls(
             sizes=sizes,
             counts=np.where(sizes > 0, counts, 0),
-            # Below 0 where too much is pinned, which a bound of its own says.
+            # Below 0 if too much is pinned; a separate bound covers that.
             capacities=_ints([max(0, packing.capacities[gpu]) for gpu in gpus]),
             multiplicities=_ints([len(gpu_type.gpus) for gpu_type in scaled.types]),
             threshold=threshold,
@@ -93,7 +93,7 @@ class PackingQuestion:
         """Which patterns fit in exact numbers; `waste` is what they leave in rounded ones.
 
         Each item and the capacity lose less than one in the rounding, so a
-        pattern that leaves as much as it has items fits in any case.
+        pattern whose waste is at least its number of items fits in any case.
         """
         fits = np.ones(len(counts), dtype=bool)
         if self.exact is None:
@@ -105,16 +105,16 @@ class PackingQuestion:
         return fits
 
     def rounded_up(self, loads: int) -> PackingQuestion:
-        """The same in so many loads at most: a packing of it is one of this question.
+        """The question in at most `loads` units: any packing of it is one of this question.
 
-        Sizes are rounded up and capacities down, so that "no" says nothing of this one.
+        Sizes are rounded up and capacities down, so "no" says nothing about this one.
         """
         unit = self._unit(loads)
         sizes, capacities = -(-self.sizes // unit), self.capacities // unit
         return self if unit == 1 else replace(self, sizes=sizes, capacities=capacities, exact=None)
 
     def rounded_down(self, loads: int) -> PackingQuestion:
-        """The same in so many loads at most, where "no" is the answer to this question, too.
+        """The question in at most `loads` units: if its answer is "no", so is this one's.
 
         Sizes and capacities are rounded down: what fits still fits, since the rounded
         sizes add up to no more than their rounded sum.
@@ -126,7 +126,7 @@ class PackingQuestion:
         return self if unit == 1 else rounded
 
     def _unit(self, loads: int) -> int:
-        """What one load is, so that the largest bin has no more than `loads` of them."""
+        """The size of one unit, such that the largest bin has at most `loads` of them."""
         return max(1, -(-int(self.capacities.max()) // loads))
 
     def left(self, counts: Ints, numbers: Ints) -> PackingQuestion:
@@ -135,7 +135,7 @@ class PackingQuestion:
 
 
 def beyond_patterns(counts: Sequence[int], types: int) -> str:
-    """Why a fleet is too large for patterns; empty where it is not.
+    """Why a fleet is too large for patterns; empty if it is not.
 
     Parameters
     ----------
@@ -178,21 +178,21 @@ class Packing:
 
 @dataclass(frozen=True)
 class NoPacking:
-    """Searched through: there is none."""
+    """The search was complete: there is no packing."""
 
     nodes: int
 
 
 @dataclass(frozen=True)
 class OutOfBudget:
-    """Not settled within the budget of patterns, or of search."""
+    """Not settled within the budget of patterns or of search."""
 
     patterns: bool
 
 
 @dataclass(frozen=True)
 class DualValues:
-    """A proof that there is none: value by class and by type.
+    """A proof that there is no packing: value by class and by type.
 
     No set that fits a bin of type k is worth more than ``type_values[k]``, and
     all items together are worth more than all bins together.
@@ -204,14 +204,14 @@ class DualValues:
 
 @dataclass(frozen=True)
 class Fractional:
-    """There is a fractional packing: weight by pattern of the pool."""
+    """A fractional packing exists: weight by pattern of the pool."""
 
     weights: Floats
 
 
 @dataclass(frozen=True)
 class Undecided:
-    """Stopped, or too close to call in integers: weights as if there were a few more bins."""
+    """Stopped, or too close to call in integers: weights for slightly more bins than there are."""
 
     weights: Floats
 

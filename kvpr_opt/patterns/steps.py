@@ -1,4 +1,4 @@
-"""Steps at one threshold: what each tool of the engine finds goes to the tracker."""
+"""The engine's steps at one threshold; each reports its findings to the tracker."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Effort:
         )
 
     def hasty(self) -> Effort:
-        """Dives that succeed soon or are given up, where other ones are at hand."""
+        """A smaller budget for dives, for when a failed one can be replaced by another."""
         plan = self.dive
         work = plan.last_work // 10
         leaf = None if plan.leaf is None else replace(plan.leaf, discrepancies=0, last_work=work)
@@ -80,12 +80,12 @@ class Effort:
         return replace(self, patterns=self.patterns // 6, work=self.work // 5)
 
 
-#: Loads up to which large fleets are asked about in the exact numbers, and to which they are
-#: rounded otherwise: a table by load of some hundred classes takes a second.
+#: Large fleets with capacities up to this many loads are decided in exact numbers; others are
+#: rounded to this many. A table by load for some hundred classes takes a second.
 LOADS = 2**22
 
-#: The share of a run in which points may be shortened on the way, so that a run which a limit
-#: ends has a proof of what it claims.
+#: The share of a run that may be spent on shortening points during the search, so that a run
+#: stopped by a limit has a proof of what it claims.
 _SHORTENING_SHARE = 0.1
 
 #: GPUs that a construction leaves to a dive.
@@ -97,14 +97,14 @@ _LAST_BINS, _FEWER_BINS = 48, 10
 
 @dataclass
 class Findings:
-    """What steps learn of thresholds, beside incumbent and bound.
+    """What steps learn about thresholds, besides incumbent and bound.
 
     Attributes
     ----------
     passing
         The lowest value at which the LP was not refuted.
     overflow
-        Where the exhaustive search had too many patterns, and how many it allowed.
+        Where the exhaustive search had too many patterns, and how many were allowed.
     """
 
     passing: Fraction | None = None
@@ -121,11 +121,11 @@ class EngineSteps:
     skip
         Tools to leave out.
     findings
-        Shared by all that work on the run.
+        Shared by all threads that work on the run.
     seed
         The first random seed of dives and neighbourhoods.
     until
-        Says whether the work is to end before the tracker is done.
+        Returns whether to stop even though the tracker is not done.
 
     Attributes
     ----------
@@ -149,7 +149,7 @@ class EngineSteps:
         self.tracker = tracker
         self._skip = skip
         self.scaled = tracker.instance.scaled
-        # Who else works on the run may settle it meanwhile.
+        # Another thread working on the run may settle it in the meantime.
         self._limits = tracker.limits.until(lambda: tracker.settled or until())
         self._dives = self._repacks = seed
         self._proving = 0.0
@@ -180,8 +180,9 @@ class EngineSteps:
     def relax_in_loads(self, threshold: Threshold) -> Relaxed:
         """Ask the LP in numbers of a few digits; a refutation raises the bound.
 
-        Rounded up, so that what passes can be packed; what is refuted so is asked again
-        rounded down, and undecided where only the rounding was to blame.
+        Sizes are rounded up first, so that a packing of what passes is a real one. If that
+        is refuted, the question is asked again rounded down; if the refutation came only
+        from the rounding, the answer is undecided.
         """
         self.tracker.enter("pattern LP")
         question = PackingQuestion.of(self.scaled, threshold)
@@ -191,12 +192,12 @@ class EngineSteps:
         return answer
 
     def refute_in_loads(self, threshold: Threshold, known: DualValues | None = None) -> bool:
-        """Whether the LP, rounded down, refutes a threshold, which raises the bound.
+        """Whether the LP, rounded down, refutes a threshold; if so, the bound is raised.
 
         Parameters
         ----------
         threshold, known
-            What is asked, and what refutes it rounded up.
+            The threshold, and the vector that refutes it rounded up.
         """
         question = PackingQuestion.of(self.scaled, threshold)
         down = question.rounded_down(LOADS)
@@ -234,7 +235,7 @@ class EngineSteps:
         return packing is not None and self._packed(packing, "rounding")
 
     def repack(self, threshold: Threshold, effort: Effort) -> bool:
-        """Whether packing a few GPUs at a time anew improved the incumbent."""
+        """Whether repacking a few GPUs at a time improved the incumbent."""
         incumbent = self.tracker.incumbent
         if "neighbourhoods" in self._skip or incumbent is None:
             return False
@@ -247,7 +248,7 @@ class EngineSteps:
         return packing is not None and self._packed(packing, "neighbourhoods")
 
     def search(self, threshold: Threshold, effort: Effort) -> Packing | NoPacking | OutOfBudget:
-        """Search a threshold exhaustively; bound or incumbent move with the answer."""
+        """Search a threshold exhaustively; update bound or incumbent with the answer."""
         if "exhaustive_search" in self._skip:
             return OutOfBudget(patterns=True)
         if self.findings.overflow is not None:
@@ -271,7 +272,7 @@ class EngineSteps:
         elif isinstance(answer, Packing):
             placement = self._placement(answer)
             if placement is None:
-                return OutOfBudget(patterns=True)  # it held in rounded numbers only
+                return OutOfBudget(patterns=True)  # the packing held in rounded numbers only
             self.tracker.offer(placement, "exhaustive search")
         return answer
 
@@ -291,14 +292,14 @@ class EngineSteps:
     def _exhausted(
         self, threshold: Threshold, answer: NoPacking, duals: tuple[Ints, Ints] | None
     ) -> None:
-        """Raise the bound by an exhaustive search: by a proof where it matters, or our word."""
+        """Raise the bound after an exhaustive search: by a proof if it matters, else our claim."""
         proof: Evidence | None = None
         tracker, limits = self.tracker, self.tracker.limits
         seconds = proving_seconds(tracker, self._bound_after(threshold), self._proving)
         if duals is not None and seconds > 0:
             tracker.enter(PROVING)
             start = limits.elapsed
-            # On the limits themselves: a view of them cannot be left at once.
+            # Uses the limits themselves: a view of them cannot be left at once.
             proof = tree_proof(self.scaled, threshold, duals, limits, seconds=seconds)
             self._proving += limits.elapsed - start
         word = exhaustion(threshold, answer)
@@ -319,7 +320,7 @@ class EngineSteps:
         return placement is not None and self.tracker.offer(placement, source)
 
     def _placement(self, packing: Packing) -> Placement | None:
-        """The placement of a packing, unless that held in rounded numbers only."""
+        """The placement of a packing; ``None`` if that held in rounded numbers only."""
         try:
             return placement_of(self.tracker.instance, packing)
         except InvalidPlacementError:
@@ -333,7 +334,7 @@ class EngineSteps:
 
     @property
     def over(self) -> bool:
-        """Whether to stop working."""
+        """Whether to stop."""
         return self._limits.stopped
 
     @property

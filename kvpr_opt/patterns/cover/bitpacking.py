@@ -2,8 +2,8 @@
 
 A field is wide enough for the count of its class and a guard bit above it:
 ``(rest | guards) - pattern`` keeps every guard iff the pattern is contained in
-the rest, so that one subtraction a word compares all classes at once; and
-disjoint parts of a pattern add like numbers.
+the rest, so that one subtraction per word compares all classes at once.
+Disjoint parts of a pattern add like numbers.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from kvpr_opt._types import Counts, Ints, Words
 
 @dataclass(frozen=True)
 class BitPacking:
-    """Where each class has its field.
+    """The layout: where each class has its field.
 
     Attributes
     ----------
     classes
         The classes that have items left.
     word, shift, mask
-        Place of each of them, and the largest count that the field can hold.
+        Position of each field, and the largest count that it can hold.
     guards
         The guard bits of every word.
     """

@@ -1,15 +1,16 @@
 """All patterns that a packing can use, under two budgets of waste.
 
-The capacity beyond the total size is all that the bins of a packing can waste
-together, so a pattern that wastes more is in no packing. The same holds for
-any other values of the items, and for the duals of the pattern LP it says that
-a variable whose reduced cost exceeds the gap is zero (Nemhauser and Wolsey
-1988, doi:10.1002/9781118627372, section II.1.5). Near the optimum few patterns
-pass both.
+The bins of a packing can together waste only the capacity beyond the total size,
+so a pattern that wastes more is in no packing. The same holds for any other values
+of the items; for the duals of the pattern LP it says that a variable whose reduced
+cost exceeds the gap is zero (Nemhauser and Wolsey 1988,
+doi:10.1002/9781118627372, section II.1.5). Near the optimum few patterns pass both
+tests.
 
-Small fleets: as pairs of half patterns whose loads add up to a narrow window
-(Horowitz and Sahni 1974, doi:10.1145/321812.321823). Larger ones: depth first
-in falling order of size, under a bound from a knapsack table of the values.
+Patterns of small fleets are found as pairs of half patterns whose loads add up to a
+narrow window (Horowitz and Sahni 1974, doi:10.1145/321812.321823). Those of larger
+fleets are enumerated depth first in falling order of size, pruned by a bound from a
+knapsack table of the values.
 """
 
 from __future__ import annotations
@@ -29,20 +30,20 @@ from kvpr_opt.patterns.problem import PackingQuestion
 #: Entries of the table that bounds the depth-first enumeration.
 _TABLE_ENTRIES = 6_000_000
 
-#: Search nodes of the depth-first enumeration for each pattern allowed, and between two looks
-#: at the limits: some tens of milliseconds.
+#: Search nodes of the depth-first enumeration for each pattern allowed, and between checks of
+#: the limits: some tens of milliseconds.
 _NODES_EACH, _NODES_AT_ONCE = 20, 500_000
 
-#: Patterns unpacked between two looks at the limits.
+#: Patterns unpacked between checks of the limits.
 CHUNK = 1 << 14
 
-#: Places in the cursor of the depth-first enumeration.
+#: Indices into the cursor of the depth-first enumeration.
 _DEPTH, _ITEM, _ROOM, _VALUE, _FRESH, _NUMBER = range(6)
 
 
 @dataclass(frozen=True)
 class WasteBudget:
-    """Values of items and what all bins together can waste of them.
+    """Values of items, and how much of these all bins together can waste.
 
     Attributes
     ----------
@@ -51,7 +52,7 @@ class WasteBudget:
     most
         The largest value of a pattern, by type.
     slack
-        Sum of `most` over all bins, less the value of all items.
+        Sum of `most` over all bins, minus the value of all items.
     """
 
     values: Ints
@@ -67,7 +68,7 @@ class WasteBudget:
 
 @dataclass(frozen=True)
 class Patterns:
-    """Packed patterns, their waste of each budget, and their GPU types."""
+    """Packed patterns, their waste in each budget, and their GPU types."""
 
     words: Words
     waste: Ints
@@ -83,17 +84,17 @@ def enumerate_patterns(
 ) -> Patterns | None:
     """The patterns of a question that stay within all budgets, least waste first.
 
-    Where the question is rounded, patterns that exceed a capacity in exact
-    numbers are left out, so that an exhaustive search over them is exact.
+    If the question is rounded, patterns that exceed a capacity in exact numbers are
+    left out, so that an exhaustive search over the rest is exact.
 
     Parameters
     ----------
     budgets
         The first one is that of the sizes.
     most
-        ``None`` is returned where there are more patterns, or more halves.
+        ``None`` is returned if there are more patterns, or more halves.
     limits
-        When to give up, likewise.
+        When to give up and return ``None``.
     """
     found = _by_halves(question, bits, most, limits)
     if found is None and not limits.stopped:
@@ -111,7 +112,7 @@ def _within(
     found: tuple[Words, Ints],
     limits: LimitsView,
 ) -> Patterns | None:
-    """Those patterns that stay within all budgets, and fit in exact numbers, least waste first."""
+    """The patterns that stay within all budgets and fit in exact numbers, least waste first."""
     words, types = found
     slack = [budget.slack for budget in budgets]
     kept: list[Ints] = [np.zeros(0, np.int64)]
@@ -137,7 +138,7 @@ def _within(
 def _by_halves(
     question: PackingQuestion, bits: BitPacking, most: int, limits: LimitsView
 ) -> tuple[Words, Ints] | None:
-    """Patterns within the waste of the sizes, as pairs of halves; ``None`` if stopped, too."""
+    """Patterns within the waste of the sizes, as pairs of halves; also ``None`` if stopped."""
     falling = np.argsort(-question.sizes[bits.classes], kind="stable")
     capacity = int(question.capacities[question.multiplicities > 0].max())
     halves = []
@@ -155,7 +156,7 @@ def _by_halves(
     words, types = [], []
     for k in np.flatnonzero(question.multiplicities):
         high = int(question.capacities[k])
-        # A pattern holds something: the empty one would be a bin left out.
+        # A pattern holds at least one item: the empty one would just be an unused bin.
         low = max(high - question.slack, 1)
         i, j, number = _pairs(left, right, low, high, most)
         if number < 0 or limits.stopped:
@@ -255,7 +256,7 @@ def _depth_first(
 
 
 def _start(items: Items, worth: Ints, first: int, capacity: int) -> tuple[Ints, Ints]:
-    """The items chosen, and the cursor, of a search for the sets whose last item is `first`."""
+    """The initial choice and cursor of a search for the sets whose last item is `first`."""
     sizes, owner = items.sizes, items.owner
     chosen = np.zeros(len(sizes) + 1, dtype=np.int64)
     chosen[0] = first
@@ -270,12 +271,12 @@ def _valuable(
     sizes: Ints, values: Ints, owner: Ints, table: Ints, unit: int, least: int,
     most: int, work: int, found: Counts, chosen: Ints, cursor: Ints,
 ) -> tuple[Counts, int]:  # fmt: skip
-    """Every set that is worth at least `least`, as far as the work goes.
+    """Find every set that is worth at least `least`, within the work allowed.
 
     The table counts values in multiples of `unit`, rounded up, so that it bounds
-    what the items before can add. Copies of a class are taken from the last one
-    on. The depth in the cursor is 0 where there are no more sets, or more than
-    `most`. With the sets comes the number of nodes.
+    what the earlier items can add. Copies of a class are taken from the last one
+    on. The depth in the cursor is 0 if there are no more sets, or more than `most`.
+    Returns the sets and the number of nodes.
     """
     depth, j, room = cursor[_DEPTH], cursor[_ITEM], cursor[_ROOM]
     value, fresh, number = cursor[_VALUE], cursor[_FRESH] == 1, cursor[_NUMBER]
@@ -311,7 +312,7 @@ def _valuable(
 
 @compiled
 def _noted(found: Counts, number: int, classes: Ints) -> Counts:
-    """Write one more set down, in twice the space if there is no more."""
+    """Append one more set, doubling the space if it is full."""
     if number == len(found):
         larger = np.zeros((2 * number, found.shape[1]), dtype=np.int16)
         larger[:number] = found

@@ -2,12 +2,12 @@
 
 Every packing splits the items into one pattern a bin, and the waste of its
 patterns adds up to the slack of the question, whether waste is measured by size
-or by any other value of the items (see :mod:`patterns.enumeration`). The search
-packs the bin of the class left in fewest patterns, least waste first, as in
-Knuth's exact cover (arXiv:cs/0011047); at every node it drops the patterns that
-no longer fit, bounds the waste still to come from below, and drops what the
-bound excludes. What can be wasted on the items left follows from the items and
-the bins left, so that a state which failed once fails whenever it comes again.
+or by any other value of the items (see :mod:`patterns.enumeration`). As in Knuth's
+exact cover (arXiv:cs/0011047), the search branches on the class left in fewest
+patterns, least waste first. At every node it drops the patterns that no longer
+fit, bounds the waste still to come from below, and drops what the bound excludes.
+The waste allowed follows from the items and the bins left, so a state that failed
+once always fails again.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ from kvpr_opt.patterns.cover.kernel import (
 )
 from kvpr_opt.patterns.problem import Covered, NoPacking, OutOfBudget, Packing, PackingQuestion
 
-#: List entries looked at between two looks at the clock: some tens of milliseconds.
+#: List entries read between checks of the clock: some tens of milliseconds.
 _SLICE = 5_000_000
 
-#: Largest array of pattern lists, in entries.
+#: Maximum size of the array of pattern lists, in entries.
 _LIST_ENTRIES = 200_000_000
 
-#: Failed states remembered at most.
+#: Maximum number of failed states remembered.
 _MEMORY = 1 << 18
 
 _Number = TypeVar("_Number", np.int64, np.float64)
@@ -62,12 +62,12 @@ def cover(
     limits
         When to give up.
     most_patterns
-        WasteBudget of the enumeration.
+        Budget of the enumeration, in patterns.
     work
-        WasteBudget of the search, in list entries looked at (about 1e8 a second).
+        Budget of the search, in list entries read (about 1e8 a second).
     duals
         Item values by class, each with the largest value of a pattern by type:
-        further budgets of waste. Good duals of the pattern LP save most.
+        additional budgets of waste. Good duals of the pattern LP help most.
     """
     if question.slack < 0:
         return NoPacking(0)
@@ -110,7 +110,7 @@ def _run(table: CoverTable, state: State, limits: LimitsView, work: int) -> int:
 def _table(
     question: PackingQuestion, bits: BitPacking, found: Patterns, limits: LimitsView
 ) -> CoverTable | None:
-    """What the kernel searches in; ``None`` where the limits came first."""
+    """The data for the kernel to search; ``None`` if stopped by the limits."""
     sizes = question.sizes[bits.classes].astype(np.float64)
     lengths, members, shares = [], [], []
     for first in range(0, len(found.types), CHUNK):
@@ -140,5 +140,5 @@ def _table(
 
 
 def _joined(parts: Sequence[NDArray[Any]], dtype: type[_Number]) -> NDArray[_Number]:
-    """Arrays one after the other; an empty one if there are none."""
+    """Concatenate arrays; an empty array if there are none."""
     return np.concatenate([np.zeros(0, dtype), *parts], dtype=dtype)

@@ -12,15 +12,15 @@ from kvpr_opt.kernels import compiled
 
 FOUND, EXHAUSTED, PAUSED = 1, 0, 2
 
-#: How often a node sharpens its bounds with the patterns that they leave.
+#: How often a node tightens its bounds using the patterns still left.
 _PASSES = 3
 
-#: Places in the cursor of a search.
+#: Indices into the cursor of a search.
 _DEPTH, _FRESH, _NODES = 0, 1, 2
 
 
 class CoverTable(NamedTuple):
-    """What does not change: patterns, least waste first, and classes.
+    """The constant data of a search: patterns, least waste first, and classes.
 
     `members` lists the classes of pattern p from ``starts[p]`` to
     ``starts[p + 1]``, `shares` the load that each of them brings. `waste` is by
@@ -43,13 +43,13 @@ class CoverTable(NamedTuple):
 
 
 class State(NamedTuple):
-    """Where the search is. All arrays but the last six are by depth.
+    """The state of the search. All arrays but the last six are by depth.
 
     `lists` holds, one after the other, the patterns still possible at each
     depth, from `begin` to `end`; `at` is the next one to try, `branch` the class
-    to pack, `chosen` the pattern taken, `slot` the place in the memory of failed
-    states, `rest` the items and `room` the waste left. `left` are the bins left
-    by type.
+    to pack, `chosen` the pattern taken, `slot` the position in the memory of failed
+    states, `rest` the items left and `room` the waste left. `left` counts the bins
+    left by type.
     """
 
     begin: Ints
@@ -97,7 +97,7 @@ def start(table: CoverTable, items: Words, numbers: Ints, room: Ints, memory: in
 
 @compiled
 def search(table: CoverTable, state: State, work: int) -> int:
-    """Go on until a packing is found, all is searched, or `work` list entries were looked at."""
+    """Continue until a packing is found, the search is complete or `work` entries were read."""
     cursor = state.cursor
     done = 0
     while done < work:
@@ -124,7 +124,7 @@ def search(table: CoverTable, state: State, work: int) -> int:
 
 @compiled
 def _open(table: CoverTable, state: State, d: int) -> int:
-    """Prepare a node: nothing to try if it failed before or its bounds exclude a packing."""
+    """Prepare a node; it gets no patterns if it failed before or its bounds exclude a packing."""
     state.at[d] = state.end[d]
     state.slot[d] = _slot(state, d)
     if d == state.branch.size - 2 or _failed_before(state, d):
@@ -137,11 +137,11 @@ def _open(table: CoverTable, state: State, d: int) -> int:
 
 @compiled
 def _tighten(table: CoverTable, state: State, d: int) -> int:
-    """Drop patterns that the bounds exclude; the class in fewest patterns, or -1 if none fits.
+    """Drop patterns that the bounds exclude; return the class in fewest patterns, or -1.
 
-    Every item of a class must bear at least the least waste a unit of load that
-    its class has in any pattern left. The sum over the items is a lower bound on
-    the waste still to come; a pattern that lifts it above the waste left is out.
+    Each item bears at least the smallest waste per unit of load that its class has in
+    any pattern left. The sum over the items is a lower bound on the waste still to
+    come; a pattern that lifts it above the waste left is dropped. -1: nothing fits.
     """
     classes, budgets = table.sizes.size, state.room.shape[1]
     volume = np.empty(classes)
@@ -172,7 +172,7 @@ def _tighten(table: CoverTable, state: State, d: int) -> int:
 
 @compiled
 def _least_waste(table: CoverTable, state: State, d: int, volume: Floats) -> int:
-    """Find the least waste a unit of load by class; the class left in fewest patterns, or -1."""
+    """Find the least waste per unit of load by class; return the rarest class, or -1."""
     count = np.zeros(volume.size, dtype=np.int64)
     low = state.low
     low[:, :] = np.inf
@@ -226,7 +226,7 @@ def _next(table: CoverTable, state: State, d: int) -> int:
 
 @compiled
 def _descend(table: CoverTable, state: State, d: int, p: int) -> int:
-    """Take a pattern: the node below keeps the patterns that still fit. Entries looked at."""
+    """Take a pattern; the node below keeps those that still fit. Returns entries looked at."""
     rest, room, waste = state.rest, state.room, table.waste
     state.chosen[d] = p
     state.left[table.types[p]] -= 1
@@ -255,7 +255,7 @@ def _descend(table: CoverTable, state: State, d: int, p: int) -> int:
 
 @compiled
 def _slot(state: State, d: int) -> int:
-    """Where a state of items and bins left is remembered (FNV-1a, 64 bits, mixed)."""
+    """The memory slot of a state of items and bins left (FNV-1a, 64 bits, mixed)."""
     prime, h = np.uint64(1099511628211), np.uint64(14695981039346656037)
     for w in range(state.rest.shape[1]):
         h = (h ^ state.rest[d, w]) * prime
@@ -268,7 +268,7 @@ def _slot(state: State, d: int) -> int:
 
 @compiled
 def _failed_before(state: State, d: int) -> bool:
-    """Whether this very state is remembered: compared whole, not by its hash."""
+    """Whether this exact state is remembered: compared in full, not by hash."""
     slot, width = state.slot[d], state.rest.shape[1]
     if state.in_use[slot] == 0:
         return False
@@ -283,7 +283,7 @@ def _failed_before(state: State, d: int) -> bool:
 
 @compiled
 def _remember(state: State, d: int) -> None:
-    """Note that no packing exists from this state; an older one in its place is forgotten."""
+    """Record that no packing exists from this state, overwriting an older one in its slot."""
     slot, width = state.slot[d], state.rest.shape[1]
     state.in_use[slot] = 1
     for w in range(width):

@@ -1,12 +1,12 @@
 """Column generation with central duals, for programs of many classes.
 
-Each round solves the program over the patterns at hand only as closely as the
-round needs, to a tenth of what is still open, by an interior point method; its
-duals are moved halfway towards the best ones known and priced exactly
+Each round solves the LP over the patterns at hand by an interior point method, only
+as closely as the round needs: to a tenth of the remaining gap. Its duals are moved
+halfway towards the best ones known and priced exactly
 (:mod:`kvpr_opt.patterns.lp.interior_point` says why; the smoothing is that of
-Pessoa, Sadykov, Uchoa and Vanderbeck 2018, doi:10.1287/ijoc.2017.0784). It takes a
-tenth of the rounds of a simplex method, provided that the patterns it starts from
-cover every class in many ways (:mod:`kvpr_opt.patterns.lp.sampling`).
+Pessoa, Sadykov, Uchoa and Vanderbeck 2018, doi:10.1287/ijoc.2017.0784). This takes a
+tenth of the rounds of a simplex method, provided that the initial patterns cover
+every class in many ways (:mod:`kvpr_opt.patterns.lp.sampling`).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from kvpr_opt.patterns.lp.pool import PatternPool, loads, worths
 from kvpr_opt.patterns.lp.pricing import COARSE, Duals, Precision, Priced, grids, price, price_on
 from kvpr_opt.patterns.problem import DualValues, Fractional, PackingQuestion, Undecided
 
-#: Share of the way to the best duals known at which patterns are looked for.
+#: Share of the way towards the best known duals at which patterns are priced.
 _SMOOTHING = 0.5
 
 #: Each round is solved to this share of the gap between its objective and the best bound,
@@ -33,31 +33,31 @@ _SHARE_OF_GAP, _LOOSEST, _TIGHTEST = 0.1, 1e-2, 1e-8
 #: Fewer new patterns than this in a round send the next one to the next grid.
 _FEW_BY_VALUE, _FEW_BY_LOAD = 60, 10
 
-#: A grid is left where the gap is less than so many of its units.
+#: A grid is dropped once the gap is less than this many of its units.
 _FINE_GAP = 10.0
 
-#: Columns of a program at most, for each class and type; then the share of them stays that is
-#: worth most.
+#: Maximum columns of an LP, per class and type, and the share kept (those worth most) when it
+#: is exceeded.
 _COLUMNS_EACH, _KEPT = 40, 0.65
 
-#: How far from the best duals known, towards those of the volume, the method starts.
+#: How far from the best known duals, towards those of the volume, the method starts.
 _INSIDE = 0.2
 
-#: Loads of a table that is as short as one by value on a coarse grid.
+#: Loads of a table that is as short as a table by value on a coarse grid.
 _SHORT_TABLE = 200_000
 
-#: So many classes are assumed at least.
+#: Minimum number of classes assumed.
 _FEW_CLASSES = 300
 
-#: The factor within which a fractional packing counts as one.
+#: Tolerance on the factor up to which a solution counts as a fractional packing.
 _TOLERANCE = 1e-8
 
-#: The share of what the program is short of a packing that a proof may leave unused, and rounds
-#: in which it may come to that.
+#: Share of the LP's shortfall that a refutation must reach to end the search, and extra rounds
+#: allowed to reach it.
 _AMPLE, _MORE_ROUNDS = 0.5, 4
 
-#: What items cost above the best duals known, by what that is multiplied where it is too little,
-#: and the factor by which an item costs more than it is worth at the start.
+#: Premium on the price of an item over the best known duals, the factor by which it rises when
+#: too low, and the minimum factor of the price over the item's worth at the start.
 _PREMIUM, _DEARER, _DEAR_ENOUGH = 0.02, 8, 1.05
 
 #: Rounds before the question is left undecided.
@@ -75,11 +75,11 @@ class CentralGeneration:
     Parameters
     ----------
     question
-        Nothing in it is too large for every bin.
+        Nothing in it may be too large for every bin.
     pool
-        Patterns that are known, with every item alone among them; what is found is added.
+        The known patterns, including every item alone; new ones are added to it.
     recent
-        Those of them to start from, ``None`` for all.
+        The patterns to start from; ``None`` for all.
     limits
         When to give up.
     precision
@@ -88,7 +88,7 @@ class CentralGeneration:
     Attributes
     ----------
     active
-        The patterns that were of use.
+        The patterns that were useful.
     """
 
     def __init__(
@@ -101,14 +101,14 @@ class CentralGeneration:
     ) -> None:
         self._question, self._pool, self._limits = question, pool, limits
         self._classes = np.flatnonzero(question.counts)
-        # The type of which there are most, and the others that any item fits.
+        # The most frequent type, and the others that fit any item at all.
         fits = question.capacities >= question.sizes[self._classes].min(initial=2**62)
         usable = np.where(fits, question.multiplicities, 0)
         self._main = int(np.argmax(usable))
         types = np.flatnonzero(usable)
         self._others = types[types != self._main]
         left = grids(question, precision)[1:]
-        # A table by load takes the same time for fine values as for coarse ones.
+        # A table by load takes as long for coarse values as for fine ones.
         last = [grid for grid in left if grid.by_load][-1:]
         self._grids = (*(grid for grid in left if not grid.by_load), *last)
         if int(question.capacities.max()) <= _SHORT_TABLE and self._grids[-1].by_load:
@@ -125,10 +125,10 @@ class CentralGeneration:
         self._most = _COLUMNS_EACH * max(_FEW_CLASSES, len(self._classes) * len(types))
 
     def run(self) -> Fractional | DualValues | Undecided | BrokenDown:
-        """Decide it, or find that it is too close to call: an interior point method and pricing.
+        """Decide the question, or find it too close to call, by rounds of LP and pricing.
 
-        A round takes as long as a dozen factors of a matrix of the size of the classes, and
-        a table of the knapsack.
+        A round costs about a dozen factorisations of a matrix with one row per class, and
+        one knapsack table.
         """
         refuted = self._start()
         if refuted is not None:
@@ -166,7 +166,7 @@ class CentralGeneration:
         return self._refutation or Undecided(self._weights)
 
     def _is_proved(self, factor: float) -> bool:
-        """Whether it is refuted, and not by a hair: what a few rounds more make a short proof."""
+        """Whether it is refuted by a good margin; a few more rounds make for a shorter proof."""
         if self._refutation is None:
             return False
         self._more_rounds -= 1
@@ -174,7 +174,7 @@ class CentralGeneration:
         return ample or self._more_rounds < 0
 
     def _start(self) -> DualValues | None:
-        """Choose the patterns to start from, with those that the volume asks for."""
+        """Choose the initial patterns, including those found by pricing the volume's duals."""
         for grid in (*COARSE[:1], *self._grids[:1]):
             if self._limits.stopped:
                 break
@@ -188,7 +188,7 @@ class CentralGeneration:
         return None
 
     def _solve(self, gap: float) -> CentralPoint | None:
-        """The program over the active patterns, whose objective is in bins."""
+        """Solve the LP over the active patterns; its objective is in bins."""
         columns, costs, demand, start = self._program()
         return solve_central(
             columns, costs, demand, start,
@@ -200,17 +200,18 @@ class CentralGeneration:
     def _program(self) -> tuple[SparseColumns, Floats, Floats, Floats]:
         """Columns, costs, demands, and duals that are strictly feasible.
 
-        As in :mod:`kvpr_opt.patterns.lp.master`, but without the factor, whose column
-        spoils the digits of an interior point method: it is the number of patterns of one
-        type, an empty one among them, for each of its bins. The other types have a row:
+        As in :mod:`kvpr_opt.patterns.lp.master`, but without the factor, whose column would
+        cost an interior point method digits. Instead, the factor is the number of patterns
+        of one type (an empty pattern included) per bin of that type. The other types have a
+        row each:
 
             minimise    G / G_1 (sum of x_p of type 1)
             subject to  sum of a_pc x_p  >=  number of models of class c
                         G_k / G_1 (sum of x_p of type 1) - sum of x_p of type k  >=  0
 
-        Items can also be bought, at the best dual known and a premium: while patterns are few,
-        that keeps the duals from running away (du Merle, Villeneuve, Desrosiers and Hansen
-        1999, doi:10.1016/S0012-365X(98)00213-1). Where they are, the premium rises.
+        Items can also be bought, at the best known dual plus a premium. While patterns are
+        few, this keeps the duals from diverging (du Merle, Villeneuve, Desrosiers and Hansen
+        1999, doi:10.1016/S0012-365X(98)00213-1). The premium rises if items are still bought.
         """
         question, classes, others = self._question, self._classes, self._others
         bins = float(question.multiplicities[self._main])
@@ -240,7 +241,7 @@ class CentralGeneration:
         by_class = inside.by_class - _INSIDE / 2 * self._volume.by_class
         start = question.bins * np.concatenate([by_class[classes], inside.by_type[others]])
         items = len(classes)
-        # A share of the volume's: the best dual of a class may be 0.
+        # The premium is relative to the volume's duals, as the best dual of a class may be 0.
         above = self._premium * self._volume.by_class[classes]
         prices = question.bins * (self._best.by_class[classes] + above)
         prices = np.maximum(prices, _DEAR_ENOUGH * start[:items])
@@ -252,7 +253,7 @@ class CentralGeneration:
         return columns, np.concatenate([costs, prices]), demand, start
 
     def _bought(self, point: CentralPoint) -> float:
-        """How many bins the items that were bought would fill."""
+        """How many bins the bought items would fill."""
         items = point.primal[len(self.active) + 1 :]
         return float((items * self._volume.by_class[self._classes]).sum()) * self._question.bins
 
@@ -261,7 +262,7 @@ class CentralGeneration:
         self._weights[self.active] = point.primal[: len(self.active)]
 
     def _duals(self, point: CentralPoint) -> Duals:
-        """The duals of a point, where all bins together are worth 1."""
+        """The duals of a point, scaled so that all bins together are worth 1."""
         question = self._question
         by_class = np.zeros(len(question.counts))
         by_class[self._classes] = point.dual[: len(self._classes)]
@@ -272,7 +273,7 @@ class CentralGeneration:
         return Duals(by_class / question.bins, by_type / question.bins)
 
     def _price(self, point: CentralPoint) -> int:
-        """How many new patterns are worth more than their bins, on grids as fine as it takes."""
+        """Add patterns worth more than their bins, refining grids as needed; return how many."""
         duals = self._duals(point)
         share = _SMOOTHING
         while self._grids and not self._limits.stopped:
@@ -299,12 +300,12 @@ class CentralGeneration:
         return 0
 
     def _refine(self, gap: float) -> None:
-        """Leave the grids on which what is still open is less than a unit."""
+        """Drop the grids that are too coarse for the remaining gap."""
         while len(self._grids) > 1 and gap * self._grids[0].scale < _FINE_GAP:
             self._grids = self._grids[1:]
 
     def _take(self, priced: Priced, duals: Duals) -> int:
-        """Add the patterns worth more than their bin; how many were not active."""
+        """Add the patterns worth more than their bin; return how many were not active before."""
         worth = worths(priced.patterns, duals.by_class) - duals.by_type[priced.types]
         good = worth > 1e-10 * float(duals.by_type.max())
         before = len(self.active)
@@ -313,29 +314,29 @@ class CentralGeneration:
         return len(self.active) - before
 
     def _choose_active(self) -> None:
-        """The patterns to start from: those that the question allows, the fullest of them."""
+        """Choose the initial patterns: the fullest ones that the question allows."""
         question, pool = self._question, self._pool
         wanted = self._alone(np.arange(pool.size))
         wanted[self.active] = True
         usable = np.flatnonzero(wanted & pool.usable(question))
-        # Whatever wastes less than its share is as good as any other, and chance decides.
+        # Patterns that waste less than their share count as equally good; ties are random.
         usable = np.random.default_rng(len(usable)).permutation(usable)
         packed = loads(pool.counts[usable], np.where(question.counts > 0, question.sizes, 0))
         waste = question.capacities[pool.types[usable]] - packed
         self._keep(usable, np.maximum(waste, question.slack // question.bins))
 
     def _alone(self, patterns: Ints) -> NDArray[np.bool_]:
-        """Which patterns are one item: with them all rows can be met."""
+        """Which patterns are a single item; with these, all rows can be met."""
         return np.asarray(self._pool.counts[patterns].sum(axis=1) == 1)
 
     def _drop_columns(self, point: CentralPoint) -> None:
-        """Keep the columns that are worth most, where there are too many."""
+        """If there are too many columns, keep those worth most."""
         duals = self._duals(point)
         counts, types = self._pool.counts[self.active], self._pool.types[self.active]
         self._keep(self.active, duals.by_type[types] - worths(counts, duals.by_class))
 
     def _keep(self, patterns: Ints, costs: Ints | Floats) -> None:
-        """Make the cheapest of some patterns the active ones, where there are too many."""
+        """Make some patterns the active ones; only the cheapest, if there are too many."""
         if len(patterns) > self._most:
             keys = np.where(self._alone(patterns), -np.inf, costs.astype(np.float64))
             patterns = patterns[np.argsort(keys, kind="stable")[: int(_KEPT * self._most)]]

@@ -1,8 +1,8 @@
-"""Cholesky factors of small dense matrices, compiled.
+"""Compiled Cholesky factorisation of small dense matrices.
 
-Written here rather than taken from LAPACK: numpy gives no hold on the number of
-threads of its BLAS, and on matrices of some hundred rows several threads make it
-many times slower. One thread, and the same digits on every machine.
+Not taken from LAPACK because numpy gives no control over the number of threads of its
+BLAS, and on matrices of some hundred rows several threads make it many times slower.
+This code uses one thread and gives the same digits on every machine.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _PANEL = 32
 
 @compiled
 def _factorise_panel(matrix: Floats, first: int, last: int) -> bool:
-    """Factorise the columns `first` to `last`, all updates from the left being done."""
+    """Factorise the columns `first` to `last`; all updates from the left are already done."""
     for j in range(first, last):
         for i in range(j, matrix.shape[0]):
             total = matrix[i, j]
@@ -37,7 +37,7 @@ def _factorise_panel(matrix: Floats, first: int, last: int) -> bool:
 def _subtract_four(
     row: Floats, one: Floats, two: Floats, three: Floats, four: Floats, factors: Floats
 ) -> None:
-    """Subtract multiples of four rows; a plain loop that becomes vector code."""
+    """Subtract multiples of four rows, in a plain loop that compiles to vector code."""
     a, b, c, d = factors[0], factors[1], factors[2], factors[3]
     for j in range(row.size):
         row[j] -= a * one[j] + b * two[j] + c * three[j] + d * four[j]
@@ -45,10 +45,10 @@ def _subtract_four(
 
 @compiled
 def factorise(matrix: Floats) -> bool:
-    """Overwrite the lower triangle by its Cholesky factor; ``False`` if there is none.
+    """Overwrite the lower triangle with its Cholesky factor; ``False`` if there is none.
 
     Only the lower triangle is read. Takes n^3 / 3 multiplications, panel by panel, so
-    that a row of the rest and four of the panel stay in the cache.
+    that a row of the remainder and four of the panel stay in the cache.
     """
     n = matrix.shape[0]
     panel = np.zeros((_PANEL, n))

@@ -2,9 +2,9 @@
 
 Gilmore and Gomory (doi:10.1287/opre.9.6.849, doi:10.1287/opre.11.6.863): solve
 the master over the patterns at hand, let a knapsack problem find patterns worth
-more than their bin, repeat. The duals are rounded to integers before pricing,
-coarsely at first and finely where nothing is found: the knapsack then is exact
-in integers, so that a refutation read off any round is a proof.
+more than their bin, and repeat. The duals are rounded to integers before pricing,
+coarsely at first and finely when nothing is found. The knapsack is then exact in
+integers, so a refutation from any round is a proof.
 """
 
 from __future__ import annotations
@@ -23,35 +23,35 @@ from kvpr_opt.patterns.problem import DualValues, Fractional, PackingQuestion, R
 from kvpr_opt.problem.constrained import ConstrainedInstance
 from kvpr_opt.problem.scaled import ScaledInstance
 
-#: Worth of a full GPU in the duals given out, at least and at most, and entries of the table
-#: that checks them.
+#: Minimum and maximum worth of a full GPU in the duals returned, and maximum entries of the
+#: table that checks them.
 _LEAST_DUAL, _MAX_DUAL, _DUAL_ENTRIES = 20_000, 1_000_000, 100_000_000
 
 #: Fewer new patterns than this in a round send the next one to the next grid.
 _SPARSE = 10
 
-#: Share of the way to the best duals known at which patterns are looked for.
+#: Share of the way towards the best known duals at which patterns are priced.
 _SMOOTHING = 0.4
 
-#: Classes from which, and up to which, central duals are faster than those of the simplex
-#: method: they need far fewer rounds, but each factorises a dense matrix of that size.
+#: Range of classes in which central duals are faster than those of the simplex method: they
+#: need far fewer rounds, but each factorises a dense matrix of that size.
 _CENTRAL_FROM, _CENTRAL_UP_TO = 150, 1_500
 
-#: GPU types up to which they are: each has columns of its own for every class.
+#: GPU types up to which central duals are faster: each type has its own columns for every class.
 _CENTRAL_TYPES = 8
 
-#: Patterns sampled for each class and type: for the first question, the next ones, and the rest.
+#: Patterns sampled per class and type: for the first questions in turn, then for all others.
 _SAMPLES = (10, 5, 5, 2)
 
-#: Load, as a share of the capacity, from which a pattern is taken over to a part.
+#: Load, as a share of the capacity, from which a pattern is copied to the LP of a part.
 _WELL_FILLED = 0.95
 
-#: Slack on the factor s of the master within which the LP counts as feasible.
+#: Tolerance on the factor s of the master within which the LP counts as feasible.
 _TOLERANCE = 1e-9
 
 
 def _is_central(question: PackingQuestion) -> bool:
-    """Whether column generation with central duals is worth its rounds."""
+    """Whether column generation with central duals is faster."""
     classes = int((question.counts > 0).sum())
     types = int((question.multiplicities > 0).sum())
     return _CENTRAL_FROM <= classes <= _CENTRAL_UP_TO and types <= _CENTRAL_TYPES
@@ -72,7 +72,7 @@ class PatternLP:
         self.pool = PatternPool(len(scaled.classes), rules)
         # By type and class: whether the item alone is in the pool.
         self._alone = np.zeros((len(scaled.types), len(scaled.classes)), dtype=bool)
-        # Samples drawn so far, and the patterns that were of use the last time.
+        # Samples drawn so far, and the patterns that were useful last time.
         self._sampled = 0
         self._recent: Ints | None = None
         self._master = Master(self.pool, len(scaled.classes), len(scaled.types))
@@ -121,7 +121,7 @@ class PatternLP:
         return answer
 
     def part(self, question: PackingQuestion) -> PatternLP:
-        """A program for a part of the items and bins, with the patterns that suit it."""
+        """An LP for a part of the items and bins, with the patterns that suit it."""
         part = PatternLP(self.scaled)
         present = question.counts > 0
         packed = loads(self.pool.counts, np.where(present, question.sizes, 0))
@@ -135,7 +135,7 @@ class PatternLP:
     def duals(
         self, question: PackingQuestion, limits: LimitsView, precision: Precision = Precision.FINE
     ) -> tuple[Ints, Ints] | DualValues | None:
-        """Optimal duals, nearly: integer values by class and the most by type.
+        """Nearly optimal duals: integer values by class and the maximum by type.
 
         A :class:`DualValues` if they refute the question, ``None`` if stopped.
         """
@@ -148,7 +148,7 @@ class PatternLP:
         largest = float(outcome.type_values.max())
         if limits.stopped or largest <= 0:
             return None
-        # Finely, since what rounding adds to the slack lets more patterns through.
+        # Round finely: whatever rounding adds to the slack lets more patterns through.
         scale = max(_LEAST_DUAL, min(_MAX_DUAL, _DUAL_ENTRIES // max(1, question.counts.sum())))
         packed = np.where(question.counts > 0, outcome.class_values, 0.0)
         values = rounded(packed, scale / largest)
@@ -158,7 +158,7 @@ class PatternLP:
     def _generate(
         self, question: PackingQuestion, limits: LimitsView, precision: Precision, *, stop_at: float
     ) -> LPSolution | DualValues:
-        """Rounds of master and pricing until the factor is low enough or nothing prices out."""
+        """Run master and pricing until the factor is low enough or no pattern prices out."""
         self._add_single_items(question)
         left = grids(question, precision)
         sizes = np.where(question.counts > 0, question.sizes.astype(np.float64), 0.0)
@@ -184,7 +184,7 @@ class PatternLP:
                 if isinstance(priced, DualValues):
                     return priced
                 new, best = priced
-                # Where rounds are long and find little, a finer grid finds more, or the proof.
+                # If rounds are long and find little, a finer grid finds more, or the proof.
                 sparse = new < _SPARSE and left[0] not in COARSE and len(left) > 1
                 if new == 0 or sparse:
                     left = left[1:]
@@ -192,12 +192,12 @@ class PatternLP:
     def _price_round(
         self, question: PackingQuestion, duals: Duals, best: Duals, grid: Grid, limits: LimitsView
     ) -> tuple[int, Duals] | DualValues:
-        """The number of patterns added for the duals, and the best duals known; or a proof.
+        """The number of patterns added for the duals and the best known duals, or a proof.
 
-        The duals of the master swing from round to round. Priced on the way to the
-        best ones so far they give better patterns in fewer rounds (Pessoa, Sadykov,
-        Uchoa and Vanderbeck 2018, doi:10.1287/ijoc.2017.0784); where that gives none
-        they are priced themselves.
+        The duals of the master oscillate from round to round. Moved towards the best
+        ones so far, they give better patterns in fewer rounds (Pessoa, Sadykov,
+        Uchoa and Vanderbeck 2018, doi:10.1287/ijoc.2017.0784). If that finds none, the
+        master's own duals are priced.
         """
         for share in (_SMOOTHING, 0.0) if grid in COARSE else (0.0,):
             priced = price(question, duals.towards(best, share), grid, limits)
@@ -212,7 +212,7 @@ class PatternLP:
         return 0, best
 
     def _add_single_items(self, question: PackingQuestion) -> None:
-        """One pattern for each item alone: every row of the master can be met, however small."""
+        """Add a pattern for each item alone, so that even a small master can meet every row."""
         for gpu_type in np.flatnonzero(question.multiplicities):
             fits = (question.counts > 0) & (question.sizes <= question.capacities[gpu_type])
             new = np.flatnonzero(fits & ~self._alone[gpu_type])
@@ -222,7 +222,7 @@ class PatternLP:
             self._alone[gpu_type] |= fits
 
     def _take(self, priced: Priced, duals: Duals) -> int:
-        """Add the patterns worth more than their bin; how many are new."""
+        """Add the patterns worth more than their bin; return how many are new."""
         worth = worths(priced.patterns, duals.by_class) - duals.by_type[priced.types]
         good = worth > 1e-9 * float(duals.by_type.max())
         before = self.pool.size

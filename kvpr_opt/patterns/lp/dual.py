@@ -3,8 +3,8 @@
 A value v_c for every model class and V_k for every GPU type refute a question
 if no set of models that fits a GPU of type k is worth more than V_k, and all
 models together are worth more than all GPUs: sum of v_c > sum of G_k V_k.
-Whoever suggests v, the two conditions are integer arithmetic, and so is their
-check here: nothing rests on a float.
+Wherever v comes from, both conditions are stated and checked here in integer
+arithmetic: nothing rests on a float.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from kvpr_opt.patterns.lp.knapsack_by_value import best_value, least_loads, valu
 from kvpr_opt.patterns.lp.pricing_with_rules import most_with_rules
 from kvpr_opt.patterns.problem import DualValues, PackingQuestion
 
-#: The check is done only up to this many table entries (items times values, or loads).
+#: The check is skipped above this many table entries (items times values, or loads).
 MAX_ENTRIES = 600_000_000
 
 
 @dataclass(frozen=True)
 class Items:
-    """The items of a question one by one, as far as copies can share a bin."""
+    """The items of a question one by one; only as many copies as can share a bin."""
 
     sizes: Ints
     owner: Ints
@@ -45,15 +45,15 @@ class Items:
 
 @dataclass(frozen=True)
 class Bundles:
-    """The items of a question, copies in bundles of 1, 2, 4, ... and what is left.
+    """The items of a question, with copies in bundles of 1, 2, 4, ... and a remainder.
 
-    Every number of copies is a sum of bundles, so that a knapsack over bundles is one
-    over items, with fewer rows.
+    Every number of copies is a sum of bundles, so a knapsack over bundles is equivalent
+    to one over items, with fewer rows.
 
     Attributes
     ----------
     sizes, owner, copies
-        By bundle: what it needs, its class, and how many copies it is.
+        By bundle: its size, its class, and its number of copies.
     """
 
     sizes: Ints
@@ -62,7 +62,7 @@ class Bundles:
 
     @classmethod
     def of(cls, question: PackingQuestion, wanted: NDArray[np.bool_]) -> Bundles:
-        """Bundles of the `wanted` classes that fit some bin, classes of large items first."""
+        """Bundles of the `wanted` classes that fit some bin, largest items first."""
         items = Items.of(question, wanted)
         owner, copies = [], []
         classes, starts = np.unique(items.owner, return_index=True)
@@ -85,9 +85,9 @@ class Bundles:
 
 
 def most_by_type(question: PackingQuestion, values: Ints) -> Ints | None:
-    """The most that a set of models within the capacity of each type is worth, exactly.
+    """The exact maximum worth of a set of models within the capacity of each type.
 
-    ``None`` where the table would be too large.
+    ``None`` if the table would be too large.
     """
     if question.rules is not None:
         return most_with_rules(question, values)
@@ -97,7 +97,7 @@ def most_by_type(question: PackingQuestion, values: Ints) -> Ints | None:
     if worth.size == 0:
         return np.zeros(len(question.capacities), dtype=np.int64)
     top = value_limit(items.sizes, worth, limit)
-    # An entry by load takes a quarter of the time of one by value.
+    # An entry by load takes a quarter of the time of an entry by value.
     short = limit < MAX_LOADS and limit * worth.size <= MAX_ENTRIES
     if short and limit < 4 * top < 4 * MAX_VALUE:
         return most_values(items.sizes, worth, question.capacities)
@@ -121,7 +121,7 @@ def rounded(values: Floats, scale: float) -> Ints:
 
 
 def refuted_at_once(question: PackingQuestion) -> DualValues | None:
-    """A proof where the items outweigh the bins, or one of them fits no bin."""
+    """A proof, if the items outweigh the bins or one of them fits no bin."""
     if question.slack < 0:
         return DualValues(tuple(question.sizes.tolist()), tuple(question.capacities.tolist()))
     fits_type = question.capacities[:, None] >= question.sizes[None, :]

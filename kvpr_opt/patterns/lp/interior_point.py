@@ -3,12 +3,12 @@
     minimise    c x
     subject to  B x >= b,  x >= 0
 
-Mehrotra's predictor and corrector (1992, doi:10.1137/0802028), on normal equations
-of the size of the rows. In column generation its duals, stopped well before the
-optimum, lie near the centre of the optimal face, where those of a simplex method
-jump between its corners: far fewer rounds are needed (Gondzio, Gonzalez-Brevis and
-Munari 2013, doi:10.1016/j.ejor.2012.09.006). Its numbers are floats, and no claim
-rests on them.
+Mehrotra's predictor-corrector method (1992, doi:10.1137/0802028), on normal equations
+with one row per constraint. In column generation its duals, stopped well before the
+optimum, lie near the centre of the optimal face, while those of a simplex method jump
+between its corners; so far fewer rounds are needed (Gondzio, Gonzalez-Brevis and
+Munari 2013, doi:10.1016/j.ejor.2012.09.006). It computes in floats, and no claim
+rests on its numbers.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ from kvpr_opt._types import Floats, Ints
 from kvpr_opt.kernels import compiled
 from kvpr_opt.patterns.lp.cholesky import factorise, solve_factorised
 
-#: Iterations before the method gives up: it needs ten to thirty.
+#: Iterations before the method gives up; it usually needs ten to thirty.
 _MAX_ITERATIONS = 80
 
-#: Share of the way to the boundary that a step goes.
+#: Share of the distance to the boundary covered by a step.
 _STEP_SHARE = 0.995
 
-#: Corrections of a direction at most; how much further it is to go, how much at least each has
-#: to gain, and the factor within which products of pairs are near their target.
+#: Maximum corrections of a direction; how much longer each aims to make the step, the minimum
+#: gain required, and the factor within which complementarity products count as near the target.
 _MAX_CORRECTORS, _FURTHER, _GAIN, _SPREAD = 3, 0.3, 0.03, 10.0
 
 #: Relative error of the constraints at which a point counts as feasible.
 _PRIMAL_ERROR, _DUAL_ERROR = 1e-8, 1e-10
 
-#: The constraints may be missed by this share of the gap at which to stop.
+#: The constraints may be violated by this share of the gap at which to stop.
 _SHARE_OF_ERROR = 0.1
 
 #: Added to the diagonal of the normal equations, relative to its largest entry.
@@ -49,9 +49,9 @@ class SparseColumns(NamedTuple):
     Attributes
     ----------
     starts
-        Where each column begins in `rows` and `entries`, and the end of the last one.
+        Where each column begins in `rows` and `entries`, and where the last one ends.
     rows, entries
-        Row and value of each entry; rows rise within a column.
+        Row and value of each entry; rows ascend within a column.
     """
 
     starts: Ints
@@ -61,14 +61,14 @@ class SparseColumns(NamedTuple):
 
 @dataclass(frozen=True)
 class CentralPoint:
-    """A feasible point between the optimum and the centre, as far as floats can tell.
+    """A point between the optimum and the centre, feasible as far as floats can tell.
 
     Attributes
     ----------
     primal, dual
         Values of the columns and of the rows.
     objective, bound
-        What they are worth; the optimum is in between.
+        Their objective values; the optimum lies in between.
     """
 
     primal: Floats
@@ -98,22 +98,22 @@ def solve_central(
     tolerance
         The relative gap at which to stop.
     enough
-        A positive objective that is as good as the optimum.
+        A positive objective value that is as good as the optimum.
     stopped
-        Asked before each iteration, whether to give up.
+        Called before each iteration; returns whether to give up.
 
     Returns
     -------
     CentralPoint or None
-        ``None`` where the numbers break down, or when told to stop: each iteration
-        factorises a matrix of the size of the rows, n^3 / 3 multiplications.
+        ``None`` if the numbers break down or `stopped` says so. Each iteration
+        factorises a matrix with one row per constraint, n^3 / 3 multiplications.
     """
     rows, number = len(demand), len(costs)
     dual = start.copy()
     slack = costs - _transposed_product(columns, dual)  # of the dual constraints
     if min(slack.min(initial=1.0), dual.min(initial=1.0)) <= 0:
         return None
-    # Central as far as the duals go, and in all about as much as is demanded.
+    # Central with respect to the duals, and in total about as much as is demanded.
     centre = float(demand.sum()) / float(_product(columns, 1 / slack, rows).sum())
     primal, surplus = centre / slack, centre / dual
     for _ in range(_MAX_ITERATIONS):
@@ -124,7 +124,7 @@ def solve_central(
         objective, bound = _dot(costs, primal), _dot(demand, dual)
         missing = float(np.abs(primal_error).max()) / (1 + float(demand.max()))
         if objective <= enough:
-            # An answer in itself, so that the constraints have to hold.
+            # This point is itself the answer, so its constraints must hold.
             if missing <= _PRIMAL_ERROR:
                 return CentralPoint(primal, dual, objective, bound)
         elif (
@@ -175,7 +175,7 @@ class _State(NamedTuple):
     dual_error: Floats
 
     def direction(self, of_columns: Floats, of_rows: Floats) -> _Step:
-        """The step that removes the errors and changes the products of pairs by these amounts."""
+        """The step that removes the errors and changes the products of pairs by given amounts."""
         rows = len(self.dual)
         columns = (of_columns - self.primal * self.dual_error) / self.slack
         right = self.primal_error - _product(self.columns, columns, rows) + of_rows / self.dual
@@ -189,7 +189,7 @@ class _State(NamedTuple):
         )
 
     def centred(self, target: float, of_columns: Floats, of_rows: Floats) -> _Step:
-        """A direction, corrected as long as that lets it go further.
+        """A direction, corrected for as long as that allows a longer step.
 
         Products of pairs that a longer step would leave far from the target are moved
         towards it (Gondzio 1996, doi:10.1007/BF00249643).
@@ -210,14 +210,14 @@ class _State(NamedTuple):
         return step
 
     def lengths(self, step: _Step, share: float) -> tuple[float, float]:
-        """How far primal and dual values may go, at most a share of the way to the boundary."""
+        """Step lengths of primal and dual values, at most a share of the way to the boundary."""
         return (
             _length(share, (self.primal, step.primal), (self.surplus, step.surplus)),
             _length(share, (self.dual, step.dual), (self.slack, step.slack)),
         )
 
     def after(self, step: _Step, share: float) -> tuple[Floats, Floats, Floats, Floats]:
-        """The point after a step, of at most its length and a share of that to the boundary."""
+        """The point after a step, shortened if needed to a share of the way to the boundary."""
         of_primal, of_dual = self.lengths(step, share)
         return (
             self.primal + of_primal * step.primal,
@@ -228,13 +228,13 @@ class _State(NamedTuple):
 
 
 def _towards(products: Floats, target: float) -> Floats:
-    """What moves products that are far from a target, by no more than ten times of it."""
+    """Corrections that move products far from a target, each by at most ten times the target."""
     wanted = np.clip(products, target / _SPREAD, target * _SPREAD)
     return np.asarray(np.maximum(wanted - products, -_SPREAD * target))
 
 
 def _length(share: float, *pairs: tuple[Floats, Floats]) -> float:
-    """The longest step, at most 1, that stays within a share of the way to the boundary."""
+    """The longest step of at most 1 that stays within a share of the way to the boundary."""
     longest = 1.0
     for values, changes in pairs:
         falling = changes < 0
@@ -246,7 +246,7 @@ def _length(share: float, *pairs: tuple[Floats, Floats]) -> float:
 
 @compiled
 def _dot(left: Floats, right: Floats) -> float:
-    """The sum of products: that of numpy starts threads from ten thousand on."""
+    """The dot product; numpy's starts threads from ten thousand entries on."""
     total = 0.0
     for i in range(left.size):
         total += left[i] * right[i]

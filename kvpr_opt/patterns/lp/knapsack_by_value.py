@@ -1,12 +1,12 @@
 """Knapsack by value: the least load that reaches each value. Compiled kernels.
 
-Pricing asks for the sets of items worth most in each capacity. With integer
+Pricing asks for the most valuable sets of items within each capacity. With integer
 values the dynamic program over the value reached (Kellerer, Pferschy and
 Pisinger 2004, doi:10.1007/978-3-540-24777-7, section 2.3) is exact whatever
 the size of the weights, and one table answers every capacity at once. Its rows
-are monotone (least load of a value of *at least* v), so that a table of the
-first items and one of the last items combine into the best set through each
-item in one sweep.
+are monotone (least load of a value of *at least* v), so a table of the first
+items and one of the last items combine, in one sweep, into the best set through
+each item.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ def value_limit(sizes: Ints, values: Ints, capacity: int) -> int:
             room -= sizes[i]
             total += values[i]
         else:
-            # Rounded up, with room for the rounding of the float ratio.
+            # Rounded up, with a margin for the float error of the ratio.
             return total + int(np.ceil(values[i] * (room / sizes[i]) * (1 + 1e-9))) + 1
     return int(total)
 
 
 @compiled
 def _extend(below: Ints, above: Ints, size: int, value: int) -> None:
-    """One more item: `above` becomes the least loads with it, `below` those without."""
+    """Add an item: `above` becomes the least loads with it; `below` holds those without."""
     edge = min(value, below.size - 1) + 1
     above[0] = 0
     above[1:edge] = size
-    # Two plain loops become vector code, in the width of the rows.
+    # Two plain loops, which compile to vector code in the width of the rows.
     _on_top(below[1:], above[edge:], size)
     _lower_of(below, above)
 
@@ -58,7 +58,7 @@ def _lower_of(below: Ints, above: Ints) -> None:
 
 @compiled
 def least_loads(sizes: Ints, values: Ints, top: int, limit: int) -> Ints:
-    """Least load of each value 0..top over all sets of items; `limit` + 1 stands for more."""
+    """Least load of each value 0..top over all sets of items; `limit` + 1 means above `limit`."""
     row = np.full(top + 1, limit + 1, dtype=np.int64)
     row[0] = 0
     other = np.empty_like(row)
@@ -69,7 +69,7 @@ def least_loads(sizes: Ints, values: Ints, top: int, limit: int) -> Ints:
 
 
 def least_loads_by_prefix(sizes: Ints, values: Ints, top: int, limit: int) -> Ints:
-    """Row i: least loads over the first i items. In 32 bits, if those are enough."""
+    """Row i: least loads over the first i items, in 32 bits if these suffice."""
     wide = limit >= 1 << 30
     table = np.empty((sizes.size + 1, top + 1), dtype=np.int64 if wide else np.int32)
     _tabulate(sizes, values, limit, table)
@@ -94,7 +94,7 @@ def best_value(loads: Ints, capacity: int) -> int:
 def distinct_values(loads: Ints, capacity: int, wanted: int, keep: int) -> Ints:
     """The largest values above `wanted` whose least loads are within the capacity.
 
-    Of values that have the same least load only the largest; `keep` of them at most.
+    Of values with the same least load only the largest is returned; at most `keep` in all.
     """
     reached = np.empty(keep, dtype=np.int64)
     number, load = 0, -1
@@ -133,7 +133,7 @@ def _fill(pattern: Ints, room: int, sizes: Ints, owner: Ints, copies: Ints, coun
 
 @compiled
 def _best_split(before: Ints, after: Ints, room: int) -> tuple[int, int]:
-    """The values of most sum whose least loads in two rows fit together."""
+    """The pair of values of largest sum whose least loads in two rows fit together."""
     at_u, at_v = 0, best_value(after, room)
     reach, v = at_v, at_v
     for u in range(before.size):
@@ -155,9 +155,9 @@ def best_through_each(
     Parameters
     ----------
     sizes, values, owner, copies
-        By item, which is so many copies of the class that is its owner.
+        By item. An item stands for `copies` copies of the class `owner`.
     counts
-        By class, how many copies a set may hold.
+        By class: how many copies a set may hold.
     capacities, wanted
         By type; only sets worth more than `wanted` are returned.
     top
@@ -178,7 +178,7 @@ def _through_each(
     sizes: Ints, values: Ints, owner: Ints, copies: Ints, counts: Ints, capacities: Ints,
     wanted: Ints, first: Ints, last: Ints,
 ) -> tuple[Counts, Ints, Ints]:  # fmt: skip
-    """The same, given the tables of the first and of the last items."""
+    """As :func:`best_through_each`, given the tables of the first and of the last items."""
     n, types = sizes.size, capacities.size
     best = np.empty(types, dtype=np.int64)
     for k in range(types):
@@ -209,7 +209,7 @@ def _through_each(
 
 @compiled
 def _loads_and_choices(sizes: Ints, values: Ints, top: int, limit: int) -> tuple[Ints, Words]:
-    """Least loads over all items, and one bit an entry: whether the item lowered the load."""
+    """Least loads over all items, and a bit per entry: whether the item lowered the load."""
     row = np.full(top + 1, limit + 1, dtype=np.int64)
     row[0] = 0
     other = np.empty_like(row)
@@ -231,10 +231,10 @@ def best_of_all(
     sizes: Ints, values: Ints, owner: Ints, copies: Ints, counts: Ints, capacities: Ints,
     wanted: Ints, top: int, keep: int,
 ) -> tuple[Counts, Ints, Ints]:  # fmt: skip
-    """The most valuable sets of each capacity, at values too fine for a whole table.
+    """The most valuable sets for each capacity, for values too fine for a whole table.
 
-    As :func:`best_through_each`, but the sets differ only by their value; at
-    most `keep` of them a type.
+    As :func:`best_through_each`, but returns sets of different values, not one for each
+    item; at most `keep` per type.
     """
     n, types = sizes.size, capacities.size
     loads, taken = _loads_and_choices(sizes, values, top, capacities.max())

@@ -1,10 +1,10 @@
-"""Knapsack with groups of which one item at most is taken. Compiled kernels.
+"""Knapsack with groups from which at most one item is taken. Compiled kernels.
 
 The multiple-choice knapsack problem (Kellerer, Pferschy and Pisinger 2004,
 doi:10.1007/978-3-540-24777-7, chapter 11): a table gets one row for each *stage*, and a
-stage has options of which one at most is taken. The items of a group are the options of
-one stage; so are one, two, three, ... copies of a class that is in no group. As in the
-knapsack without groups, by value and by load.
+stage has options of which at most one is taken. The items of a group are the options of
+one stage; so are one, two, three, ... copies of a class that is in no group. As for the
+knapsack without groups, there are tables by value and by load.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _Bits = NDArray[np.uint8]
 
 @compiled
 def _add_stage(below: Ints, above: Ints, sizes: Ints, values: Ints, begin: int, end: int) -> None:
-    """One more stage: `above` becomes the least loads with it, `below` those without."""
+    """Add a stage: `above` becomes the least loads with it; `below` holds those without."""
     above[:] = below
     for o in range(begin, end):
         size, value = sizes[o], values[o]
@@ -37,7 +37,7 @@ def _add_stage(below: Ints, above: Ints, sizes: Ints, values: Ints, begin: int, 
 
 @compiled
 def _on_top(below: Ints, above: Ints, size: int) -> None:
-    # A plain loop of one operation, which becomes vector code.
+    # A plain loop of one operation, which compiles to vector code.
     for v in range(above.size):
         load, known = below[v] + size, above[v]
         above[v] = load if load < known else known
@@ -47,16 +47,16 @@ def _on_top(below: Ints, above: Ints, size: int) -> None:
 def least_loads_by_stage(
     sizes: Ints, values: Ints, starts: Ints, backwards: bool, top: int, limit: int
 ) -> Ints:
-    """Row s: least loads of each value 0..top over s stages, the first or the last ones.
+    """Row s: least load of each value 0..top over the first (or last) s stages.
 
     Parameters
     ----------
     sizes, values
         By option.
     starts
-        By stage its first option, and their number.
+        By stage, its first option; then the total number of options.
     backwards
-        Whether the last stage comes first.
+        Whether to start from the last stage.
     """
     stages = starts.size - 1
     table = np.empty((stages + 1, top + 1), dtype=np.int64)
@@ -73,7 +73,7 @@ def _unwind(
     table: Ints, rows: int, value: int, sizes: Ints, values: Ints, owner: Ints, copies: Ints,
     starts: Ints, backwards: bool, pattern: Ints,
 ) -> None:  # fmt: skip
-    """Add to `pattern` a set of the first `rows` stages of a table that reaches a value."""
+    """Add to `pattern` a set of the first `rows` stages of a table that reaches the value."""
     stages, v = starts.size - 1, value
     for i in range(rows - 1, -1, -1):
         if v <= 0:
@@ -120,12 +120,12 @@ def best_through_options(
     Parameters
     ----------
     sizes, values, owner, copies
-        By option: what it needs and is worth, its class, and how many items it is.
+        By option: its size and value, its class, and its number of items.
     first, last
         The tables of :func:`least_loads_by_stage`, forwards and backwards.
     of_class, usable, counts, member
-        Sizes by class, the classes that may be added, large ones first, how many items of
-        each class a set may hold, and by group and class whether they belong together.
+        Sizes by class; the classes that may be added, largest first; how many items of
+        each class a set may hold; and by group and class, whether the class is a member.
     capacities, wanted
         By bin; only sets worth more than `wanted` are returned.
 
@@ -168,7 +168,7 @@ def best_through_options(
 def _with_choices(
     sizes: Ints, values: Ints, starts: Ints, top: int, limit: int
 ) -> tuple[Ints, _Choices]:
-    """Least loads over all stages; by stage and value the option taken, or -1."""
+    """Least loads over all stages and, by stage and value, the option taken or -1."""
     stages = starts.size - 1
     row = np.full(top + 1, limit + 1, dtype=np.int64)
     row[0] = 0
@@ -192,9 +192,9 @@ def best_by_value(
     sizes: Ints, values: Ints, owner: Ints, copies: Ints, starts: Ints, of_class: Ints,
     usable: Ints, counts: Ints, member: Ints, capacities: Ints, wanted: Ints, top: int, keep: int,
 ) -> tuple[Counts, Ints, Ints]:  # fmt: skip
-    """The most valuable sets of each capacity, at most `keep` of them that differ in value.
+    """At most `keep` most valuable sets for each capacity, of different values.
 
-    As :func:`best_through_options`, at values too fine for two whole tables.
+    As :func:`best_through_options`, for values too fine for two whole tables.
     """
     bins = capacities.size
     loads, choices = _with_choices(sizes, values, starts, top, capacities.max())
@@ -224,8 +224,8 @@ def best_by_value(
 def _take_option(
     below: _Row, above: _Row, choices: NDArray[np.int8], value: np.int32, choice: np.int8
 ) -> None:
-    """One option more: better loads, and that they come from it."""
-    # Without branches, so that it becomes vector code.
+    """Add an option: improve the loads, and mark those that use it."""
+    # Branch-free, so that it compiles to vector code.
     for load in range(above.size):
         reached, known = np.int32(below[load] + value), above[load]
         better = reached > known
@@ -239,9 +239,9 @@ def _add_stages(
 ) -> None:
     """Add all stages to a row of values by load, in place.
 
-    By stage of one option `taken` gets a row of bits, as in the knapsack without groups; by
-    stage of several, `choices` gets the option of each load, or -1. Neither where it has no
-    columns.
+    For a stage of one option, `taken` gets a row of bits, as in the knapsack without groups;
+    for a stage of several, `choices` gets the option of each load, or -1. An array without
+    columns is left alone.
     """
     flags = np.zeros(BLOCK, np.uint8)
     before = np.empty_like(row)
@@ -266,7 +266,7 @@ def _add_stages(
 
 @compiled
 def _raise_row(below: _Row, above: _Row, value: np.int32) -> None:
-    """One option more of a stage: better loads."""
+    """Add an option of a stage: improve the values by load."""
     for load in range(above.size):
         reached, known = np.int32(below[load] + value), above[load]
         above[load] = reached if reached > known else known
@@ -302,7 +302,7 @@ def best_by_load(
     sizes: Ints, values: Ints, owner: Ints, copies: Ints, starts: Ints, classes: int,
     capacities: Ints, wanted: Ints, keep: int,
 ) -> tuple[Counts, Ints, Ints]:  # fmt: skip
-    """The most valuable sets of each capacity, at most `keep` of them that differ in load.
+    """At most `keep` most valuable sets for each capacity, of different loads.
 
     No set within a capacity may be worth :data:`MAX_VALUE`. Returns the sets (counts by
     class), the bin of each, and the largest value by bin.
@@ -324,7 +324,7 @@ def best_by_load(
 
 
 def most_by_load(sizes: Ints, values: Ints, starts: Ints, capacities: Ints) -> Ints:
-    """The most value of the sets within each capacity; values as in :func:`best_by_load`."""
+    """The largest value of a set within each capacity; values as in :func:`best_by_load`."""
     row = empty_row(int(capacities.max()))
     several = int((np.diff(starts) > 1).sum())
     taken = np.empty((starts.size - 1 - several, 0), dtype=np.uint8)
@@ -335,7 +335,7 @@ def most_by_load(sizes: Ints, values: Ints, starts: Ints, capacities: Ints) -> I
 
 @compiled
 def most_of_stages(sizes: Ints, values: Ints, starts: Ints, top: int, limit: int) -> Ints:
-    """Least load of each value 0..top over all stages; `limit` + 1 and more stand for more."""
+    """Least load of each value 0..top over all stages; above `limit` only a lower bound."""
     row = np.full(top + 1, limit + 1, dtype=np.int64)
     row[0] = 0
     other = np.empty_like(row)

@@ -31,8 +31,8 @@ from kvpr_opt.limits import LimitsView
 from kvpr_opt.patterns.lp.pool import PatternPool
 from kvpr_opt.patterns.problem import PackingQuestion
 
-# The duals of a type are about 1 / GPUs: at the usual tolerance of 1e-7 the rounds would
-# end some millionths of a GPU away from the optimum, where most fleets are decided.
+# The duals of a type are about 1 / GPUs. At the usual tolerance of 1e-7 the rounds would
+# end some millionths of a GPU away from the optimum, and most fleets are decided closer.
 _OPTIONS = (
     ("presolve", "off"),
     ("solver", "simplex"),
@@ -41,12 +41,12 @@ _OPTIONS = (
     ("primal_feasibility_tolerance", 1e-9),
 )
 
-#: Classes from which a solve may take so long that it has to look at the flag on its way; its
-#: deadline HiGHS knows. A look takes some microseconds an iteration.
+#: Classes from which a solve may take so long that it must check the stop flag on the way (HiGHS
+#: itself knows the deadline). A check takes some microseconds an iteration.
 _LOOK_FROM = 60
 
-#: Simplex methods of HiGHS: after a new question the old basis is closer to
-#: dual feasible, after new patterns it is primal feasible.
+#: Simplex methods of HiGHS: after a new question the old basis is closer to dual
+#: feasibility, after new patterns it is primal feasible.
 _DUAL, _PRIMAL = 1, 4
 
 _STOPPED = (highspy.HighsModelStatus.kTimeLimit, highspy.HighsModelStatus.kInterrupt)
@@ -54,7 +54,7 @@ _STOPPED = (highspy.HighsModelStatus.kTimeLimit, highspy.HighsModelStatus.kInter
 
 @dataclass(frozen=True)
 class LPSolution:
-    """Factor s, weight by pattern of the pool, dual value by class and by type."""
+    """Factor s, weight by pattern of the pool, and dual values by class and by type."""
 
     factor: float
     weights: Floats
@@ -63,18 +63,18 @@ class LPSolution:
 
     @classmethod
     def unknown(cls, patterns: int, classes: int, types: int) -> LPSolution:
-        """Nothing is known of the optimum."""
+        """A solution that says nothing about the optimum."""
         return cls(math.inf, np.zeros(patterns), np.zeros(classes), np.zeros(types))
 
 
 class _Watch:
-    """Interrupts HiGHS at a stop signal, or where another thread has settled the run."""
+    """Interrupts HiGHS at a stop signal, or when another thread has settled the run."""
 
     def __init__(self) -> None:
         self.limits: LimitsView | None = None
 
     def look(self, event: highspy.HighsCallbackEvent) -> None:
-        """Tell HiGHS, which asks iteration by iteration and remembers what it was told."""
+        """Tell HiGHS whether to stop; it asks every iteration and remembers the answer."""
         event.interrupt(self.limits is not None and self.limits.stopped)
 
 
@@ -84,7 +84,7 @@ class Master:
     Parameters
     ----------
     pool
-        The patterns; new ones are taken over at each :meth:`solve`.
+        The patterns; each :meth:`solve` picks up the new ones.
     classes, types
         Numbers of model classes and of GPU types.
     """
@@ -105,7 +105,7 @@ class Master:
         self._add_frame()
 
     def _add_frame(self) -> None:
-        """The rows, without patterns, and the column of the factor s."""
+        """Add the rows, without patterns, and the column of the factor s."""
         classes, types = self._classes, self._types
         rows, infinity = classes + types, highspy.kHighsInf
         low = np.concatenate([np.zeros(classes), np.full(types, -infinity)])
@@ -137,9 +137,9 @@ class Master:
         self._posed = True
 
     def solve(self, limits: LimitsView) -> LPSolution:
-        """The optimum over the patterns at hand; an infinite factor where the time was up."""
+        """The optimum over the patterns at hand; an infinite factor if time ran out."""
         self._take_new()
-        # HiGHS counts the seconds of all its runs.
+        # HiGHS counts seconds across all its runs.
         deadline = self._highs.getRunTime() + limits.remaining
         self._highs.setOptionValue("time_limit", deadline)
         self._highs.setOptionValue("simplex_strategy", _DUAL if self._posed else _PRIMAL)
@@ -149,7 +149,7 @@ class Master:
         optimal = highspy.HighsModelStatus.kOptimal
         status = self._highs.getModelStatus()
         if status not in (optimal, *_STOPPED):
-            # A basis spoilt by many changes: once more from scratch.
+            # The basis has degraded after many changes: solve again from scratch.
             self._highs.clearSolver()
             self._thread.run(self._highs.run)
             status = self._highs.getModelStatus()

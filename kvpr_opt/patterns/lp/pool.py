@@ -19,7 +19,7 @@ class PatternPool:
     classes
         Number of model classes.
     rules
-        Where there are any, what breaks them is not taken.
+        If given, patterns that break them are not accepted.
     """
 
     def __init__(self, classes: int, rules: Rules | None = None) -> None:
@@ -40,7 +40,7 @@ class PatternPool:
         return self._types[: self.size]
 
     def add(self, patterns: Counts, types: Ints) -> Ints:
-        """Take the patterns that are not in the pool yet; the places of all that may be one."""
+        """Add the patterns that are new; return the pool positions of all acceptable ones."""
         if self._rules is not None:
             kept = self._rules.keep(patterns, types)
             patterns, types = patterns[kept], types[kept]
@@ -60,22 +60,22 @@ class PatternPool:
         return places
 
     def usable(self, question: PackingQuestion) -> NDArray[np.bool_]:
-        """Which patterns fit, and take no more of a class than there is (none left is fine)."""
+        """Which patterns fit and take no more of a class than is left (unless none is left)."""
         return _usable(
             self.counts, self.types, question.sizes, question.counts, question.capacities
         )
 
 
 def loads(counts: Counts, sizes: Ints, most: Ints | None = None) -> Ints:
-    """The load of each row of counts, of which no more than `most` of a class may count."""
+    """The load of each row of counts, counting at most `most` items of each class."""
     return _loads(counts, sizes, np.full(len(sizes), _ANY) if most is None else most)
 
 
-#: More than counts can be.
+#: More than any count.
 _ANY = 2**15
 
 
-# Rows are short of entries and long: compiled, as numpy widens all of them before it multiplies.
+# Rows are long and sparse. Compiled, because numpy would widen all entries before multiplying.
 
 
 @compiled
@@ -109,7 +109,7 @@ def _usable(
 
 @compiled
 def worths(counts: Counts, values: Floats) -> Floats:
-    """What each row of counts is worth, in one thread, which products of numpy are not."""
+    """The worth of each row of counts, in a single thread, unlike matrix products in numpy."""
     total = np.zeros(len(counts))
     for row in range(len(counts)):
         worth = 0.0

@@ -1,10 +1,10 @@
-"""Pricing: the patterns worth most for given duals, level by level ever more finely.
+"""Pricing: the most valuable patterns for given duals, on increasingly fine grids.
 
 The duals are rounded to integers, and the knapsack problem of each GPU type is
-solved exactly in them: its optimum makes a refutation of the rounded duals a
-proof, and its best sets are the patterns that the LP lacks. Coarse values find
-patterns in a millisecond. Fine ones decide what coarse ones leave open: near the
-optimum the pattern LP is often millionths of a GPU short of a packing.
+solved exactly for them: its optimum turns rounded duals that refute the question
+into a proof, and its best sets are the patterns that the LP lacks. Coarse values
+find patterns in a millisecond. Fine ones decide what coarse ones leave open: near
+the optimum the pattern LP is often millionths of a GPU short of a packing.
 """
 
 from __future__ import annotations
@@ -28,41 +28,41 @@ from kvpr_opt.patterns.lp.knapsack_by_value import best_of_all, best_through_eac
 from kvpr_opt.patterns.lp.pricing_with_rules import best_sets, longest_scale, most_worth
 from kvpr_opt.patterns.problem import DualValues, PackingQuestion
 
-#: Entries of a whole table by value on a coarse grid and on a finer one, and of one with a
-#: bit an entry.
+#: Maximum entries of a whole table by value on a coarse grid and on a finer one, and of a table
+#: with one bit per entry.
 _COARSE_ENTRIES, _TABLE_ENTRIES, _BIT_ENTRIES = 40_000_000, 16_000_000, 500_000_000
 
-#: Entries of a table by load that take as long as a whole one by value, and at most.
+#: Entries of a table by load that take as long as a whole table by value, and the maximum.
 _SHORT_LOAD, _LONG_LOAD = 600_000_000, 3_000_000_000
 
-#: Patterns a type and round where there is no whole table by value.
+#: Patterns per type and round if there is no whole table by value.
 _FEW = 100
 
-#: From a table by load: sets through each class, and how far from full they may be, as a
+#: From a table by load: sets taken for each class, and how far from full they may be, as a
 #: share of the capacity.
 _THROUGH, _NEAR_FULL = 2, 0.02
 
 
 class Precision(Enum):
-    """How finely duals may be rounded before a question stays undecided."""
+    """How finely duals are rounded before a question is left undecided."""
 
-    #: For a dive, where a near miss is as good.
+    #: For a dive, where a near miss is good enough.
     COARSE = auto()
-    #: As finely as a round stays short.
+    #: As finely as possible while rounds stay short.
     FINE = auto()
-    #: For the last word on a threshold.
+    #: For a final decision on a threshold.
     FULL = auto()
 
 
 @dataclass(frozen=True)
 class Grid:
-    """What a full GPU is worth in integers, and how the table of the knapsack is laid out."""
+    """The integer worth of a full GPU, and how the knapsack table is laid out."""
 
     scale: int
     by_load: bool = False
 
 
-#: Cheap grids, which come first.
+#: Cheap grids, tried first.
 COARSE = (Grid(2_000), Grid(20_000))
 _BY_VALUE = (Grid(250_000), Grid(400_000), Grid(900_000))
 _BY_LOAD = tuple(Grid(scale, by_load=True) for scale in (10**6, 10**7, 5 * 10**8))
@@ -81,7 +81,7 @@ def grids(question: PackingQuestion, precision: Precision) -> tuple[Grid, ...]:
 
 
 def unrounded(question: PackingQuestion, values: Ints, full: int) -> Grid | None:
-    """The grid on which integer values are priced as they are; ``None`` if its table is long.
+    """The grid that prices integer values unrounded; ``None`` if its table is too long.
 
     Parameters
     ----------
@@ -107,11 +107,11 @@ class Duals:
     by_type: Floats
 
     def bound(self, question: PackingQuestion) -> float:
-        """What all items are worth. Where all bins are worth 1, a lower bound on the factor."""
+        """The worth of all items; a lower bound on the factor if all bins are worth 1."""
         return float(self.by_class @ question.counts)
 
     def towards(self, other: Duals, share: float) -> Duals:
-        """The duals on the way from these to others."""
+        """Move these duals a share of the way towards others."""
         return Duals(
             share * other.by_class + (1 - share) * self.by_class,
             share * other.by_type + (1 - share) * self.by_type,
@@ -120,9 +120,9 @@ class Duals:
 
 @dataclass(frozen=True)
 class Priced:
-    """The patterns worth most for some duals, their types, and the duals as priced out.
+    """The most valuable patterns for some duals, their types, and the duals as priced.
 
-    With the proof that there is no packing, where the duals are one.
+    Includes the proof that there is no packing, if the duals give one.
     """
 
     patterns: Counts
@@ -134,7 +134,7 @@ class Priced:
 def price(
     question: PackingQuestion, duals: Duals, grid: Grid, limits: LimitsView
 ) -> Priced | DualValues | None:
-    """The patterns worth most, or a proof that there is no packing; ``None`` if stopped."""
+    """The most valuable patterns, or a proof that there is no packing; ``None`` if stopped."""
     priced = price_on(question, duals, grid, limits)
     return priced if priced is None or priced.refutation is None else priced.refutation
 
@@ -142,7 +142,7 @@ def price(
 def price_on(
     question: PackingQuestion, duals: Duals, grid: Grid, limits: LimitsView
 ) -> Priced | None:
-    """The patterns worth most, with a proof where there is one; ``None`` if stopped."""
+    """The most valuable patterns, and a proof if there is one; ``None`` if stopped."""
     if question.rules is not None:
         return _price_with_rules(question, duals, grid, limits)
     items = Bundles.of(question, duals.by_class > 0)
@@ -152,7 +152,7 @@ def price_on(
     if top >= MAX_VALUE and grid.by_load:
         scale *= MAX_VALUE / (2 * top)
         whole, top = _in_integers(question, duals, items, scale)
-    # A little less than wanted: what the rounding hides is judged in floats afterwards.
+    # Ask for slightly less than needed: patterns hidden by rounding are judged in floats later.
     wanted = np.floor(duals.by_type * scale).astype(np.int64) - 2
     if grid.by_load:
         found = _best_by_load(question, items, whole, wanted, limits)
@@ -174,7 +174,7 @@ def price_on(
 def _price_with_rules(
     question: PackingQuestion, duals: Duals, grid: Grid, limits: LimitsView
 ) -> Priced | None:
-    """The same where not every set that fits is a pattern."""
+    """As :func:`price_on`, when not every set that fits is a pattern."""
     worth_of_full = float(duals.by_type.max()) or float(question.capacities.max()) or 1.0
     units = grid.scale if grid.by_load else min(grid.scale, longest_scale(question))
     scale = units / worth_of_full
@@ -193,7 +193,7 @@ def _price_with_rules(
 def _priced(
     question: PackingQuestion, values: Ints, patterns: Counts, types: Ints, best: Ints
 ) -> Priced:
-    """What was found for integer values; `best` is the most that a set of each type is worth."""
+    """The result for integer values; `best` is the maximum worth of a set of each type."""
     refuted = int(values @ question.counts) > int(best @ question.multiplicities)
     proof = DualValues(tuple(values.tolist()), tuple(best.tolist())) if refuted else None
     total = float(best @ question.multiplicities) or 1.0  # where all is rounded to nothing
@@ -201,10 +201,10 @@ def _priced(
 
 
 def _scale(grid: Grid, items: int) -> int:
-    """The worth of a full GPU, less than asked for where the table would be too large."""
+    """The worth of a full GPU, reduced if the table would be too large."""
     if grid.by_load:
         return grid.scale
-    # Whole tables up to the last grid that has them; a bit an entry above.
+    # Whole tables up to the first grid by value; above, one bit per entry.
     entries = _TABLE_ENTRIES * 9 // 10 if grid == _BY_VALUE[0] else _BIT_ENTRIES
     if grid in COARSE:
         entries = _COARSE_ENTRIES * 9 // 10
@@ -214,7 +214,7 @@ def _scale(grid: Grid, items: int) -> int:
 def _in_integers(
     question: PackingQuestion, duals: Duals, items: Bundles, scale: float
 ) -> tuple[Ints, int]:
-    """The duals of the classes as multiples of 1 / `scale`, and no less than a bin can hold."""
+    """The class duals as multiples of 1 / `scale`, and an upper bound on the worth of a set."""
     whole = rounded(duals.by_class, scale)
     return whole, value_limit(items.sizes, items.worth(whole), int(question.capacities.max()))
 
@@ -222,10 +222,10 @@ def _in_integers(
 def _best_by_load(
     question: PackingQuestion, items: Bundles, values: Ints, wanted: Ints, limits: LimitsView
 ) -> tuple[Counts, Ints, Ints] | None:
-    """For each type, valuable sets that differ in their load; ``None`` if stopped.
+    """For each type, valuable sets of different loads; ``None`` if stopped.
 
-    The best ones of all, and for each class: the best set that leaves room for one item
-    of it, and that item.
+    These are the best sets overall and, for each class, the best sets that leave room
+    for one item of it, with that item added.
     """
     largest = int(question.capacities.max())
     table = most_by_load(items.sizes, items.worth(values), largest, limits)

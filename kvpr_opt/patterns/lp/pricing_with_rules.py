@@ -1,9 +1,9 @@
-"""Pricing where constraints say which sets are patterns: one knapsack a profile of types.
+"""Pricing when constraints restrict the patterns: one knapsack per profile of types.
 
-Types that allow the same classes share a table, whatever their capacities. Where a
-class is in several groups, the table keeps the largest of them; a set that breaks
-another one is no pattern and dropped, so what is priced is a relaxation, and every
-refutation still a proof.
+Types that allow the same classes share a table, whatever their capacities. If a class
+is in several groups, the table respects only the largest; sets that break another group
+are not patterns and are dropped. So what is priced is a relaxation, and every
+refutation is still a proof.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from kvpr_opt.patterns.lp.knapsack_of_groups import (
 from kvpr_opt.patterns.problem import PackingQuestion
 from kvpr_opt.problem.rules import Rules
 
-#: Entries of two whole tables, of one with the choice of each entry, and of a mere row times
-#: the options that change it.
+#: Maximum entries of two whole tables, of one with the choice of each entry, and of a single
+#: row times the options that change it.
 _WHOLE_ENTRIES, _CHOICE_ENTRIES, _ROW_ENTRIES = 8_000_000, 150_000_000, 1_000_000_000
 
-#: Options of a stage that a table by load can tell apart, in a byte.
+#: Options of a stage that a table by load can distinguish, in a byte.
 _MAX_OPTIONS = 127
 
-#: Patterns a type and round from a table with choices.
+#: Patterns per type and round from a table with choices.
 _FEW = 100
 
 
@@ -45,9 +45,9 @@ class Stages:
     Attributes
     ----------
     sizes, owner, copies
-        By option: what it needs, its class, and how many items of it.
+        By option: its size, its class, and its number of items.
     starts
-        By stage its first option, and their number.
+        By stage, its first option; then the total number of options.
     """
 
     sizes: Ints
@@ -57,7 +57,7 @@ class Stages:
 
     @classmethod
     def of(cls, question: PackingQuestion, wanted: BoolArray, capacity: int) -> Stages:
-        """The stages of the `wanted` classes, those of large items first."""
+        """The stages of the `wanted` classes, largest items first."""
         rules = _rules(question)
         grouped: dict[int, list[tuple[int, int]]] = {}
         falling = np.argsort(-question.sizes, kind="stable")
@@ -85,19 +85,19 @@ class Stages:
 
     def limit(self, values: Ints, capacity: int) -> int:
         """An upper bound on the value of any set within the capacity."""
-        # n copies are n items here, and those of a group are all taken if they fit.
+        # Here n copies count as n items, and items of a group may all be taken if they fit.
         size_of_one = self.sizes // self.copies
         return int(value_limit(size_of_one, values[self.owner], capacity))
 
     @property
     def number(self) -> int:
-        """How many stages there are."""
+        """The number of stages."""
         return len(self.starts) - 1
 
 
 @dataclass(frozen=True)
 class _Knapsack:
-    """The types of one profile, and what may go to them."""
+    """The types of one profile, and what they may hold."""
 
     types: Ints
     capacities: Ints
@@ -108,7 +108,7 @@ class _Knapsack:
 def best_sets(
     question: PackingQuestion, values: Ints, wanted: Ints, limits: LimitsView, *, by_load: bool
 ) -> tuple[Counts, Ints, Ints] | None:
-    """The sets worth most for integer values by class, their types, and the most by type.
+    """The most valuable sets for integer values by class, their types, and the maximum by type.
 
     Parameters
     ----------
@@ -117,9 +117,9 @@ def best_sets(
     wanted
         By type; only sets worth more are returned.
     by_load
-        Whether tables by load may take the place of those by value.
+        Whether tables by load may replace those by value.
     limits
-        ``None`` is returned where they came first.
+        ``None`` is returned if they stop the work.
     """
     rules = _rules(question)
     patterns: list[Counts] = []
@@ -168,7 +168,7 @@ def _solve(
 
 
 def most_worth(question: PackingQuestion, values: Ints) -> int:
-    """An upper bound on what any pattern is worth."""
+    """An upper bound on the worth of any pattern."""
     return max(
         each.stages.limit(values, int(each.capacities.max()))
         for each in _knapsacks(question, values > 0)
@@ -176,13 +176,13 @@ def most_worth(question: PackingQuestion, values: Ints) -> int:
 
 
 def longest_scale(question: PackingQuestion) -> int:
-    """How many units a full bin may be worth for the tables to keep a sensible size."""
+    """The largest worth of a full bin, in units, that keeps the tables at a sensible size."""
     stages = max(each.stages.number for each in _knapsacks(question, question.counts > 0))
     return _CHOICE_ENTRIES // max(1, stages + 1)
 
 
 def most_with_rules(question: PackingQuestion, values: Ints) -> Ints | None:
-    """The most that a pattern of each type is worth, exactly; ``None`` if that is too long."""
+    """The exact maximum worth of a pattern of each type; ``None`` if it takes too long."""
     best = np.zeros(len(question.capacities), dtype=np.int64)
     for knapsack in _knapsacks(question, values > 0):
         stages, largest = knapsack.stages, int(knapsack.capacities.max())
@@ -190,7 +190,7 @@ def most_with_rules(question: PackingQuestion, values: Ints) -> Ints | None:
             continue
         worth = stages.worth(values)
         top = stages.limit(values, largest)
-        # An entry by load takes a fraction of the time of one by value.
+        # An entry by load takes a fraction of the time of an entry by value.
         short = largest < MAX_LOADS and largest * len(worth) <= _ROW_ENTRIES
         if short and largest < 4 * top < 4 * MAX_VALUE:
             best[knapsack.types] = most_by_load(

@@ -1,10 +1,10 @@
-"""Random patterns that are nearly full: what column generation starts from on large fleets.
+"""Random, nearly full patterns, from which column generation starts on large fleets.
 
-The volume alone gives duals within a ten-thousandth of the optimum of the linear
-program. What is missing at the start is columns, some for every class and not too
-alike. So a few items are drawn at random, and the last ones are chosen among all
-choices that leave little enough, each as likely as any other: the first one found
-would prefer very large and very small items, and use them up.
+The volume alone gives duals within a ten-thousandth of the LP optimum. What is
+missing at the start is columns: some for every class, and not too similar. So a few
+items are drawn at random, and the last ones are chosen uniformly among all choices
+that leave little enough room. Taking the first choice found instead would favour very
+large and very small items and use them up.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from kvpr_opt.limits import LimitsView
 from kvpr_opt.local_search.rng import draw, seeded
 from kvpr_opt.patterns.problem import PackingQuestion
 
-#: Patterns started for one that is wanted, and choices of a first item to finish each.
+#: Attempts for each pattern wanted, and choices of a first item when finishing each.
 _TRIES, _SWEEPS = 6, 8
 
-#: Items of average size, in tenths, that fit the room left to the last two or three.
+#: Room left to the last two or three items, in tenths of an average item.
 _LAST_ITEMS = 33
 
-#: Draws in a row that may give an item that does not fit.
+#: Draws in a row that may yield an item that does not fit.
 _MISSES = 50
 
 
@@ -37,17 +37,17 @@ def sample_patterns(
     question
         The items and bins.
     each
-        How many patterns with an item of a class, for each class and type.
+        How many patterns to sample for each class and type; each contains the class.
     seed
-        Of the random choices.
+        Seed of the random choices.
     limits
-        When to leave it at those found.
+        When to stop with those found so far.
 
     Returns
     -------
-    Counts by class, and the types; of the rules, groups are not looked at. A pattern
-    wastes at most half of the bins' share of the slack, where a few tries give one that
-    does. Takes some ten microseconds a pattern, times the classes in hundreds.
+    Counts by class, and the types; of the rules, groups are ignored. A pattern wastes at
+    most half of its bin's share of the slack, if a few tries find one that does. Takes
+    some ten microseconds a pattern for every hundred classes.
     """
     random = seeded(seed)
     counts, types = [np.zeros((0, len(question.counts)), dtype=np.int16)], []
@@ -78,7 +78,7 @@ def sample_patterns(
 
 @compiled
 def _sample(sizes: Ints, counts: Ints, capacity: int, allowed: int, random: Ints) -> Counts:
-    """One pattern of a type for each class; they are in order of falling size, and all fit."""
+    """One pattern of a type for each class; classes are in falling order of size and all fit."""
     classes = sizes.size
     ends, volume = np.cumsum(counts), int((counts * sizes).sum())
     patterns = np.zeros((classes, classes), np.int16)
@@ -107,7 +107,7 @@ def _sample(sizes: Ints, counts: Ints, capacity: int, allowed: int, random: Ints
 def _draw_items(
     sizes: Ints, counts: Ints, ends: Ints, volume: int, room: int, random: Ints, held: Ints
 ) -> int:
-    """Add items by chance until about three fit the room left, which is returned."""
+    """Add random items until the room left fits about three more; return that room."""
     total, misses = int(ends[ends.size - 1]), 0
     while 10 * room * total > _LAST_ITEMS * volume and misses < _MISSES:
         c = np.searchsorted(ends, draw(random, total), side="right")
@@ -123,9 +123,9 @@ def _draw_items(
 def _finish(
     sizes: Ints, left: Ints, room: int, allowed: int, random: Ints, chosen: Ints
 ) -> tuple[int, int]:
-    """Choose one to three items that leave at most `allowed`, or as little as is found.
+    """Choose up to three items that leave at most `allowed`, or the least found.
 
-    Returns what is left, and how many items; ``chosen`` gets their classes.
+    Returns the room left and the number of items; ``chosen`` gets their classes.
     """
     classes = sizes.size
     best, size, hits = room, 0, 0
@@ -141,7 +141,7 @@ def _finish(
         waste, items, found = _best_pair(sizes, left, rest, allowed, random, pair)
         if first >= 0:
             left[first] += 1
-        # Of all that waste little, each is kept with the same chance.
+        # Every choice that wastes little enough is kept with equal probability.
         hits += found
         if (found > 0 and draw(random, hits) < found) or (hits == 0 and waste < best):
             best, size = waste, items
@@ -157,7 +157,7 @@ def _finish(
 def _best_pair(
     sizes: Ints, left: Ints, room: int, allowed: int, random: Ints, pair: Ints
 ) -> tuple[int, int, int]:
-    """The same for none, one or two items, and how many choices leave at most `allowed`.
+    """As :func:`_finish` for up to two items, with the number of choices within `allowed`.
 
     Two pointers, from the largest class down and from the smallest up, pass the best
     partner of each class.
@@ -171,7 +171,7 @@ def _best_pair(
             large += 1
             continue
         items = 0
-        if alone < large:  # once on its own
+        if alone < large:  # try it once on its own
             alone = large
             waste, items = rest, 1
         elif left[small] == 0 or (large == small and left[large] < 2):

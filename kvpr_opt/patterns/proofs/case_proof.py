@@ -1,10 +1,10 @@
-"""Proofs by points and cases: what an exhaustive search found, so that the checker can repeat it.
+"""Proofs by points and cases: results of exhaustive search in a form the checker can repeat.
 
-The duals of the pattern LP, rounded to integers, are points for the models.
-Where they do not refute a threshold by themselves, they leave few sets of
-models that can be part of a packing, and the checker tries all ways to combine
-them. Its own routine is run here first: what it cannot do within its limits is
-not offered as a proof.
+The duals of the pattern LP, rounded to integers, are points for the models. If they
+do not refute a threshold by themselves, they leave few sets of models that can be
+part of a packing, and the checker tries all ways to combine these. The checker's own
+routine is run here first: a proof that it cannot follow within its limits is not
+offered.
 """
 
 from __future__ import annotations
@@ -28,32 +28,34 @@ from kvpr_opt.problem.scaled import ScaledInstance, Threshold
 from kvpr_opt.search.tracker import Tracker
 from kvpr_opt.verify import LIMITS, refute
 
-#: The stage in which proofs are made, as a run reports it.
+#: The name under which a run reports the proving stage.
 PROVING = "proof for the checker"
 
-#: What the checker's routine does in a second, on a slow machine; and longer than it may take.
+#: Cases and steps a second of the checker's routine on a slow machine; seconds that it never
+#: exceeds.
 _CASES_A_SECOND, _STEPS_A_SECOND, _LONGEST = 15_000, 500_000, 3_600
 
-#: How far, in parts of the incumbent, proofs may stay behind the bound while the search goes on.
+#: How far, relative to the incumbent, the proved bound may lag behind the bound during search.
 _MAX_LAG = Fraction(3, 100_000)
 
-#: The share of the time that proofs on the way may take, and seconds below which none is tried.
+#: The share of the time that proofs may take during search, and seconds below which none is
+#: tried.
 _SHARE, _TOO_SHORT = 0.1, 0.02
 
 
 def proving_seconds(tracker: Tracker, value: Fraction | float, spent: float) -> float:
     """How long to try to prove a bound: as long as it takes, for a while, or not at all.
 
-    A bound that ends the run gets all the time left. On the way up, only one that has
-    left the last proved bound behind gets a part, so that a run which a limit ends has
-    a proof of nearly all that it claims.
+    A bound that ends the run gets all the time left. Before that, only a bound well above
+    the last proved one gets a share of the time, so that a run stopped by a limit has a
+    proof of nearly all that it claims.
 
     Parameters
     ----------
     tracker, value
         The run, and the bound.
     spent
-        Seconds that proofs on the way have taken so far.
+        Seconds that proofs during the search have taken so far.
     """
     incumbent, proved = tracker.value_to_beat, tracker.certified_bound
     if isinstance(value, float) or incumbent is None:
@@ -73,7 +75,7 @@ def tree_proof(
     *,
     seconds: float = math.inf,
 ) -> evidence.DualVector | evidence.Tree | None:
-    """A proof by points that a threshold cannot be met, if the checker can follow it.
+    """Return a proof by points that a threshold cannot be met, if the checker can follow it.
 
     Parameters
     ----------
@@ -84,12 +86,12 @@ def tree_proof(
     duals
         Points by class, and the most that a GPU can hold by type.
     limits
-        When to give up: no more is tried than the time left allows.
+        When to give up; only what fits in the time left is tried.
     seconds
-        Try about so long at most.
+        Approximate maximum time to try.
     """
     if isinstance(scaled, ConstrainedInstance):
-        return None  # the routine knows no constraints
+        return None  # the routine does not handle constraints
     points = points_by_model(scaled, duals[0].tolist())
     most = tuple(duals[1].tolist())
     if max((*points, *most)) >= 10**LIMITS.point_digits:
@@ -106,12 +108,12 @@ def tree_proof(
         return None if vector.row_work(max(capacities)) is None else vector
     items = tuple(zip(problem.sizes, points, strict=True))
     bins = tuple(zip(numbers, capacities, most, strict=True))
-    # The checker's routine looks at no clock and no flag.
+    # The checker's routine checks neither clock nor stop flag.
     cases = min(LIMITS.cases, math.floor(left * _CASES_A_SECOND))
     steps = min(LIMITS.steps, math.floor(left * _STEPS_A_SECOND))
 
     def look() -> str:
-        # It refuses where this proves nothing, or is too much work.
+        # It refuses if this proves nothing or is too much work.
         with suppress(ValueError, TimeoutError):
             return refute(items, bins, cases, steps)
         return ""
@@ -121,14 +123,14 @@ def tree_proof(
 
 
 def prove_bound(tracker: Tracker, lp: PatternLP | None = None) -> None:
-    """Try to prove the bound of a run that rests on a solver's word, in the time left.
+    """Try, in the time left, to prove a bound of the run that rests on a solver's claim.
 
     Parameters
     ----------
     tracker
-        The run; a proof found takes the place of the word.
+        The run; a proof that is found replaces the claim.
     lp
-        The pattern LP of the fleet, where there is one that knows patterns already.
+        The pattern LP of the fleet, if there is one that already has patterns.
     """
     bound, scaled, limits = tracker.bound, tracker.instance.scaled, tracker.limits
     if bound is None or bound.evidence.certified or limits.stopped:
@@ -138,7 +140,7 @@ def prove_bound(tracker: Tracker, lp: PatternLP | None = None) -> None:
     threshold = scaled.below(value)
     question = PackingQuestion.of(scaled, threshold)
     if not question.counts.any():
-        return  # nothing takes any room: there is a packing
+        return  # nothing takes any room, so there is a packing
     lp = PatternLP(scaled) if lp is None else lp
     duals = lp.duals(question, limits, Precision.FULL)
     proof: evidence.Evidence | None = None
@@ -158,7 +160,7 @@ def shorten_proof(tracker: Tracker, lp: PatternLP | None, limits: Limits) -> Non
     tracker, lp
         As in :func:`prove_bound`.
     limits
-        When to leave it as it is.
+        When to give up and keep the proof as it is.
     """
     bound, scaled = tracker.certified_bound, tracker.instance.scaled
     vectors = evidence.DualVector | evidence.ConstrainedVector

@@ -1,4 +1,4 @@
-"""Turns answers about classes and types into placements and evidence about models and GPUs."""
+"""Turn answers about classes and types into placements and evidence about models and GPUs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from kvpr_opt.problem.placement import Placement
 from kvpr_opt.problem.scaled import ScaledInstance, Threshold
 from kvpr_opt.verify import LIMITS
 
-#: Points of a model or a GPU that the checker reads, at most.
+#: Maximum points of a model or a GPU that the checker accepts.
 MAX_POINTS = 10**LIMITS.point_digits - 1
 
 
@@ -31,10 +31,10 @@ def points_by_model(scaled: ScaledInstance, class_values: Sequence[int]) -> tupl
 def dual_proof(
     scaled: ScaledInstance, threshold: Threshold, vector: DualValues
 ) -> evidence.Evidence:
-    """A dual vector, by model and GPU type, or a simpler argument that says as much.
+    """A dual vector by model and GPU type, or a simpler argument that proves as much.
 
-    The checker follows numbers of a few digits. Longer ones come from the sizes
-    themselves, where the volume refutes the threshold; others are our own word.
+    The checker accepts numbers of a few digits. Longer ones come from the sizes
+    themselves, where the volume refutes the threshold; any others become our own claim.
     """
     problem = scaled.packing(threshold)
     if isinstance(scaled, ConstrainedInstance):
@@ -66,7 +66,7 @@ def _constrained_proof(
 
 
 def exhaustion(threshold: Threshold, answer: NoPacking) -> evidence.SolverClaim:
-    """Our own word that every way to pack was tried: no checker can repeat it."""
+    """Our own claim that every way to pack was tried; no checker can repeat it."""
     return _own_claim(threshold, "exhaustive search over patterns", {"nodes": answer.nodes})
 
 
@@ -82,14 +82,14 @@ def _own_claim(threshold: Threshold, what: str, parameters: dict[str, int]) -> e
 def placement_of(instance: Instance, packing: Packing) -> Placement:
     """The placement that puts each pattern on a GPU of its type.
 
-    Models that no pattern holds, because they need nothing, go to the first GPU; under
-    constraints to the first that they may share with the others, pinned ones to theirs.
+    Models in no pattern, because they need nothing, go to the first GPU. With
+    constraints, they go to the first GPU that they may share, and pinned ones to theirs.
 
     Raises
     ------
     InvalidPlacementError
         If a packing of rounded sizes does not fit in exact numbers, or breaks a constraint
-        that patterns know nothing of.
+        that patterns do not model.
     """
     scaled = instance.scaled
     free = [list(gpu_type.gpus) for gpu_type in scaled.types]
@@ -106,7 +106,7 @@ def placement_of(instance: Instance, packing: Packing) -> Placement:
 
 
 def _place_rest(scaled: ConstrainedInstance, rest: list[int], gpu_of: list[int]) -> None:
-    """Place the models that no pattern holds: pinned ones, and those that need nothing."""
+    """Place the models in no pattern: pinned ones, and those that need nothing."""
     constraints = scaled.constraints
     assert constraints is not None, "made with constraints"
     for model in rest:
@@ -128,14 +128,14 @@ def _place_rest(scaled: ConstrainedInstance, rest: list[int], gpu_of: list[int])
 
 
 def packing_of(placement: Placement) -> Packing:
-    """A placement as a pattern for each GPU, in their order, empty ones included."""
+    """A placement as a pattern for each GPU, in GPU order, empty ones included."""
     scaled = placement.instance.scaled
     class_of = {model: c for c, group in enumerate(scaled.classes) for model in group.models}
     counts = np.zeros((len(scaled.capacities), len(scaled.classes)), dtype=np.int16)
     for model, gpu in enumerate(placement.gpu_of):
         counts[gpu, class_of[model]] += 1
     if isinstance(scaled, ConstrainedInstance):
-        # What is pinned is part of the bins, what needs nothing of no bin.
+        # Pinned models are part of the bins; models that need nothing belong to no bin.
         items = [
             group.models[0] not in scaled.pinned and group.size + group.pressure > 0
             for group in scaled.classes

@@ -1,11 +1,11 @@
 """Rounding a dual vector to small integers that still refute its question.
 
-Points of few digits make a short proof, and one that is checked soon. Multiplied
-by a smaller scale and rounded, points lose some of what they proved by; how much
-is chance, and at one scale in thousands it is little. The patterns that are worth
-nearly their bin tell at once, for all these scales, how much is lost at least, so
-that the exact check, a knapsack over all sets, is left to the best of them. Where
-that fails it finds patterns that were missing in the comparison.
+Points of few digits make a short proof that is quick to check. Scaling points down
+and rounding them loses some of the margin of the proof; how much is chance, and at
+one scale in thousands it is little. The patterns worth nearly as much as their bin
+give, for all these scales at once, a lower bound on the loss. So the exact check, a
+knapsack over all sets, is needed only for the best scale. If the check fails, it
+yields patterns that were missing from the comparison.
 """
 
 from __future__ import annotations
@@ -22,48 +22,48 @@ from kvpr_opt.patterns.lp.pool import PatternPool, loads
 from kvpr_opt.patterns.lp.pricing import Duals, price, unrounded
 from kvpr_opt.patterns.problem import DualValues, PackingQuestion
 
-#: The search starts at the expected number of units a GPU divided by this: with few models the
-#: duals are multiples of a simple fraction, and fewer units can do.
+#: The search starts at the expected number of units a GPU divided by this: with few models
+#: the duals are multiples of a simple fraction, and fewer units can suffice.
 _LUCK = 4
 
 #: A vector with fewer than this many times the expected units is kept as it is, unless it is
 #: long. Length is units times items; the checker handles a hundred million a second.
 _WORTHWHILE, _LONG = 3, 30_000_000
 
-#: Scales within this factor of the least are compared, and only the best of them is checked; the
-#: factor to the next ones where that was expensive, and failed.
+#: Scales within this factor of the smallest are compared, and only the best is checked; the
+#: second value is the factor to the next ones after an expensive check failed.
 _STEP, _LONG_STEP = 1.5, 4.0
 
-#: Expensive exact checks that may fail, and the length (units times items) that makes a check
-#: expensive: it takes more than about a millisecond.
+#: Expensive exact checks that may fail, and the length (units times items) from which a check
+#: is expensive, that is, takes more than about a millisecond.
 _CHECKS, _LONG_CHECK = 6, 200_000
 
-#: Points compared at once, over all classes and scales: the least, the most, and between them
-#: one for this many bytes that a check of the given vector changes.
+#: Points compared at once, over all classes and scales: the minimum, the maximum, and between
+#: them one for this many bytes that a check of the given vector changes.
 _POINTS, _MAX_POINTS, _BYTES = 100_000, 1_000_000, 10
 
-#: All scales are first compared on a few patterns of each type, the best of them on more.
+#: All scales are first compared on a few patterns of each type, then the best ones on more.
 _FEW, _SCALES, _PATTERNS = 50, 1000, 500
 
-#: Units a GPU up to which rounding down is compared as well; the factor that keeps whole numbers
-#: from being rounded down by float error.
+#: Units a GPU up to which rounding down is compared as well, and the factor that keeps float
+#: error from rounding whole numbers down.
 _SIMPLE, _NEARLY = 5_000, 1 + 1e-6
 
 
 def shorten_dual(
     question: PackingQuestion, vector: DualValues, pool: PatternPool, limits: LimitsView
 ) -> DualValues:
-    """A vector of smaller numbers that refutes the same question, if one is found soon.
+    """Return a vector of smaller numbers that refutes the same question, if one is found soon.
 
     Parameters
     ----------
     question, vector
         A question, and what refutes it.
     pool
-        Patterns to compare scales by, best those of the linear program that the vector
-        is a dual solution of.
+        Patterns by which scales are compared; ideally those of the LP that the vector is
+        a dual solution of.
     limits
-        Where they come first, the vector at hand is returned.
+        When to give up and return the given vector.
     """
     fullest, likely = max(vector.type_values), _likely(question, vector)
     items = int(question.counts.sum())
@@ -87,10 +87,10 @@ def shorten_dual(
 
 
 def _likely(question: PackingQuestion, vector: DualValues) -> int:
-    """About the least units a GPU that do.
+    """Estimate the fewest units a GPU that suffice.
 
-    In whole numbers the items exceed the bins by one at least. With so many units a
-    GPU, one is the share by which they exceed them here; fewer may do, by luck.
+    In whole numbers the items exceed the bins by at least one. With this many units a
+    GPU, a margin of one is the same share as in `vector`; with luck, fewer suffice.
     """
     bins = sum(
         int(n) * value for n, value in zip(question.multiplicities, vector.type_values, strict=True)
@@ -98,7 +98,7 @@ def _likely(question: PackingQuestion, vector: DualValues) -> int:
     items = sum(
         int(n) * value for n, value in zip(question.counts, vector.class_values, strict=True)
     )
-    # What rounded sizes make of it may refute nothing any more.
+    # On rounded sizes the vector may no longer refute anything.
     return bins // (max(items - bins, 1) * question.bins)
 
 
@@ -120,7 +120,7 @@ class _Set(NamedTuple):
 
 
 class _Comparison:
-    """What is left of a proof at many scales, as far as some patterns can tell."""
+    """Compares scales by the margin they leave a proof, judged by a sample of patterns."""
 
     def __init__(self, question: PackingQuestion, vector: DualValues, pool: PatternPool) -> None:
         fullest = max(vector.type_values)
@@ -137,12 +137,12 @@ class _Comparison:
             self._sets.append([_Set.of(pattern) for pattern in of_type[best]])
 
     def best(self, low: float) -> tuple[Ints, int]:
-        """The points by class that prove most, of the scales from `low` up to a step above.
+        """The points by class with the largest margin, at scales from `low` up to a step above.
 
         Returns
         -------
-        The points, and by how much they exceed the bins at most: where that is 0 or less,
-        no scale compared will do.
+        The points, and an upper bound on their margin over the bins: if it is 0 or less,
+        none of the scales compared works.
         """
         high, number = _STEP * low, self._scales
         first, end = math.ceil(low), math.ceil(high)
@@ -163,7 +163,7 @@ class _Comparison:
         return points[:, best], int(excess[best])
 
     def _excess(self, points: Ints, most: int | None) -> Ints:
-        """By how much points exceed what so many patterns say that the bins can hold."""
+        """By how much points exceed what the bins hold, judged by `most` patterns a type."""
         excess = np.asarray(self._question.counts @ points)
         for number, sets in zip(self._question.multiplicities, self._sets, strict=True):
             top = np.zeros_like(excess)
@@ -174,7 +174,7 @@ class _Comparison:
         return excess
 
     def learn(self, values: Ints, limits: LimitsView) -> bool:
-        """Take in the patterns for which the points prove nothing, where they are soon found."""
+        """Add the patterns that invalidate the points, if they are quickly found."""
         question = self._question
         tops = [max([1, *(int(held.worth(values)) for held in sets)]) for sets in self._sets]
         duals = Duals(values.astype(np.float64), np.array(tops, dtype=np.float64))
