@@ -59,6 +59,8 @@ def test_a_fleet_with_each_kind_of_constraint_is_read() -> None:
         ({**ONLY, "gpus": ["x"]}, "what the fleet does not have"),
         ({**ONLY, "gpus": ["s"]}, "what the fleet does not have"),
         ({**ONLY, "gpus": [1]}, "what the fleet does not have"),
+        ({**APART, "models": [["s"]]}, "what the fleet does not have"),
+        ({**APART, "models": [{"s": "t"}]}, "what the fleet does not have"),
         ({**ONLY, "gpus": ["a", "a"]}, "a name twice"),
         ({**ONLY, "gpus": []}, "an empty list"),
         ({**APART, "models": ["a"]}, "what the fleet does not have"),
