@@ -15,15 +15,15 @@ _WIDTH, _HEIGHT = 640, 340
 _LEFT, _RIGHT, _TOP, _BOTTOM = 14.0, 24.0, 34.0, 46.0
 _DOT, _RING = 4.5, 9.0
 
-# Numbers below the chart: of more rows, not all are labelled.
+# Maximum number of labels below the chart; with more rows, some have none.
 _MAX_LABELS = 11
 
-#: What budgets are counted in, in words.
+#: The units of budgets, as text.
 COUNTED_IN = {"moves": "moves", "memory": "memory moved", "move_cost": "cost of moving"}
 
 
 def drawn_trade_off(made: Replan, chosen: ReplanRow | None) -> Html | None:
-    """The chart; ``None`` where no row has a placement."""
+    """The chart; ``None`` if no row has a placement."""
     rows = [row for row in made.rows if row.max_kvpr is not None]
     if not rows:
         return None
@@ -46,7 +46,7 @@ def drawn_trade_off(made: Replan, chosen: ReplanRow | None) -> Html | None:
 
 
 def trade_off_table(made: Replan, chosen: ReplanRow | None) -> Html:
-    """One line a row."""
+    """The table, one line per row."""
     marks: dict[int, list[str]] = {}
     for row, name in _marks(made, chosen):
         marks.setdefault(id(row), []).append(name)
@@ -76,7 +76,7 @@ def trade_off_table(made: Replan, chosen: ReplanRow | None) -> Html:
 
 
 def certainty(row: ReplanRow) -> tuple[str, str]:
-    """How sure a row is, in a few words, and whether that is good, or a warning."""
+    """How certain a row is, in a few words, and whether to show that as good or as a warning."""
     if row.placement is None and row.lower_bound == math.inf:
         return "proved that there is none", "good" if row.certified else "warn"
     if not row.proved:
@@ -90,7 +90,7 @@ def _marks(made: Replan, chosen: ReplanRow | None) -> list[tuple[ReplanRow, str]
 
 
 class _Chart:
-    """The axes: budgets and KVPR, both evenly."""
+    """The axes: budgets and KVPR, both linear."""
 
     def __init__(self, made: Replan, rows: Sequence[ReplanRow]) -> None:
         self._made, self._rows = made, rows
@@ -112,7 +112,7 @@ class _Chart:
 
     def grid(self) -> Iterator[Html]:
         """The highest and the lowest value, and the budgets below."""
-        # The line falls, so that there is room on the right at the top, and below on the left.
+        # The line falls, which leaves room at the top right and the bottom left.
         ends = {self._low: (_LEFT, "start"), self._high: (_WIDTH - _RIGHT, "end")}
         for value, (x, anchor) in ends.items():
             y = self._y(value)
@@ -129,13 +129,13 @@ class _Chart:
         yield chart_text(_WIDTH / 2, _HEIGHT - 6, f"{said}, at most", "middle")
 
     def fleet_bound(self) -> Iterator[Html]:
-        """What no placement is below, whatever moves."""
+        """The lower bound for all placements, at any cost."""
         if isinstance(self._bound, Fraction):
             y = self._y(self._bound)
             yield element("path", class_="lower", d=f"M{_LEFT:g} {y:.1f}H{_WIDTH - _RIGHT:g}")
 
     def line(self) -> Iterator[Html]:
-        """Each value lasts until the next budget."""
+        """A step line: each value holds until the next budget."""
         first, *rest = self._rows
         assert first.max_kvpr is not None
         moves = [f"M{self._x(first.budget):.1f} {self._y(first.max_kvpr):.1f}"]
@@ -145,7 +145,7 @@ class _Chart:
         yield element("path", class_="placement", d="".join(moves))
 
     def dot(self, row: ReplanRow) -> Iterator[Html]:
-        """The value of a row, and down to its bound where the two differ."""
+        """The value of a row, with a line down to its bound if the two differ."""
         assert row.max_kvpr is not None
         x, y = self._x(row.budget), self._y(row.max_kvpr)
         if not row.proved:
@@ -156,7 +156,7 @@ class _Chart:
         yield _circle(x, y, _DOT, "proved" if row.proved else "open", title)
 
     def marks(self, marks: Sequence[tuple[ReplanRow, str]]) -> Iterator[Html]:
-        """A ring around each row that has a name, and the name above it."""
+        """A ring around each named row, with the name above it."""
         names: dict[int, tuple[ReplanRow, list[str]]] = {}
         for row, name in marks:
             if row.max_kvpr is not None:
