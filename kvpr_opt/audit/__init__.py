@@ -1,1 +1,1 @@
-"""Honest scores for placement programs from outside, against certified optima."""
+"""Honest scores for external placement programs, against certified optima."""

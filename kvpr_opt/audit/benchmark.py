@@ -20,7 +20,7 @@ _Item = int | list[_Value]
 
 
 class _BenchmarkReport(RunReport):
-    """What :mod:`kvpr_opt.audit.child` reports of such a function."""
+    """The report of :mod:`kvpr_opt.audit.child` on such a function."""
 
     changed: list[tuple[int, list[_Value]]] = msgspec.field(default_factory=list)
     entries: int = 0
@@ -29,18 +29,18 @@ class _BenchmarkReport(RunReport):
 
 
 def case_file(instance: Instance) -> bytes:
-    """The case as :mod:`kvpr_opt.audit.child` reads it, with nothing in it but the fleet.
+    """The case as :mod:`kvpr_opt.audit.child` reads it, containing nothing but the fleet.
 
     Raises
     ------
     InputError
-        If the interface has no words for the fleet.
+        If the interface cannot express the fleet.
     """
     return json.dumps({"gpu_num": len(instance.gpus), "models": records(instance)}).encode()
 
 
 def read(instance: Instance, run: CompletedRun) -> AnswerReading:
-    """The answer in the report of a run that came to its regular end.
+    """The answer in the report of a run that ended normally.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def read(instance: Instance, run: CompletedRun) -> AnswerReading:
 
 
 def _check(report: _BenchmarkReport, models: int) -> None:
-    """Refuse what no report of the child looks like: the program may have written it."""
+    """Reject reports that the child cannot have written: the program may have forged them."""
     report.check()
     items = [item for _, found in report.gpus or () for item in found if not isinstance(item, str)]
     values = [*(item for item in items if not isinstance(item, int))]
@@ -85,7 +85,7 @@ def _read(instance: Instance, report: _BenchmarkReport) -> AnswerReading:
 
 
 def _in_units_of(instance: Instance, naive: float | None) -> float | None:
-    """A value in the benchmark's units in those of the fleet; 0, as there, beyond a double."""
+    """Convert a value from the benchmark's units to the fleet's; 0, as there, on overflow."""
     if naive is None:
         return None
     try:
@@ -95,7 +95,7 @@ def _in_units_of(instance: Instance, naive: float | None) -> float | None:
 
 
 def _mutations(report: _BenchmarkReport, told: Sequence[Sequence[_Value]]) -> list[Finding]:
-    """What has become of the objects and of the list that the program was given."""
+    """Changes to the objects and the list that the program was given."""
     changes = [_changed(told[position], after) for position, after in report.changed]
     found = [change for change in changes if change]
     if report.entries != len(told):
@@ -106,7 +106,7 @@ def _mutations(report: _BenchmarkReport, told: Sequence[Sequence[_Value]]) -> li
 
 
 def _changed(before: Sequence[_Value], after: Sequence[_Value]) -> str:
-    """The first field that has another value, in words; empty if none has."""
+    """A description of the first changed field; empty if there is none."""
     for name, old, new in zip(FIELDS, before, after, strict=True):
         if old != new:
             return f"{name} of {before[0]} is {new}, was {old}"
@@ -125,7 +125,7 @@ class _Answer:
         self._index = {values[0]: index for index, values in enumerate(told)}
 
     def add(self, key: int | str, models: list[_Item] | str) -> None:
-        """Take what stands under one key."""
+        """Add the value of one key."""
         if isinstance(models, str):
             self.unreadable.append(f"{models} under the key {key}, not a list of models")
             return
@@ -136,7 +136,7 @@ class _Answer:
                 self.placed.append((model, gpu))
 
     def _by_name(self, values: list[_Value]) -> int | str | None:
-        """Which model of the fleet an object stands for that is none of those given."""
+        """The model that an object stands for, if it is not one of the given objects."""
         name = values[0]
         if not isinstance(name, str):
             self.unreadable.append("an object without a model_name among the models")

@@ -1,7 +1,7 @@
 """Answers by name: an executable's on standard output, and those of ``place(instance)``.
 
-Both are told of the fleet by a file of this package's own schema, with every number
-exact, and answer with the name of a GPU for the name of each model.
+Both receive the fleet as a file in this package's own schema, with every number exact,
+and answer with a GPU name for each model name.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from kvpr_opt.programs.contract import PLACE
 
 
 class _PlaceReport(RunReport):
-    """What :mod:`kvpr_opt.audit.child` reports of a function ``place``."""
+    """The report of :mod:`kvpr_opt.audit.child` on a function ``place``."""
 
     pairs: list[tuple[str, str]] | None = None
 
 
 class _Members(list[tuple[str, Any]]):
-    """A JSON object with all of its members, also those of a repeated key."""
+    """A JSON object with all of its members, including those with repeated keys."""
 
 
 def fleet_file(instance: Instance) -> bytes:
@@ -35,7 +35,7 @@ def fleet_file(instance: Instance) -> bytes:
 
 
 def read_report(instance: Instance, run: CompletedRun) -> AnswerReading:
-    """The answer of a function ``place`` in the report of a run that came to its regular end.
+    """The answer of a function ``place`` in the report of a run that ended normally.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def read_report(instance: Instance, run: CompletedRun) -> AnswerReading:
 
 
 def read_output(instance: Instance, run: CompletedRun) -> AnswerReading:
-    """The answer of an executable whose run came to its regular end.
+    """The answer of an executable whose run ended normally.
 
     Parameters
     ----------
@@ -81,14 +81,14 @@ def read_output(instance: Instance, run: CompletedRun) -> AnswerReading:
 
 
 def _told(value: Any) -> str:
-    """How to show a value that is not the name of a GPU; of a nested one, only its type."""
+    """How to show a value that is not a GPU name; for a nested one, only its type."""
     if isinstance(value, list):
         return "a JSON object" if isinstance(value, _Members) else "a JSON array"
     return json.dumps(value)
 
 
 def _members(answer: bytes | None) -> list[tuple[str, Any]] | str:
-    """Name of a model and of a GPU for each member of the answer, or what is wrong with it."""
+    """A model name and a GPU name for each member of the answer, or what is wrong with it."""
     if answer is None:
         return "more on standard output than is read of an answer"
     try:
@@ -109,9 +109,9 @@ def _placed(instance: Instance, pairs: Iterable[tuple[str, str]]) -> tuple[Pair,
 def _naive(instance: Instance, pairs: Iterable[tuple[str, str]]) -> float:
     """The maximum KVPR over the GPUs that are named, whether they exist or not.
 
-    What :func:`kvpr_opt.audit.child.naive_outcome` is for the objects of the benchmark.
-    Every GPU that the fleet does not have counts as one like its first. A value beyond a
-    double counts as 0, as there.
+    The counterpart of :func:`kvpr_opt.audit.child.naive_outcome`, which reads the objects of
+    the benchmark. A GPU that the fleet does not have counts as a copy of its first one. A
+    value beyond the range of a double counts as 0, as there.
     """
     loads: dict[str, list[float]] = {}
     try:

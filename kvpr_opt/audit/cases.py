@@ -13,7 +13,7 @@ from kvpr_opt.suites import catalogue
 
 @dataclass(frozen=True)
 class Case:
-    """One fleet of a suite, and what is known about it.
+    """One fleet of a suite, and its certified bound.
 
     Attributes
     ----------
@@ -22,7 +22,7 @@ class Case:
     instance
         The fleet.
     lower_bound
-        No placement has a smaller maximum KVPR: the checker has repeated the proof.
+        No placement has a smaller maximum KVPR; the checker has verified the proof.
     optimal
         Whether a placement of that value is known.
     """
@@ -40,7 +40,7 @@ def prove_cases(
     on_progress: Callable[[int, int], object] | None = None,
     on_note: Callable[[str], object] | None = None,
 ) -> list[Case]:
-    """The cases of named fleets, in order; an optimum that is not known yet is proved.
+    """The cases of named fleets, in order; optima not known yet are proved first.
 
     Parameters
     ----------
@@ -48,9 +48,9 @@ def prove_cases(
         Name and fleet of each, as :func:`kvpr_opt.suites.catalogue.load` returns them.
     time_limit
         Seconds to prove an optimum that is neither shipped nor remembered; ``None`` for
-        no limit. A fleet that is not closed by then is judged by its certified bound.
+        no limit. A fleet not solved by then is judged against its certified bound.
     on_progress
-        Called with the number of cases that are ready and the number of all.
+        Called with the number of finished cases and the total.
     on_note
         Called with one line for each optimum that could not be read from the cache or
         written to it.

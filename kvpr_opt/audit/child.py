@@ -1,8 +1,8 @@
-"""One case of an audit, in a process of its own.
+"""One case of an audit, in a separate process.
 
 Standard library only, and little of it, so that the process starts within milliseconds
-and the program that is audited finds nothing of this package loaded. The two other files
-that it needs, :mod:`kvpr_opt.programs.contract` and :mod:`kvpr_opt.audit.import_watch`, it
+and the audited program finds nothing of this package loaded. The two other files that it
+needs, :mod:`kvpr_opt.programs.contract` and :mod:`kvpr_opt.audit.import_watch`, it
 loads by their paths. Python 3.8 or newer::
 
     python -I    child.py call LIMITS PROGRAM CONTRACT CASE REPORT
@@ -39,21 +39,22 @@ BENCHMARK_FULL = 1_000_000
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
 
-# Characters of what is only shown. Names are whole; the size of the report bounds them.
+# Maximum characters of text that is only displayed. Names are never cut; the size of the
+# report bounds them.
 _MAX_TEXT, _WHOLE = 200, sys.maxsize
 
 _MAX_INTEGER = 2**63
 
-# Names of replaced built-ins that are reported.
+# Maximum number of replaced built-ins reported.
 _MAX_NOTES = 50
 
 
 class _TooLargeError(Exception):
-    """The report has no room for the answer."""
+    """The answer does not fit into the report."""
 
 
 def main(arguments: list[str]) -> None:
-    """Run one case as told on the command line."""
+    """Run one case as specified on the command line."""
     mode, limits, program, *files = arguments
     memory, output, cpu = map(int, limits.split(","))
     _limit(memory, output, cpu)
@@ -64,23 +65,23 @@ def main(arguments: list[str]) -> None:
         print(json.dumps(_look(program, contracts)))
         return
     contract, case, report_file = files
-    # Opened before the program runs, which may go elsewhere or close what it finds.
+    # Opened before the program runs: it may change the directory or close open files.
     report = os.open(report_file, os.O_WRONLY)
     own, encode = os.getpid(), json.JSONEncoder().encode
     made = _PlaceCase(case) if contract == contracts.PLACE else _BenchmarkCase(case, contracts)
     outcome = _call(program, contracts, made, _Budget(output))
-    if os.getpid() == own:  # not in a copy of this process that the program has forked
+    if os.getpid() == own:  # not in a fork of this process made by the program
         data = encode(outcome).encode("utf-8")
         if len(data) > output:
             data = encode({"outcome": "too large"}).encode("utf-8")
         while data:
             data = data[os.write(report, data) :]
-    # Without the program's threads, its exit handlers and its buffered output.
+    # Skip the program's threads, exit handlers and buffered output.
     os._exit(0)
 
 
 def _limit(memory: int, output: int, cpu: int) -> None:
-    """Bound this process and its descendants, where the system can."""
+    """Limit this process and its descendants, if the system supports it."""
     try:
         import resource
     except ImportError:
@@ -88,7 +89,7 @@ def _limit(memory: int, output: int, cpu: int) -> None:
     wanted = {"RLIMIT_AS": memory, "RLIMIT_FSIZE": output, "RLIMIT_CPU": cpu}
     for name, most in wanted.items():
         _lower(resource, getattr(resource, name, None), most)
-    # A crash must not fill the disk, and no limit on it counts as "none".
+    # A crash must not fill the disk. Set here, since `_lower` takes 0 for "no limit".
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
@@ -101,11 +102,11 @@ def _lower(resource: Any, kind: int | None, most: int) -> None:
     try:
         resource.setrlimit(kind, (most, most))
     except (OSError, ValueError):
-        return  # macOS knows RLIMIT_AS by name but does not take it
+        return  # macOS defines RLIMIT_AS but rejects it
 
 
 def _look(program: str, contracts: Any) -> dict[str, Any]:
-    """The contract of a file, or why it has none, in words."""
+    """The contract of a file, or a message why it has none."""
     with open(program, "rb") as stream:
         source = stream.read()
     try:
@@ -143,15 +144,15 @@ def _call(
         start = clock()
         result = case.call(found[1])
         seconds = clock() - start
-        # As the evaluator, which lives in one process with the program, so with what that
-        # has made of the built-in functions.
+        # Like the evaluator, which shares a process with the program and therefore uses any
+        # built-in functions that the program has replaced.
         naive = case.naive(result)
         patched = [name for name in original if vars(builtins).get(name) is not original[name]]
         vars(builtins).update(original)
         described = case.described(result, budget)
     except _TooLargeError:
         return {"outcome": "too large", "seconds": seconds, **watch.notes()}
-    except BaseException as error:  # the border of the audit: whatever it is, it is told
+    except BaseException as error:  # the boundary of the audit: report any exception
         seconds = clock() - start
         vars(builtins).update(original)
         return {"outcome": "raised", "error": _told(error), "seconds": seconds, **watch.notes()}
@@ -172,7 +173,7 @@ def _bytes(path: str) -> bytes:
 
 
 def _told(error: BaseException) -> str:
-    """One line about an error; a program's own error classes may refuse even that."""
+    """One line about an error; even this can fail for a program's own error classes."""
     try:
         said = _text(str(error), _MAX_TEXT)
         return f"{_shown_type(error)}: {said}" if said else _shown_type(error)
@@ -184,25 +185,25 @@ def _told(error: BaseException) -> str:
 
 
 def naive_outcome(result: Any, memory: float) -> float | None:
-    """The maximum KVPR that the evaluator of the public benchmark reads off an answer.
+    """The maximum KVPR that the evaluator of the public benchmark computes for an answer.
 
     Parameters
     ----------
     result
         What the program returned, with the objects in it as the program left them.
     memory
-        Of every GPU.
+        Memory of every GPU.
 
     Returns
     -------
     float or None
-        ``None`` where the evaluator skips the case: the answer is not a dict, or reading it
-        raised an error, which the evaluator forgives.
+        ``None`` if the evaluator skips the case: the answer is not a dict, or reading it
+        raised an error, which the evaluator ignores.
 
     Notes
     -----
-    Nothing is checked: not that every model is there, not that the GPUs exist, not that
-    the objects still have the numbers that they had. A KVPR that is not a finite number
+    Nothing is checked: neither that every model is there, nor that the GPUs exist, nor that
+    the objects still have their original numbers. A KVPR that is not a finite number
     counts as 0, and one of a GPU without free memory as 1,000,000.
     """
     try:
@@ -224,18 +225,18 @@ def naive_outcome(result: Any, memory: float) -> float | None:
 
 
 class _Budget:
-    """Bytes that a report may have: what is read is bounded, not what is right."""
+    """Bytes left for a report: this bounds its size and judges nothing."""
 
     def __init__(self, most: int) -> None:
         self._left = most
 
     def spend(self, number: int) -> None:
-        """Take room for a piece of the report.
+        """Reserve bytes for a part of the report.
 
         Raises
         ------
         _TooLargeError
-            If there is none left.
+            If there are not enough left.
         """
         self._left -= number
         if self._left < 0:
@@ -257,22 +258,22 @@ class _BenchmarkCase:
         self._position = {id(model): index for index, model in enumerate(self._given)}
 
     def call(self, function: Any) -> Any:
-        """What the function returns."""
+        """Call the function and return its result."""
         return function(self._gpu_num, self._models)
 
     def naive(self, result: Any) -> float | None:
-        """The maximum KVPR that the evaluator of the benchmark reads off an answer."""
+        """The maximum KVPR that the evaluator of the benchmark computes for an answer."""
         return naive_outcome(result, self._memory)
 
     def described(self, result: Any, budget: _Budget) -> dict[str, Any]:
-        """What came back and what has become of the inputs, as plain data."""
+        """The result and the changes to the inputs, as plain data."""
         models = self._models
         gpus = None
         if isinstance(result, dict):
             gpus = []
             for key, value in dict.items(result):
                 items = self._items(value, budget)
-                if items:  # an empty list places nothing, under whatever key
+                if items:  # an empty list places nothing, whatever its key
                     gpu = _gpu_id(key)
                     budget.spend(_room([gpu]))
                     gpus.append([gpu, items])
@@ -284,7 +285,7 @@ class _BenchmarkCase:
         }
 
     def _changed(self, budget: _Budget) -> Iterable[list[Any]]:
-        """Position and present values of each input that has others than it had."""
+        """Position and current values of each input that has changed."""
         for index, model in enumerate(self._given):
             values = self._values(model)
             if values != self._told[index]:
@@ -294,7 +295,7 @@ class _BenchmarkCase:
     def _items(self, value: Any, budget: _Budget) -> list[Any] | str:
         """The models under one key: position among the inputs, or the values of another object.
 
-        For anything but a list, the name of its type: a generator would be empty the second time.
+        For anything but a list, the name of its type: a generator can be read only once.
         """
         if isinstance(value, list):
             found: Iterable[Any] = list.__iter__(value)
@@ -315,7 +316,7 @@ class _BenchmarkCase:
 
 
 class _PlaceCase:
-    """A case for ``place(instance)``, which takes a fleet as this package has it."""
+    """A case for ``place(instance)``, which takes a fleet object of this package."""
 
     contract = "place"
 
@@ -328,11 +329,11 @@ class _PlaceCase:
         self._instance = read_instance(path)
 
     def call(self, function: Any) -> Any:
-        """What the function returns."""
+        """Call the function and return its result."""
         return function(self._instance)
 
     def naive(self, result: Any) -> float | None:
-        """Nothing: what a mapping of names is worth needs no evaluator of its own."""
+        """``None``: a mapping of names needs no separate evaluator."""
         return None
 
     def described(self, result: Any, budget: _Budget) -> dict[str, Any]:
@@ -353,7 +354,7 @@ def _name(value: Any) -> str:
 
 
 def _room(values: Sequence[Any]) -> int:
-    """At least how many bytes a list of plain values takes."""
+    """A lower bound on the bytes that a list of plain values takes."""
     return 2 + sum(1 + (len(value) if isinstance(value, str) else 1) for value in values)
 
 
@@ -381,13 +382,13 @@ def _plain(value: Any) -> Any:
 
 
 def _gpu_id(key: Any) -> int | str:
-    """A whole number for what counts as one (``True`` does not), else the text of the key."""
+    """The key as an integer if it is one (``True`` is not), else its text."""
     number = None if isinstance(key, bool) else _whole(key)
     return _shown(key) if number is None else number
 
 
 def _whole(value: Any) -> int | None:
-    """The value of an integer of any library, unless it is huge."""
+    """The value of an integer type of any library, unless it is huge."""
     try:
         number = operator.index(value)
     except BaseException:
@@ -407,7 +408,7 @@ def _shown_type(value: Any) -> str:
 
 
 def _text(text: str, most: int = _MAX_TEXT) -> str:
-    """At most so much of a text, with half of a surrogate pair written out."""
+    """A text cut to a maximum length, with lone surrogates escaped."""
     start = str.__getitem__(text, slice(most))
     return str.encode(start, "utf-8", "backslashreplace").decode("utf-8")
 

@@ -1,4 +1,4 @@
-"""An audit as JSON, with everything that it found, and as CSV, a line a case."""
+"""An audit as JSON, with everything that it found, and as CSV, one line per case."""
 
 from __future__ import annotations
 
@@ -132,12 +132,12 @@ def _value(value: Kvpr | None) -> dict[str, Any] | None:
 
 
 def _finite(value: float | None) -> float | None:
-    """A number as JSON has it; ``null`` for what it has no number for."""
+    """The number for JSON; ``null`` if JSON cannot represent it."""
     return None if value is None or not math.isfinite(value) else value
 
 
 def _decimal(value: Fraction | None) -> float | None:
-    """The nearest double; ``null`` without one, or beyond the largest."""
+    """The nearest double; ``null`` if there is no value or it exceeds the largest double."""
     try:
         return None if value is None else float(value)
     except OverflowError:

@@ -1,4 +1,4 @@
-"""The files of one run: made before it, kept open during it, removed after it."""
+"""The files of one run: created before it, kept open during it, removed after it."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from kvpr_opt.audit.watchdog import end_strays, remove_tree
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-# Bytes kept of what a failing program says.
+# Bytes of standard error kept for a failing program.
 _MAX_STDERR_TAIL = 2000
 
 
 class RunFolder:
     """A new folder with the input of a run and room for its output.
 
-    What comes back is read from files that are held open from the start: whatever the
-    program puts in their place, a pipe that never ends or a link to a device, is not
-    looked at. The program runs in an empty folder of its own inside.
+    Output is read from files that are held open from the start, so whatever the program
+    puts in their place, such as an endless pipe or a link to a device, is ignored. The
+    program runs in its own empty subfolder.
 
     Parameters
     ----------
     root
-        Where to make it.
+        Where to create it.
     given
-        What the program is to read.
+        The program's input.
 
     Raises
     ------
     OSError
-        If it cannot be made.
+        If it cannot be created.
     """
 
     def __init__(self, root: Path, given: bytes) -> None:
@@ -57,7 +57,7 @@ class RunFolder:
         return open(self._root / name, "w+b", buffering=0)
 
     def input_kept(self) -> bool:
-        """Whether the file for the program still holds what was written there."""
+        """Whether the program's input file is unchanged."""
         flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0)
         flags |= getattr(os, "O_BINARY", 0)
         try:
@@ -88,7 +88,7 @@ class RunFolder:
 
 
 def content(stream: BinaryIO, limit: int) -> bytes | None:
-    """All that was written to a file; ``None`` if that is more than `limit` bytes."""
+    """Everything written to a file; ``None`` if that is more than `limit` bytes."""
     if os.fstat(stream.fileno()).st_size > limit:
         return None
     stream.seek(0)

@@ -1,7 +1,7 @@
 """Which imports of a program's own files fail, and whether it uses this package.
 
-A program that goes on without a module that is missing is another program than its
-author has measured, and nothing of that shows in its answers.
+A program that carries on without a missing module is not the program that its author
+measured, and its answers do not show the difference.
 
 Standard library only, and Python 3.8 or newer: loaded by its path into the process of a
 program, like :mod:`kvpr_opt.programs.contract`.
@@ -15,7 +15,7 @@ import sys
 from types import FrameType, ModuleType
 from typing import Any
 
-# Names that are reported, and characters of each.
+# Maximum number of names reported, and of characters in each.
 _MAX_NAMES, _MAX_NAME = 50, 200
 
 
@@ -25,7 +25,7 @@ class ImportWatch:
     Parameters
     ----------
     folder
-        Where the program and the modules beside it are.
+        The folder of the program and the modules beside it.
     """
 
     def __init__(self, folder: str) -> None:
@@ -36,18 +36,18 @@ class ImportWatch:
         self._package = False
 
     def install(self) -> None:
-        """Watch from now on: import statements, and whatever else looks for a module."""
+        """Start watching import statements and all other module lookups."""
         builtins.__import__ = self._watched
         sys.meta_path.append(self)
 
     def notes(self) -> dict[str, Any]:
-        """What there is to report."""
+        """The findings to report."""
         failed = [
             name
             for name in self._failed
             if not any(name.startswith(f"{other}.") for other in self._failed)
         ]
-        # However it was loaded, where this process had not done so itself.
+        # However it was loaded, unless this process itself had loaded it.
         used = self._package or ("kvpr_opt" in sys.modules and not self._loaded)
         return {"failed_imports": failed[:_MAX_NAMES], "uses_package": used}
 
@@ -62,7 +62,7 @@ class ImportWatch:
         own = self._is_own(globals)
         try:
             module = self._import(name, globals, locals, fromlist, level)
-        except (RecursionError, MemoryError):  # say nothing of the module
+        except (RecursionError, MemoryError):  # report nothing about the module
             raise
         except Exception:
             if own:
@@ -76,7 +76,7 @@ class ImportWatch:
         return module
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> None:
-        """Note a module that no finder before this one, the last, has found."""
+        """Record a module that no earlier finder has found; this one is the last."""
         frame: FrameType | None = sys._getframe(1)
         while frame is not None and "importlib" in frame.f_code.co_filename:
             frame = frame.f_back
@@ -84,7 +84,7 @@ class ImportWatch:
             self._failed[_shortened(name)] = None
 
     def _is_own(self, globals: Any) -> bool:
-        """Whether the code with these global names is the program or stands beside it."""
+        """Whether the code with these globals is the program or a module beside it."""
         file = globals.get("__file__") if isinstance(globals, dict) else None
         return (
             isinstance(file, str) and file.startswith(self._folder) and "site-packages" not in file
@@ -92,6 +92,6 @@ class ImportWatch:
 
 
 def _shortened(name: str) -> str:
-    """At most so much of a name, with half of a surrogate pair written out."""
+    """A name cut to a maximum length, with lone surrogates escaped."""
     start = str.__getitem__(name, slice(_MAX_NAME))
     return str.encode(start, "utf-8", "backslashreplace").decode("utf-8")

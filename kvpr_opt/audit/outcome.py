@@ -1,4 +1,4 @@
-"""What an audit comes to: case by case, in all, and in the score of the public benchmark."""
+"""The outcome of an audit: per case, in total, and as the score of the public benchmark."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from kvpr_opt.audit.verdict import AnswerReading, Finding, Problem, RunVerdict
 from kvpr_opt.problem.exact import relative_gap
 from kvpr_opt.problem.placement import Kvpr
 
-# By how much a score in doubles may pass the best one before it is called impossible.
+# How far a score in doubles may exceed the best one before it is called impossible.
 _ROUNDING = 1e-9
 
 
@@ -29,8 +29,7 @@ class CaseAudit:
     case
         The fleet.
     runs
-        What they came to, at least one. The first is the one that is scored, not the
-        better one.
+        Their verdicts, at least one. The first is scored, even if another is better.
     """
 
     case: Case
@@ -43,7 +42,7 @@ class CaseAudit:
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """What is wrong, one finding of each problem."""
+        """What is wrong, one finding per kind of problem."""
         by_problem: dict[Problem, Finding] = {}
         for run in self.runs:
             for finding in run.findings:
@@ -52,13 +51,13 @@ class CaseAudit:
 
     @property
     def repeatable(self) -> bool:
-        """Whether all runs placed the models alike, and have the same problems."""
+        """Whether all runs gave the same placement and the same problems."""
         first = self.runs[0]
         return all(_alike(run, first) for run in self.runs[1:])
 
     @property
     def max_kvpr(self) -> Kvpr | None:
-        """The exact maximum KVPR of the first run, where it kept to the fleet at all."""
+        """The exact maximum KVPR of the first run, if its placement has one."""
         return self.runs[0].max_kvpr
 
     @property
@@ -78,7 +77,7 @@ def _alike(one: RunVerdict, other: RunVerdict) -> bool:
 
 @dataclass(frozen=True)
 class Score:
-    """A score as the public benchmark has it.
+    """A score as the public benchmark computes it.
 
     Attributes
     ----------
@@ -106,15 +105,15 @@ class Audit:
     program
         The program.
     suite
-        Where the cases are from, as the user named it.
+        The source of the cases, as named by the user.
     limits
-        What each run could use.
+        The resource limits of each run.
     cases
         Case by case, in the order of the suite; at least one.
     runs
         How often each case is run.
     total
-        Cases of the suite. An audit that was stopped has fewer.
+        Number of cases in the suite. A stopped audit covers fewer.
     """
 
     program: Program
@@ -143,7 +142,7 @@ class Audit:
 
     @cached_property
     def problems(self) -> dict[Problem, int]:
-        """In how many cases there is which problem, the most frequent first."""
+        """Number of cases with each problem, the most frequent first."""
         counts = Counter(finding.problem for case in self.cases for finding in case.findings)
         return dict(counts.most_common())
 
@@ -194,14 +193,14 @@ class Audit:
 
     @property
     def seconds(self) -> tuple[float, ...]:
-        """What each run took."""
+        """Duration of each run."""
         return tuple(run.reading.seconds for case in self.cases for run in case.runs)
 
     @cached_property
     def naive(self) -> Score:
         """The score that an evaluator without checks gives, as it reads the first runs.
 
-        What raises an error, runs out of time or returns no dict is left out of the mean.
+        Runs that raise an error, time out or do not return a dict are left out of the mean.
         """
         seen = [case.runs[0].reading.naive for case in self.cases]
         values = [value for value in seen if value is not None]
@@ -216,7 +215,7 @@ class Audit:
 
     @cached_property
     def best(self) -> Score | None:
-        """The score of the proved bounds, which no program that keeps to the rules can beat."""
+        """The score of the proved bounds, which no valid program can beat."""
         return _score([case.case.lower_bound for case in self.cases], True)
 
     @property
@@ -226,7 +225,7 @@ class Audit:
 
 
 def _score(values: Sequence[Fraction], valid: bool) -> Score | None:
-    """The score of exact values; none for fleets all without pressure, whose mean is 0."""
+    """The score of exact values; ``None`` if no fleet has pressure, so that the mean is 0."""
     total = sum(values, Fraction(0))
     if not valid or not total:
         return None

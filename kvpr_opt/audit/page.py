@@ -1,4 +1,4 @@
-"""An audit as one page of HTML that needs nothing else: no script, no font, no network."""
+"""An audit as one self-contained HTML page: no scripts, fonts or network access."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def page(audit: Audit) -> str:
     Parameters
     ----------
     audit
-        What to show; whatever a program or a file has named is escaped.
+        What to show; all names from programs and files are escaped.
     """
     program = printable(Path(audit.program.path).name)
     badge = element(
@@ -73,7 +73,7 @@ def page(audit: Audit) -> str:
 
 
 def _tiles(audit: Audit) -> Html:
-    """The three scores side by side; one that cannot be is marked."""
+    """The three scores side by side; an impossible one is marked."""
     tiles = []
     for name, value, remark in scores(audit):
         alarm = audit.impossible and name.startswith("naive")

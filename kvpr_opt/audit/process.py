@@ -1,4 +1,4 @@
-"""One run of a program: a process with limits, in an empty folder, ended with its children."""
+"""One run of a program: a process with limits, in an empty folder, killed with its children."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from kvpr_opt.audit.resource_limits import ResourceLimits, max_output
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-# Seconds between attempts to start a process on a machine that is out of something.
+# Seconds between attempts to start a process on a machine that lacks a resource.
 _PAUSES = (0.1, 0.2, 0.5, 1.0, 2.0)
 
-# Of what a machine may be out for a moment: processes, memory, files, disk space.
+# Resources that may run out temporarily: processes, memory, files, disk space.
 _OUT_OF = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ENOSPC)
 
 # Seconds that the clean-up may take.
@@ -41,16 +41,16 @@ class CompletedRun:
     code
         Its exit code; minus the number of the signal that ended it.
     timed_out
-        Whether it was ended for being out of time.
+        Whether it was ended because its time was up.
     seconds
         Wall-clock time from its start to its end.
     answer
-        What it left: the report of the child, or the standard output of an executable.
-        ``None`` if it is more than is read.
+        Its output: the report of the child, or the standard output of an executable.
+        ``None`` if it exceeds the limit.
     stderr_tail
         The end of its standard error.
     input_kept
-        Whether the file that it was given still has its content.
+        Whether its input file is unchanged.
     """
 
     code: int
@@ -64,9 +64,8 @@ class CompletedRun:
 class ProcessRunner:
     """Runs programs, in several threads at once, and can end all that are running.
 
-    A context manager. Nothing that it has started outlives it, nor the process that it
-    is in, even if that is killed: a watchdog ends what is left and removes the files
-    (not on Windows).
+    A context manager. Nothing that it has started outlives it or its own process, even if
+    that is killed: a watchdog ends what is left and removes the files (not on Windows).
 
     Parameters
     ----------
@@ -117,7 +116,7 @@ class ProcessRunner:
         except subprocess.TimeoutExpired:
             self._watchdog.kill()
             self._watchdog.wait()
-        if self._watchdog.returncode != 0:  # somebody has ended it
+        if self._watchdog.returncode != 0:  # it was killed
             watchdog.remove_tree(str(self._root))
 
     def call(self, program: str, contract: str, case: bytes) -> CompletedRun:
@@ -134,7 +133,7 @@ class ProcessRunner:
                 *(self._python, "-I", child.__file__, "call", self.limits.for_child(output)),
                 *(program, contract, str(folder.input), str(folder.report)),
             ]
-            # A Python program's prints are of no use to anyone, and may be gigabytes.
+            # Nobody needs what a Python program prints, and it may be gigabytes.
             return self._run(command, folder, silent=True, limit=output)
 
     def execute(self, program: str, fleet: bytes) -> CompletedRun:
@@ -181,7 +180,7 @@ class ProcessRunner:
     def _started(
         self, command: list[str], folder: RunFolder, silent: bool
     ) -> tuple[subprocess.Popen[bytes], float]:
-        """The process and when it was started; what a machine is out of may come back."""
+        """Start the process, retrying while a resource is lacking; also its start time."""
         for pause in (*_PAUSES, None):
             start = time.monotonic()
             try:
@@ -203,7 +202,7 @@ class ProcessRunner:
         raise AssertionError("the last attempt returns or raises")
 
     def _wait(self, process: subprocess.Popen[bytes], start: float) -> bool:
-        """Wait for the process, ending it in time; whether that was necessary."""
+        """Wait for the process and kill it at its time limit; return whether it timed out."""
         with self._lock:
             self._running.add(process)
             self._tell_watchdog("+", process)
@@ -223,7 +222,7 @@ class ProcessRunner:
         finally:
             timer.cancel()
             timer.join()
-            # What it has started and left behind goes with it.
+            # Kill anything that it has started and left behind.
             _kill(process)
             with self._lock:
                 self._running.discard(process)
@@ -236,11 +235,11 @@ class ProcessRunner:
             try:
                 self._watchdog.stdin.write(f"{sign}{process.pid}\n".encode())
             except (BrokenPipeError, ValueError):
-                return  # somebody has ended it: nothing is lost while this process lives
+                return  # it was killed: it is not needed while this process lives
 
 
 def _environment(work: Path) -> dict[str, str]:
-    """What a program gets to know about the world around it."""
+    """The environment variables of a program."""
     kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT") if name in os.environ}
     # One thread for numerical libraries: runs share the machine, and each thread's
     # stack counts against the address space.
@@ -249,9 +248,9 @@ def _environment(work: Path) -> dict[str, str]:
 
 
 def _await_end(process: subprocess.Popen[bytes]) -> None:
-    """Until the process has ended; where that can be, without giving its number free.
+    """Wait until the process has ended; where possible, without releasing its process ID.
 
-    The number is also that of its group, which is ended next, and must not be another's.
+    The ID is also that of its group, which is killed next, so it must not be reused yet.
     """
     if sys.platform != "win32" and hasattr(os, "waitid"):
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
@@ -260,7 +259,7 @@ def _await_end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
-    """End a process and, where there are such groups, all that still belongs to its group."""
+    """Kill a process and, on systems with process groups, the rest of its group."""
     if sys.platform == "win32":
         process.kill()
     else:

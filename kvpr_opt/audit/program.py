@@ -20,10 +20,10 @@ from kvpr_opt.problem.instance import Instance
 from kvpr_opt.programs import contract
 from kvpr_opt.programs.benchmark import records
 
-#: What stands in the place of a contract for anything but a Python file.
+#: Used instead of a contract for anything but a Python file.
 EXECUTABLE = "executable"
 
-# Seconds that an interpreter may take to say what a file or it itself is.
+# Seconds that an interpreter may take to report on a file or on itself.
 _LOOK_LIMIT = 60
 
 _NO_LIMITS = "0,0,0"
@@ -38,7 +38,7 @@ class Program:
     path
         Its absolute path.
     sha256
-        The digest of its file, before it has run.
+        The digest of its file before the first run.
     contract
         The name of its function (see :mod:`kvpr_opt.programs.contract`) for a Python
         file, :data:`EXECUTABLE` for anything else.
@@ -88,13 +88,13 @@ class Program:
         return cls(absolute, sha256, EXECUTABLE)
 
     def check(self, instance: Instance, case: str) -> None:
-        """Refuse a fleet that the program cannot be told about.
+        """Reject a fleet that the program's contract cannot express.
 
         Raises
         ------
         InputError
-            For what the benchmark's function has no words for: GPUs of different memory,
-            constraints, numbers beyond a double.
+            For anything that the benchmark's function cannot express: GPUs of different
+            memory, constraints, numbers beyond the range of a double.
         """
         if self.contract == contract.BENCHMARK:
             try:
@@ -105,7 +105,7 @@ class Program:
     def run(self, runner: ProcessRunner, instance: Instance) -> AnswerReading:
         """Run it once on a fleet, in a fresh process, and read its answer.
 
-        Whatever it does is in the answer; nothing is raised on account of a program.
+        Whatever the program does is recorded in the answer; it never raises an exception here.
         """
         try:
             run = self._run(runner, instance)
@@ -135,7 +135,7 @@ def _interpreter(python: str) -> str:
     InputError
         If it does not.
     """
-    # Not resolved: a link is how an interpreter knows its environment.
+    # Symbolic links are kept: an interpreter finds its environment through them.
     path = os.path.abspath(python) if os.path.dirname(python) else _found(python)
     version = _output([path, "-I", "-S", "-c", "import sys; print(*sys.version_info[:2])"])
     try:
@@ -185,7 +185,7 @@ def _contract(path: str, python: str, source: str) -> str:
         raise InputError(f"not Python: {look['syntax']}", place=place, source=source)
     if "missing" in look:
         raise InputError(look["missing"], source=source)
-    # Where only running it would tell, the one that programs from elsewhere have.
+    # If only running it could tell, assume the contract that external programs use.
     return look["contract"] or contract.BENCHMARK
 
 
@@ -200,7 +200,7 @@ def _check_package(python: str) -> None:
 
 
 def _failure(run: CompletedRun, limit: float) -> AnswerReading | None:
-    """What there is to say of a run that did not come to its regular end."""
+    """The reading of a run that did not end normally; ``None`` if it did."""
     if run.timed_out:
         return AnswerReading.failed(Problem.TIMEOUT, f"not done after {limit:g} s", run.seconds)
     if run.code != 0:

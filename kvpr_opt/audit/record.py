@@ -1,11 +1,11 @@
-"""The record of published programs: what each is worth, by audits that anybody can repeat.
+"""The record of published programs: the score of each, from audits that anyone can repeat.
 
 Run on files that you have (nothing is fetched, and no program is part of this package)::
 
     python -m kvpr_opt.audit.record PROGRAM.py... > measured.json
 
 ``docs/record.json`` has these measurements for published programs, with their source and
-the digest by which you know that your file is the same; ``docs/record.md`` shows them.
+the digest by which to check that your file is the same; ``docs/record.md`` shows them.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from kvpr_opt.audit.runner import audit
 from kvpr_opt.environment import usable_cores
 from kvpr_opt.suites import catalogue
 
-#: The public benchmark, and the seconds that its evaluator gives to a case.
+#: The public benchmark, and the seconds that its evaluator allows per case.
 BENCHMARK, TIME_LIMIT = "prism50", 10.0
 
 _MEMORY = 4 << 30
@@ -51,7 +51,7 @@ def measured(path: str, *, jobs: int) -> dict[str, Any]:
     path
         The file.
     jobs
-        Processes at a time.
+        Number of parallel processes.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""What the process of a Python program reports, whichever contract it keeps to."""
+"""The report from the process of a Python program, for either contract."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from kvpr_opt.audit.process import CompletedRun
 from kvpr_opt.audit.verdict import AnswerReading, Finding, Pair, Problem
 from kvpr_opt.programs.contract import MISSING
 
-# Names in a list of failed imports or replaced built-ins; the child reports no more.
+# Maximum number of failed imports or replaced built-ins; the child reports no more.
 _MAX_NAMES = 50
 
 
@@ -24,11 +24,11 @@ class RunReport(msgspec.Struct):
     outcome
         ``returned``, ``raised``, ``too large`` or ``no function``.
     error
-        What was raised.
+        The exception that was raised.
     seconds
-        What the call took.
+        Duration of the call.
     naive
-        What the evaluator of the public benchmark sees.
+        The value that the evaluator of the public benchmark sees.
     type
         Name of the type of what was returned.
     patched
@@ -49,12 +49,12 @@ class RunReport(msgspec.Struct):
     uses_package: bool = False
 
     def check(self) -> None:
-        """Refuse what no report of the child looks like: the program may have written it.
+        """Reject reports that the child cannot have written: the program may have forged them.
 
         Raises
         ------
         ValueError
-            If a number is none, or a list is longer than it can be.
+            If a number is not valid, or a list is longer than possible.
         """
         if not (math.isfinite(self.seconds) and math.isfinite(self.naive or 0)):
             raise ValueError("a number that is not finite")
@@ -82,14 +82,14 @@ _Report = TypeVar("_Report", bound=RunReport)
 def decoded(
     run: CompletedRun, kind: type[_Report], check: Callable[[_Report], object] = RunReport.check
 ) -> _Report | AnswerReading:
-    """The report of a run that came to its regular end, or the reading of one without an answer.
+    """The report of a run that ended normally, or the reading of one without an answer.
 
     Parameters
     ----------
     run, kind
         The run, and the report of its contract.
     check
-        Raises a ``ValueError`` for what the child does not report.
+        Raises a ``ValueError`` for reports that the child cannot have written.
     """
     try:
         report = msgspec.json.decode(run.answer or b"", type=kind)
@@ -101,7 +101,7 @@ def decoded(
 
 
 def _failed(report: RunReport) -> AnswerReading | None:
-    """The reading of a report without an answer; ``None`` where there is one."""
+    """The reading of a report without an answer; ``None`` if there is an answer."""
     if report.outcome == "returned":
         return None
     if report.outcome == "no function":

@@ -1,6 +1,6 @@
 """What one run of an audited program may use: time, memory, and the length of its answer.
 
-The defaults of ``kvpr-opt audit`` are here, and the most that its options allow.
+Also defines the defaults of ``kvpr-opt audit`` and the maximum values of its options.
 """
 
 from __future__ import annotations
@@ -8,16 +8,16 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-#: Seconds and megabytes of a run, unless asked otherwise.
+#: Default seconds and megabytes of a run.
 DEFAULT_SECONDS, DEFAULT_MEGABYTES = 10, 4096
 
-#: The most that can be asked for: a day; and what can be told in bytes.
+#: Maximum values: one day, and the most that can be expressed in bytes.
 MAX_SECONDS, MAX_MEGABYTES = 86_400, 1 << 40
 
-#: Bytes of a file, of an answer above all, that a program may write, whatever its input.
+#: Bytes that any file written by a program, above all its answer, may have for any input.
 MAX_OUTPUT = 16 << 20
 
-# Bytes of output for each byte of input: an answer repeats every name, possibly escaped.
+# Bytes of output allowed per byte of input: an answer repeats every name, possibly escaped.
 _OUTPUT_PER_INPUT = 4
 
 
@@ -39,18 +39,18 @@ class ResourceLimits:
     def for_child(self, output: int) -> str:
         """The limits as the child takes them on its command line.
 
-        The processor time stops what no one is left to stop, should everything else
-        fail; it is wide enough never to come before the wall clock.
+        The limit on processor time is a last resort for processes that nothing else stops;
+        it is generous enough never to take effect before the wall-clock limit.
 
         Parameters
         ----------
         output
-            Bytes of a file that the program may write.
+            Maximum bytes of a file that the program writes.
         """
         cpu = (int(self.seconds) + 2) * (os.cpu_count() or 1)
         return f"{self.memory},{output},{cpu}"
 
 
 def max_output(given: bytes) -> int:
-    """Bytes that the answer to an input may have."""
+    """Maximum size in bytes of the answer to an input."""
     return MAX_OUTPUT + _OUTPUT_PER_INPUT * len(given)

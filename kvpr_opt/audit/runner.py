@@ -13,7 +13,7 @@ from kvpr_opt.audit.program import Program
 from kvpr_opt.audit.resource_limits import ResourceLimits
 from kvpr_opt.audit.verdict import RunVerdict, judge
 
-#: Runs of each case, each in a fresh process: a difference is randomness without a seed.
+#: Runs of each case, each in a fresh process: a difference means unseeded randomness.
 RUNS = 2
 
 #: Called whenever runs are done: their number, that of all runs, and a function that puts
@@ -31,20 +31,20 @@ def audit(
     runs: int = RUNS,
     on_progress: OnProgress | None = None,
 ) -> Audit:
-    """Run a program on every case and judge what it answers.
+    """Run a program on every case and judge its answers.
 
     Parameters
     ----------
     program
         The program.
     suite
-        What to call the cases.
+        Name for the set of cases.
     cases
         At least one fleet.
     limits
         What each run may use.
     jobs
-        Runs at the same time.
+        Number of parallel runs.
     runs
         Runs of each case.
     on_progress
@@ -53,19 +53,20 @@ def audit(
     Returns
     -------
     Audit
-        Complete. Whatever the program does is the verdict of its case.
+        A complete audit. Whatever the program does becomes the verdict of the case.
 
     Raises
     ------
     KeyboardInterrupt
-        After a Ctrl-C; what was started has been ended. `on_progress` had all before.
+        After Ctrl-C; all started processes have been ended. `on_progress` has received
+        all results up to then.
     """
     verdicts: list[dict[int, RunVerdict]] = [{} for _ in cases]
 
     def so_far() -> Audit | None:
         audits = []
         for case, found in zip(cases, verdicts, strict=True):
-            # In order, and none without the one before it: the first run is the one scored.
+            # In order and without gaps: the first run is the one scored.
             ready = tuple(found[n] for n in takewhile(found.__contains__, range(runs)))
             if ready:
                 audits.append(CaseAudit(case, ready))
@@ -73,7 +74,7 @@ def audit(
 
     with ProcessRunner(limits, program.python or None) as runner, ThreadPoolExecutor(jobs) as pool:
         try:
-            # All first runs, then all second ones: apart in time, too.
+            # All first runs, then all second ones, so that they are also apart in time.
             places = {
                 pool.submit(_run, program, runner, case): (index, number)
                 for number in range(runs)
@@ -88,7 +89,7 @@ def audit(
                 if on_progress is not None:
                     on_progress(len(places) - len(left), len(places), so_far)
         except BaseException:
-            # An error of ours or Ctrl-C: nothing that was started goes on.
+            # An internal error or Ctrl-C: end everything that was started.
             pool.shutdown(wait=False, cancel_futures=True)
             runner.close()
             raise

@@ -1,4 +1,4 @@
-"""An audit in words: the lines that screen and page have in common."""
+"""An audit as text: the lines shared by the terminal view and the HTML page."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from statistics import median
 from kvpr_opt.audit.outcome import Audit, CaseAudit, Score
 from kvpr_opt.audit.verdict import listed
 
-# The remark on a score of fleets all without pressure.
+# The remark on a score when no fleet has pressure.
 _UNDEFINED = "not defined: no fleet has pressure"
 
 
 def headline(audit: Audit) -> str:
-    """How many cases are valid, and whether these are all."""
+    """How many cases are valid, and whether the audit is complete."""
     valid = len(audit.cases) - audit.faulty
     runs = {1: "one run each", 2: "two runs each"}.get(audit.runs, f"{audit.runs} runs each")
     said = f"{valid} of {len(audit.cases)} cases valid, {runs}"
@@ -36,13 +36,13 @@ def scores(audit: Audit) -> list[tuple[str, str, str]]:
 
 
 def facts(audit: Audit) -> list[tuple[str, str]]:
-    """Gaps, times and what else there is to say, as pairs of a name and a text."""
+    """Gaps, times and other remarks, as pairs of a name and a text."""
     notes = [("note", text) for text in _notes(audit)]
     return [("gap", _gaps(audit)), ("time", _times(audit)), *notes]
 
 
 def _problems(audit: Audit) -> list[str]:
-    """Each problem: in how many cases, and what it looks like in the first of them."""
+    """Each problem, with the number of its cases and the detail of the first one."""
     lines = []
     for problem, count in audit.problems.items():
         name, detail = next(

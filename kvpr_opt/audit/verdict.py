@@ -1,4 +1,4 @@
-"""What is wrong with an answer, if anything, and what the answer is worth exactly."""
+"""What is wrong with an answer, if anything, and its exact value."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from kvpr_opt.problem.instance import Instance
 from kvpr_opt.problem.placement import Kvpr, Placement
 from kvpr_opt.text import one_line, writable
 
-# Characters of a name, or of a remark on one, that a finding repeats.
+# Maximum characters of a name, or of a remark on one, that a finding quotes.
 _MAX_NAME = 200
 
-# Bytes of the detail of a finding.
+# Maximum bytes in the detail of a finding.
 _MAX_DETAIL = 1000
 
 #: A model and a GPU, each by its index, or by the text of one that does not exist.
@@ -50,7 +50,7 @@ class Finding:
     problem
         What it is.
     detail
-        One line of a bounded length that any file can hold, whatever a program has said.
+        One line of bounded length, safe to write to any file whatever the program said.
     """
 
     problem: Problem
@@ -70,19 +70,19 @@ class AnswerReading:
     Attributes
     ----------
     findings
-        What was wrong with it already at reading.
+        Problems already found while reading it.
     placed
-        Pairs of model and GPU: indices in the instance, or the text of what the fleet does
-        not have; ``None`` without a placement.
+        Pairs of model and GPU: indices in the instance, or the text of a name that the fleet
+        does not have; ``None`` without a placement.
     naive
         The maximum KVPR that a naive evaluator sees, in the units of the fleet; ``None``
-        where it skips the case.
+        if it skips the case.
     seconds
-        What the program took: the call of its function, or its process.
+        Duration of the function call, or of the process.
     patched
-        Names of built-in functions that it has replaced.
+        Names of the built-in functions that it has replaced.
     failed_imports
-        Names of modules that its own files tried to import in vain.
+        Names of the modules that its own files failed to import.
     uses_package
         Whether its own files import this package, whose solver could do its work.
     """
@@ -103,21 +103,20 @@ class AnswerReading:
 
 @dataclass(frozen=True)
 class RunVerdict:
-    """What one run of a program on one case comes to.
+    """The verdict on one run of a program on one case.
 
     Attributes
     ----------
     findings
         What is wrong; empty for a valid run.
     assignment
-        Name of the GPU by name of the model, where every model is placed exactly once on a
-        GPU that exists.
+        GPU name by model name, if every model is placed exactly once on an existing GPU.
     max_kvpr
         Its exact maximum KVPR by the numbers of the fleet, where memory and constraints are
         kept, too.
         A run that is not valid for another reason, such as mutated inputs, has one as well.
     reading
-        What this rests on.
+        The reading on which the verdict is based.
     """
 
     findings: tuple[Finding, ...]
@@ -182,7 +181,7 @@ def _counted(instance: Instance, placed: Sequence[Pair]) -> list[Finding]:
 
 
 def _overfull(instance: Instance, placed: Iterable[Pair]) -> list[Finding]:
-    """GPUs with more weights than memory, by the models that are placed at all."""
+    """GPUs whose placed models have more weights than fit in memory."""
     used = [Fraction(0)] * len(instance.gpus)
     for model, gpu in set(placed):
         if isinstance(model, int) and isinstance(gpu, int):

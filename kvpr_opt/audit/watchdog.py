@@ -1,4 +1,4 @@
-"""Cleans up after an audit that was killed: a process of its own, standard library only.
+"""Cleans up after an audit that was killed: a separate process, standard library only.
 
 It is started as::
 
@@ -6,8 +6,8 @@ It is started as::
 
 It reads from standard input the number of each process group that the audit starts
 (``+N``) and that has ended (``-N``). At the end of the input, which comes when the audit
-closes the pipe or dies, whatever it dies of, it ends what is still running and removes
-the folder of all runs. It has a session of its own, so that no signal to the audit's
+closes the pipe or dies for whatever reason, it ends what is still running and removes
+the folder of all runs. It runs in its own session, so that no signal to the audit's
 terminal or group reaches it.
 """
 
@@ -20,10 +20,10 @@ import signal
 import stat
 import sys
 
-# How a folder is opened: as itself, not as what a link of its name leads to.
+# Flags for opening a folder itself, without following a symbolic link.
 _FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0)
 
-# How often strays are looked for: one may start another while it is being ended.
+# How often to look for strays: one may start another while it is being ended.
 _ROUNDS = 3
 
 
@@ -52,8 +52,8 @@ def kill_group(group: int) -> None:
 def end_strays(folder: str) -> None:
     """End processes that were started in a folder and have left the group of their run.
 
-    They are known by their current directory or by the ``HOME`` that they were started
-    with. Only where the system shows these (Linux); a process may hide both.
+    They are recognised by their current directory or by the ``HOME`` that they were started
+    with, on systems that show these (Linux); a process can hide both.
     """
     for _ in range(_ROUNDS):
         strays = list(_strays(folder))
@@ -88,9 +88,9 @@ def _strays(folder: str) -> list[int]:
 def remove_tree(root: str) -> None:
     """Remove a folder with all that is in it, however deep it is nested.
 
-    It goes from folder to folder by their descriptors, of which one is open at a time: no
-    path grows long, nothing recurses, and no symbolic link is followed out of the folder.
-    What the system does not let us remove is left.
+    It walks from folder to folder by descriptor, with one open at a time: no path grows
+    long, nothing recurses, and no symbolic link is followed out of the folder. Anything
+    that the system does not let us remove is left.
     """
     if os.rmdir not in os.supports_dir_fd:  # Windows
         shutil.rmtree(root, ignore_errors=True)
@@ -104,7 +104,7 @@ def remove_tree(root: str) -> None:
 
 def _empty(folder: int) -> None:
     """Remove all that is in an open folder, and close it."""
-    # From the root down to the open folder: its name, its parent, and what is to be entered.
+    # From the root down to the open folder: name, parent, and subfolders still to enter.
     path: list[tuple[str, os.stat_result, list[str]]] = []
     pending = _folders_of(folder)
     try:
@@ -126,7 +126,7 @@ def _empty(folder: int) -> None:
                 os.close(folder)
                 folder = outer
                 if not os.path.samestat(os.fstat(folder), parent):
-                    return  # somebody has moved it meanwhile: this is not ours to empty
+                    return  # it was moved in the meantime: not ours to empty
                 with contextlib.suppress(OSError):
                     os.rmdir(name, dir_fd=folder)
     finally:
@@ -134,7 +134,7 @@ def _empty(folder: int) -> None:
 
 
 def _folders_of(folder: int) -> list[str]:
-    """The folders in an open folder, from which everything else is removed."""
+    """Remove everything but folders from an open folder; return those folders."""
     found = []
     with os.scandir(folder) as entries:
         for entry in entries:

@@ -13,13 +13,13 @@ __all__ = ["main"]
 
 
 def main() -> None:
-    """Run the command line and exit; a stop signal at any moment ends it in one line."""
+    """Run the command line and exit; a stop signal at any time ends it with a one-line message."""
     try:
         treat_stop_signals_alike()
         release_stop_signals()
         from kvpr_opt.cli.app import run
 
-        release_stop_signals()  # also one that was swallowed by what was being loaded
+        release_stop_signals()  # also one swallowed by a module while it was loading
         code = run()
         ignore_stop_signals()
     except KeyboardInterrupt:

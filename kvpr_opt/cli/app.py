@@ -30,13 +30,13 @@ from kvpr_opt.errors import KvprError
 from kvpr_opt.exit_codes import ExitCode
 from kvpr_opt.text import printable
 
-# What typer exits with when the reader of a pipe has gone, and for a Ctrl-C.
+# Typer's exit codes when the reader of a pipe has gone, and for Ctrl-C.
 _TYPER_PIPE_CLOSED, _TYPER_INTERRUPTED = 1, 130
 
-# What typer raises for options and arguments that are wrong; it exports subclasses only.
+# The exception typer raises for wrong options and arguments; it exports only subclasses.
 _UsageError: Any = typer.BadParameter.__base__
 
-# The highest of the three descriptors that every program is given.
+# The highest of the three standard file descriptors.
 _STDERR = 2
 
 app = typer.Typer(
@@ -83,16 +83,16 @@ def run() -> int:
     Raises
     ------
     KeyboardInterrupt
-        After a stop signal that no command has taken care of.
+        After a stop signal that no command has handled.
     """
     _fill_closed_descriptors()
     for stream in (sys.stdout, sys.stderr):
-        # A terminal that cannot show a character shows a question mark.
+        # Characters that a terminal cannot show become question marks.
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
     try:
         code = _exit_code_of_app()
-        # Here and not as the interpreter ends, which could only say 120.
+        # Flush here: at interpreter exit, a failure could only give exit code 120.
         if sys.stdout is not None:
             sys.stdout.flush()
         return code
@@ -100,7 +100,7 @@ def run() -> int:
         return ExitCode.UNFINISHED
     except KvprError as error:
         _complain(str(error))
-    except OSError as error:  # of files that are named, there are InputErrors
+    except OSError as error:  # named files raise InputError instead
         name = f"{error.filename}:" if error.filename else "the output"
         _complain(f"{name} cannot be written: {error.strerror or error}")
     finally:
@@ -113,7 +113,7 @@ def _exit_code_of_app() -> int:
         code = app(prog_name="kvpr-opt", standalone_mode=False)
     except _UsageError as error:
         return _refuse_usage(error)
-    except SystemExit as stop:  # typer's, when the reader of a pipe has gone
+    except SystemExit as stop:  # raised by typer when the reader of a pipe has gone
         return ExitCode.UNFINISHED if stop.code == _TYPER_PIPE_CLOSED else ExitCode.DONE
     if code == _TYPER_INTERRUPTED:
         raise KeyboardInterrupt
@@ -133,14 +133,14 @@ def _refuse_usage(error: Any) -> ExitCode:
 def _complain(message: str) -> None:
     lines = [printable(line) for line in message.splitlines()]
     if sys.stderr is not None:
-        with contextlib.suppress(OSError):  # there is nowhere else to say it
+        with contextlib.suppress(OSError):  # there is nowhere else to report it
             print("error: " + "\n".join(lines), file=sys.stderr)
 
 
 def _drop_what_cannot_be_written() -> None:
-    """Empty the buffers of the streams, into nothing where the disk is full.
+    """Empty the stream buffers, discarding their content if the disk is full.
 
-    The interpreter would try again as it ends, and change the exit code.
+    The interpreter would try again at exit and change the exit code.
     """
     for stream in (sys.stdout, sys.stderr):
         if stream is None:
@@ -154,8 +154,8 @@ def _drop_what_cannot_be_written() -> None:
 
 
 def _fill_closed_descriptors() -> None:
-    # Started without one of the standard streams, the next file to be opened would
-    # take its number, and what a solver prints would end up in that file.
+    # If a standard stream is closed at start, the next opened file would take its
+    # descriptor, and solver output would end up in that file.
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= _STDERR:
         continue
     os.close(descriptor)

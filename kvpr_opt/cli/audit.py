@@ -1,4 +1,4 @@
-"""``kvpr-opt audit``: an honest score for a placement program from outside."""
+"""``kvpr-opt audit``: an honest score for an external placement program."""
 
 from __future__ import annotations
 
@@ -142,24 +142,24 @@ class _Record:
         self._next = 0.0
 
     def latest(self) -> Audit | None:
-        """What there is by now."""
+        """The latest results."""
         return self._so_far()
 
     def update(self, so_far: Callable[[], Audit | None]) -> None:
-        """Take note of new results; write them, unless that would take much of the time."""
+        """Record new results, and write them unless writing would take too much of the time."""
         self._so_far = so_far
         start = time.monotonic()
         if start < self._next:
             return
         found = so_far()
         if found is not None:
-            # Of a stream nothing can be taken back: it gets the end result only.
+            # A stream cannot be rewritten, so it gets only the final result.
             self.write(found, streams=False)
             end = time.monotonic()
             self._next = end + max(1.0, 20 * (end - start))
 
     def write(self, found: Audit, *, streams: bool = True) -> None:
-        """Write the files, each whole or not at all."""
+        """Write the files, each completely or not at all."""
         if self._output is not None and (streams or not _is_stream(self._output)):
             write_text(self._output, audit_text(found, self._output))
         if self._html is not None and (streams or not _is_stream(self._html)):
@@ -171,7 +171,7 @@ def _is_stream(path: str) -> bool:
 
 
 def _report(console: Console, found: Audit, record: _Record) -> None:
-    """Show and write an audit; it is written even where it cannot be shown."""
+    """Show and write an audit; it is written even if it cannot be shown."""
     try:
         show(console, found)
     finally:
@@ -201,7 +201,7 @@ def _memory(text: str) -> int:
 
 
 def _cases(program: Program, suite: str, limit: float | None, console: Console) -> list[Case]:
-    """The fleets of a suite, with what is proved about them."""
+    """The fleets of a suite, with their proved bounds."""
     with naming_options("suite"):
         fleets = catalogue.load(suite)
     for name, instance in fleets:

@@ -1,4 +1,4 @@
-"""An audit on the screen: the worst cases in a table, then the verdict and the scores."""
+"""An audit in the terminal: the worst cases in a table, then the verdict and the scores."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from kvpr_opt.cli.console import shortened
 from kvpr_opt.drawing.text import entry
 from kvpr_opt.text import printable
 
-# Cases shown of a larger suite.
+# Maximum number of cases shown.
 _MAX_CASES = 24
 
-# From this width on there is room for all columns.
+# Minimum width for all columns.
 _WIDE = 72
 
-# Cells of the name of a case at most, with room for all columns and without.
+# Maximum cells for the name of a case, with and without room for all columns.
 _MAX_NAME, _NARROW_NAME = 24, 10
 
 
 def show(console: Console, audit: Audit) -> None:
-    """Write an audit to the screen."""
+    """Write an audit to the terminal."""
     width = console.width
     chosen = _chosen(audit)
     console.print(_table(chosen, width))
@@ -52,7 +52,7 @@ def show(console: Console, audit: Audit) -> None:
 
 
 def _chosen(audit: Audit) -> list[CaseAudit]:
-    """All cases of a small suite; of a larger one those not valid, then the largest gaps."""
+    """All cases of a small suite; for a larger one, invalid cases first, then the largest gaps."""
     cases = list(audit.cases)
     if len(cases) <= _MAX_CASES:
         return cases

@@ -1,4 +1,4 @@
-"""``kvpr-opt canonical``: write the canonical fleet, the form that digests and checks rest on."""
+"""``kvpr-opt canonical``: write the canonical fleet, the form used for digests and checks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``kvpr-opt configure``: a placement as configuration for what is to serve it."""
+"""``kvpr-opt configure``: write a placement as configuration for the serving software."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def command(
 
 
 def _write(files: dict[str, str], output: str) -> None:
-    """One file to the path, or into it if that is a folder; several into the folder."""
+    """Write one file to the path, or into it if it is a folder; several into the folder."""
     if len(files) == 1 and not os.path.isdir(output) and not output.endswith(os.sep):
         check_writable(output)
         write_text(output, *files.values())

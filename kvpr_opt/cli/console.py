@@ -1,4 +1,4 @@
-"""Where commands write: answers to stdout, progress and remarks to stderr."""
+"""Where commands write: answers to stdout, progress and notes to stderr."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from kvpr_opt.text import printable
 
 
 def answer_console(*, quiet: bool = False, stdout_taken: bool = False) -> Console:
-    """The console for what a command answers: stdout, or stderr where that carries data.
+    """The console for a command's answer: stdout, or stderr if stdout carries data.
 
     Parameters
     ----------
     quiet
-        Whether nothing is to be shown.
+        Whether to show nothing.
     stdout_taken
-        Whether a file was asked for on stdout, by ``--output -``.
+        Whether ``--output -`` writes a file to stdout.
     """
-    # None where the program was started without one, as by `>&-`.
+    # None if the program was started without the stream, for example with `>&-`.
     return Console(stderr=stdout_taken or sys.stdout is None, quiet=quiet, highlight=False)
 
 
@@ -30,12 +30,12 @@ def remark_console(*, quiet: bool = False) -> Console:
 
 
 def line_width(console: Console) -> int | None:
-    """Cells in a line of a terminal; ``None`` in a pipe or a file, where nothing is wrapped."""
+    """Width of the terminal in cells; ``None`` for a pipe or file, where nothing is wrapped."""
     return console.width if console.is_terminal else None
 
 
 def print_line(console: Console, text: str) -> None:
-    """Write a text as it is: it may wrap on a terminal, and is one line in a pipe."""
+    """Write a text unchanged: a terminal may wrap it, a pipe gets one line."""
     console.print(Text(printable(text)), soft_wrap=not console.is_terminal)
 
 

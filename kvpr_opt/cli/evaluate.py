@@ -1,4 +1,4 @@
-"""``kvpr-opt evaluate``: score a placement that exists."""
+"""``kvpr-opt evaluate``: score an existing placement."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ TimeLimit = Annotated[str, typer.Option("--time-limit", metavar="S", help="Secon
 def read_current(
     fleet: str, placement: str | None, instance: Instance
 ) -> Iterator[Mapping[str, str] | None]:
-    """Where the models run, from a file if there is one; errors inside name the file."""
+    """Where the models run, from a file if one is given; errors within name the file."""
     if placement == fleet == STANDARD_STREAM:
         raise InputError("the fleet is read from standard input already", place="PLACEMENT")
     try:

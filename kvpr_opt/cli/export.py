@@ -1,4 +1,4 @@
-"""``kvpr-opt export``: write a formulation at a threshold, for any other solver."""
+"""``kvpr-opt export``: write a formulation at a threshold for other solvers."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def command(
     The model has a solution if and only if there is one. Its coefficients are whole
     numbers to their last digit; comments say what each variable stands for.
     """
-    # Imported here: no other command has to know the formulations.
+    # Imported here: no other command needs the formulations.
     from formulations.registry import write_model
 
     if output == STANDARD_STREAM:
@@ -60,7 +60,7 @@ def command(
 
 
 def to_value(text: str) -> Fraction:
-    """The threshold as written: an exact number of at least 0.
+    """Parse a threshold: an exact number of at least 0.
 
     Raises
     ------
@@ -89,7 +89,7 @@ def _question(instance: Instance, value: Fraction, *, strict: bool) -> Threshold
 def _comments(
     instance: Instance, formulation: str, value: Fraction, question: Threshold, *, strict: bool
 ) -> list[str]:
-    """The head of the file: what it asks, of which fleet."""
+    """The header of the file: the question and the fleet."""
     asked = f"max KVPR {'<' if strict else '<='} {fraction_text(value)}"
     largest = fraction_text(Fraction(question.value))
     between = f"No KVPR lies between that and {largest}, so the model asks for at most {largest}."

@@ -13,7 +13,7 @@ from kvpr_opt.files import write_instance
 from kvpr_opt.generate import FAMILIES, PRISM_CASES, prism_instance, random_instance
 from kvpr_opt.problem.instance import Instance
 
-#: GPUs and models of the family that has only one size.
+#: GPUs and models of the family that exists in only one size.
 _PAPER = (32, 58)
 
 
@@ -61,7 +61,7 @@ def _drawn(
     if gpus is None or models is None:
         if family in FAMILIES:
             raise InputError(f"family {family!r} needs --gpus and --models")
-        gpus, models = 1, 0  # the family is refused
+        gpus, models = 1, 0  # the family is rejected later
     return random_instance(family, gpus=gpus, models=models, seed=seed, skew=skew)
 
 

@@ -1,4 +1,4 @@
-"""``kvpr-opt import``: a fleet file from a running system."""
+"""``kvpr-opt import``: write a fleet file from a running system."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from kvpr_opt.problem.units import Amount, read_amount
 
 _T = TypeVar("_T")
 
-#: What stands for the GPUs of this machine, in place of a file.
+#: Used instead of a file name for the GPUs of this machine.
 NVML = "nvml"
 
 

@@ -1,7 +1,7 @@
-"""What the commands for running fleets answer, as text.
+"""The answers of the commands for running fleets, as text.
 
-Each takes the width of a line, ``None`` for lines of any length. Names are never cut: a narrow
-terminal costs the bars, then text wraps below where it started.
+Each function takes the line width, ``None`` for no limit. Names are never cut: on a narrow
+terminal the bars are dropped first, then text wraps and aligns with where it started.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from kvpr_opt.operate.size import Sizing
 from kvpr_opt.operate.why import Change, Explanation
 from kvpr_opt.result import Status
 
-# Cells of the bars of a trade-off.
+# Width of a trade-off's bars, in cells.
 _BAR = 24
 
-# Text is not wrapped to less.
+# Text is never wrapped to fewer cells.
 _MIN_WIDTH = 24
 
 
@@ -51,7 +51,7 @@ def evaluation_lines(made: Evaluation, width: int | None = None) -> Iterator[str
 def trade_off_lines(
     made: Replan, chosen: ReplanRow | None, width: int | None = None
 ) -> Iterator[str]:
-    """One line a budget: what it costs, the KVPR as number and bar, and how sure that is."""
+    """One line per budget: the cost, the KVPR as number and bar, and how certain it is."""
     if made.optimum.lower_bound == math.inf:
         yield from _wrapped(f"no placement exists: {made.optimum.message}", width)
         return
@@ -105,7 +105,7 @@ def plan_lines(plan: Plan, width: int | None = None) -> Iterator[str]:
 
 
 def sizing_lines(made: Sizing, width: int | None = None) -> Iterator[str]:
-    """The number of GPUs that a target takes."""
+    """The number of GPUs that a target requires."""
     target = kvpr_text(made.target)
     if made.lower_bound == math.inf:
         yield from _wrapped(f"no number of GPUs will do: {made.reason}", width)
@@ -163,7 +163,7 @@ def headroom_lines(made: Headroom, width: int | None = None) -> Iterator[str]:
 
 
 def explanation_lines(made: Explanation, width: int | None = None) -> Iterator[str]:
-    """What binds, and what a change would buy."""
+    """What binds, and what each change would gain."""
     if made.conflict:
         yield from _wrapped(f"no placement exists: {made.result.message}", width)
         yield from _wrapped(
@@ -193,7 +193,7 @@ def explanation_lines(made: Explanation, width: int | None = None) -> Iterator[s
 
 
 def joined(parts: Sequence[Iterable[str]]) -> list[str]:
-    """Several groups of lines, with an empty line between two."""
+    """Several groups of lines, separated by empty lines."""
     lines: list[str] = []
     for part in map(list, parts):
         lines += ([""] if lines and part else []) + part
@@ -226,7 +226,7 @@ def _entry(name: str, value: str, width: int | None) -> list[str]:
 
 
 def _wrapped(text: str, width: int | None, indent: int = 0) -> list[str]:
-    """A text on lines of so many cells, the following ones indented."""
+    """A text wrapped to `width` cells, with all lines but the first indented."""
     if width is None or len(text) <= width:
         return [text]
     room = max(width, indent + _MIN_WIDTH)

@@ -1,4 +1,4 @@
-"""Arguments and options that several commands share."""
+"""Arguments and options shared by several commands."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from kvpr_opt.files import read_instance, same_file
 from kvpr_opt.files.source import STANDARD_STREAM
 from kvpr_opt.problem.instance import Instance
 
-#: Suffixes of formats that some command reads or writes.
+#: Suffixes of the formats that commands read or write.
 _FORMATS = frozenset(
     [".csv", ".html", ".json", ".lp", ".md", ".mps", ".parquet", ".svg", ".toml", ".yaml", ".yml"]
 )
@@ -29,13 +29,13 @@ Fleet = Annotated[
 
 
 def whole(option: str) -> Callable[[str | int], int]:
-    """A parser for the whole number that an option takes; its range is checked later."""
+    """A parser for an option that takes a whole number; its range is checked later."""
 
     def parse(text: str | int) -> int:
         if isinstance(text, int):  # the default
             return text
         try:
-            # No more digits than any limit has: int() of thousands takes its time.
+            # No more digits than any limit has: int() is slow for thousands of digits.
             return int(text[:30])
         except ValueError:
             raise InputError(f"{text[:30]!r} is not a whole number", place=option) from None
@@ -59,27 +59,27 @@ Memory = Annotated[
 
 
 def names_starting(names: Iterable[str]) -> Callable[[str], list[str]]:
-    """What a shell offers for an option that takes one of these names."""
+    """Shell completion for an option that takes one of these names."""
     known = tuple(names)
     return lambda incomplete: [name for name in known if name.startswith(incomplete)]
 
 
 def check_suffix(suffix: str, /, *others: str, **outputs: str | None) -> None:
-    """Refuse the name of a file whose suffix promises another format than it gets.
+    """Reject a file name whose suffix does not match the format written.
 
     Parameters
     ----------
     suffix
-        That of the format which the files get.
+        The suffix of the format written.
     *others
-        Suffixes that are as right.
+        Other accepted suffixes.
     **outputs
-        The names of the files, by option.
+        File names by option.
 
     Raises
     ------
     InputError
-        For the first such name; any suffix that is not known here is allowed.
+        For the first such name; unknown suffixes are allowed.
     """
     right = (suffix, *others)
     for name, path in outputs.items():
@@ -94,7 +94,7 @@ def check_suffix(suffix: str, /, *others: str, **outputs: str | None) -> None:
 
 
 def seconds(text: str, option: str = "--time-limit") -> float | None:
-    """A time limit as written: a number of seconds above 0, or ``none``."""
+    """Parse a time limit: a number of seconds above 0, or ``none``."""
     if text.strip().lower() == "none":
         return None
     try:
@@ -108,14 +108,14 @@ def seconds(text: str, option: str = "--time-limit") -> float | None:
 
 @contextmanager
 def naming_options(*arguments: str, **options: str) -> Iterator[None]:
-    """Let an error about one of these arguments name the option that gave it.
+    """Make errors about these arguments name the option that set them.
 
     Parameters
     ----------
     arguments
-        Those whose options are named after them.
+        Arguments whose options have the same name.
     options
-        The other ones, each with its option.
+        All other arguments, each with its option.
     """
     try:
         yield
@@ -127,20 +127,20 @@ def naming_options(*arguments: str, **options: str) -> Iterator[None]:
 
 
 def read_fleet(fleet: str, gpus: int | None, memory: str | None) -> Instance:
-    """The fleet that the command was given."""
+    """Read the fleet given to a command."""
     with naming_options("gpus", "memory"):
         return read_instance(fleet, gpus=gpus, memory=memory)
 
 
 def check_apart(source: str, what: str = "the fleet", /, **outputs: str | None) -> None:
-    """Refuse outputs that would overwrite the input or each other.
+    """Reject outputs that would overwrite the input or each other.
 
     Parameters
     ----------
     source
         The file that is read.
     what
-        What it is, for the error.
+        Description of the source, for the error.
     outputs
         The files to write, by the name of their option.
 

@@ -1,4 +1,4 @@
-"""Live progress lines of runs and studies; nothing without a terminal."""
+"""Live progress lines for runs and studies; nothing is shown without a terminal."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 
-#: Runs that are shown one by one; a cluster may work on more than a screen has lines.
+#: Maximum number of runs shown individually: a cluster may run more than a screen has lines.
 _MAX_LINES = 12
 
 
 class _LiveLines:
-    """What is drawn anew, eight times a second, for as long as the ``with`` block lasts.
+    """Lines redrawn eight times a second for the duration of the ``with`` block.
 
-    A subclass has what it draws before it calls this constructor, which draws it.
+    A subclass must set up what it draws before it calls this constructor, which draws it.
     """
 
     def __init__(self, console: Console) -> None:
@@ -63,9 +63,9 @@ class LiveStatus(_LiveLines):
     Parameters
     ----------
     console
-        The screen.
+        The terminal.
     time_limit
-        Seconds, for the time left; ``None`` without limit.
+        Seconds, to show the time left; ``None`` for no limit.
     """
 
     def __init__(self, console: Console, time_limit: float | None) -> None:
@@ -75,7 +75,7 @@ class LiveStatus(_LiveLines):
         super().__init__(console)
 
     def update(self, event: Progress) -> None:
-        """Take the next event; only the one that takes long is told without a terminal."""
+        """Handle the next event; without a terminal, only compilation is reported."""
         self._latest = event
         if self._live is None and event.stage.startswith(COMPILING):
             self._console.print(event.stage, markup=False, soft_wrap=True)
@@ -96,14 +96,14 @@ class LiveStatus(_LiveLines):
 
 
 class LiveStudy(_LiveLines):
-    """Shows how far a study has come; nothing without a terminal.
+    """Shows the progress of a study; nothing without a terminal.
 
     Parameters
     ----------
     console
-        The screen.
+        The terminal.
     start
-        Where it stands at the start.
+        The progress at the start.
     """
 
     def __init__(self, console: Console, start: StudyProgress) -> None:
@@ -111,7 +111,7 @@ class LiveStudy(_LiveLines):
         super().__init__(console)
 
     def update(self, progress: StudyProgress) -> None:
-        """Take the next event."""
+        """Handle the next event."""
         self._latest = progress
 
     def _render(self) -> Group:
@@ -139,12 +139,12 @@ def _time_left(seconds: float | None) -> str:
 
 
 class LiveCount(_LiveLines):
-    """Shows how many of several things are done; nothing without a terminal.
+    """Shows how many of a number of things are done; nothing without a terminal.
 
     Parameters
     ----------
     console
-        The screen.
+        The terminal.
     things
         What is counted, in the plural.
     """
@@ -155,7 +155,7 @@ class LiveCount(_LiveLines):
         super().__init__(console)
 
     def update(self, done: int, total: int) -> None:
-        """Take the next count."""
+        """Handle the next count."""
         self._done, self._total = done, total
 
     def _render(self) -> Group:

@@ -36,14 +36,14 @@ from kvpr_opt.problem.exact import to_fraction
 
 
 class _Choice(NamedTuple):
-    """The row that is shown in full."""
+    """The row to show in full."""
 
     row: ReplanRow | None
     why: str
 
 
 class _Outputs(NamedTuple):
-    """The files that were asked for."""
+    """The requested output files."""
 
     output: str | None
     certificate: str | None
@@ -128,7 +128,7 @@ def command(
         try:
             _show(made, choice, stdout_taken=STANDARD_STREAM in outputs)
         finally:
-            # Also where the reader of the screen has gone.
+            # Runs even if the reader of the output has gone.
             _write(made, choice, outputs)
         ignore_stop_signals()
     raise typer.Exit(_exit_code(made, choice))
@@ -182,7 +182,7 @@ def _write(made: Replan, choice: _Choice, outputs: _Outputs) -> None:
     if outputs.certificate is not None and row is not None and row.certificate is not None:
         write_text(outputs.certificate, row.certificate.to_json())
     if outputs.html is not None:
-        # Few runs need it.
+        # Imported here: few runs need it.
         from kvpr_opt.operate.pages import replan_page
 
         write_text(outputs.html, replan_page(made, row, choice.why))
@@ -195,7 +195,7 @@ def _share(text: str) -> Fraction:
         value = to_fraction(number.strip(), "within") / (100 if percent else 1)
     except InputError:
         value = Fraction(-1)
-    # A plain 2 is more likely meant as 2 % than as three times the optimum.
+    # A plain 2 more likely means 2 % than three times the optimum.
     if value < 0 or (value >= 1 and not percent):
         raise InputError(f"{text!r} is not a share such as 2% or 0.02", place="--within")
     return value

@@ -69,7 +69,7 @@ def command(
             for line in sizing_lines(made, line_width(console)):
                 print_line(console, line)
         finally:
-            # Also where the reader of the screen has gone.
+            # Runs even if the reader of the output has gone.
             if html is not None:
                 _write_page(instance, made, html)
         ignore_stop_signals()
@@ -79,7 +79,7 @@ def command(
 
 
 def _write_page(instance: Instance, made: Sizing, path: str) -> None:
-    # Few runs need it.
+    # Imported here: few runs need it.
     from kvpr_opt.operate.pages import size_page
 
     write_text(path, size_page(instance, made))

@@ -109,8 +109,8 @@ def command(
         if path is not None:
             check_writable(path)
     instance = read_fleet(fleet, gpus, memory)
-    # The outer block takes the signals that come between the run and the output; the inner
-    # one another Ctrl-C that was meant for the search.
+    # The outer block catches signals that arrive between the run and the output; the inner
+    # one catches a second Ctrl-C that was meant for the search.
     with Limits().heeding_signals():
         with (
             naming_options("gap", "method", "seed", "threads", "skip"),
@@ -131,14 +131,14 @@ def command(
                 taken = STANDARD_STREAM in (output, certificate, html)
                 show(answer_console(quiet=quiet, stdout_taken=taken), result, all_gpus=all_gpus)
             finally:
-                # Also where the reader of the screen has gone.
+                # Runs even if the reader of the output has gone.
                 _write(result, output, certificate, html)
             ignore_stop_signals()
     raise typer.Exit(exit_code(result))
 
 
 def show(console: Console, result: Result, *, all_gpus: bool = False) -> None:
-    """Write a result: within the width of a terminal, or whole into a pipe or a file."""
+    """Write a result: fitted to a terminal's width, or in full to a pipe or file."""
     width = line_width(console)
     most = None if all_gpus or width is None else MAX_GPUS
     text = result.styled_text(width=width, max_gpus=most, hint="--all shows every GPU")
@@ -146,7 +146,7 @@ def show(console: Console, result: Result, *, all_gpus: bool = False) -> None:
 
 
 def _write(result: Result, output: str | None, certificate: str | None, html: str | None) -> None:
-    """Write all files, even where one of them fails: the answer may have taken hours."""
+    """Write all files, even if one of them fails: the answer may have taken hours."""
     writers: list[Callable[[], None]] = []
     if output is not None:
         writers.append(partial(write_result, result, output))
@@ -165,14 +165,14 @@ def _write(result: Result, output: str | None, certificate: str | None, html: st
 
 
 def _write_page(result: Result, path: str) -> None:
-    # Few runs need it.
+    # Imported here: few runs need it.
     from kvpr_opt.integrations.result_page import result_page
 
     write_text(path, result_page(result))
 
 
 def exit_code(result: Result) -> ExitCode:
-    """Whether the run proved what was asked for, stopped early, or found no placement to exist."""
+    """Whether the run reached the requested proof, stopped early, or proved infeasibility."""
     if result.status is Status.INFEASIBLE:
         return ExitCode.INFEASIBLE
     done = {StopReason.PROVED, StopReason.GAP}

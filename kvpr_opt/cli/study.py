@@ -1,4 +1,4 @@
-"""``kvpr-opt study``: measure methods on suites of fleets, and tabulate what was measured."""
+"""``kvpr-opt study``: measure methods on suites of fleets, and tabulate the results."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from kvpr_opt.text import printable
 if TYPE_CHECKING:
     from kvpr_opt.study.execution.dask import DaskExecutor
 
-#: The copy of the study file in the folder of the record, as it was run last.
+#: The copy of the study file in the record's folder, as last run.
 SPEC_COPY = "study.toml"
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
@@ -96,7 +96,7 @@ def run(
     """
     _check_engine(engine, jobs, address)
     if "" not in sys.path:
-        sys.path.insert(0, "")  # modules of the folder at hand, as with `python -m`
+        sys.path.insert(0, "")  # modules in the current folder, as with `python -m`
     study = read_spec(spec)
     folder = output or study.output
     if not folder:
@@ -146,14 +146,14 @@ def _check_engine(engine: EngineName, jobs: int | None, address: str | None) -> 
 def _executor(jobs: int | None, address: str | None) -> LocalExecutor | DaskExecutor:
     if address is None:
         return LocalExecutor(jobs or 1)
-    # Imported here: Dask is only needed with a cluster.
+    # Imported here: Dask is needed only with a cluster.
     from kvpr_opt.study.execution.dask import DaskExecutor
 
     return DaskExecutor(address)
 
 
 def _read(folder: str) -> tuple[RecordedRun, ...]:
-    """The runs of a record; what could not be read is reported on stderr."""
+    """The runs of a record; unreadable entries are reported on stderr."""
     content = read_record(folder)
     _remark(remark_console(), content.remarks)
     return content.runs

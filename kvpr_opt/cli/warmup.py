@@ -1,4 +1,4 @@
-"""``kvpr-opt warmup``: compile the kernels ahead."""
+"""``kvpr-opt warmup``: compile the kernels ahead of time."""
 
 from __future__ import annotations
 

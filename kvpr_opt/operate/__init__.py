@@ -1,4 +1,4 @@
-"""What runs already: score it, move it, size it, and say what binds."""
+"""Running fleets: score, move and size them, and explain what binds."""
 
 from kvpr_opt.operate.evaluate import Evaluation, evaluate
 from kvpr_opt.operate.headroom import Headroom, headroom

@@ -10,15 +10,15 @@ from kvpr_opt.problem.instance import Instance
 from kvpr_opt.problem.placement import Placement
 from kvpr_opt.result import Result
 
-#: What is read as a placement: GPU name by model name, a placement, or a result that has one.
+#: Accepted as a placement: GPU name by model name, a placement, or a result that has one.
 PlacementLike = Mapping[str, str] | Placement | Result
 
 
 def assignment_of(instance: Instance, given: PlacementLike | None) -> dict[str, str]:
     """GPU name by model name, as given or by the ``current`` keys of the fleet.
 
-    A model without ``current`` runs nowhere yet and is not in it; whatever is given otherwise
-    names every model.
+    A model without ``current`` runs nowhere yet and is left out; a given placement must name
+    every model.
 
     Raises
     ------

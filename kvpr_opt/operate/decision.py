@@ -20,9 +20,9 @@ class Decision:
     Attributes
     ----------
     possible
-        Whether a placement within the target exists; ``None`` where that stayed open.
+        Whether a placement within the target exists; ``None`` if undecided.
     result
-        Of the run: with the placement, or with the bound and the certificate that exclude one.
+        The run's result: the placement, or the bound and certificate that exclude one.
     """
 
     possible: bool | None

@@ -16,16 +16,16 @@ from kvpr_opt.solve import solve
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A placement beside what is known about its fleet.
+    """A placement compared with what is known about its fleet.
 
     Attributes
     ----------
     placement
-        The placement; ``None`` where it is not a legal one.
+        The placement; ``None`` if it is not legal.
     broken
-        Why it is not: the memory or the constraint that it breaks, in one line; else empty.
+        Why it is not legal: the memory limit or constraint it breaks, in one line; else empty.
     result
-        Of the run that looked for the optimum; the placement was its start.
+        The result of the run that looked for the optimum, starting from the placement.
     """
 
     placement: Placement | None
@@ -49,7 +49,7 @@ class Evaluation:
 
     @property
     def gap(self) -> Fraction | None:
-        """``(max_kvpr - lower_bound) / max_kvpr``; ``None`` where either is not a number."""
+        """``(max_kvpr - lower_bound) / max_kvpr``; ``None`` if either is not a number."""
         value = self.max_kvpr
         return relative_gap(value if isinstance(value, Fraction) else None, self.lower_bound)
 
@@ -65,7 +65,7 @@ class Evaluation:
 def evaluate(
     instance: Instance, placement: PlacementLike | None = None, *, time_limit: float | None = 60
 ) -> Evaluation:
-    """Score a placement that exists against the optimum of its fleet.
+    """Score an existing placement against the optimum of its fleet.
 
     Parameters
     ----------
@@ -82,8 +82,8 @@ def evaluate(
     InputError
         If there is no placement to score.
     InvalidPlacementError
-        If a model is placed nowhere, or a name is not one of the fleet. A placement that breaks
-        memory or a constraint is no error: see :attr:`Evaluation.broken`.
+        If a model is not placed, or a name is not one of the fleet. A placement that breaks
+        a memory limit or a constraint is not an error: see :attr:`Evaluation.broken`.
     """
     assignment = assignment_of(instance, placement)
     for model in instance.models:

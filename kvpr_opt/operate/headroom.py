@@ -1,12 +1,12 @@
 """By what factor demand can grow before a target is missed.
 
-All rates together scale every KVPR alike, so the factor is target / optimum, exactly. The smallest
-maximum grows with one model's rate, so its factor is bracketed by bisection, each end by a run: a
-placement at the lower one, a proof at the upper one.
+Scaling all rates together scales every KVPR alike, so the factor is exactly target / optimum. The
+optimum grows with one model's rate, so that model's factor is bracketed by bisection, with a run
+for each end: a placement at the lower one, a proof at the upper one.
 
-Where no factor above 0 will do, bisection would never end. But free memory times the target, less
+If no factor above 0 is possible, bisection would never end. But free memory times the target, less
 the pressure of the other models, is a multiple of some 1/L: a GPU has no room at all for demand of
-the model, or at least 1/L. So one run at a factor that takes 1/L in all settles it.
+the model, or at least 1/L. So one run at a factor that needs 1/L in total settles it.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from kvpr_opt.problem.placement import Placement
 from kvpr_opt.result import Result
 from kvpr_opt.solve import solve
 
-#: The bracket of one model's factor is narrowed to this share of it.
+#: Relative width to which the bracket of one model's factor is narrowed.
 PRECISION = Fraction(1, 1000)
 
-# Below this factor it is asked whether any above 0 will do; a denominator L of more bits is not
-# tried.
+# Below this factor, test whether any factor above 0 is possible; denominators L of more bits are
+# not tried.
 _SMALL, _MAX_BITS = Fraction(1, 1000), 4000
 
 
@@ -42,18 +42,18 @@ class Headroom:
     Attributes
     ----------
     factor
-        With demand times this, a placement within the target is known; 0 also where there is no
-        `placement`, even without the demand. ``math.inf`` where demand does not matter.
+        With demand times this, a placement within the target is known; 0 also if there is no
+        `placement` even without the demand. ``math.inf`` if demand does not matter.
     bound
-        Beyond this factor there is none: proved.
+        No placement within the target exists beyond this factor: proved.
     placement
-        The placement at `factor`; ``None`` where none within the target is known.
+        The placement at `factor`; ``None`` if none within the target is known.
     target
         The target.
     model
-        Whose demand grows; ``None`` for all.
+        The model whose demand grows; ``None`` for all.
     evidence
-        The run that excluded what is beyond `bound`, with its certificate.
+        The run that excluded factors beyond `bound`, with its certificate.
     """
 
     factor: Fraction | float
@@ -87,7 +87,7 @@ def headroom(
     instance
         The fleet.
     target
-        The largest KVPR that is wanted, above 0.
+        The largest acceptable KVPR, above 0.
     model
         A model of the fleet, all its copies, replicas and shards together; by default all models.
     time_limit
@@ -157,7 +157,7 @@ class _Bisection:
         return self._headroom(low, high)
 
     def _does(self, factor: Fraction) -> bool | None:
-        """Whether the fleet is within the target at a factor; what was found is kept."""
+        """Whether the fleet is within the target at a factor; the finding is recorded."""
         made: Decision = decide(
             self._at(factor), self._target, self._limits, warm_start=self._moved(factor)
         )
@@ -181,7 +181,7 @@ class _Bisection:
         return Placement(self._at(factor), self._within.gpu_of)
 
     def _least(self) -> Fraction | None:
-        """A factor that will do if any above 0 does; ``None`` where it takes too many digits."""
+        """A factor that works if any above 0 does; ``None`` if it needs too many digits."""
         mine = {part.name for part in self._parts()}
         exact = [part.pressure for part in self._instance.models if part.name not in mine]
         exact += [self._target * part.footprint for part in self._instance.models]
@@ -199,7 +199,7 @@ class _Bisection:
         return [part for part in self._instance.replace(models=declared).models if part.pressure]
 
     def _by_room(self) -> Fraction:
-        """What no factor can exceed: the model alone on the largest GPU."""
+        """An upper bound on the factor: the model alone on the largest GPU."""
         parts = self._parts()
         room = max(gpu.usable for gpu in self._instance.gpus)
         return (
@@ -226,7 +226,7 @@ def _with_demand(model: LLM, factor: Fraction) -> LLM:
 
 
 def _between(low: Fraction, high: Fraction) -> Fraction:
-    """Where to ask next: in the middle, by ratio where the two are far apart."""
+    """The next factor to test: the midpoint, geometric if the two are far apart."""
     guess = (low + high) / 2
     if high > 4 * low > 0:
         ratio = high / low

@@ -1,4 +1,4 @@
-"""What moves together, and which models must not meet on the way."""
+"""Which models move together, and which must not meet during a move."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Unit:
 
 
 def units_of(instance: Instance, home: Sequence[int], target: Sequence[int]) -> Iterator[Unit]:
-    """What moves, with the shards of a replica together."""
+    """The units that move; the shards of a replica form one unit."""
     together: dict[object, list[int]] = {}
     for model, (old, new) in enumerate(zip(home, target, strict=True)):
         if old == new:
@@ -58,7 +58,7 @@ class Rivals:
             for parts in spread.replicas:
                 for model in parts:
                     self._in_node.setdefault(model, set()).update(every.difference(parts))
-        # The old copy of a unit and its new one are one model.
+        # The old and the new copy of a unit are the same model.
         for unit in units:
             for model in unit.models:
                 for rivals in (self._on_gpu, self._in_node):

@@ -2,12 +2,12 @@
 
 A unit is what moves together: a model or a replica with all its shards. Its new copy is loaded
 while the old one still serves (make before break), so for a while both take memory, and both count
-for what must be apart. Where no order leaves room for that, some units have to stop first: they are
-unloaded, and loaded on their new GPUs later.
+for separation constraints. If no order leaves room for that, some units have to stop first: they
+are unloaded, and loaded on their new GPUs later.
 
 For up to :data:`EXACT_UNITS` units the plan stops the fewest and, among those plans, has the lowest
-highest KVPR on the way: shortest paths over the sets of units moved and stopped. Beyond that each
-step is the best one at hand.
+peak KVPR on the way: shortest paths over the sets of units moved and stopped. With more units, each
+step is chosen greedily.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from kvpr_opt.operate.relocation.problem import NOWHERE
 from kvpr_opt.problem.instance import Instance
 from kvpr_opt.problem.placement import Kvpr, Placement
 
-#: Units up to which the order is the best one.
+#: Maximum number of units for an optimal order.
 EXACT_UNITS = 8
 
 #: What a step does.
@@ -64,11 +64,12 @@ class Plan:
     steps
         In order.
     stopped
-        Names of the models that do not serve for a while.
+        Names of the models that stop serving for a while.
     max_kvpr
         The highest KVPR at any time on the way.
     exact
-        Whether fewest stops and, with them, the lowest highest KVPR are proved.
+        Whether the plan is proved to have the fewest stops and, among such plans, the lowest
+        peak KVPR.
     """
 
     steps: tuple[Step, ...]
@@ -161,7 +162,7 @@ class _Planner:
         loading: Sequence[int],
         both: int | None = None,
     ) -> tuple[list[int], list[int]]:
-        """Memory and pressure by GPU. `loading`: the new copy is there, the old one serves.
+        """Memory and pressure by GPU. `loading`: the new copy is loaded, the old one serves.
 
         `both`: the unit that serves on its new GPUs while the old copy is still there.
         """
@@ -213,7 +214,7 @@ class _Planner:
         return worst
 
     def _fits(self, moved: Sequence[int], stopped: Sequence[int], unit: int) -> bool:
-        """Whether the new copy of a unit can be loaded beside all that is there."""
+        """Whether the new copy of a unit can be loaded beside everything already there."""
         used, _ = self._loads(moved, stopped, (unit,))
         if any(u > c for u, c in zip(used, self._capacities, strict=True)):
             return False
@@ -278,7 +279,7 @@ class _Planner:
                 yield STOP, unit, following, (len(self._units[unit].models), kvpr)
 
     def _good_order(self) -> list[tuple[str, int]]:
-        """Always the unit that fits with the lowest peak; where none fits, the smallest stops."""
+        """Always move the fitting unit with the lowest peak; if none fits, stop one."""
         left = set(range(len(self._units)))
         moved: tuple[int, ...] = ()
         stopped: tuple[int, ...] = ()

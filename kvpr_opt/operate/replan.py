@@ -1,4 +1,4 @@
-"""From where models run to something better: the lowest KVPR for each cost of moving."""
+"""Better placements for running models: the lowest KVPR for each cost of moving."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ from kvpr_opt.solve import solve
 if TYPE_CHECKING:
     from kvpr_opt.operate.relocation.tradeoff import BudgetRow
 
-#: What moving can be counted in.
+#: The measures of the cost of moving.
 COSTS = ("moves", "memory", "move_cost")
 
-#: More moves than this are not asked for.
+#: Maximum number of moves to consider.
 MAX_MOVES = 10**9
 
-#: Rows of a trade-off by memory or by ``move_cost``, beside that of no cost.
+#: Rows of a trade-off by memory or ``move_cost``, in addition to the row of cost 0.
 STEPS = 10
 
-# The share of the time that the optimum without a budget may take.
+# Share of the time that the optimum without a budget may take.
 _SHARE = 0.25
 
 
@@ -60,12 +60,12 @@ class ReplanRow:
     budget
         The most that moving may cost.
     cost
-        What getting to the placement costs: parts moved, memory of their weights in the unit
+        The cost of reaching the placement: parts moved, memory of their weights in the unit
         of the fleet, or the sum of their ``move_cost``. ``None`` without a placement.
     placement
-        The placement; ``None`` where none within the budget is known.
+        The placement; ``None`` if none within the budget is known.
     lower_bound
-        No placement within the budget has a smaller maximum KVPR; ``math.inf`` where none has a
+        No placement within the budget has a smaller maximum KVPR; ``math.inf`` if none has a
         finite one.
     grade
         What `lower_bound` rests on, see :class:`~kvpr_opt.Grade`; ``None`` without a bound.
@@ -135,17 +135,17 @@ class Replan:
 
     @property
     def current(self) -> Placement | None:
-        """Where the models run now; ``None`` where that is no legal placement of them all."""
+        """Where the models run now; ``None`` if that is not a legal placement of all of them."""
         return None if self.current_fault else Placement(self.instance, self.home)
 
     @property
     def current_fault(self) -> str:
-        """Why where the models run now is no legal placement of them all; empty where it is."""
+        """Why the models do not run in a legal placement now; empty if they do."""
         return _fault(self.instance, self.home)
 
     @property
     def best_known(self) -> Fraction | None:
-        """The lowest maximum KVPR that is known, whatever it costs."""
+        """The lowest known maximum KVPR, at any cost."""
         found = [*(row.max_kvpr for row in self.rows), self.optimum.max_kvpr]
         return min((value for value in found if value is not None), default=None)
 
@@ -211,7 +211,7 @@ def replan(
     seed: int = 0,
     on_progress: Callable[[Sequence[BudgetRow]], object] | None = None,
 ) -> Replan:
-    """The lowest maximum KVPR for each cost of moving, each proved or with its gap.
+    """Find the lowest maximum KVPR for each cost of moving, proved or with a gap.
 
     Parameters
     ----------
@@ -219,13 +219,13 @@ def replan(
         The fleet.
     current
         Where the models run: GPU name by model name, a placement or a result; by default the
-        ``current`` keys, a model without one being new and free to go anywhere.
+        ``current`` keys. A model without one is new and free to go anywhere.
     max_moves
-        With ``cost="moves"``, rows for 0, 1, ..., so many moves; a shard is a move. There is no
-        row for more moves than parts that run somewhere.
+        With ``cost="moves"``, one row for each of 0 to this many moves; each shard counts as a
+        move. There are no rows for more moves than parts that run somewhere.
     max_cost
-        Otherwise the largest budget, in :data:`STEPS` equal steps; by default what moving
-        everything costs. With ``cost="memory"`` it may carry a unit, as in ``"40GB"``.
+        Otherwise the largest budget, divided into :data:`STEPS` equal steps; by default the
+        cost of moving everything. With ``cost="memory"`` it may carry a unit, as in ``"40GB"``.
     cost
         ``"moves"``, ``"memory"`` (of the weights moved) or ``"move_cost"`` (the keys of the
         models; 0 where there is none).
@@ -234,7 +234,7 @@ def replan(
     seed
         For the solvers.
     on_progress
-        Called with all rows after each that was worked on.
+        Called with all rows after work on each row.
 
     Raises
     ------
@@ -313,7 +313,7 @@ def _budgets(
 
 
 def _fault(instance: Instance, home: Sequence[int]) -> str:
-    """Why a home of each model is no legal placement; empty where it is one."""
+    """Why the homes of the models are not a legal placement; empty if they are."""
     if NOWHERE in home:
         return f"model {instance.models[home.index(NOWHERE)].name!r} runs nowhere"
     try:

@@ -22,30 +22,30 @@ from kvpr_opt.problem.llm import LLM
 from kvpr_opt.problem.placement import Placement
 from kvpr_opt.result import Result
 
-#: More GPUs than this are not tried.
+#: Maximum number of GPUs to try.
 MAX_GPUS = 100_000
 
 
 @dataclass(frozen=True)
 class Sizing:
-    """How many GPUs a target takes.
+    """How many GPUs a target requires.
 
     Attributes
     ----------
     gpus
         The fewest for which a placement within the target was found; ``None`` if none was found.
     lower_bound
-        Fewer than this are proved not to do. ``math.inf`` where no number of them does.
+        Fewer GPUs than this are proved insufficient. ``math.inf`` if no number is enough.
     placement
-        On `gpus` GPUs, within the target.
+        A placement on `gpus` GPUs within the target.
     target
         The target.
     reason
-        Why fewer do not do or, for an infinite bound, the models that no such GPU can serve
-        within the target: a sentence.
+        A sentence: why fewer are not enough or, for an infinite bound, which models no such
+        GPU can serve within the target.
     evidence
         The run that excluded one GPU fewer than `lower_bound`, with its certificate; ``None``
-        where no run was needed, or the time was up.
+        if no run was needed, or the time was up.
     """
 
     gpus: int | None
@@ -57,7 +57,7 @@ class Sizing:
 
     @property
     def proved(self) -> bool:
-        """Whether fewer are excluded, or every number is."""
+        """Whether fewer GPUs are excluded, or every number of them."""
         return self.lower_bound == math.inf or self.gpus == self.lower_bound
 
 
@@ -68,16 +68,16 @@ def size(
     gpu: str | None = None,
     time_limit: float | None = 60,
 ) -> Sizing:
-    """The fewest GPUs of a kind on which a fleet has a maximum KVPR of at most a target.
+    """The fewest GPUs of one kind on which a fleet's maximum KVPR is at most a target.
 
     Parameters
     ----------
     instance
-        The fleet; its models and their groups count, its GPUs only as kinds.
+        The fleet: its models and their groups; its GPUs matter only as kinds.
     target
-        The largest KVPR that is wanted, above 0.
+        The largest acceptable KVPR, above 0.
     gpu
-        The name of the GPU of the fleet that is multiplied; needed where its GPUs differ.
+        The name of the GPU of the fleet to multiply; required if its GPUs differ.
     time_limit
         Seconds, ``None`` for no limit.
 
@@ -115,7 +115,7 @@ def _search(instance: Instance, kind: GPU, target: Fraction, limits: Limits) -> 
             break
         number += 1
     if evidence is None and bound > 1 and not limits.stopped:
-        # The volume says so already: a run that ends at once, for its certificate.
+        # The volume bound already shows it: this run ends at once and gives the certificate.
         evidence = decide(_with(instance, kind, bound - 1), target, limits).result
     return Sizing(
         None if placement is None else number,
@@ -130,7 +130,7 @@ def _search(instance: Instance, kind: GPU, target: Fraction, limits: Limits) -> 
 def _first_that_does(
     instance: Instance, kind: GPU, target: Fraction, number: int
 ) -> tuple[int, Placement | None]:
-    """After the time was up: more GPUs until the heuristic places the fleet."""
+    """After the time is up: add GPUs until the heuristic places the fleet."""
     from kvpr_opt.solve import heuristic
 
     while number <= MAX_GPUS:
@@ -171,7 +171,7 @@ def _with(instance: Instance, kind: GPU, number: int) -> Instance:
 
 
 def _too_large(instance: Instance, kind: GPU, target: Fraction) -> str:
-    """The models that are above the target alone on a GPU, in words; empty if none is."""
+    """The models that exceed the target even alone on a GPU, as text; empty if there are none."""
     names = [m.name for m in instance.models if _room(m, target) > kind.usable]
     if not names:
         return ""
@@ -180,7 +180,7 @@ def _too_large(instance: Instance, kind: GPU, target: Fraction) -> str:
 
 
 def _room(model: LLM, target: Fraction) -> Fraction:
-    """Memory that a model takes within a target: its own, and what must stay free for it."""
+    """Memory that a model needs within a target: its own, and what must stay free for it."""
     return model.footprint + model.pressure / target
 
 
@@ -193,7 +193,7 @@ def _by_volume(instance: Instance, kind: GPU, target: Fraction) -> int:
 
 
 def _reason(instance: Instance, kind: GPU, target: Fraction, bound: int) -> str:
-    """Why fewer GPUs than a bound do not do."""
+    """Why fewer GPUs than a bound are not enough."""
     if bound == 1:
         return "there is no fewer than one"
     fewer = counted(bound - 1, "GPU")

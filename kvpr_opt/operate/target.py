@@ -15,7 +15,7 @@ def read_target(target: Number) -> Fraction:
     Raises
     ------
     InputError
-        If it is no number above 0.
+        If it is not a number above 0.
     """
     try:
         wanted = to_fraction(target, "target")

@@ -1,4 +1,4 @@
-"""What binds a fleet, what a change would buy, and for a fleet that cannot be placed, why not."""
+"""What binds a fleet, what each change would gain, and why an infeasible fleet cannot be placed."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from kvpr_opt.problem.llm import LLM
 from kvpr_opt.result import Result, Status
 from kvpr_opt.solve import solve
 
-# The share of the time for the fleet itself.
+# Share of the time spent on the fleet itself.
 _SHARE = 0.4
 
-# Models that are left out one at a time, those of the worst GPU first.
+# Maximum number of models to leave out, one at a time, those of the worst GPU first.
 _MAX_MODELS = 8
 
-#: Keys of a model that tie it to GPUs or keep it from them.
+#: Keys of a model that tie it to GPUs or exclude it from them.
 CONSTRAINT_KEYS = ("pin", "only", "never", "apart")
 
 
 @dataclass(frozen=True)
 class Change:
-    """What one change of the fleet would buy.
+    """What one change to the fleet would gain.
 
     Attributes
     ----------
     what
         The change, in words.
     max_kvpr, lower_bound
-        What is known about the fleet with it; ``None`` where the time was up.
+        What is known about the changed fleet; ``None`` if the time was up.
     """
 
     what: str
@@ -59,14 +59,14 @@ class Explanation:
     gpus
         The GPUs that have the maximum KVPR, each with its models.
     tied
-        Models of these GPUs that a key ties to them or keeps from others, and the keys.
+        Models of these GPUs that a key ties to them or excludes from others, and the keys.
     changes
-        What changes would buy, the most helpful first.
+        What each change would gain, the most helpful first.
     conflict
-        For an infeasible fleet: models and constraints of which each is needed. Without any one
-        of them, what is left can be placed.
+        For an infeasible fleet: models and constraints that are all needed for the conflict.
+        Without any one of them, the rest can be placed.
     exact
-        Whether that of each was proved; where the time was up, some may not be needed.
+        Whether each was proved to be needed; if the time was up, some may not be.
     """
 
     result: Result
@@ -78,7 +78,7 @@ class Explanation:
 
     @property
     def proved(self) -> bool:
-        """Whether nothing was left open: the optimum, that of each change, or the conflict."""
+        """Whether all is proved: the optimum and that of each change, or the conflict."""
         if self.conflict:
             return self.exact
         known = [self.result.gap, *(change.gap for change in self.changes)]
@@ -173,8 +173,8 @@ def _without_keys(model: LLM, keys: tuple[str, ...]) -> LLM:
 def _smallest_conflict(instance: Instance, limits: Limits) -> tuple[tuple[str, ...], bool]:
     """Drop models and constraints one by one while what is left stays infeasible.
 
-    The deletion filter of Chinneck and Dravnieks (1991, doi:10.1287/ijoc.3.2.157): what cannot
-    be dropped at the end is an irreducible conflict.
+    The deletion filter of Chinneck and Dravnieks (1991, doi:10.1287/ijoc.3.2.157): what remains
+    at the end is an irreducible conflict.
     """
     models = list(instance.declared)
     exact = True

@@ -1,4 +1,4 @@
-"""What an evaluation comes to: a score for each fleet, one for the program, and a text."""
+"""The result of an evaluation: a score for each fleet, one for the program, and feedback."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from kvpr_opt.audit.verdict import Problem
 #: The score of a program that is not valid.
 FAILURE = 0.0
 
-# Fleets that the text of an evaluation names one by one.
+# Maximum number of fleets named in the feedback.
 _MAX_NAMED = 5
 
-# What depends on the machine and its load, and may be another result next time.
+# Problems that depend on the machine and its load, and may not recur.
 _TRANSIENT = (Problem.TIMEOUT, Problem.NOT_RUN)
 
 
@@ -30,9 +30,9 @@ class CaseScore(msgspec.Struct, frozen=True):
     score
         Certified lower bound / maximum KVPR, from 0 (not valid) to 1 (optimal).
     problem
-        What is wrong, in one line; empty where the answer is valid.
+        What is wrong, in one line; empty if the answer is valid.
     seconds
-        What the program took.
+        Running time of the program.
     """
 
     name: str
@@ -47,22 +47,22 @@ class ProgramEvaluation(msgspec.Struct, frozen=True):
     Attributes
     ----------
     suite
-        What it was evaluated on.
+        The suite that it was evaluated on.
     score
         Mean of the scores of the fleets, as the nearest double below the exact value, for
         a program that is valid on each; else :data:`FAILURE`.
     valid
-        Whether it is.
+        Whether the program is valid on every fleet.
     optimal
-        Fleets that it has solved to the certified optimum.
+        Number of fleets solved to the certified optimum.
     cases
         Fleet by fleet; empty for a program that could not be run at all.
     feedback
-        What a reader, human or not, should know to improve it.
+        Hints for improving the program, for people and language models.
     skipped
-        Fleets that the program's contract has no words for; they count for nothing.
+        Fleets that the program's contract cannot express; they are not scored.
     transient
-        Whether the machine may be to blame for a failure.
+        Whether a failure may be due to the machine.
     """
 
     suite: str
@@ -88,12 +88,12 @@ def refused(suite: str, reason: str) -> ProgramEvaluation:
 def evaluation_of(
     audit: Audit, skipped: tuple[str, ...], *, solver_allowed: bool
 ) -> ProgramEvaluation:
-    """The evaluation that an audit amounts to.
+    """Turn an audit into an evaluation.
 
     Parameters
     ----------
     audit
-        Complete.
+        A complete audit.
     skipped
         Fleets that it left out.
     solver_allowed
@@ -125,7 +125,7 @@ def evaluation_of(
 
 
 def _exact(case: CaseAudit) -> Fraction:
-    """1 - gap by the worst of the runs, so that luck is worth nothing; 0 if not valid."""
+    """1 - gap of the worst run, so that luck earns nothing; 0 if not valid."""
     values = [run.max_kvpr for run in case.runs]
     if not case.valid:
         return Fraction(0)
@@ -136,7 +136,7 @@ def _exact(case: CaseAudit) -> Fraction:
 
 
 def _float(score: Fraction) -> float:
-    """The nearest double, but 1 only for 1, and 0 only for 0."""
+    """The nearest double, but 1 only for exactly 1, and 0 only for exactly 0."""
     value = float(score)
     if value >= 1 and score < 1:
         return 1 - 2**-53

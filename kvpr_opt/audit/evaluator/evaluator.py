@@ -23,14 +23,14 @@ from kvpr_opt.errors import InputError
 from kvpr_opt.files.atomic import write_text
 from kvpr_opt.suites import catalogue
 
-#: The suite to evolve on, and the one to see afterwards what that is worth elsewhere.
+#: The suite to evolve on, and the held-out suite to test the result on afterwards.
 TRAINING, HELD_OUT = "evolve-train", "evolve-held-out"
 
 
 class Evaluator:
     """Evaluates programs on one suite.
 
-    Thread-safe; the fleets and their optima are loaded at the first use.
+    Thread-safe; the fleets and their optima are loaded on first use.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ class Evaluator:
     memory_limit
         Bytes of address space for each process; 0 for no limit.
     jobs
-        Processes at a time; all cores if not given.
+        Number of parallel processes; all cores if not given.
     runs
         Runs of each fleet, of which the worst counts: with 2, a program that draws
         random numbers without a seed gains nothing by luck.
@@ -50,14 +50,14 @@ class Evaluator:
     solver_allowed
         Whether a program may import this package.
     cache
-        A folder for results by digest of the program, for processes to share; without
-        one they are remembered by this object only. A program that reads other files is
-        known by its own text alone.
+        A folder for results by digest of the program, shared between processes; without
+        one, only this object remembers them. The digest does not cover other files that
+        a program reads.
 
     Raises
     ------
     InputError
-        At the first use, if there is no such suite, or a fleet of it cannot be placed.
+        On first use, if the suite does not exist or one of its fleets cannot be placed.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class Evaluator:
 
     @cached_property
     def _fingerprint(self) -> str:
-        """What a result depends on beside the program."""
+        """Everything but the program that a result depends on."""
         parts = [
             versions().get("kvpr-opt", ""),
             versions()["python"],
@@ -121,17 +121,17 @@ class Evaluator:
             A Python file with ``place(instance)`` or ``compute_model_placement(gpu_num,
             models)``, or an executable; see ``docs/audit.md``.
         names
-            The fleets to evaluate on, of those of the suite; all if not given.
+            Names of the fleets of the suite to evaluate on; all if not given.
 
         Returns
         -------
         ProgramEvaluation
-            Whatever the program does; a file that is not a program scores 0.
+            Returned whatever the program does; a file that is not a program scores 0.
 
         Raises
         ------
         InputError
-            If `names` has one that the suite does not have.
+            If the suite does not have one of `names`.
         """
         try:
             found = Program.at(program)
@@ -182,7 +182,7 @@ class Evaluator:
                 (self._cache / f"{key}.json").read_bytes(), type=ProgramEvaluation
             )
         except (OSError, msgspec.DecodeError):
-            return None  # not there, or damaged: it is evaluated anew and written over
+            return None  # missing or damaged: it is evaluated again and overwritten
 
     def _remember(self, key: str, evaluation: ProgramEvaluation) -> None:
         with self._lock:
@@ -193,7 +193,7 @@ class Evaluator:
 
 
 def _tellable(program: Program, cases: Sequence[Case]) -> tuple[list[Case], tuple[str, ...], str]:
-    """The fleets that the program can be told of, names of the others, and why not."""
+    """The fleets that the program's contract can express, the names of the others, and why."""
     told, skipped, reason = [], [], "there is no fleet to place"
     for case in cases:
         try:

@@ -25,15 +25,15 @@ COMPONENT = "program"
 
 
 class PlacementAdapter:
-    """What GEPA calls a ``GEPAAdapter``: a data instance is the name of a fleet.
+    """A ``GEPAAdapter`` in GEPA's terms; a data instance is the name of a fleet.
 
     Parameters
     ----------
     evaluator
-        What evaluates a program; on the training suite if not given.
+        The evaluator of programs; one on the training suite if not given.
     """
 
-    # GEPA looks for a proposal function here; without one its own is used.
+    # GEPA looks for a proposal function here; without one, it uses its own.
     propose_new_texts = None
 
     def __init__(self, evaluator: Evaluator | None = None) -> None:
@@ -56,13 +56,13 @@ class PlacementAdapter:
         candidate
             The program under :data:`COMPONENT`.
         capture_traces
-            Whether what :meth:`make_reflective_dataset` needs is to be kept.
+            Whether to keep what :meth:`make_reflective_dataset` needs.
 
         Notes
         -----
         GEPA compares sums of scores over batches. A program that fails on one fleet of
-        the batch has the score 0 on each of it: else it could trade models left out of
-        one fleet for time or for a better value on another.
+        the batch scores 0 on all of them: otherwise it could leave models out of one
+        fleet to gain time or a better value on another.
         """
         from gepa.core.adapter import EvaluationBatch
 
@@ -81,7 +81,7 @@ class PlacementAdapter:
         eval_batch: Any,
         components_to_update: Sequence[str],
     ) -> dict[str, list[dict[str, Any]]]:
-        """What a language model is told of a candidate: a record for each fleet."""
+        """What a language model is told about a candidate: one record per fleet."""
         records = [
             {
                 "Inputs": {"fleet": case.name},

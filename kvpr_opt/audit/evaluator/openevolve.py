@@ -1,12 +1,12 @@
 """The evaluation function of OpenEvolve (PyPI ``openevolve``).
 
-OpenEvolve calls ``evaluate(program_path)`` of a file of the user's::
+OpenEvolve calls ``evaluate(program_path)`` in a user's file::
 
     from kvpr_opt.audit.evaluator import evaluate
 
 Its settings go into ``evaluator_args`` of the section ``evaluator`` of OpenEvolve's
 configuration, for example ``{"suite": "prism50", "time_limit": 5}``. The ``timeout`` there
-has to leave time for all fleets.
+must be long enough for all fleets.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def evaluate(
     jobs: int | None = None,
     cache_folder: str | None = None,
 ) -> Any:
-    """Evaluate a program as OpenEvolve asks for it.
+    """Evaluate a program for OpenEvolve.
 
     Parameters
     ----------
@@ -36,21 +36,21 @@ def evaluate(
         The file of the program.
     suite, time_limit, runs, jobs
         As for :class:`~kvpr_opt.audit.evaluator.Evaluator`. OpenEvolve may evaluate several
-        programs at a time; together they should not have more jobs than cores.
+        programs in parallel; their jobs should not add up to more than the cores.
     cache_folder
-        Where to remember results; OpenEvolve evaluates in several processes.
+        Where to store results, since OpenEvolve evaluates in several processes.
 
     Returns
     -------
     EvaluationResult or dict
-        Where OpenEvolve is loaded, its result object, with the text of the evaluation as
-        artifact ``feedback``, which goes into the next prompt; else the metrics alone.
+        If OpenEvolve is loaded, its result object, with the feedback as the artifact
+        ``feedback``, which goes into the next prompt; otherwise the metrics alone.
         ``combined_score`` is the score; ``valid`` is 1 or 0.
 
     Raises
     ------
     InputError
-        For settings that are none; never on account of a program.
+        For invalid settings; never because of a program.
     """
     evaluation = _evaluator(suite, time_limit, runs, jobs, cache_folder).evaluate(program_path)
     metrics = metrics_of(evaluation)
@@ -61,7 +61,7 @@ def evaluate(
 
 
 def metrics_of(evaluation: ProgramEvaluation) -> dict[str, float]:
-    """The numbers of an evaluation, by the names that OpenEvolve shows."""
+    """The metrics of an evaluation, by the names that OpenEvolve displays."""
     return {
         "combined_score": evaluation.score,
         "valid": float(evaluation.valid),

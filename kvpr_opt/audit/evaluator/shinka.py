@@ -1,6 +1,6 @@
 """The evaluation script of ShinkaEvolve (PyPI ``shinka-evolve``).
 
-ShinkaEvolve runs a script of the user's for each program::
+ShinkaEvolve runs a user's script for each program::
 
     from kvpr_opt.audit.evaluator.shinka import main
 
@@ -8,7 +8,8 @@ ShinkaEvolve runs a script of the user's for each program::
         main(suite="prism50")
 
 Its own runner, ``run_shinka_eval``, loads the program into the process of the evaluation.
-So it is given this file instead, whose :func:`run_case` has the program run elsewhere.
+It is therefore given this file instead, whose :func:`run_case` runs the program in another
+process.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from typing import Any
 from kvpr_opt.audit.evaluator.evaluation import ProgramEvaluation
 from kvpr_opt.audit.evaluator.evaluator import TRAINING, Evaluator
 
-#: Name of the function that ``run_shinka_eval`` is to call in this file.
+#: Name of the function in this file that ``run_shinka_eval`` calls.
 EXPERIMENT = "run_case"
 
 

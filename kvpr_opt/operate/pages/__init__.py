@@ -1,4 +1,4 @@
-"""Answers about running fleets as self-contained pages of HTML."""
+"""Answers about running fleets as self-contained HTML pages."""
 
 from kvpr_opt.operate.pages.replan import replan_page
 from kvpr_opt.operate.pages.size import size_page

@@ -1,4 +1,4 @@
-"""The page on a trade-off: what each budget buys, before and after, the steps, the proof."""
+"""The page for a trade-off: what each budget gains, before and after, the steps, the proof."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from kvpr_opt.operate.replan import Replan, ReplanRow
 
 
 def replan_page(made: Replan, chosen: ReplanRow | None, why: str = "") -> str:
-    """The page, as a whole HTML file.
+    """The page, as a complete HTML file.
 
     Parameters
     ----------
     made
         The trade-off.
     chosen
-        The row to be shown in full; ``None`` for none.
+        The row to show in full; ``None`` for none.
     why
-        Why that one, in a few words.
+        Why it was chosen, in a few words.
     """
     instance = made.instance
     title = (

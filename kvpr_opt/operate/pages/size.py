@@ -1,4 +1,4 @@
-"""The page on a sizing: how many GPUs, the placement on them, and why fewer do not do."""
+"""The page for a sizing: how many GPUs, the placement on them, and why fewer are not enough."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from kvpr_opt.problem.instance import Instance
 
 
 def size_page(instance: Instance, made: Sizing) -> str:
-    """The page, as a whole HTML file.
+    """The page, as a complete HTML file.
 
     Parameters
     ----------

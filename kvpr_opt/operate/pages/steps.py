@@ -1,4 +1,4 @@
-"""A plan step by step: what to do, how full the GPU concerned is then, and the highest KVPR."""
+"""A plan step by step: what to do, how full the affected GPU is then, and the highest KVPR."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from kvpr_opt.problem.instance import Instance
 
 
 def drawn_steps(instance: Instance, home: Sequence[int], plan: Plan) -> Iterator[Html]:
-    """What is known of the plan, and a table with a line a step."""
+    """A summary of the plan, and a table with one line per step."""
     if not plan.steps:
         yield element("p", "There is nothing to do.")
         return
@@ -69,7 +69,7 @@ def _line(number: int, step: Step, plan: Plan, memory: str) -> Html:
 
 
 class _Memory:
-    """What is on each GPU as the plan goes on."""
+    """What is on each GPU as the plan proceeds."""
 
     def __init__(self, instance: Instance, home: Sequence[int]) -> None:
         self._instance = instance
@@ -79,7 +79,7 @@ class _Memory:
                 self._used[gpu] += model.footprint
 
     def after(self, step: Step) -> str:
-        """Take a step; how full its GPUs are then."""
+        """Apply a step; return how full its GPUs are then."""
         sign = {LOAD: 1, UNLOAD: -1, STOP: -1}.get(step.action, 0)
         said = []
         for name, gpu_name in zip(step.models, step.gpus, strict=True):

@@ -1,4 +1,4 @@
-"""The style of these pages: that of a result, and what a trade-off and a plan need beside it."""
+"""The styles of these pages: those of a result page, plus those for a trade-off and a plan."""
 
 from kvpr_opt.integrations.result_page.style import STYLE as RESULT_STYLE
 

@@ -1,4 +1,4 @@
-"""The claim of one row of a trade-off, as a text that the stand-alone checker reads.
+"""The claim of one row of a trade-off, as text for the stand-alone checker.
 
 The format and the argument are in ``docs/certificate.md``.
 """
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RelocationCertificate:
-    """What is claimed about one budget of moves.
+    """The claims about one budget of moves.
 
     Attributes
     ----------
@@ -45,7 +45,7 @@ class RelocationCertificate:
 def certify_row(
     problem: RelocationProblem, row: BudgetRow, optimum: Result
 ) -> RelocationCertificate:
-    """Put together what is known about one budget.
+    """Collect what is known about one budget.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ def within_checker(
 
 
 def _bounds(problem: RelocationProblem, row: BudgetRow, optimum: Result) -> list[dict[str, Any]]:
-    """The best bound with a proof and, where a solver's word goes further, that one."""
+    """The best proved bound and, if a solver claims a better one, that one too."""
     found: list[tuple[Fraction | float, dict[str, Any]]] = []
     certificate = optimum.certificate
     for bound in certificate.bounds if certificate is not None else ():

@@ -1,4 +1,4 @@
-"""Placements from the sets that the LP has generated: the cheapest choice of one set a GPU.
+"""Placements from the sets that the LP has generated: the cheapest choice of one set per GPU.
 
 The LP of :mod:`kvpr_opt.operate.relocation.master` with whole x_p. Where little moves, its
 optimum mostly costs what the LP rounded up does, and branch and bound (HiGHS) ends at the root. A
@@ -29,7 +29,7 @@ def choose_sets(
     budget: int,
     limits: LimitsView,
 ) -> list[int] | None:
-    """The GPU of each model in the cheapest choice of sets found; ``None`` where none was.
+    """The GPU of each model in the cheapest choice of sets found; ``None`` if none was found.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def choose_sets(
         As the LP gives them at this threshold. A set whose points fall short of the limit of its
         GPU by more than all may together, within the budget, is left out.
     budget
-        What moving may cost.
+        The most that moving may cost.
     limits
         When to stop.
     """

@@ -1,4 +1,4 @@
-"""All sets of models that a packing within a budget can use, by what points they may lose.
+"""All sets of models that a packing within a budget can use, limited by the points they lose.
 
 A proof by points (see :mod:`kvpr_opt.operate.relocation.lp`) that falls short by `spare` points
 still says that a packing within the budget uses, on each GPU g, a set worth at least
@@ -39,16 +39,16 @@ def sets_within(
     points
         As :class:`~kvpr_opt.operate.relocation.lp.RelocationLP` gives them.
     spare
-        Points that may be lost.
+        Maximum number of points a set may lose.
     most
-        Steps of the search, at most.
+        Maximum number of search steps.
     limits
         When to stop.
 
     Returns
     -------
     list or None
-        ``None`` where the search ended early.
+        ``None`` if the search ended early.
     """
     values = np.array(points.models, dtype=np.int64)
     penalties = points.penalties(question.problem.costs)

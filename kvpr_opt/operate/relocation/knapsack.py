@@ -25,7 +25,7 @@ from kvpr_opt.operate.relocation.problem import RelocationQuestion
 #: Larger than every sum of sizes, which has at most 60 bits.
 TOO_LARGE = np.int64(1) << np.int64(61)
 
-#: Values that the table has room for at first; it is doubled until all fit.
+#: Initial width of the table, in values; it is doubled until all values fit.
 _FIRST_WIDTH = 64
 
 # Entries of the table, times models, that are kept at once: more GPUs are taken in turn.
@@ -143,7 +143,7 @@ class SetPricing:
         return needed
 
     def with_residents(self, sets: BoolArray, gpus: Ints) -> BoolArray:
-        """The same sets with what else fits of the models at home, which costs nothing."""
+        """The same sets plus any models at home that still fit, which cost nothing."""
         sizes, capacities = self._question.sizes, self._question.capacities
         sets = sets.copy()
         room = capacities[gpus] - sets @ sizes

@@ -15,7 +15,7 @@ from kvpr_opt.limits import Limits
 from kvpr_opt.operate.relocation.problem import RelocationProblem
 from kvpr_opt.problem.placement import Placement
 
-# Changes that are tried exactly, best first, before the search gives up.
+# Maximum number of changes evaluated exactly, best first, before the search gives up.
 _TRIES = 24
 
 
@@ -56,7 +56,7 @@ def _changes(problem: RelocationProblem, current: Placement) -> Iterator[list[in
     worst = int(np.argmax(_kvpr(load, free)))
     here = np.flatnonzero(gpu_of == worst)
     there = np.flatnonzero(gpu_of != worst)
-    # The last row and column stand for no model: a move to a GPU.
+    # The last row and column mean "no model": a plain move to a GPU.
     scores = [
         _pair_score(sizes, pressures, free, load, worst, here[:, None], there, gpu_of[there]),
         _move_score(sizes, pressures, free, load, worst, here),

@@ -1,4 +1,4 @@
-"""What a threshold costs at least: points that prove it, found by column generation.
+"""The least cost of a threshold: points that prove it, found by column generation.
 
 The linear program is in :mod:`kvpr_opt.operate.relocation.master`. Sets are generated when they
 are needed (Gilmore and Gomory 1961, doi:10.1287/opre.9.6.849), by the exact knapsack of
@@ -10,10 +10,10 @@ v_i - p_i elsewhere, then every packing has
     sum of v_i  <=  sum of V_g  +  sum of p_i over the models moved  <=  sum of V_g  +  mu K,
 
 so the sum of v_i being larger proves that there is none of cost at most K. That holds for any
-points, so each round gives a bound; the first one, v_i = c_i, counts for each GPU what has to
-leave it at least.
+points, so each round gives a bound; the first one, v_i = c_i, counts for each GPU the minimum that
+has to leave it.
 
-Next to everything stays where it is, so there are many optimal duals, far from each other. Each
+Almost every model stays where it is, so there are many optimal duals, far from each other. Each
 round therefore prices between the best points so far and the duals of the LP (Wentges 1997,
 doi:10.1016/S0969-6016(97)00001-4), and those points are the start at the next threshold.
 """
@@ -44,7 +44,7 @@ _TOLERANCE = 1e-6
 
 @dataclass(frozen=True)
 class MovePoints:
-    """Points by model and by GPU, and what a unit of cost is worth: a proof as above.
+    """Points by model and by GPU, and the value of a unit of cost: a proof as above.
 
     Attributes
     ----------
@@ -59,16 +59,16 @@ class MovePoints:
     price: Fraction
 
     def excess(self, budget: int) -> Fraction:
-        """By how much the models' points exceed what a packing within a budget can hold."""
+        """How far the models' points exceed what a packing within a budget can hold."""
         return sum(self.models) - sum(self.gpus) - self.price * budget
 
     @property
     def least_cost(self) -> Fraction:
-        """What every packing costs at least."""
+        """A lower bound on the cost of every packing."""
         return (sum(self.models) - sum(self.gpus)) / self.price
 
     def penalties(self, costs: Sequence[int]) -> Ints:
-        """p_i: what a model is worth less where it is not at home."""
+        """p_i: how many points less a model is worth when it is not at home."""
         return penalties_of(costs, self.price)
 
 
@@ -79,7 +79,7 @@ def penalties_of(costs: Sequence[int], price: Fraction) -> Ints:
 
 @dataclass(frozen=True)
 class LPAnswer:
-    """What the LP says about one threshold.
+    """The LP's answer for one threshold.
 
     Attributes
     ----------
@@ -152,7 +152,7 @@ class _Search:
 
     @property
     def undecided(self) -> bool:
-        """Whether a budget is left that is neither excluded nor known to be enough."""
+        """Whether any budget is neither excluded nor known to be enough."""
         if self.best is None:
             return True
         known = LPAnswer(self.best, self.cost)
@@ -197,7 +197,7 @@ class _Search:
             self._lp._centre = np.array(points.models, dtype=np.float64) / float(points.price)
 
     def _add(self, priced: BestSets) -> int:
-        """Take in the sets that the LP has a use for; how many are new."""
+        """Add the sets that are useful to the LP; return how many are new."""
         pool, solution = self._lp.pool, self.solution
         sets, gpus = self._pricing.with_residents(priced.sets, priced.gpus), priced.gpus
         if solution is not None:

@@ -1,12 +1,12 @@
-"""The linear program over the sets at hand, kept warm from one threshold to the next.
+"""The linear program over the known sets, warm-started from one threshold to the next.
 
     minimise    sum over sets p of c_p x_p  +  M sum over models i of a_i
     subject to  sum over sets p with i of x_p  +  a_i  >=  1        (each model i)
                 sum over sets p for g of x_p           <=  1        (each GPU g)
                 x, a >= 0
 
-c_p is what moving the models of p that are not at home costs, and a_i stands for a model left out.
-A set that does not fit at the threshold asked is kept, and closed: its x_p is 0.
+c_p is the cost of moving the models of p that are not at home; a_i > 0 leaves model i out.
+A set that does not fit at the current threshold is kept but closed: its x_p is 0.
 """
 
 from __future__ import annotations
@@ -23,20 +23,19 @@ from kvpr_opt.highs import OwnThread, QuietHighs
 from kvpr_opt.limits import LimitsView
 from kvpr_opt.operate.relocation.problem import RelocationProblem, RelocationQuestion
 
-# The price of leaving a model out, in units of the largest cost, at first.
+# Initial price of leaving a model out, in units of the largest cost.
 _FIRST_PRICE = 3
 
-#: Sets for each row beyond which the half that is of least use is forgotten, and how many are
-#: always kept.
+#: Sets per row beyond which the less useful half is dropped, and how many are always kept.
 MAX_SETS_A_ROW, MIN_SETS = 12, 1_000
 
-# A model that is left out by no more than this is not left out.
+# Values of a_i up to this count as 0.
 _TOLERANCE = 1e-9
 
 _OPTIONS = (
     ("presolve", "off"),
     ("solver", "simplex"),
-    # Primal or dual, as the basis is feasible: at new thresholds sets are closed, then added.
+    # Primal or dual, whichever the basis allows: new thresholds close sets, pricing adds some.
     ("simplex_strategy", 0),
     ("threads", 1),
 )
@@ -44,7 +43,7 @@ _OPTIONS = (
 
 @dataclass(frozen=True)
 class MasterSolution:
-    """The optimum over the sets at hand.
+    """The optimum over the known sets.
 
     Attributes
     ----------
@@ -63,7 +62,7 @@ class MasterSolution:
 
 
 class SetPool:
-    """Sets of models, each for a GPU, and what moving them there costs."""
+    """Sets of models, each for one GPU, and the cost of moving them there."""
 
     def __init__(self, problem: RelocationProblem) -> None:
         self._home = problem.homes
@@ -74,12 +73,12 @@ class SetPool:
         self.costs: Ints = np.zeros(0, dtype=np.int64)
 
     def cost_of(self, sets: BoolArray, gpus: Ints) -> Ints:
-        """What moving the models of some sets to their GPUs costs."""
+        """The cost of moving the models of the given sets to their GPUs."""
         moved = sets & (self._home >= 0) & (self._home != gpus[:, None])
         return np.asarray(moved @ self._costs)
 
     def add(self, sets: BoolArray, gpus: Ints) -> int:
-        """Take in sets; how many of them are new."""
+        """Add sets; return how many of them are new."""
         new = []
         for position, (gpu, members) in enumerate(zip(gpus.tolist(), sets, strict=True)):
             key = gpu, members.tobytes()
@@ -92,7 +91,7 @@ class SetPool:
         return len(new)
 
     def keep(self, kept: BoolArray) -> None:
-        """Forget the other sets."""
+        """Drop all other sets."""
         for gpu, members in zip(self.gpus[~kept].tolist(), self.sets[~kept], strict=True):
             self._known.discard((gpu, members.tobytes()))
         self.sets, self.gpus, self.costs = self.sets[kept], self.gpus[kept], self.costs[kept]
@@ -110,7 +109,7 @@ class MoveMaster:
     problem
         Models, GPUs, homes and costs.
     pool
-        The sets; new ones are taken over at each :meth:`solve`.
+        The sets; each :meth:`solve` picks up new ones.
     """
 
     def __init__(self, problem: RelocationProblem, pool: SetPool) -> None:
@@ -148,12 +147,12 @@ class MoveMaster:
         self._open = fitting
 
     def forget(self, solution: MasterSolution) -> None:
-        """Drop the sets that are farthest from being of use, where there are many.
+        """Drop the least useful sets if there are many.
 
         Parameters
         ----------
         solution
-            Its dual values say of how much use a set is; those in the basis stay.
+            Its dual values measure how useful a set is; sets in the basis stay.
         """
         self._take_new()
         pool = self._pool
@@ -171,13 +170,13 @@ class MoveMaster:
         pool.keep(kept)
 
     def raise_price(self) -> None:
-        """Make leaving a model out twice as dear."""
+        """Double the price of leaving a model out."""
         self._price *= 2
         columns = np.arange(self._models, dtype=np.int32)
         self._highs.changeColsCost(self._models, columns, np.full(self._models, self._price))
 
     def solve(self, limits: LimitsView) -> MasterSolution | None:
-        """The optimum over the sets at hand; ``None`` where the time was up.
+        """The optimum over the known sets; ``None`` if the time was up.
 
         Raises
         ------
@@ -186,12 +185,12 @@ class MoveMaster:
         """
         self._take_new()
         stopped, optimal = highspy.HighsModelStatus.kTimeLimit, highspy.HighsModelStatus.kOptimal
-        # HiGHS counts the seconds of all its runs.
+        # HiGHS accumulates the time of all its runs.
         self._highs.setOptionValue("time_limit", self._highs.getRunTime() + limits.remaining)
         self._thread.run(self._highs.run)
         status = self._highs.getModelStatus()
         if status not in (optimal, stopped):
-            # A basis spoilt by many changes: once more from scratch.
+            # Many changes have spoilt the basis: solve once more from scratch.
             self._highs.clearSolver()
             self._thread.run(self._highs.run)
             status = self._highs.getModelStatus()

@@ -62,7 +62,7 @@ class RelocationProblem:
         )
 
     def cost(self, placement: Placement) -> int:
-        """What it costs to get to a placement from where the models are."""
+        """The cost of reaching a placement from where the models are."""
         pairs = zip(self.home, placement.gpu_of, self.costs, strict=True)
         return sum(cost for home, gpu, cost in pairs if home not in (NOWHERE, gpu))
 
@@ -101,7 +101,7 @@ class RelocationQuestion:
     Attributes
     ----------
     problem
-        What it was made of.
+        The underlying problem.
     threshold
         The threshold.
     sizes
@@ -133,7 +133,7 @@ class RelocationQuestion:
 
     @cached_property
     def stages(self) -> tuple[tuple[int, ...], ...]:
-        """Models of which a GPU takes one at most, group after group; most are alone.
+        """Groups of models of which a GPU takes at most one; most groups have one model.
 
         A model in several groups is in the largest of them only, the first of these: a
         relaxation, which keeps every bound valid.

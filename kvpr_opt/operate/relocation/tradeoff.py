@@ -41,7 +41,7 @@ from kvpr_opt.search.oracle import Feasible, Infeasible, Verdict
 #: Rounds, and the solver's deterministic seconds for one question in the first of them.
 ROUNDS, FIRST_WORK = 4, 0.2
 
-# By what factor the work grows from round to round.
+# Factor by which the work grows from round to round.
 _GROWTH = 5
 
 # Relative gaps from which the threshold in the middle is asked, not the highest one of use, and
@@ -78,7 +78,7 @@ class BudgetRow:
     budget
         In units of cost.
     placement
-        The best one known within the budget; ``None`` where none is known.
+        The best one known within the budget; ``None`` if none is known.
     lower_bound
         No placement within the budget has a smaller maximum KVPR.
     evidence
@@ -148,7 +148,7 @@ class TradeOff:
         self.rows = [BudgetRow(budget, None, fleet_bound) for budget in budgets]
 
     def offer(self, placement: Placement | None) -> None:
-        """Take a placement for every budget that it is within, where it is better."""
+        """Adopt a placement for every budget that covers it and that it improves."""
         if placement is None or isinstance(placement.max_kvpr, float):
             return
         cost = self._problem.cost(placement)
@@ -157,7 +157,7 @@ class TradeOff:
                 row.placement = placement
 
     def run(self, on_progress: Callable[[Sequence[BudgetRow]], object] | None = None) -> None:
-        """Improve the rows until all are proved, the rounds are over, or the limits come."""
+        """Improve the rows until all are proved, the rounds are over, or a limit is reached."""
         self._place()
         self._sweep(on_progress)
         for number in range(ROUNDS):
@@ -185,7 +185,7 @@ class TradeOff:
     # -- all rows together ------------------------------------------------------------------
 
     def _sweep(self, on_progress: Callable[[Sequence[BudgetRow]], object] | None) -> None:
-        """Ask thresholds until the LP and choices of its sets say no more about any row."""
+        """Test thresholds until the LP and choices of its sets improve no row any further."""
         done: set[int] = set()
         asked: set[Fraction | float] = set()
         while not self._limits.stopped:
@@ -203,7 +203,7 @@ class TradeOff:
                 on_progress(self.rows)
 
     def _most_useful(self, row: BudgetRow) -> Threshold | None:
-        """The threshold that says most about a row; ``None`` where the LP has said all."""
+        """The most informative threshold for a row; ``None`` if the LP can say no more."""
         low, high = row.lower_bound, row.value
         assert isinstance(low, Fraction)
         if high is None:
@@ -254,7 +254,7 @@ class TradeOff:
                 row.missed = max(row.missed or threshold.value, threshold.value)
 
     def _offer_polished(self, gpu_of: Sequence[int]) -> None:
-        """Take a placement, and the better one that local search makes of it at no more cost."""
+        """Offer a placement, and the better one that local search makes of it at no extra cost."""
         if self._problem.instance.constraints.broken(gpu_of):
             return
         placement = Placement(self._problem.instance, gpu_of)
@@ -267,7 +267,7 @@ class TradeOff:
     # -- row by row -------------------------------------------------------------------------
 
     def _improve(self, row: BudgetRow, work: float, *, last: bool) -> None:
-        """Ask below the placement of a row until nothing is found, or it is proved."""
+        """Search below the placement of a row until nothing is found, or it is proved."""
         while not (row.proved or self._limits.stopped):
             threshold = self._below(row)
             answer = self._decide(threshold, row)
@@ -281,7 +281,7 @@ class TradeOff:
     def _choose(
         self, threshold: Threshold, row: BudgetRow, points: MovePoints, work: float
     ) -> bool:
-        """Look for the best choice among the listed sets, where they are few."""
+        """Look for the best choice among the listed sets, if they are few."""
         question = self._problem.question(threshold)
         spare = math.floor(-points.excess(row.budget))
         listed = sets_within(question, points, spare, _MAX_STEPS, self._limits)
@@ -363,5 +363,5 @@ def _is_below(value: Fraction, row: BudgetRow) -> bool:
 
 
 def _width(row: BudgetRow) -> Fraction:
-    """The relative gap; more than any where there is no placement."""
+    """The relative gap; larger than any real gap if there is no placement."""
     return Fraction(2) if row.gap is None else row.gap
