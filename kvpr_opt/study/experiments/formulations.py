@@ -119,7 +119,7 @@ def root(name: str, instance: Instance, best: Fraction, limits: Limits) -> float
 
 
 def report(runs: Sequence[RecordedRun], *, seconds_for_root: float = 30.0) -> str:
-    """Both tables of a record, with the machine it was measured on.
+    """Both tables of a record, followed by its provenance.
 
     Parameters
     ----------
