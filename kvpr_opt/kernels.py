@@ -1,7 +1,7 @@
-"""Compiled functions: Python source, machine code cached on disk, plain Python without it.
+"""Compiled functions: machine code cached on disk, with plain Python as a fallback.
 
-A kernel is compiled at its first call, unless that takes place inside
-:func:`interpreted`, where it runs as the Python that it is written in: slow, but at once.
+A kernel is compiled at its first call, except inside :func:`interpreted`, where it runs
+as plain Python: slow, but without delay.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ import numpy as np
 from numba.core.caching import FunctionCache, IndexDataCacheFile
 from numba.core.registry import CPUDispatcher
 
-#: What users are told if no folder can hold compiled code.
+#: Message to users if no folder can hold compiled code.
 NOT_KEPT = "in every run, as no cache folder can be written (NUMBA_CACHE_DIR names another)"
 
-#: Kernels that are compiled together: those of the pattern engine, then the rest.
+#: Groups of kernels compiled together: those of the pattern engine, then the rest.
 Group = Literal["patterns", "local search"]
 GROUPS: tuple[Group, ...] = ("patterns", "local search")
 
-#: Whether kernels are not to be compiled at all, but always run as Python.
+#: Whether kernels are never compiled and always run as Python.
 DISABLED = bool(numba.config.DISABLE_JIT)
 
 _PACKAGE = Path(__file__).parent
@@ -41,21 +41,20 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 
 
 def compiled(function: _F) -> _F:
-    """Compile a function at its first call, and keep the machine code on disk.
+    """Compile a function at its first call, and cache the machine code on disk.
 
-    Where the package directory cannot be written, the code goes to the cache
-    directory of the user; where that cannot be written either, to a temporary one that
-    ends with the process. The code is found again by the file that the kernel is written
-    in: after a change in one file, kernels of other files that call into it are
-    renewed only once ``__pycache__`` is deleted. Other threads run while compiled
-    code does.
+    If the package directory is not writable, the code goes to the user's cache
+    directory; if that is not writable either, to a temporary directory that is removed
+    when the process ends. The cache is keyed by the source file of the kernel: after a
+    change in one file, kernels in other files that call into it are recompiled only
+    once ``__pycache__`` is deleted. Compiled code releases the interpreter lock.
     """
     if DISABLED:
         return _plain(function)
     kernel = _Kernel(py_func=function, targetoptions={"nopython": True, "nogil": True})
     try:
         kernel.enable_caching()
-    except RuntimeError:  # numba found no folder that can be written
+    except RuntimeError:  # numba found no writable folder
         with _caching_in(_temporary_folder()):
             kernel.enable_caching()
     return cast(_F, kernel)
@@ -71,11 +70,11 @@ def _plain(function: _F) -> _F:
 
 
 class _Kernel(CPUDispatcher):  # type: ignore[misc]
-    """A compiled function that can run as plain Python, too."""
+    """A compiled function that can also run as plain Python."""
 
     def __call__(self, *arguments: Any) -> Any:
         if _here.interpreted:
-            with np.errstate(over="ignore"):  # numbers of 64 bits wrap around, as in machine code
+            with np.errstate(over="ignore"):  # 64-bit numbers wrap around, as in machine code
                 return self.py_func(*arguments)
         return super().__call__(*arguments)
 
@@ -94,7 +93,7 @@ _here = _Here()
 
 @contextlib.contextmanager
 def interpreted() -> Iterator[None]:
-    """Run kernels as plain Python, in this thread: some hundred times slower, but at once."""
+    """Run this thread's kernels as plain Python: about a hundred times slower, but no delay."""
     before, _here.interpreted = _here.interpreted, True
     try:
         yield
@@ -106,7 +105,7 @@ def interpreted() -> Iterator[None]:
 
 
 class _Cache(FunctionCache):  # type: ignore[misc]
-    """Machine code on disk, each file with its digest: what is damaged is compiled anew."""
+    """Machine code on disk, each file with its digest; damaged files are recompiled."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
         super().__init__(function)
@@ -117,7 +116,7 @@ class _Cache(FunctionCache):  # type: ignore[misc]
 
 
 class _CheckedFile(IndexDataCacheFile):  # type: ignore[misc]
-    """Index and machine code of one kernel; a file that is not as it was written is absent."""
+    """Index and machine code of one kernel; a corrupted file counts as missing."""
 
     def _load_index(self) -> dict[Any, str]:
         index = self._read(self._index_path)
@@ -135,19 +134,19 @@ class _CheckedFile(IndexDataCacheFile):  # type: ignore[misc]
         self._write(self._data_path(name), data)
 
     def _read(self, path: str) -> Any:
-        """What was written, or ``None``."""
+        """The content as written, or ``None``."""
         try:
             with open(path, "rb") as file:
                 digest, body = file.read(_DIGEST), file.read()
         except OSError:
             return None
-        # Damaged machine code would not raise an error, but end the process.
+        # Damaged machine code would crash the process instead of raising an error.
         if digest != _digest(body):
             return None
         try:
             return pickle.loads(body)
         except (AttributeError, ImportError, TypeError, ValueError):
-            return None  # another version kept it, with types that this one does not have
+            return None  # written by another version, with types unknown to this one
 
     def _write(self, path: str, content: Any) -> None:
         body = self._dump(content)
@@ -164,7 +163,7 @@ def _digest(body: bytes) -> bytes:
 
 @cache
 def _temporary_folder() -> str:
-    """A folder for the machine code of this process and its children, removed at its end."""
+    """A folder for the machine code of this process and its children, removed at exit."""
     folder = tempfile.mkdtemp(prefix="kvpr-opt-kernels-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
@@ -172,7 +171,7 @@ def _temporary_folder() -> str:
 
 @contextlib.contextmanager
 def _caching_in(folder: str) -> Iterator[None]:
-    """Let numba choose this folder; what others compile goes where it went before."""
+    """Make numba use this folder for our kernels; other code is cached where it was before."""
     before = numba.config.CACHE_DIR
     numba.config.CACHE_DIR = folder
     try:
@@ -183,16 +182,16 @@ def _caching_in(folder: str) -> Iterator[None]:
 
 @compiled
 def _mark() -> None:
-    """Do nothing: it shows where kernels are kept, and that they can be called."""
+    """Do nothing; this kernel shows where kernels are cached and that they can be called."""
 
 
 def folder() -> Path | None:
-    """Where compiled code is: ``None`` where nothing is compiled."""
+    """The folder of the compiled code; ``None`` if nothing is compiled."""
     return None if DISABLED else Path(_mark.stats.cache_path)  # type: ignore[attr-defined]
 
 
 def folder_kept_in() -> Path | None:
-    """Where compiled code is kept, ``None`` where no folder can be written."""
+    """The folder that keeps compiled code; ``None`` if none is writable."""
     found = folder()
     if found is None or (
         _temporary_folder.cache_info().currsize and found.is_relative_to(_temporary_folder())
@@ -207,12 +206,12 @@ _ready: set[Group] = set(GROUPS if DISABLED else ())
 
 
 def are_ready(*groups: Group) -> bool:
-    """Whether kernels were compiled, as they are now, in this process or by another.
+    """Whether the current kernels were compiled, by this process or another one.
 
     Parameters
     ----------
     groups
-        Which; all by default.
+        The groups of kernels; all by default.
     """
     for group in groups or GROUPS:
         if group in _ready:
@@ -220,12 +219,12 @@ def are_ready(*groups: Group) -> bool:
         where = folder()
         if where is None or not os.path.exists(where / _marker_name(group)):
             return False
-        _ready.add(group)  # from now on without a look at the disk
+        _ready.add(group)  # from now on without checking the disk
     return True
 
 
 def set_ready(group: Group) -> None:
-    """Remember that the kernels of a group are; where no file can be written, in this process."""
+    """Record that a group of kernels is ready; only in memory, if no file can be written."""
     _mark()
     _ready.add(group)
     where = folder()
@@ -237,7 +236,7 @@ def set_ready(group: Group) -> None:
 
 @cache
 def _marker_name(group: Group) -> str:
-    """A name that changes with whatever makes numba compile anew."""
+    """A name that changes with everything that makes numba recompile."""
     parts = [numba.__version__, sys.version, platform.machine(), str(_PACKAGE), group]
     for source in sorted(_PACKAGE.rglob("*.py")):
         status = source.stat()

@@ -1,4 +1,4 @@
-"""The stages of one run, in their order: bounds, heuristic, search, levelling."""
+"""The stages of one run, in order: bounds, heuristic, search, levelling."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-#: Stages of this module that can be left out, beside those of the heuristic.
+#: Stages of this module that can be left out, in addition to those of the heuristic.
 OWN_STAGES = (
     "counting_bound",
     "heuristic",
@@ -48,48 +48,48 @@ OWN_STAGES = (
 #: Every stage that can be left out, by name.
 STAGES: tuple[str, ...] = (*OWN_STAGES, *heuristics.STAGES)
 
-#: Methods that use the pattern engine, and those that are no formulation.
+#: Methods that use the pattern engine, and methods that are not formulations.
 PATTERN_METHODS = ("auto", "branch_and_price")
 OWN_METHODS = ("auto", "heuristic", "branch_and_price")
 
-#: The compiled local search before the pattern engine, and after its first questions, where
-#: those leave a gap: rounds of 2 to 10 ms, and constructions for large fleets that come before.
+#: Work of the compiled local search before the pattern engine, and after its first questions if
+#: these leave a gap: rounds of 2 to 10 ms, preceded by constructions for large fleets.
 SEARCHES = ((20, 0),)
 SPARSE_SEARCHES = ((3, 0), *SEARCHES)
 LARGE_SEARCHES = ((20, 1), (400, 12))
 
-#: Models a GPU up to which the first question mostly ends the run.
+#: Models per GPU up to which the first question usually ends the run.
 SPARSE = 2
 
-#: Relative gap up to which a polished placement to start from makes constructions needless.
+#: Relative gap up to which a polished warm start makes constructions unnecessary.
 NEAR = Fraction(1, 5)
 
-#: GPUs from which constructions are worth it.
+#: Number of GPUs from which constructions are worthwhile.
 CONSTRUCT_FROM = 200
 
-#: Relative gap at which the pattern engine stops where it does not see all models.
+#: Relative gap at which the pattern engine stops if it does not see all models.
 BLIND_GAP = Fraction(1, 2**20)
 
-#: The formulation to which ``method="auto"`` turns where the pattern engine gives up.
+#: The formulation that ``method="auto"`` falls back to when the pattern engine gives up.
 DEFAULT_FORMULATION = "assignment_cpsat"
 
-#: How the stage begins that the user is told of even where there is no terminal.
+#: Prefix of the one stage that is reported to the user even without a terminal.
 COMPILING = "compiling kernels in the background: "
 
-#: Models times GPUs up to which questions are answered without compiled kernels: in seconds.
+#: Models times GPUs up to which questions take only seconds without compiled kernels.
 MAX_INTERPRETED = 400
 
-# Seconds between two looks whether the kernels are compiled.
+# Seconds between checks whether the kernels are compiled.
 _POLL = 0.02
 
 
 class SolveRun:
-    """One run; each stage leaves at once when nothing is left to do.
+    """One run; each stage returns at once when nothing is left to do.
 
     Parameters
     ----------
     tracker
-        Takes every placement and bound, and knows the limits.
+        Receives every placement and bound, and holds the limits.
     method
         As in :func:`kvpr_opt.solve`.
     seed, threads
@@ -102,7 +102,7 @@ class SolveRun:
     statistics
         What the stages report, as plain data.
     remarks
-        What the user was warned of.
+        Warnings given to the user.
     """
 
     def __init__(
@@ -122,7 +122,7 @@ class SolveRun:
         self._near = False
 
     def run(self, warm_start: Placement | None) -> str:
-        """Run all stages; the cause of infeasibility, or an empty text, is returned."""
+        """Run all stages; return the cause of infeasibility, or an empty string."""
         scaled = self.tracker.instance.scaled
         self.tracker.raise_bound(volume_bound(scaled), "volume bound")
         pinned = pinned_bound(scaled)
@@ -139,8 +139,8 @@ class SolveRun:
         return self._cause()
 
     def _place(self, warm_start: Placement | None) -> None:
-        # Not asked whether the time is up: the first construction takes
-        # milliseconds, and an answer has to be there.
+        # Does not check the time limit: the first construction takes milliseconds,
+        # and there must be an answer.
         if "heuristic" in self._skip or self.tracker.settled:
             return
         self.tracker.enter("heuristic")
@@ -162,16 +162,16 @@ class SolveRun:
         self.statistics["stages_left_out"] = dict(outcome.stages_left_out)
 
     def _starts_near(self, warm_start: Placement | None) -> bool:
-        """Whether a placement to start from does instead of constructions, once it is polished.
+        """Whether a warm start, once polished, makes constructions unnecessary.
 
-        Where the engine follows, which improves it further: of a fleet that was solved before
-        and has changed a little, that is all that is needed.
+        Only if the engine follows and improves it further. For a fleet that was solved before
+        and has changed a little, the polished placement is all that is needed.
         """
         tracker = self.tracker
         if warm_start is None or self._method not in PATTERN_METHODS or tracker.incumbent is None:
             return False
         if "polish" not in self._skip:
-            # Without the steps that lower other GPUs than the worst: most of the time, little gain.
+            # Skip the steps that lower GPUs other than the worst: they cost most and gain little.
             skip = self._skip_in_heuristic | {"relief"}
             polished = heuristics.polish(warm_start, skip=skip, limits=tracker.limits)
             tracker.offer(polished, "polish")
@@ -201,18 +201,18 @@ class SolveRun:
 
     @property
     def _needed(self) -> tuple[Group, ...]:
-        """The kernels that the pattern methods start with; others may be ready later."""
+        """The kernels that the pattern methods need first; others may become ready later."""
         return ("patterns", "local search") if self._large else ("patterns",)
 
     def _ready(self, *groups: Group) -> bool:
-        # Imported here and below: compiled code and solvers take longer to load
+        # Lazy imports, here and below: compiled code and solvers take longer to load
         # than a small fleet takes to place.
         from kvpr_opt import kernels
 
         return kernels.are_ready(*groups)
 
     def _without_kernels(self) -> None:
-        """Work by other means until the kernels are compiled, in the background."""
+        """Work without kernels while these are compiled in the background."""
         from kvpr_opt import kernels
 
         compiler = self._start_compiler()
@@ -226,7 +226,7 @@ class SolveRun:
         self._await_kernels(*self._needed)
 
     def _start_compiler(self) -> BackgroundCompiler:
-        """Compile the kernels in the background, if nobody does it yet, and say so."""
+        """Start compiling the kernels in the background, if not started yet, and report it."""
         from kvpr_opt import kernels, warm_up
 
         compiler = warm_up.background_compiler()
@@ -237,9 +237,9 @@ class SolveRun:
         return compiler
 
     def _await_kernels(self, *groups: Group, proving: bool = False) -> bool:
-        """Wait until they are ready, or the run is over, or they will never be.
+        """Wait until the kernels are ready, the run is over, or compilation has failed.
 
-        A run that is settled is not over where its proof is what they are for.
+        With `proving`, a settled run is not over: the kernels are needed for its proof.
         """
         if self._ready(*groups):
             return True
@@ -256,7 +256,7 @@ class SolveRun:
 
     @property
     def _small(self) -> bool:
-        """Whether a question or two can be answered without machine code."""
+        """Whether the fleet is small enough to answer a question or two without machine code."""
         instance = self.tracker.instance
         return len(instance.models) * len(instance.gpus) <= MAX_INTERPRETED
 
@@ -281,7 +281,7 @@ class SolveRun:
             search_on()
         if not too_large:
             self._pattern_engine(search_on)
-        search_on()  # if the engine had no use for it
+        search_on()  # if the engine did not call it
 
     def _compiled_search(self, rounds: int, constructions: int) -> None:
         if "compiled_search" in self._skip or self.tracker.done:
@@ -312,7 +312,7 @@ class SolveRun:
 
     @property
     def _relaxed(self) -> bool:
-        """Whether the patterns know only a part of the constraints."""
+        """Whether patterns model only some of the constraints."""
         scaled = self.tracker.instance.scaled
         return isinstance(scaled, ConstrainedInstance) and scaled.is_relaxed
 
@@ -350,7 +350,7 @@ class SolveRun:
                 self._run_engine(PatternEngine(self.tracker, self._skip).run)
 
     def _make_engine(self, local_search: Callable[[], None] | None = None) -> PatternEngine | None:
-        """The pattern engine, unless it would take models that are rounded to nothing for none."""
+        """The pattern engine, unless it would ignore models that are rounded to nothing."""
         from kvpr_opt.patterns.engine import PatternEngine
 
         tracker = self.tracker
@@ -366,7 +366,7 @@ class SolveRun:
         return self._engine
 
     def _relaxed_engine(self) -> None:
-        """Bounds without nodes, and placements that keep to the nodes of the incumbent."""
+        """Find bounds that ignore nodes, and placements that keep the incumbent's nodes."""
         from kvpr_opt.patterns.engine import PatternEngine
         from kvpr_opt.patterns.nodes import search_within_nodes
 
@@ -376,14 +376,14 @@ class SolveRun:
             self._run_engine(partial(search_within_nodes, self.tracker, self._skip, self._threads))
 
     def _run_engine(self, run: Callable[[], None]) -> None:
-        """Run the pattern engine; where its LP fails, say so and leave the rest to others."""
+        """Run the pattern engine; if its LP fails, report that and leave the rest to others."""
         try:
             run()
         except NumericalError as error:
             self._remark("pattern_engine", f"gave up: {error}")
 
     def _remark(self, key: str, text: str) -> None:
-        """Tell the user at once of a stage that did not do its work, and keep it in the result."""
+        """Warn the user at once about a stage that failed, and record it in the result."""
         self.statistics[key] = text
         shown = f"{key.replace('_', ' ')} {text}" if key == "pattern_engine" else text
         if self.tracker.limits.remaining == math.inf:
@@ -393,7 +393,7 @@ class SolveRun:
         self.tracker.enter(shown)
 
     def _prove(self) -> None:
-        """Look for a proof where the best bound is a solver's word, and for a short one."""
+        """Look for a proof if the best bound is a solver's claim, and for a shorter proof."""
         bound, limits = self.tracker.bound, self.tracker.limits
         if bound is None or limits.stopped:
             return
@@ -401,7 +401,7 @@ class SolveRun:
             bound.evidence, DualVector | ConstrainedVector
         ):
             return
-        # Imported here: fleets settled by simple bounds need no compiled code.
+        # Lazy import: fleets settled by simple bounds need no compiled code.
         from kvpr_opt import kernels
         from kvpr_opt.patterns.proofs.case_proof import prove_bound, shorten_proof
 
@@ -411,7 +411,7 @@ class SolveRun:
                 with kernels.interpreted():
                     self._run_engine(prove)
             proved = self.tracker.bound is not None and self.tracker.bound.evidence.certified
-            # A formulation does without kernels, and is not to wait for them.
+            # A formulation needs no kernels and should not wait for them.
             if proved or self._method not in PATTERN_METHODS:
                 return
             if not self._await_kernels("patterns", proving=True):
@@ -420,7 +420,7 @@ class SolveRun:
         shorten_proof(self.tracker, self._lp, limits)
 
     def _lift(self) -> None:
-        """Raise a bound of the rounded fleet to the exact value of the incumbent, if it holds."""
+        """Raise a bound of the rounded fleet to the incumbent's exact value, if that holds."""
         tracker = self.tracker
         incumbent, bound = tracker.incumbent, tracker.certified_bound
         if incumbent is None or bound is None or tracker.gap_reached or not tracker.settled:
@@ -441,7 +441,7 @@ class SolveRun:
 
     @property
     def _lp(self) -> PatternLP | None:
-        """The pattern LP of the engine, with the patterns that it knows."""
+        """The pattern LP of the engine, with the patterns found so far."""
         return None if self._engine is None else self._engine.lp
 
     def _threshold_search(self, over: Callable[[], bool] = lambda: False) -> None:
@@ -455,7 +455,7 @@ class SolveRun:
         self.statistics["answers"] = answers
 
     def _optimise(self, optimiser: Optimiser) -> None:
-        """Once; where there was no placement to start from, once more from the first one."""
+        """Run the optimiser once; if it had no start, run it again from its first placement."""
         blind = True
         while blind and not self.tracker.done:
             blind = self.tracker.incumbent is None
@@ -475,7 +475,7 @@ class SolveRun:
             blind = blind and self.tracker.incumbent is not None
 
     def _oracle(self, instance: Instance | None = None) -> Oracle:
-        """One for the fleet of the run, or for another one."""
+        """Return an oracle for the fleet of the run, or for another one."""
         formulation = self._formulation(self._method, instance)
         if isinstance(formulation, Optimiser):
             formulation = self._formulation(DEFAULT_FORMULATION, instance)
@@ -487,7 +487,7 @@ class SolveRun:
 
         name = DEFAULT_FORMULATION if name in OWN_METHODS else name
         if capabilities_of(name).compiled and not self._await_kernels("patterns"):
-            name = DEFAULT_FORMULATION  # which runs none
+            name = DEFAULT_FORMULATION  # this method runs no formulation
         instance = instance or self.tracker.instance
         return create(name, instance, seed=self._seed, threads=self._threads)
 

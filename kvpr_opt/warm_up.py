@@ -1,8 +1,8 @@
-"""Compiling the kernels: ahead, or in a process of its own while a run goes on without them.
+"""Compile the kernels ahead of time, or in a background process while a run goes on.
 
     python -m kvpr_opt.warm_up
 
-compiles all kernels, and ends with its standard input.
+compiles all kernels, and exits early if its standard input is closed.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ from kvpr_opt.problem.instance import GPU, LLM, Instance
 from kvpr_opt.search.bounds import volume_bound
 from kvpr_opt.search.tracker import Tracker
 
-#: By how much the process in the background makes way for others.
+#: Niceness of the background process.
 _NICENESS = 5
 
 
 def warm_up() -> None:
-    """Call every kernel once, so that its machine code is loaded, or compiled and kept.
+    """Call every kernel once, so that its machine code is loaded, or compiled and cached.
 
-    Compiling takes half a minute or more, once on a machine; loading a fraction of a second.
+    Compiling takes half a minute or more, once per machine; loading takes a fraction of a second.
     """
     if kernels.DISABLED:
         return
@@ -70,7 +70,7 @@ def warm_up() -> None:
 
 
 def _with_rules() -> None:
-    """Call what only fleets with constraints need."""
+    """Call the kernels that only fleets with constraints need."""
     fleet = Instance(
         [GPU("a", 9), GPU("b", 9)],
         [*(LLM(f"m{n}", 2, pressure=1 + n, apart="x") for n in range(2)), LLM("n", 1, pressure=1)],
@@ -87,12 +87,12 @@ def _with_rules() -> None:
 
 
 def _of_large_fleets(fleet: Instance, question: PackingQuestion) -> None:
-    """Call what only fleets need that are too large for whole tables and for pairs of halves."""
+    """Call the kernels for fleets too large for whole tables and for pairs of halves."""
     sizes = WasteBudget.of(question, question.sizes, question.capacities)
     enumerate_patterns(question, BitPacking.of(question.counts), [sizes], 1, Limits())
     lp = PatternLP(fleet.scaled)
     lp.pool.add(*sample_patterns(question, each=1, seed=0, limits=Limits()))
-    # The interior point method is called where nothing is refuted at once.
+    # The interior point method is called only if nothing is refuted at once.
     passed = PackingQuestion.of(fleet.scaled, fleet.scaled.finite())
     for asked in (question, passed):
         CentralGeneration(asked, lp.pool, None, Limits(), Precision.FULL).run()
@@ -106,10 +106,10 @@ def _of_large_fleets(fleet: Instance, question: PackingQuestion) -> None:
 
 
 class BackgroundCompiler:
-    """A process that compiles the kernels, each kept as soon as it is done.
+    """A process that compiles the kernels and caches each one as soon as it is done.
 
-    It ends with this process, whatever ends that. What it has done by then is kept, so that
-    the next one goes on from there.
+    It ends when this process ends, for whatever reason. Its finished work is kept, so the
+    next one continues from there.
     """
 
     def __init__(self) -> None:
@@ -118,19 +118,19 @@ class BackgroundCompiler:
         if folder is not None and kernels.folder_kept_in() is None:
             environment["NUMBA_CACHE_DIR"] = str(folder.parent)
         self._process: subprocess.Popen[bytes] | None = None
-        with contextlib.suppress(OSError):  # there is no Python to start: not ready, and over
+        with contextlib.suppress(OSError):  # no Python to start: never ready, and over
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "kvpr_opt.warm_up"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 env=environment,
-                start_new_session=True,  # Ctrl-C is ours
+                start_new_session=True,  # Ctrl-C reaches only this process
             )
 
     @property
     def message(self) -> str:
-        """Why it ended without the kernels."""
+        """Why it ended without compiling the kernels."""
         if self._process is None:
             return f"{sys.executable or 'Python'} cannot be started"
         return f"exit code {self._process.poll()} of python -m kvpr_opt.warm_up"
@@ -141,7 +141,7 @@ class BackgroundCompiler:
         return self._process is None or self._process.poll() is not None
 
     def end(self) -> None:
-        """End it, wherever it is."""
+        """Stop it, however far it is."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
@@ -151,24 +151,24 @@ class BackgroundCompiler:
 
 @cache
 def background_compiler() -> BackgroundCompiler:
-    """The one of this process, started at the first call; it ends with the process."""
+    """The background compiler of this process, started at the first call; it ends with us."""
     compiler = BackgroundCompiler()
     atexit.register(compiler.end)
     return compiler
 
 
 def _import_path() -> str:
-    """Where a child finds this package and all that it needs, wherever it is started."""
+    """The import path with which a child finds this package and all its dependencies."""
     here = str(Path(__file__).parent.parent)
     return os.pathsep.join([here, *(os.path.abspath(entry) for entry in sys.path if entry)])
 
 
 def main() -> None:
-    """Compile, and end as soon as the process that asked for it does."""
+    """Compile the kernels, and exit as soon as the parent process does."""
 
     def end_with_parent() -> None:
-        # Nothing is ever written there. Not through sys.stdin: Python aborts where a thread
-        # waits for that at its end.
+        # Nothing is ever written there. Do not use sys.stdin: Python aborts at exit if a
+        # thread is waiting on it.
         os.read(0, 1)
         os._exit(1)
 

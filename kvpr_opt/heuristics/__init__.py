@@ -1,7 +1,7 @@
-"""Construction, local search and the zero-pressure passes: a good placement fast.
+"""A good placement fast, by construction, local search and the zero-pressure passes.
 
-:func:`run` places a fleet; :func:`polish` and :func:`level` improve a placement
-that came from elsewhere. :data:`STAGES` are the names that `skip` accepts.
+:func:`run` places a fleet; :func:`polish` and :func:`level` improve an existing
+placement. :data:`STAGES` are the names that `skip` accepts.
 """
 
 from kvpr_opt.heuristics.pipeline import HeuristicOutcome, run

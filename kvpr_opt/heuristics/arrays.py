@@ -1,9 +1,9 @@
 """A fleet as numpy arrays on which every sum is exact.
 
 The heuristics add and subtract sizes and pressures thousands of times and then
-ask whether a GPU is *exactly* full. Float drift would answer that wrongly, so
-the arrays hold whole numbers, as ``float64``, small enough that every sum of
-them is a whole number below 2**52 too.
+ask whether a GPU is *exactly* full. Float drift would give wrong answers, so the
+arrays hold whole numbers as ``float64``, small enough that every sum of them is
+also a whole number below 2**52.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ import numpy as np
 from kvpr_opt._types import BoolArray, FloatArray
 from kvpr_opt.problem.instance import Instance
 
-#: Models of at most this pressure, in the unit of the fleet, are the ones that the
-#: zero-pressure stages work on.
+#: The zero-pressure stages work on models of at most this pressure, in the unit of
+#: the fleet.
 MAX_ZERO_PRESSURE = 1e-12
 
-#: Totals stay below this; twice as much is still exact in a ``float64``.
+#: Totals stay below this; even twice this is exact in a ``float64``.
 _LARGEST_TOTAL = 1 << 51
 
 #: The smallest positive float: a positive whole number divided by it is infinite.
@@ -46,10 +46,10 @@ class FleetArrays:
     Notes
     -----
     Usually these are the integers of :class:`~kvpr_opt.problem.scaled.ScaledInstance`
-    themselves. Where their totals exceed 2**51 they are put on a coarser grid,
-    sizes rounded up and capacities down, so that what fits here fits in truth;
-    a pressure above zero stays above zero. Values on that grid are estimates,
-    which is why a placement is always re-evaluated exactly before it counts.
+    themselves. If their totals exceed 2**51 they are put on a coarser grid, with
+    sizes rounded up and capacities down, so that what fits here really fits; a
+    pressure above zero stays above zero. Values on that grid are estimates, so a
+    placement is always re-evaluated exactly before it counts.
     """
 
     instance: Instance
@@ -87,7 +87,7 @@ class FleetArrays:
 
     @property
     def may_fit(self) -> bool:
-        """Whether each model fits on the largest GPU, and all of them in memory as a whole."""
+        """Whether each model fits on the largest GPU, and all together fit in total memory."""
         largest, total = self.sizes.max(initial=0.0), self.sizes.sum()
         return bool(largest <= self.capacities.max() and total <= self.capacities.sum())
 
@@ -97,11 +97,11 @@ def _floats(numbers: Iterable[int]) -> FloatArray:
 
 
 def kvpr_of(pressure: FloatArray, free: FloatArray) -> FloatArray:
-    """KVPR of GPUs with a pressure and free memory, both whole numbers.
+    """KVPR of GPUs, given their pressure and free memory as whole numbers.
 
     A full GPU has KVPR 0 without pressure and ``inf`` with it. Free memory
-    below 0 gives the same as a full GPU: whether a placement is legal is the
-    caller's question.
+    below 0 gives the same as a full GPU: the caller must check whether a
+    placement is legal.
     """
     with np.errstate(over="ignore"):
         ratio: FloatArray = pressure / np.maximum(free, _SMALLEST)

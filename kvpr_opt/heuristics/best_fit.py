@@ -1,9 +1,9 @@
-"""A first placement of a fleet that is nearly full: best fit decreasing, in O(n log n) steps.
+"""A first placement of a nearly full fleet: best fit decreasing, in O(n log n) steps.
 
-The greedy construction spreads the models, and finds no room for the last ones where memory
-is tight. Best fit decreasing fills: the largest model first, each to the GPU that it leaves
-least room on (Johnson 1973; at most 11/9 of the GPUs needed plus a constant). At a threshold T
-the sizes are n + T m and the rooms T C; at last, T infinite, memory alone counts.
+The greedy construction spreads the models and finds no room for the last ones when memory is
+tight. Best fit decreasing fills GPUs instead: largest model first, each to the GPU where it
+leaves the least room (Johnson 1973; at most 11/9 of the GPUs needed plus a constant). At a
+threshold T the sizes are n + T m and the rooms T C; as T grows to infinity, only memory counts.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ from kvpr_opt.heuristics.arrays import FleetArrays
 from kvpr_opt.heuristics.candidates import Candidates
 from kvpr_opt.limits import Limits
 
-#: The first threshold, as a multiple of a lower bound; those tried after it while they pack.
+#: The first threshold, as a multiple of a lower bound, and those tried next while they pack.
 _FIRST, _LOWER = 2.0, (1.2, 1.05, 1.02, 1.01, 1.005)
 
 #: Rooms in one block; a block is split at twice as many.
 _BLOCK = 256
 
-#: Share of a GPU that is left free at a threshold, for the rounding of floats.
+#: Share of a GPU left free at a threshold, as a margin for float rounding.
 _MARGIN = 1e-9
 
 
 def best_fit(fleet: FleetArrays, bound: float, *, limits: Limits | None = None) -> Candidates:
-    """One placement of finite KVPR, if best fit decreasing finds one.
+    """Return one placement of finite KVPR, if best fit decreasing finds one.
 
-    The first one is looked for at a generous threshold, then by memory alone; from there on
-    the threshold falls while it packs.
+    It first tries a generous threshold, then memory alone; after that the threshold falls
+    while packing succeeds.
 
-    O(thresholds (models + GPUs) log GPUs), in practice; inserting into a block of rooms takes
-    a short move of memory.
+    In practice O(thresholds (models + GPUs) log GPUs); inserting into a block of rooms is a
+    short memory move.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def best_fit(fleet: FleetArrays, bound: float, *, limits: Limits | None = None) 
     bound
         A lower bound on the maximum KVPR, above 0.
     limits
-        When to leave it at the first placement.
+        When to stop with the first placement.
 
     Returns
     -------
@@ -79,7 +79,7 @@ def _at_threshold(fleet: FleetArrays, threshold: float) -> Candidates | None:
 def _pack(
     weights: Sequence[float], rooms: Sequence[float], pressures: Sequence[float] | None = None
 ) -> list[int] | None:
-    """Best fit decreasing: the bin of each item, or ``None`` where one found no room.
+    """Best fit decreasing: the bin of each item, or ``None`` if an item found no room.
 
     With `pressures`, weights and rooms are whole numbers, and no bin that holds any pressure
     is filled to the last unit.
@@ -95,7 +95,7 @@ def _pack(
             return None
         room, chosen = found
         if pressures is not None and room == weight and pressed[chosen]:
-            # An item without pressure would fill a bin that has some: one with more room, then.
+            # An item without pressure must not fill a bin that has some: take one with more room.
             other = free.take(weight + 1)
             free.put(room, chosen)
             if other is None:
@@ -108,7 +108,7 @@ def _pack(
 
 
 class _Rooms:
-    """The rooms of all bins in rising order, in blocks so that an insertion moves little."""
+    """The rooms of all bins in rising order, in blocks to keep insertions cheap."""
 
     def __init__(self, rooms: Sequence[float]) -> None:
         entries = sorted((room, place) for place, room in enumerate(rooms))
@@ -116,7 +116,7 @@ class _Rooms:
         self._largest = [block[-1] for block in self._blocks]
 
     def take(self, least: float) -> tuple[float, int] | None:
-        """Remove the smallest room of at least so much."""
+        """Remove the smallest room of at least `least`."""
         key = (least, -1)
         at = bisect_left(self._largest, key)
         if at == len(self._blocks):

@@ -1,4 +1,4 @@
-"""Many placements of one fleet side by side, so that one numpy call serves all of them."""
+"""Many placements of one fleet side by side, so that one numpy call handles all of them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Candidates:
     Parameters
     ----------
     fleet
-        The fleet that all of them place.
+        The fleet that all candidates place.
     assign
         GPU of each model, shape (B, models).
 
@@ -46,7 +46,7 @@ class Candidates:
 
     @classmethod
     def joined(cls, fleet: FleetArrays, batches: Sequence[Candidates]) -> Candidates:
-        """One batch of the candidates of several, in their order."""
+        """One batch with the candidates of several batches, in order."""
         whole = cls.__new__(cls)
         whole.fleet = fleet
         nothing = cls(fleet, np.empty((0, fleet.models), dtype=np.intp))
@@ -67,7 +67,7 @@ class Candidates:
         return part
 
     def replace(self, rows: IntArray, other: Candidates, taken: IntArray) -> None:
-        """Overwrite candidates `rows` by candidates `taken` of another batch."""
+        """Overwrite candidates `rows` with candidates `taken` of another batch."""
         for name in _ARRAYS:
             getattr(self, name)[rows] = getattr(other, name)[taken]
 
@@ -77,11 +77,11 @@ class Candidates:
         return largest
 
     def best(self, width: int) -> Candidates:
-        """At most `width` candidates, lowest maximum first, those of equal loads once.
+        """At most `width` candidates, lowest maximum first, without duplicates by load.
 
-        Two candidates are taken for the same where a weighted sum over the
-        sorted KVPRs agrees to the last bit: on GPUs of equal memory they then
-        differ by names only, but for rare coincidences that cost one candidate.
+        Two candidates count as duplicates if a weighted sum over the sorted KVPRs
+        agrees to the last bit. On GPUs of equal memory they then differ only in the
+        names of GPUs, except for rare coincidences that cost one candidate.
         """
         profile = np.sort(self.kvpr, axis=1)
         finite = np.where(np.isfinite(profile), profile, 0.0)
@@ -93,7 +93,7 @@ class Candidates:
         return self.take(order[new][:width])
 
     def move(self, rows: IntArray, models: IntArray, targets: IntArray) -> None:
-        """Move one model in each of the candidates `rows`, which are all different."""
+        """Move one model in each of the candidates `rows`, which must be distinct."""
         self._shift(
             rows,
             self.assign[rows, models],
@@ -104,7 +104,7 @@ class Candidates:
         self.assign[rows, models] = targets
 
     def swap(self, rows: IntArray, first: IntArray, second: IntArray) -> None:
-        """Let two models change places in each of the candidates `rows`, all different."""
+        """Swap two models in each of the candidates `rows`, which must be distinct."""
         sizes, pressures = self.fleet.sizes, self.fleet.pressures
         gpu_of_first, gpu_of_second = self.assign[rows, first], self.assign[rows, second]
         self._shift(
@@ -125,7 +125,7 @@ class Candidates:
         size: FloatArray,
         pressure: FloatArray,
     ) -> None:
-        """Take memory and pressure off one GPU of each row and put them on another."""
+        """Move memory and pressure from one GPU of each row to another."""
         cell = (np.concatenate([rows, rows]), np.concatenate([source, target]))
         self.free[cell] += np.concatenate([size, -size])
         self.pressure[cell] -= np.concatenate([pressure, -pressure])

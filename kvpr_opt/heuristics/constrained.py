@@ -1,10 +1,10 @@
 """Placing a fleet with constraints: construction at a threshold, then moves and swaps.
 
-Simple beside the stages for fleets without constraints, but every placement that it
-makes keeps all constraints, nodes included. At a threshold T the models go, those that
-need several GPUs first and then in falling order of n + T m, to the GPU of least or of
-most room among those that are allowed; T is narrowed by bisection. Moves and swaps out
-of the worst GPU follow, while they lower the maximum of the GPUs that they touch.
+This is simple compared with the stages for fleets without constraints, but every
+placement it makes keeps all constraints, nodes included. At a threshold T the models are
+placed in turn, those that need several GPUs first and then by falling n + T m, each on
+the allowed GPU with the least or the most room; T is narrowed by bisection. Moves and
+swaps out of the worst GPU follow, while they lower the maximum of the GPUs they touch.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from kvpr_opt.limits import Limits
 from kvpr_opt.problem.instance import Instance
 from kvpr_opt.problem.placement import Placement
 
-#: Steps of the bisection on T for each policy, and starts of other random orders after it.
+#: Bisection steps on T for each policy, and restarts with random orders after it.
 _STEPS, _RESTARTS = 12, 6
 
-#: Moves and swaps in one descent, at most, for each GPU.
+#: Maximum moves and swaps in one descent, per GPU.
 _MOVES_A_GPU = 20
 
-#: Steps of levelling, at most, for each GPU.
+#: Maximum steps of levelling, per GPU.
 _LEVELLING_A_GPU = 4
 
-#: How much the order of the models is changed in a restart.
+#: How strongly a restart perturbs the order of the models.
 _JITTER = 0.2
 
 
@@ -47,7 +47,7 @@ def construct(
     instance
         A fleet with constraints.
     limits
-        When to stop; the first construction is made in any case.
+        When to stop; the first construction always runs.
     on_candidate
         Called with each new best placement, and the name of the stage.
     """
@@ -68,7 +68,7 @@ def construct(
 
 
 def _bisect(board: Board, found: _Best, fullest_first: bool, limits: Limits) -> None:
-    """Look for the least threshold at which construction succeeds."""
+    """Look for the smallest threshold at which construction succeeds."""
     bottom = board.least_threshold
     top = found.value if np.isfinite(found.value) else 64 * bottom
     for _ in range(_STEPS):
@@ -83,7 +83,7 @@ def _bisect(board: Board, found: _Best, fullest_first: bool, limits: Limits) -> 
 
 
 class _Best:
-    """The best placement so far, and what may be worth improving."""
+    """The best placement so far, and candidates worth improving."""
 
     def __init__(
         self,
@@ -97,7 +97,7 @@ class _Best:
         self.starts: list[IntArray] = []
 
     def offer(self, gpu_of: IntArray | None, stage: str) -> float:
-        """Take a placement if it is better; return its value."""
+        """Accept a placement if it is better; return its value."""
         if gpu_of is None:
             return np.inf
         self.starts.append(gpu_of)
@@ -116,7 +116,7 @@ class _Best:
 
 
 def improve(placement: Placement, limits: Limits) -> Placement:
-    """The placement after moves and swaps; itself where none helps."""
+    """Improve a placement by moves and swaps; return it unchanged if none helps."""
     board = Board(placement.instance)
     start = np.array(placement.gpu_of, dtype=np.intp)
     try:
@@ -127,7 +127,7 @@ def improve(placement: Placement, limits: Limits) -> Placement:
 
 
 def level(placement: Placement, limits: Limits) -> Placement:
-    """Lower the next-worst GPUs in turn, never raising the maximum; itself where none can be."""
+    """Lower the next-worst GPUs in turn, never raising the maximum; unchanged if none can be."""
     start = np.array(placement.gpu_of, dtype=np.intp)
     levelled = Board(placement.instance).level_off(start, limits)
     try:
@@ -137,7 +137,7 @@ def level(placement: Placement, limits: Limits) -> Placement:
 
 
 class Board:
-    """A fleet with constraints as arrays, and the steps that keep them.
+    """A fleet with constraints as arrays, and steps that respect the constraints.
 
     Parameters
     ----------
@@ -166,7 +166,7 @@ class Board:
                 self._alone[list(parts)] = False
 
     def _make_teams(self) -> list[tuple[tuple[int, ...], ...]]:
-        """Models that are placed in one go: replicas over nodes, each with its shards."""
+        """Models that must be placed together: replicas over nodes, each with its shards."""
         spread = [tuple(each.replicas) for each in self._constraints.spread]
         known = {model for team in spread for parts in team for model in parts}
         return spread + [
@@ -177,7 +177,7 @@ class Board:
 
     @property
     def least_threshold(self) -> float:
-        """A threshold that no placement is below, or a small one."""
+        """A lower bound on the threshold of any placement, or some positive number."""
         fleet = self._arrays
         free = float(fleet.capacities.sum() - fleet.sizes.sum())
         pressure = float(fleet.pressures.sum())
@@ -192,7 +192,7 @@ class Board:
     ) -> IntArray | None:
         """Place all models at a threshold, or above it where they do not fit.
 
-        ``None`` where a model fits nowhere within memory and constraints.
+        ``None`` if a model fits nowhere within memory and constraints.
         """
         fleet = self._arrays
         items = fleet.pressures + threshold * fleet.sizes
@@ -204,7 +204,7 @@ class Board:
             if not state.place_team(team):
                 return None
         freedom = self._may.sum(axis=1)
-        # What has one GPU only comes first: it takes its room in any case.
+        # Models with a single possible GPU come first: they take their room in any case.
         for model in np.lexsort((-keys, freedom > 1)):
             if self._alone[model] and not state.place(int(model)):
                 return None
@@ -226,18 +226,18 @@ class Board:
         return fleet.capacities - used, pressure
 
     def worst(self, gpu_of: IntArray) -> tuple[int, float]:
-        """The GPU of the largest KVPR, and that."""
+        """The GPU of the largest KVPR, and its KVPR."""
         values = self.values(gpu_of)
         gpu = int(values.argmax())
         return gpu, float(values[gpu])
 
     def values(self, gpu_of: IntArray) -> FloatArray:
-        """The KVPR of each GPU; infinite where memory is exceeded."""
+        """The KVPR of each GPU; infinite if memory is exceeded."""
         free, pressure = self.loads(gpu_of)
         return _after(pressure, free)
 
     def descend(self, start: IntArray, limits: Limits) -> IntArray:
-        """Best moves and swaps out of the worst GPU, while they lower it."""
+        """Make the best moves and swaps out of the worst GPU while they lower it."""
         gpu_of = start.copy()
         for _ in range(_MOVES_A_GPU * self._arrays.gpus):
             if limits.stopped or not self._step(gpu_of, self.worst(gpu_of)[0]):
@@ -245,9 +245,9 @@ class Board:
         return np.asarray(gpu_of)
 
     def level_off(self, start: IntArray, limits: Limits) -> IntArray:
-        """Best moves and swaps out of each GPU in turn, the worst first, while they lower it.
+        """Make the best moves and swaps out of each GPU in turn, worst first, while they lower it.
 
-        What a GPU gives away never lifts another one to where it was. So the KVPRs, in
+        A step never lifts another GPU to the former KVPR of the first. So the KVPRs, in
         falling order, become lexicographically smaller with every step.
         """
         gpu_of = start.copy()
@@ -277,7 +277,7 @@ class Board:
         for i in on_worst:
             mine = self._member[:, i]
             size, n = fleet.sizes[i], fleet.pressures[i]
-            # By GPU: how many of the groups of i have a member there.
+            # By GPU: how many groups of i have a member there.
             crowded = mine @ taken
             reach = self.allowed(int(i)).copy()
             if not self._alone[i]:
@@ -291,7 +291,7 @@ class Board:
             gpu = int(new.argmin())
             if new[gpu] < best:
                 best, change = float(new[gpu]), (int(i), gpu, -1)
-            # Swaps: j comes from its GPU h, where i goes.
+            # Swaps: j comes from its GPU h, and i goes there.
             h = gpu_of[others]
             shared = mine @ self._member[:, others]
             back = taken[:, worst] @ self._member[:, others]
@@ -313,7 +313,7 @@ class Board:
         return True
 
     def _may_come(self, models: IntArray, gpu: int, homes: IntArray) -> BoolArray:
-        """Which of some models may run on a GPU, leaving their homes."""
+        """Which of some models may run on a GPU after leaving their current ones."""
         may = self._may[models, gpu]
         return np.asarray(
             may & (self._alone[models] | (self._node_of[homes] == self._node_of[gpu]))
@@ -321,14 +321,14 @@ class Board:
 
 
 def _after(pressure: FloatArray, free: FloatArray) -> FloatArray:
-    """KVPR of GPUs, infinite where their memory does not do."""
+    """KVPR of GPUs; infinite if their memory does not suffice."""
     value = kvpr_of(pressure, free)
     value[free < 0] = np.inf
     return value
 
 
 class _State:
-    """A placement in the making, at a threshold."""
+    """A partial placement at a threshold."""
 
     def __init__(self, board: Board, threshold: float, fullest_first: bool) -> None:
         fleet = board._arrays
@@ -342,7 +342,7 @@ class _State:
         self.gpu_of = np.full(fleet.models, -1, dtype=np.intp)
 
     def place(self, model: int) -> bool:
-        """Place a model on its own; false where no GPU takes it."""
+        """Place a single model; return false if no GPU can take it."""
         gpu = self._choose(model, self._possible(model))
         if gpu is None:
             return False
@@ -350,7 +350,7 @@ class _State:
         return True
 
     def place_team(self, replicas: Sequence[Sequence[int]]) -> bool:
-        """Place replicas in different nodes, the shards of each in one."""
+        """Place replicas in different nodes, with all shards of each in one node."""
         board = self._board
         used: set[int] = set()
         for parts in replicas:
@@ -369,7 +369,7 @@ class _State:
     def _best_node(
         self, parts: Sequence[int], used: set[int], possible: BoolArray, pinned: bool
     ) -> list[int] | None:
-        """The GPUs for some parts, in the node whose fullest one of them has most room left."""
+        """The GPUs for some parts, in the node where the fullest of these has most room left."""
         board = self._board
         if pinned:
             gpus = [int(np.flatnonzero(self._possible(part))[0]) for part in parts
@@ -390,7 +390,7 @@ class _State:
         return None if best is None else best[1]
 
     def _possible(self, model: int) -> BoolArray:
-        """The GPUs that memory, groups and admissibility leave."""
+        """The GPUs possible for a model, given memory, groups and admissibility."""
         board, fleet = self._board, self._board._arrays
         possible = board.allowed(model) & (self._free >= fleet.sizes[model])
         groups = board._member[:, model] > 0

@@ -7,12 +7,12 @@ policy for the choice of a GPU; a row of the batch is a recipe at a threshold.
 Orders (all decreasing): the item size w(T); the KVPR n / (C - m) of a model
 alone on the largest GPU; the pressure per memory n / m.
 
-Policies, among the GPUs that keep within T: *best fit*, the least residual
+Policies, among the GPUs that stay within T: *best fit*, the least residual
 T C - used; *levelling*, the smallest new KVPR, which is the smallest new
 maximum with ties decided by the GPU itself; *balanced*, a mix of the new KVPR
-and the share of memory used. Where no GPU keeps within T the model goes to the
-smallest new KVPR all the same: the row does not count as packed at T, but it
-is still a placement worth improving.
+and the share of memory used. If no GPU stays within T, the model still goes to
+the GPU of smallest new KVPR: the row does not count as packed at T, but it is
+still a placement worth improving.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from kvpr_opt.limits import Limits
 ORDERS = ("item_size", "alone", "density")
 POLICIES = ("best_fit", "levelling", "balanced")
 
-#: The nine combinations, by policy first: rows of a policy are neighbours.
+#: The nine combinations, sorted by policy, so that rows of a policy are adjacent.
 RECIPES = tuple((order, policy) for policy in range(3) for order in range(3))
 
 #: Shares of the models placed at which a row may be re-tuned.
@@ -77,7 +77,7 @@ class Rows:
 
     @classmethod
     def joined(cls, parts: Sequence[Rows]) -> Rows:
-        """The rows of several, by policy."""
+        """The rows of several batches, sorted by policy."""
         policy = np.concatenate([part.policy for part in parts])
         by_policy = np.argsort(policy, kind="stable")
         return cls(
@@ -98,7 +98,7 @@ class PackedRows(NamedTuple):
     row
         By candidate: the row that it comes from.
     packed
-        By row: whether it kept within its threshold to the end.
+        By row: whether it stayed within its threshold to the end.
     """
 
     candidates: Candidates
@@ -116,7 +116,7 @@ def pack(fleet: FleetArrays, rows: Rows, *, limits: Limits | None = None) -> Pac
     rows
         The recipes and thresholds.
     limits
-        Looked at once a model; when stopped nothing is built.
+        Checked once per model; when stopped, nothing is built.
 
     Notes
     -----
@@ -158,7 +158,7 @@ def _choose(
     threshold: FloatArray,
     ends: IntArray,
 ) -> tuple[IntArray, BoolArray, BoolArray]:
-    """For each row: the GPU for its next model; whether it keeps within T; whether it has room."""
+    """For each row: the GPU for its next model, whether it stays within T, whether it has room."""
     new_free = free - fleet.sizes[model][:, None]
     new_load = load + fleet.pressures[model][:, None]
     kvpr = kvpr_of(new_load, new_free)
@@ -195,7 +195,7 @@ def _sorted(fleet: FleetArrays, order: IntArray, threshold: FloatArray) -> IntAr
 
 
 def _reached(fleet: FleetArrays, rows: Rows, free: FloatArray, load: FloatArray) -> FloatArray:
-    """The maximum KVPR of each row so far, as a threshold: neither zero nor infinite."""
+    """The maximum KVPR of each row so far, as a threshold that is neither zero nor infinite."""
     # No finite KVPR is above the total pressure.
     most = max(1.0, float(fleet.pressures.sum()))
     reached: FloatArray = np.clip(kvpr_of(load, free).max(axis=1), rows.threshold * 1e-3, most)
@@ -210,14 +210,14 @@ def _sort_rest(
     which: IntArray,
     step: int,
 ) -> None:
-    """Order the models from `step` on anew in some rows, in place."""
+    """Re-sort the models from `step` on in some rows, in place."""
     rest = order[which, step:]
     keys = np.take_along_axis(_keys(fleet, rows.order[which], threshold[which]), rest, axis=1)
     order[which, step:] = np.take_along_axis(rest, np.argsort(-keys, axis=1, kind="stable"), axis=1)
 
 
 def greedy(fleet: FleetArrays, threshold: float) -> Candidates:
-    """One placement at once: largest item w(T) first, to the GPU with the smallest load for it.
+    """Build one placement quickly: largest item w(T) first, to the least loaded GPU.
 
     The load of a GPU is the sum of its w(T) over its capacity; a heap gives the
     least loaded one. O((models + GPUs) log GPUs).
@@ -225,7 +225,7 @@ def greedy(fleet: FleetArrays, threshold: float) -> Candidates:
     Returns
     -------
     Candidates
-        One placement, or none where a model found no room on the GPUs tried.
+        One placement, or none if a model found no room on the GPUs tried.
     """
     heap = [(0.0, gpu) for gpu in range(fleet.gpus)]
     free, load = fleet.capacities.tolist(), [0.0] * fleet.gpus

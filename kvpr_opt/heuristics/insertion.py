@@ -19,7 +19,7 @@ _SPREAD = 0.3
 def regret_insertion(
     fleet: FleetArrays, threshold: float, *, limits: Limits | None = None
 ) -> Candidates:
-    """Insert the model first that loses most if its best GPU is taken.
+    """Insert first the model that loses most if its best GPU is taken.
 
     The regret of a model is the difference between the second-best and the best
     maximum KVPR that placing it can result in; a model with a single GPU left
@@ -31,14 +31,14 @@ def regret_insertion(
     fleet
         The fleet.
     threshold
-        T, for ties only.
+        T, used for ties only.
     limits
-        Looked at once a model; when stopped nothing is built.
+        Checked once per model; when stopped, nothing is built.
 
     Returns
     -------
     Candidates
-        One placement, or none where a model found no room.
+        One placement, or none if a model found no room.
 
     Notes
     -----
@@ -67,7 +67,7 @@ def regret_insertion(
 
 
 def _regret(resulting: FloatArray) -> FloatArray:
-    """Second-lowest minus lowest value of each row; ``inf`` where there is no second."""
+    """Second-lowest minus lowest value of each row; ``inf`` if there is no second."""
     regret = np.full(len(resulting), np.inf)
     if resulting.shape[1] > 1:
         two = np.partition(resulting, 1, axis=1)
@@ -80,20 +80,20 @@ def memory_packing(
 ) -> tuple[Candidates, tuple[str, ...]]:
     """Pack by memory alone, largest model first, in four ways.
 
-    The largest 30 % each to the most free GPU and the rest by best fit; then
-    plain best fit, most free and first fit. These find a placement where memory
-    is so tight that pressure must not decide.
+    First, the largest 30 % of the models each go to the GPU with the most free memory
+    and the rest by best fit; then plain best fit, most free memory and first fit.
+    These find a placement when memory is too tight to take pressure into account.
 
     Returns
     -------
     candidates
-        Those of the four that placed every model.
+        The placements of those ways that placed every model.
     ways
         Their names, of :data:`MEMORY_WAYS`.
 
     Notes
     -----
-    O(models GPUs). Looks at `limits` once a model; when stopped nothing is built.
+    O(models GPUs). Checks `limits` once per model; when stopped, nothing is built.
     """
     order = np.argsort(-fleet.sizes, kind="stable")
     free = np.repeat(fleet.capacities[None], 4, axis=0)
@@ -107,7 +107,7 @@ def memory_packing(
         new_free = free - fleet.sizes[model]
         full = (new_free == 0) & (load + fleet.pressures[model] > 0)
         score = _memory_score(new_free, spread=step < _SPREAD * fleet.models)
-        # A full GPU under pressure is the last resort: legal, of infinite KVPR.
+        # A full GPU under pressure is the last resort: legal, but of infinite KVPR.
         score[full] = 1e300
         score[new_free < 0] = np.inf
         gpu = score.argmin(axis=1)
@@ -120,7 +120,7 @@ def memory_packing(
 
 
 def _memory_score(new_free: FloatArray, *, spread: bool) -> FloatArray:
-    """The lower the better, one row for each of :data:`MEMORY_WAYS`."""
+    """Scores, the lower the better, with one row for each of :data:`MEMORY_WAYS`."""
     index = np.arange(float(new_free.shape[1]))
     mixed = -new_free[0] if spread else new_free[0]
     return np.stack([mixed, new_free[1], -new_free[2], index])

@@ -1,10 +1,10 @@
 """Local search on all candidates at once: moves and swaps out of the worst GPU.
 
 A step is *improving* when it leaves both GPUs that it touches below the KVPR
-of the worst one. Where a single GPU is worst this is the same as lowering the
-maximum; where several are equally bad it still makes progress, because the
-KVPRs in decreasing order become lexicographically smaller with every step.
-That is also why the search ends: no step can come back to an earlier state.
+of the worst one. If a single GPU is worst, this is the same as lowering the
+maximum; if several are equally bad, it still makes progress, because the KVPRs
+in decreasing order become lexicographically smaller with every step. That is
+also why the search terminates: no step can return to an earlier state.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ def descend(
     limits: Limits | None = None,
     max_steps: int | None = None,
 ) -> int:
-    """Move and swap out of the worst GPU of each candidate until neither helps, in place.
+    """Move and swap models out of each candidate's worst GPU until neither helps, in place.
 
     In every step, each candidate that still improves makes its best single move
-    out of its worst GPU; where there is none, its best swap between the worst
-    GPU and any other. Ties are broken by input order.
+    out of its worst GPU; if there is none, its best swap between the worst GPU
+    and any other. Ties are broken by input order.
 
     Parameters
     ----------
@@ -44,9 +44,9 @@ def descend(
     moves, swaps
         Which of the two neighbourhoods to use.
     limits
-        Looked at once a step, and between blocks of a long one.
+        Checked once per step, and between blocks of a long one.
     max_steps
-        Steps at most; by default until no candidate improves.
+        Maximum steps; by default until no candidate improves.
 
     Returns
     -------
@@ -77,8 +77,7 @@ def swap_worst_pair(
     """Make up to `rounds` best swaps between the two worst GPUs of each candidate, in place.
 
     With one GPU nothing happens. After :func:`descend` with swaps there is
-    nothing left for it to do; it is the cheap alternative where they are
-    left out.
+    nothing left to do; this is the cheap alternative when swaps are left out.
     """
     live = np.arange(len(candidates)) if rows is None else rows
     if candidates.fleet.gpus < 2:
@@ -101,16 +100,16 @@ def level_off(
 ) -> int:
     """Lower the worst GPU of each candidate, then the next-worst, and so on, in place.
 
-    A GPU out of which no improving step leads is set aside, and the worst of
-    the others is taken up, until all are set aside. The maximum never rises:
-    every step leaves both of its GPUs below the one that it started from.
+    A GPU without an improving step is set aside and the worst of the others comes
+    next, until all are set aside. The maximum never rises: every step leaves both
+    of its GPUs below the one that it started from.
 
     Parameters
     ----------
     candidates, rows, moves, swaps, limits
         As in :func:`descend`.
     max_steps
-        Steps at most; by default four for each GPU.
+        Maximum steps; by default four for each GPU.
 
     Returns
     -------

@@ -1,9 +1,9 @@
-"""The two neighbourhoods of local search, evaluated for all candidates in one go.
+"""The two neighbourhoods of local search, evaluated for all candidates at once.
 
-For a *source* GPU in each candidate: every model on it to every other GPU, and
-every model on it against every model elsewhere. The pairs of a candidate and a
-model on its source GPU form one flat list, so there is no Python loop over
-models, GPUs or candidates, but for blocks of the list where it is long.
+For a *source* GPU in each candidate: move any of its models to any other GPU, or
+swap it with any model elsewhere. The pairs of a candidate and a model on its source
+GPU form one flat list, so there is no Python loop over models, GPUs or candidates,
+except over blocks of the list if it is long.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from kvpr_opt.heuristics.arrays import kvpr_of
 from kvpr_opt.heuristics.candidates import Candidates
 from kvpr_opt.limits import Limits
 
-#: Values evaluated at once: a few dozen megabytes, and a few hundredths of a second.
+#: Values evaluated at once: a few dozen megabytes and a few hundredths of a second.
 _BLOCK = 1 << 20
 
 
@@ -26,25 +26,25 @@ def make_best_move(
 ) -> BoolArray:
     """Make the best improving move of one model out of the source GPU of each row, in place.
 
-    The best move leaves the lower of the larger KVPR of the two GPUs; it is
-    improving if that is below the KVPR of the source. Ties go to the first
-    model, then to the first GPU.
+    The best move minimises the larger KVPR of the two GPUs; it is improving if
+    that is below the KVPR of the source. Ties go to the first model, then to the
+    first GPU.
 
     Parameters
     ----------
     candidates
         The batch.
     rows
-        Which of its candidates, all different.
+        Which of its candidates, all distinct.
     source
         By row: the GPU to relieve.
     limits
-        When stopped on the way, no move is made.
+        If stopped on the way, no move is made.
 
     Returns
     -------
     array of bool
-        By row: whether there was one.
+        By row: whether a move was made.
     """
     at, model = np.nonzero(candidates.assign[rows] == source[:, None])
 
@@ -71,7 +71,7 @@ def make_best_swap(
 ) -> BoolArray:
     """Make the best improving swap of two models in each row, in place.
 
-    One model is on the source GPU, the other on `partner`, or on any other GPU.
+    One model is on the source GPU, the other on `partner` or, without one, on any other GPU.
     Best, improving, ties, limits and the result are as for :func:`make_best_move`.
     """
     at, model = np.nonzero(candidates.assign[rows] == source[:, None])
@@ -134,7 +134,7 @@ def _swap_values(
 def lowest_of_each(
     values: Callable[[slice], FloatArray], pairs: int, width: int, limits: Limits | None
 ) -> tuple[IntArray, FloatArray] | None:
-    """Position and value of the first lowest entry of each row of a table, made block by block.
+    """Position and value of the first minimum in each row of a table computed block by block.
 
     Parameters
     ----------
@@ -143,12 +143,12 @@ def lowest_of_each(
     pairs, width
         Its shape.
     limits
-        Looked at between blocks.
+        Checked between blocks.
 
     Returns
     -------
     positions and values, or None
-        ``None`` where there is no row, or the limits stopped it.
+        ``None`` if there is no row, or the limits stopped it.
     """
     if not pairs:
         return None
@@ -165,9 +165,9 @@ def lowest_of_each(
 
 
 def lowest_of_group(value: FloatArray, group: IntArray, groups: int) -> tuple[IntArray, FloatArray]:
-    """Position and value of the first lowest entry of each group.
+    """Position and value of the first minimum in each group.
 
-    `group` is ascending. A group without entries has the value ``inf``.
+    `group` is ascending. A group without entries gets the value ``inf``.
     """
     pick = np.zeros(groups, dtype=np.intp)
     lowest = np.full(groups, np.inf)

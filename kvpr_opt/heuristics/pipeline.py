@@ -1,23 +1,23 @@
-"""The heuristic as a whole: construct many placements, improve the best of them, keep one.
+"""The whole heuristic: construct many placements, improve the best of them, keep one.
 
 The stages, in order (names as in :data:`~kvpr_opt.heuristics.plan.STAGES`):
 
-1. ``greedy``: one placement within milliseconds, so that there is an answer; where memory is
-   too tight for it, ``best_fit``: best fit decreasing.
+1. ``greedy``: one placement within milliseconds, so that there is an answer; if memory is too
+   tight for it, ``best_fit``: best fit decreasing.
 2. ``parametric``: bin packing at a threshold T in nine recipes (three orders,
    three policies), T searched for each; ``rebuild``: the nine recipes again at
    T times 0.99, 0.995, 1, 1.005 and 1.01, T the smallest that packed;
-   ``retune``: the same with T reset to the current maximum on the way.
+   ``retune``: the same with T reset to the current maximum along the way.
 3. ``regret``: regret insertion; ``memory_packing``: four packings by memory.
 4. ``zero_moves:construction``, ``refill:construction``: the zero-pressure
-   passes on every candidate, straight after construction.
+   passes on every candidate, right after construction.
 5. ``moves``, ``swaps``: descent out of the worst GPU, on the best candidates.
 6. ``zero_moves:between``, ``refill:between``; candidates that these changed
    descend again.
 7. ``worst_pair_swaps``: up to twelve swaps between the two worst GPUs.
 8. ``repartition``: every split of the models of the worst GPU and one other;
-   ``relief``: lower the next-worst GPUs too, which makes room, and descend and
-   repartition again, while the maximum falls. On the first few candidates.
+   ``relief``: lower the next-worst GPUs too, which makes room, then descend and
+   repartition again, while the maximum falls. Both only on the best few candidates.
 9. ``zero_moves:end``, ``refill:end``.
 
 ``repartition`` and ``relief`` go beyond the seed heuristic, whose stages are the
@@ -51,7 +51,7 @@ from kvpr_opt.problem.placement import Placement
 #: Thresholds of the rebuilt placements, relative to the smallest that packed.
 _REBUILD_AT = np.array([0.99, 0.995, 1.0, 1.005, 1.01])
 
-#: How often the relief stage repeats, at most.
+#: Maximum repetitions of the relief stage.
 _RELIEF_ROUNDS = 8
 
 
@@ -62,7 +62,7 @@ class HeuristicOutcome:
     Attributes
     ----------
     placement
-        The best placement of finite maximum KVPR, or ``None`` where none was found.
+        The best placement of finite maximum KVPR, or ``None`` if none was found.
     stages_run
         The stages that ran, in order.
     stages_left_out
@@ -81,7 +81,7 @@ def run(
     limits: Limits | None = None,
     on_candidate: Callable[[Placement, str], object] | None = None,
 ) -> HeuristicOutcome:
-    """Place a fleet by the heuristic, all of its stages.
+    """Place a fleet by the heuristic, with all of its stages.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ def run(
     skip
         Stages to leave out, of :data:`~kvpr_opt.heuristics.plan.STAGES`.
     limits
-        When to stop with the best placement so far; looked at in every step.
+        When to stop with the best placement so far; checked in every step.
     on_candidate
         Called with each new best placement and the stage that found it.
 
@@ -103,8 +103,8 @@ def run(
     -----
     A fleet with constraints is placed by :mod:`kvpr_opt.heuristics.constrained` alone,
     whatever the stages.
-    Deterministic; ties are broken by input order. That no placement was found
-    proves nothing.
+    Deterministic; ties are broken by input order. Finding no placement proves
+    nothing.
     """
     fleet = FleetArrays.of(instance)
     if instance.constraints:
@@ -119,7 +119,7 @@ def run(
 
 
 class _Pipeline:
-    """One run: the incumbent, and the record of the stages."""
+    """One run: the incumbent and the record of the stages."""
 
     def __init__(
         self,
@@ -161,7 +161,7 @@ class _Pipeline:
         """Return whether a stage runs now, and record it if it does."""
         if not self.plan.runs(stage) or self.settled:
             return False
-        # The first answer takes milliseconds and is given even when stopped at once.
+        # The first answer takes milliseconds and is given even if stopped at once.
         if self.limits.stopped and stage not in FIRST_STAGES:
             return False
         if stage not in self.stages_run:
@@ -185,7 +185,7 @@ class _Pipeline:
     # -- construction ----------------------------------------------------------------
 
     def construct(self) -> Candidates:
-        """The candidates of all constructions, in their order."""
+        """The candidates of all constructions, in order."""
         fleet, limits = self.fleet, self.limits
         low = max(self.bound, 1 / (fleet.capacities.max() + 1))
         batches: list[Candidates] = []
@@ -222,7 +222,7 @@ class _Pipeline:
         return Candidates.joined(fleet, batches)
 
     def rebuilt(self, thresholds: FloatArray) -> list[tuple[str, Candidates]]:
-        """The rebuilt and the re-tuned placements, made in one batch."""
+        """The rebuilt and the retuned placements, made in one batch."""
         both = {"rebuild": False, "retune": True}
         stages = {stage: retune for stage, retune in both.items() if self.starts(stage)}
         if not stages:
@@ -239,7 +239,7 @@ class _Pipeline:
     # -- improvement -----------------------------------------------------------------
 
     def improve(self, candidates: Candidates) -> None:
-        """All improving stages, on the best of the candidates."""
+        """Run all improving stages on the best of the candidates."""
         candidates = candidates.best(2 * self.plan.width)
         self.pass_over_zeros(candidates, "construction")
         candidates = candidates.best(self.plan.width)
@@ -254,7 +254,7 @@ class _Pipeline:
         self.pass_over_zeros(candidates, "end")
 
     def pass_over_zeros(self, candidates: Candidates, position: str) -> BoolArray:
-        """Both zero-pressure passes; the candidates that they changed."""
+        """Run both zero-pressure passes; return which candidates they changed."""
         changed = np.zeros(len(candidates), dtype=bool)
         if self.starts(f"zero_moves:{position}"):
             changed |= move_zeros(candidates, limits=self.limits)
@@ -266,7 +266,7 @@ class _Pipeline:
         return changed
 
     def descend(self, candidates: Candidates, rows: IntArray) -> None:
-        """Moves and swaps, those that are not left out."""
+        """Run moves and swaps, unless left out."""
         moves, swaps = self.starts("moves"), self.starts("swaps")
         if moves or swaps:
             descend(candidates, rows, moves=moves, swaps=swaps, limits=self.limits)
@@ -290,7 +290,7 @@ class _Pipeline:
                 return
 
     def repartition(self, candidates: Candidates, rows: IntArray) -> None:
-        """Exact repartition, unless left out."""
+        """Run exact repartition, unless left out."""
         if self.starts("repartition"):
             repartition(candidates, rows, limits=self.limits)
             self.offer(candidates, "repartition")

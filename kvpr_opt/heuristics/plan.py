@@ -1,6 +1,6 @@
-"""The stages of the heuristic by name, and which of them a fleet of a given size gets.
+"""The stages of the heuristic by name, and which of them run for a fleet of a given size.
 
-All limits count work, never seconds: the plan of a fleet is the same on every
+All limits count work, never seconds, so the plan for a fleet is the same on every
 machine.
 """
 
@@ -37,32 +37,32 @@ STAGES: tuple[str, ...] = (
     "relief",
 )
 
-#: What gives a first answer, in less time than it takes to read the fleet. The second is run
-#: where the first finds none.
+#: Stages that give a first answer in less time than it takes to read the fleet. The second runs
+#: if the first finds no placement.
 FIRST_STAGES = frozenset({"greedy", "best_fit"})
 
 #: Table entries (row, model, GPU) that one batch of constructions may touch.
 _CONSTRUCTION_WORK = 100_000_000
 
-#: Comparisons of regret insertion, models^2 GPUs.
+#: Maximum comparisons of regret insertion, models^2 GPUs.
 _REGRET_WORK = 50_000_000
 
-#: Model-GPU pairs times candidates in local search.
+#: Maximum model-GPU pairs times candidates in local search.
 _SEARCH_WORK = 20_000_000
 
-#: Zero-pressure model-GPU pairs times candidates in the refill.
+#: Maximum zero-pressure model-GPU pairs times candidates in the refill.
 _REFILL_WORK = 6_000_000
 
-#: Models from which, and share of the memory that they fill above which, best fit comes first.
+#: Number of models and share of memory filled from which best fit comes first.
 _MANY, _TIGHT = 5_000, 0.95
 
-#: Candidates that local search works on, at most.
+#: Maximum number of candidates for local search.
 _WIDTH = 50
 
-#: Model-GPU pairs times candidates in repartition and relief, and candidates at most.
+#: Maximum model-GPU pairs times candidates, and candidates, in repartition and relief.
 _RELIEF_WORK, _RELIEF_WIDTH = 4_000_000, 8
 
-#: Thresholds per recipe and round, and rounds, at most.
+#: Maximum thresholds per recipe and round, and maximum rounds.
 _SECTIONS, _ROUNDS = 8, 6
 
 _RECIPES = 9
@@ -72,7 +72,7 @@ _MEMORY_ROWS = 4
 
 @dataclass(frozen=True)
 class StagePlan:
-    """What one run does.
+    """What a run of the heuristic does.
 
     Attributes
     ----------
@@ -81,9 +81,9 @@ class StagePlan:
     sections, rounds
         Thresholds per recipe and round of parametric packing, and rounds.
     width, relief_width, refill_width
-        Candidates that local search, repartition with relief, and the refill work on.
+        Number of candidates for local search, repartition with relief, and the refill.
     fills_first
-        Whether ``best_fit`` comes before ``greedy``, which mostly fails on such fleets.
+        Whether ``best_fit`` comes before ``greedy``, which usually fails on nearly full fleets.
     """
 
     left_out: Mapping[str, str]
@@ -152,7 +152,7 @@ class StagePlan:
 
 
 def check_skip(skip: Collection[str]) -> None:
-    """Refuse unknown names of stages.
+    """Reject unknown stage names.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What a placement found elsewhere can still gain: polishing and levelling."""
+"""Polishing and levelling of placements found elsewhere."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def polish(
 
     In order, repeated while the maximum falls: zero-pressure moves, refill,
     moves and swaps out of the worst GPU, swaps between the two worst, exact
-    repartition of the worst with one other, relief (the next-worst
-    GPUs are lowered, then the worst again).
+    repartition of the worst with one other, and relief (lower the next-worst
+    GPUs, then the worst again).
 
     Parameters
     ----------
     placement
-        Any placement, one of infinite maximum included.
+        Any placement, even one of infinite maximum.
     skip
         Stages to leave out, as for :func:`~kvpr_opt.heuristics.pipeline.run`;
         those of construction have no effect here.
@@ -43,7 +43,7 @@ def polish(
     Returns
     -------
     Placement
-        One of a lower maximum KVPR, or `placement` itself.
+        A placement of lower maximum KVPR, or `placement` itself.
 
     Raises
     ------
@@ -77,10 +77,10 @@ def polish(
 def level(placement: Placement, *, limits: Limits | None = None) -> Placement:
     """Lower the next-worst GPUs in turn, never raising the maximum.
 
-    For a placement whose maximum is settled: the worst GPU that can still be
-    relieved is, by moves and swaps, then the next, for at most four steps per
-    GPU. No claim is made about the result but that its KVPRs, in decreasing
-    order, are lexicographically no larger than before.
+    Meant for a placement whose maximum is settled. Moves and swaps relieve the worst
+    GPU that can still be relieved, then the next, for at most four steps per GPU.
+    The only guarantee is that the KVPRs, in decreasing order, are lexicographically
+    no larger than before.
 
     Parameters
     ----------

@@ -1,10 +1,10 @@
 """Exact repartition of the worst GPU with one other: every split of their models.
 
-A swap exchanges one model for one. The models of two GPUs together are few, so
-all splits of them can be tried: two for one, three for none, and so on. With u
-models there are 2**u splits; their memory and pressure are subset sums, which
-double with each model, for many partner GPUs at once. This goes beyond the
-local search of the seed heuristic and starts where that is stuck.
+A swap exchanges one model for one. Two GPUs hold few models together, so all
+splits of these can be tried: two for one, three for none, and so on. u models
+have 2**u splits; their memory and pressure are subset sums, computed by doubling
+with each model, for many partner GPUs at once. This goes beyond the local search
+of the seed heuristic and starts where that is stuck.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from kvpr_opt.limits import Limits
 #: Splits times partners in one batch.
 _WORK = 1 << 14
 
-#: Models of two GPUs together, at most.
+#: Maximum number of models on two GPUs together.
 _LARGEST_UNION = 11
 
 
@@ -33,13 +33,13 @@ def repartition(
     limits: Limits | None = None,
     max_steps: int | None = None,
 ) -> int:
-    """Split the models of the worst GPU and one other anew while that helps, in place.
+    """Re-split the models of the worst GPU and one other while that helps, in place.
 
-    Partners are taken from the least pressed up, a batch of them at a time; of
-    the first batch with an improving split the best is made: the one with the
-    lowest larger KVPR of the two GPUs, if that is below the worst GPU's. Ties go
-    to the first split, then to the first partner. Partners with which there
-    would be more than eleven models are passed over.
+    Partners are tried from the lowest KVPR up, a batch at a time. In the first batch
+    with an improving split, the best one is made: the one that minimises the larger
+    KVPR of the two GPUs, if that is below the worst GPU's. Ties go to the first split,
+    then to the first partner. Partners that would bring the total above eleven models
+    are skipped.
 
     Parameters
     ----------
@@ -48,18 +48,18 @@ def repartition(
     rows
         Which of its candidates; all of them by default.
     limits
-        Looked at once a step.
+        Checked once per step.
     max_steps
-        Steps per candidate at most; by default until no split improves.
+        Maximum steps per candidate; by default until no split improves.
 
     Returns
     -------
     int
-        Improving steps made.
+        Number of improving steps made.
 
     Notes
     -----
-    O(2**u GPUs u) a step at most, u the models of the two GPUs together.
+    At most O(2**u GPUs u) per step, u the number of models on the two GPUs together.
     """
     made = 0
     for row in np.arange(len(candidates)) if rows is None else rows:
@@ -104,7 +104,7 @@ def _step(candidates: Candidates, row: int) -> bool:
 
 
 def _batches(assign: IntArray, kvpr: FloatArray, source: int) -> Iterator[_Pairs]:
-    """The partners of `source`, least pressed first, in batches of bounded work."""
+    """The partners of `source`, lowest KVPR first, in batches of bounded work."""
     counts = np.bincount(assign, minlength=len(kvpr))
     own = np.flatnonzero(assign == source)
     partners = np.argsort(kvpr, kind="stable")

@@ -1,4 +1,4 @@
-"""Where to look for the threshold: float lower bounds, and the search for the smallest T.
+"""Where to look for the threshold: float lower bounds and the search for the smallest T.
 
 The bounds here only start the search; the certified ones are computed with
 exact numbers in :mod:`kvpr_opt.search.bounds`.
@@ -17,22 +17,22 @@ from kvpr_opt.limits import Limits
 #: Thresholds that the sharing bound tries at once.
 _GRID = 32
 
-#: How often it does so, each time from the largest threshold refuted.
+#: Rounds of the sharing bound, each starting from the largest threshold refuted.
 _PASSES = 12
 
-#: The search for the smallest threshold ends at this relative precision.
+#: Relative precision at which the search for the smallest threshold ends.
 _CLOSE = 1e-2
 
 
 def lower_bound(fleet: FleetArrays) -> float:
     """A lower bound on the maximum KVPR, in float arithmetic; above 0.
 
-    The largest of: total pressure over the memory that all weights leave free;
+    The maximum of: total pressure over the memory that all weights leave free;
     the KVPR of a model alone on the largest GPU; and the sharing bound, which
     says that of the k G + 1 largest items at a threshold T some k + 1 must
     share a GPU, so the k + 1 smallest of them must fit on the largest. This
-    covers pairs and triples that cannot share a GPU, and the k largest models
-    that need k GPUs.
+    covers pairs and triples that cannot share a GPU, and k large models that
+    need k GPUs.
     """
     largest = fleet.capacities.max()
     spare = np.array([fleet.capacities.sum() - fleet.sizes.sum()])
@@ -88,18 +88,18 @@ def search(
     sections
         Thresholds per recipe and round.
     rounds
-        Rounds at most.
+        Maximum number of rounds.
     limits
-        Looked at in every step.
+        Checked in every step.
 
     Returns
     -------
     candidates
         All placements built on the way, packed or not.
     threshold
-        The smallest T at which a recipe packed, ``inf`` where none did.
+        The smallest T at which a recipe packed, ``inf`` if it never did.
     """
-    # Every placement of finite KVPR is within the total pressure over one unit of memory.
+    # No finite KVPR exceeds the total pressure over one unit of memory.
     most = max(low, float(fleet.pressures.sum())) if np.isinf(high) else high
     lows: FloatArray = np.full(len(RECIPES), low)
     highs: FloatArray = np.full(len(RECIPES), max(most, low) * (1 + 1e-9))
@@ -124,7 +124,7 @@ def search(
 
 
 def _between(lows: FloatArray, highs: FloatArray, sections: int) -> FloatArray:
-    """Thresholds from just above each low up to its high, in even ratios."""
+    """Thresholds from just above each low up to its high, in equal ratios."""
     parts = np.arange(1, sections + 1) / sections
     thresholds: FloatArray = lows[:, None] * (highs / lows)[:, None] ** parts
     return thresholds

@@ -1,12 +1,12 @@
-"""Two passes over the models without pressure: moving a few of them, and refilling all of them.
+"""Two passes over the models without pressure: one moves a few of them, one repacks them all.
 
 A model without pressure still takes memory, and so raises the KVPR of its GPU.
 :func:`move_zeros` is the redistribution of the seed heuristic
 *zero_n_memory_redistribution*: it looks at the worst GPU only and makes the
 best single move while one helps. :func:`refill` takes all of these models out
-and packs them anew: for a target t, a GPU that holds models with pressure of
-total size M+ and total pressure N has C - M+ - N / t memory to spare, so placing
-the others is bin packing with bins of these sizes.
+and repacks them: for a target t, a GPU whose models with pressure have total
+size M+ and total pressure N has C - M+ - N / t memory to spare, so placing the
+others is bin packing with bins of these sizes.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from kvpr_opt.heuristics.candidates import Candidates
 from kvpr_opt.heuristics.neighbourhood import lowest_of_each, lowest_of_group, move_values
 from kvpr_opt.limits import Limits
 
-#: Moves of zero-pressure models per candidate, at most.
+#: Maximum moves of zero-pressure models per candidate.
 ZERO_MOVES = 400
 
 #: Targets that the refill tries at once, and how often it narrows them down.
@@ -35,11 +35,11 @@ def move_zeros(
 ) -> BoolArray:
     """Move zero-pressure models off the worst GPU of each candidate while that helps, in place.
 
-    Up to `cap` times: of the zero-pressure models on the worst GPU, largest
-    first, and all GPUs with room for one, make the single move that lowers the
-    maximum KVPR most; stop when none lowers it. Ties go to the larger model,
-    then to input order. Where two GPUs are equally bad no single move lowers
-    the maximum, and nothing happens: the pass is the seed's, unchanged.
+    Up to `cap` times: consider the zero-pressure models on the worst GPU, largest
+    first, and all GPUs with room for them, and make the single move that lowers
+    the maximum KVPR most; stop when none lowers it. Ties go to the larger model,
+    then to input order. If two GPUs are equally bad, no single move lowers the
+    maximum and nothing happens: this is the seed's pass, unchanged.
 
     Returns
     -------
@@ -100,7 +100,7 @@ def _largest_elsewhere(kvpr: FloatArray, source: IntArray) -> FloatArray:
 def refill(
     candidates: Candidates, rows: IntArray | None = None, *, limits: Limits | None = None
 ) -> BoolArray:
-    """Take out all zero-pressure models of each candidate and pack them anew, in place.
+    """Take out all zero-pressure models of each candidate and repack them, in place.
 
     The smallest target t for which best fit decreasing packs them is
     approached from both sides, several t at a time. A candidate is replaced
@@ -156,7 +156,7 @@ def _zeros_largest_first(fleet: FleetArrays) -> IntArray:
 def _without_zeros(
     candidates: Candidates, rows: IntArray, zeros: IntArray
 ) -> tuple[FloatArray, FloatArray]:
-    """Free memory and pressure by GPU of each row, its zero-pressure models taken out."""
+    """Free memory and pressure by GPU of each row, without its zero-pressure models."""
     free, pressure = candidates.free[rows].copy(), candidates.pressure[rows].copy()
     each = np.arange(len(rows))
     for model in zeros:
@@ -184,13 +184,13 @@ def _pack_zeros(
     targets: FloatArray,
     limits: Limits | None,
 ) -> tuple[IntArray, BoolArray]:
-    """Best fit of models without pressure, in the order given, for each row and target.
+    """Best fit of models without pressure, in the given order, for each row and target.
 
-    Returns the GPU by row, target and model, and whether all of them fit; when
-    stopped, none do.
+    Returns the GPU by row, target and model, and whether all models fit; if stopped,
+    none do.
     """
     rows, gpus = spare.shape
-    # Sizes are whole, so room may be rounded down; the slack is for the division.
+    # Sizes are whole, so room may be rounded down; the slack absorbs the division's error.
     room = np.floor(spare[:, None] - demand[:, None] / targets[:, :, None] * (1 - 1e-12))
     room = room.reshape(-1, gpus)
     gpu_of = np.zeros((len(room), len(sizes)), dtype=np.intp)

@@ -1,4 +1,4 @@
-"""Lower bounds on the maximum KVPR that need no search, each with its argument.
+"""Lower bounds on the maximum KVPR that need no search, each with its proof.
 
 Both are relaxations of bin packing carried over to thresholds: the volume
 bound is the continuous (L1) bound, the counting bound is the pigeonhole
@@ -19,10 +19,10 @@ from kvpr_opt.problem.constrained import ConstrainedInstance
 from kvpr_opt.problem.instance import Instance
 from kvpr_opt.problem.scaled import ScaledInstance, Threshold
 
-#: Sets of models that the counting bound tries, one above the other.
+#: Maximum sets of models that the counting bound finds, at ever higher thresholds.
 _MAX_SETS = 60
 
-#: GPU types told apart by the counting bound; more are merged, the larger memory counting.
+#: Maximum GPU types in the counting bound; beyond that, types are merged at the larger memory.
 _MAX_TYPES = 16
 
 
@@ -37,7 +37,7 @@ def lower_bounds(instance: Instance) -> list[LowerBound]:
 
 
 def volume_bound(scaled: ScaledInstance) -> LowerBound:
-    """All the pressure there is over all the memory that the weights leave free.
+    """Total pressure over the total memory that the weights leave free.
 
     If every GPU has N_g <= t (C_g - M_g), the sums give N <= t (C - M). The
     ratio N / (C - M) is rounded up to the next value that a placement can have.
@@ -52,22 +52,22 @@ def volume_bound(scaled: ScaledInstance) -> LowerBound:
 
 
 def pinned_bound(scaled: ScaledInstance) -> LowerBound | None:
-    """What the models that are pinned to one GPU cause there, whatever joins them.
+    """The KVPR that pinned models force on their GPU, whatever joins them.
 
-    ``None`` where none is pinned.
+    ``None`` if none is pinned.
     """
     found = scaled.base_bound() if isinstance(scaled, ConstrainedInstance) else None
     return None if found is None else LowerBound(found[0], Pinned(found[1]))
 
 
 def counting_bound(scaled: ScaledInstance, limits: Limits | None = None) -> LowerBound | None:
-    """The largest threshold at which counting finds a set of models too many for the GPUs.
+    """The largest threshold at which counting finds a set of too many models for the GPUs.
 
-    At a threshold, take the j models of largest item size n + t m, and count
-    how many of them each GPU can hold at most (the smallest ones first). If the
+    At a threshold, take the j models of largest item size n + t m, and count the
+    maximum number of them that each GPU can hold (the smallest ones first). If the
     counts add up to less than j, the threshold cannot be met. All j are tried.
-    From the volume bound upwards, each set found gives the exact value at which
-    it stops being too many, and that is the next threshold to try.
+    Starting at the volume bound, each set found gives the exact value at which it
+    stops being too large, and that is the next threshold to try.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def counting_bound(scaled: ScaledInstance, limits: Limits | None = None) -> Lowe
     Returns
     -------
     LowerBound or None
-        ``None`` where no set is too many at the volume bound or above it.
+        ``None`` if no set is too large at the volume bound or above it.
     """
     types = _types(scaled)
     found = _too_many(scaled, types, scaled.finite())
@@ -107,10 +107,10 @@ def too_many(scaled: ScaledInstance, threshold: Threshold) -> tuple[int, ...] | 
 
 
 def _types(scaled: ScaledInstance) -> list[tuple[int, int]]:
-    """Capacity and number of GPUs by type, neighbouring types merged where there are many.
+    """Capacity and number of GPUs by type; adjacent types are merged if there are many.
 
-    A merged type has the memory of its largest GPU, so what is too many for it
-    is too many for the GPUs that it stands for.
+    A merged type has the memory of its largest GPU, so models too many for it
+    are too many for the GPUs that it represents.
     """
     types = sorted(((each.capacity, len(each.gpus)) for each in scaled.types), reverse=True)
     run = -(-len(types) // _MAX_TYPES)
@@ -123,7 +123,7 @@ def _too_many(
 ) -> tuple[tuple[int, ...], list[int]] | None:
     """A set of models that the GPUs cannot hold at a threshold, if counting finds one.
 
-    With it comes how many of them one GPU of each type holds at most.
+    Also returns how many of them one GPU of each type can hold.
     """
     a, f = threshold.numerator, threshold.denominator
     sizes = [f * n + a * m for n, m in zip(scaled.pressures, scaled.sizes, strict=True)]
@@ -149,11 +149,11 @@ def _release_value(
     models: Sequence[int],
     fits: Sequence[int],
 ) -> Fraction:
-    """The smallest KVPR at which the GPUs may hold as many of `models` as there are.
+    """The smallest KVPR at which the GPUs may hold all of `models`.
 
     `fits` says how many a GPU of each type holds below it. The count of a type
-    grows to k where some k of the models first have a KVPR as small as the
-    threshold; the smallest such value over the types is the next to try.
+    grows to k at the smallest KVPR that any k of the models can have; the smallest
+    such value over the types is the next to try.
     """
     items = [(scaled.sizes[i], scaled.pressures[i]) for i in models]
     counts, value = list(fits), Fraction(0)
@@ -178,7 +178,7 @@ def _smallest_kvpr(items: Sequence[tuple[int, int]], count: int, capacity: int) 
     """
     zeros = sorted(size for size, pressure in items if pressure == 0)[:count]
     if len(zeros) == count and sum(zeros) <= capacity:
-        return Fraction(0)  # models without pressure may fill a GPU to the last unit
+        return Fraction(0)  # models without pressure may fill a GPU completely
     by_size = sorted(items)[:count]
     if sum(size for size, _ in by_size) >= capacity:
         return math.inf

@@ -1,4 +1,4 @@
-"""Why a fleet has no placement of finite KVPR, in one line for its owner."""
+"""Explain in one line why a fleet has no placement of finite KVPR."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from kvpr_opt.problem.instance import Instance
 from kvpr_opt.search.bounds import too_many
 from kvpr_opt.search.oracle import Feasible, Infeasible, Oracle
 
-# Names listed; of more models, their number.
+# Maximum names listed; beyond that, only their number.
 _MAX_NAMES = 20
 
 
@@ -23,10 +23,10 @@ def cause(
 ) -> str:
     """Name the cause that `evidence` proves.
 
-    Where the evidence does not tell sizes that cannot be packed from sizes that
-    fit only by filling a GPU which carries pressure, the oracle (made on
-    demand) is asked about the sizes alone. Where there are constraints, it is asked, for
-    the fleet without some of them, whether it is these that exclude every placement.
+    If the evidence does not distinguish sizes that cannot be packed from sizes that
+    fit only by filling a GPU with pressure completely, the oracle (made on demand)
+    is asked about the sizes alone. If there are constraints, it is also asked about
+    the fleet without some of them, to find out whether these exclude every placement.
     """
     match evidence:
         case Pinned(gpu):
@@ -56,7 +56,7 @@ def cause(
 
 
 def _pinned(instance: Instance, gpu: int) -> str:
-    """As few of the models pinned to a GPU as are too large for it."""
+    """The fewest models pinned to a GPU that are together too large for it."""
     scaled = instance.scaled
     assert isinstance(scaled, ConstrainedInstance), "there are pinned models"
     there = [model for model, home in scaled.pinned.items() if home == gpu]
@@ -89,7 +89,7 @@ def _listed(names: list[str]) -> str:
 
 
 def _crowded_group(instance: Instance) -> str:
-    """A group of more models than the GPUs on which they may run, if there is one."""
+    """A group with more models than GPUs on which they may run, if there is one."""
     known = instance.constraints
     everywhere = frozenset(range(len(instance.gpus)))
     for group in known.apart:
@@ -105,7 +105,7 @@ def _crowded_group(instance: Instance) -> str:
 
 
 def _conflict(instance: Instance, oracle: Callable[..., Oracle], limits: LimitsView) -> str:
-    """The kind of constraints without which there would be a placement, if one kind is to blame."""
+    """The kind of constraint without which a placement would exist, if one kind is to blame."""
     known = instance.constraints
     kinds = (
         ("pin, only and never", replace(known, restrictions=())),

@@ -1,4 +1,4 @@
-"""What a formulation is asked, and what it may answer.
+"""The questions put to a formulation, and its possible answers.
 
 An :class:`Oracle` decides thresholds, one question after another; an
 :class:`Optimiser` looks for the smallest one by itself. What each formulation
@@ -26,28 +26,28 @@ class Capabilities:
     answers
         ``"threshold"`` for an :class:`Oracle`, ``"optimum"`` for an :class:`Optimiser`.
     mixed_memory
-        Whether it takes GPUs of different memory. Where it does not, its answer to
-        such a fleet is :class:`Unknown`.
+        Whether it handles GPUs of different memory. If not, its answer to such a
+        fleet is :class:`Unknown`.
     classes
         Whether models of equal size and pressure share variables, so that the model
         does not grow with their number.
     hints
-        Whether a placement given as a hint is used. It is accepted in any case.
+        Whether a placement given as a hint is used. Hints are always accepted.
     proof
-        What its "no" rests on: ``"solver"`` for a solver's word, ``"certified"`` for
-        evidence that the checker repeats. One model that fits no GPU is certified
+        What its "no" rests on: ``"solver"`` for a solver's claim, ``"certified"`` for
+        evidence that the checker verifies. A model that fits no GPU is certified
         either way.
     export
         Whether the model is written in PuLP: it can be written to a file as LP or
         MPS, and solved by any solver that PuLP knows, as ``NAME:SOLVER``.
     complete
         Whether every question is answered, given time. A relaxation is not
-        complete: it refutes thresholds, or else its answer is :class:`Unknown`.
+        complete: it either refutes a threshold or answers :class:`Unknown`.
     compiled
-        Whether it runs compiled kernels; they are made ready before it is timed.
+        Whether it runs compiled kernels; they are prepared before it is timed.
     constraints
-        Whether it keeps the constraints of a fleet (pins, groups, replicas, shards,
-        nodes). Where it does not, it is not made for a fleet that has any.
+        Whether it respects the constraints of a fleet (pins, groups, replicas, shards,
+        nodes). If not, it is not created for a fleet that has any.
     """
 
     answers: Literal["threshold", "optimum"] = "threshold"
@@ -77,7 +77,7 @@ class Infeasible:
 
 @dataclass(frozen=True)
 class Unknown:
-    """Neither was found: stopped, out of budget, or an answer that did not hold exactly.
+    """Undecided: stopped, out of budget, or the answer did not hold exactly.
 
     Attributes
     ----------
@@ -117,7 +117,7 @@ class Oracle(Protocol):
             When to give up; the answer is then :class:`Unknown`.
         budget
             Work allowed, in the solver's own deterministic unit (about a second
-            of one core); ``None`` for no limit but `limits`.
+            of one core); ``None`` for no limit other than `limits`.
         hint
             A good placement to start from; it need not meet the threshold.
         """
@@ -126,7 +126,7 @@ class Oracle(Protocol):
 
 @dataclass(frozen=True)
 class Improvement:
-    """What an optimiser has found when it is done or stopped.
+    """The result of an optimiser when it is done or stopped.
 
     Attributes
     ----------
@@ -157,17 +157,17 @@ class Optimiser(Protocol):
         bound: Fraction | float | None,
         gap: Fraction,
     ) -> Improvement:
-        """Narrow the gap as far as it goes.
+        """Narrow the gap as far as possible.
 
         Parameters
         ----------
         limits
-            When to stop; what was found by then is the answer.
+            When to stop; the answer is whatever was found by then.
         incumbent
             The best placement so far. Without one, the answer may be any placement.
         bound
-            The best lower bound so far, proved.
+            The best proved lower bound so far.
         gap
-            The relative gap that is small enough.
+            The relative gap at which to stop.
         """
         ...

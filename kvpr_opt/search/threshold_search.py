@@ -1,21 +1,21 @@
-"""The threshold search: the smallest maximum KVPR by yes-or-no questions to an oracle.
+"""The threshold search: finds the smallest maximum KVPR by yes-or-no questions to an oracle.
 
 The optimum is the smallest threshold that can be met. Between the proven bound
 and the incumbent the search asks two kinds of question in turn:
 
 * the *strict* one, "is there anything better than the incumbent?". A yes is a
-  better placement, a no proves the incumbent optimal, with no tolerance;
+  better placement, a no proves the incumbent optimal, without any tolerance;
 * a *bisecting* one between bound and incumbent. A yes jumps down to the exact
   value of the placement found (after polishing), a no raises the bound.
 
-An oracle may give up on a question (its budget of work is spent). The search
-then asks easier ones, nearer to the bound, and doubles the budget when nothing
-easy is left. Whatever happens, bound and incumbent are proved and evaluated
-exactly, and the gap between them is the guarantee.
+An oracle may give up on a question when its work budget is spent. The search
+then asks easier ones, nearer to the bound, and doubles the budget when no easy
+one is left. In any case the bound is proved, the incumbent is evaluated exactly,
+and the gap between them is the guarantee.
 
 The scheme is the bisection on a threshold known from bottleneck problems
-(Hochbaum and Shmoys 1985, doi:10.1287/moor.10.2.180), made finite by the exact
-values: each incumbent is a fraction that some placement has.
+(Hochbaum and Shmoys 1985, doi:10.1287/moor.10.2.180). It is finite because values
+are exact: each incumbent value is that of some placement.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from kvpr_opt.search.tracker import Tracker
 #: Work for the first questions, in the oracle's unit (about seconds of one core).
 FIRST_BUDGET = 1.0
 
-#: The lowest point between bound and incumbent at which a bisecting question is asked.
+#: The lowest relative position between bound and incumbent of a bisecting question.
 _LOWEST_POINT = Fraction(1, 16)
 
 
@@ -52,7 +52,7 @@ def threshold_search(
     Parameters
     ----------
     tracker
-        Holds the incumbent and bound to start from, and takes the new ones.
+        Holds the initial incumbent and bound, and receives new ones.
     oracle
         Answers thresholds.
     polish
@@ -60,7 +60,7 @@ def threshold_search(
     first_budget
         Work that the oracle may spend on each of the first questions.
     limits
-        When to stop, where that is sooner than the tracker's.
+        When to stop, if earlier than the tracker's limits.
 
     Returns
     -------
@@ -92,7 +92,7 @@ class _Search:
         self.scaled = tracker.instance.scaled
         self.budget = first_budget
         self.answers = {"feasible": 0, "infeasible": 0, "unknown": 0}
-        # From this value on the oracle is blind: no budget makes it answer.
+        # From this value on the oracle cannot answer, whatever its budget.
         self.blind_from: Fraction | float = math.inf
         self._start_round()
 
@@ -104,7 +104,7 @@ class _Search:
         self.more_work_may_help = False
 
     def step(self) -> bool:
-        """Ask one question; return False if more work would not change any answer."""
+        """Ask one question; return False if more work cannot change any answer."""
         value = self.tracker.value_to_beat
         if value is None:
             return self._ask(self.scaled.finite(), "any placement", math.inf) or self._give_up()
@@ -129,7 +129,7 @@ class _Search:
     def _between(self, incumbent: Fraction) -> Threshold | None:
         """A threshold at or above the bound and below the strict question, if there is one.
 
-        The simplest fraction near the point wanted keeps the integers small.
+        Picks the simplest fraction near the point wanted, to keep the integers small.
         """
         bound = self.tracker.bound_value
         low = bound if isinstance(bound, Fraction) else Fraction(0)
@@ -147,7 +147,7 @@ class _Search:
         return threshold if threshold.value < limit else None
 
     def _ask(self, threshold: Threshold, what: str, bound_if_refuted: Fraction | float) -> bool:
-        """Ask the oracle and record its answer with the tracker; return whether there was one."""
+        """Ask the oracle and pass its answer to the tracker; return whether there was one."""
         self.tracker.enter(f"{self.oracle.name}: {what}")
         verdict = self.oracle.decide(
             threshold, self.limits, budget=self.budget, hint=self.tracker.incumbent
@@ -170,7 +170,7 @@ class _Search:
         return True
 
     def _give_up(self) -> bool:
-        """Double the budget if a larger one may answer a question; return whether it may."""
+        """Double the budget if that may get a question answered; return whether it may."""
         if not self.more_work_may_help:
             return False
         self.budget *= 2

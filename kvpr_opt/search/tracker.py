@@ -29,7 +29,7 @@ class Progress:
     seconds
         Since the start.
     stage
-        What is being tried, or what brought the news.
+        What is being tried, or what caused the change.
     incumbent
         Maximum KVPR of the best placement so far, if there is one.
     lower_bound
@@ -51,10 +51,10 @@ class Progress:
 
 
 class Tracker:
-    """Incumbent and bound of one run; it alone changes, logs and reports them.
+    """Incumbent and bound of one run; only this class changes, logs and reports them.
 
     Several threads may work on a run. Updates are applied and reported one at a time, by
-    the thread that brings them.
+    the thread that makes them.
 
     Parameters
     ----------
@@ -65,17 +65,17 @@ class Tracker:
     gap
         The relative gap at which the run may stop.
     on_progress
-        Called with every event, until it returns ``False`` or raises: that ends the run.
-        The exception is kept as `callback_error`.
+        Called with every event. The run ends if it returns ``False`` or raises; the
+        exception is kept as `callback_error`.
 
     Attributes
     ----------
     incumbent
         The best placement so far.
     value_to_beat
-        The smallest maximum of all placements so far in the whole numbers of the fleet, which
-        the algorithms work with: that of the incumbent, unless the pressures are rounded. Then
-        it is a little smaller, and may be that of another placement.
+        The smallest maximum of all placements so far, in the whole numbers of the fleet that
+        the algorithms work with. This is the incumbent's, unless the pressures are rounded:
+        then it is slightly smaller and may belong to another placement.
     """
 
     def __init__(
@@ -114,22 +114,22 @@ class Tracker:
 
     @property
     def bounds(self) -> list[LowerBound]:
-        """The best certified bound and, where a solver's word goes further, that one too."""
+        """The best certified bound and, if a solver claims a higher one, that one too."""
         if self.certified_bound is None or self.bound is None:
             return [] if self.bound is None else [self.bound]
         return [self.certified_bound, *([] if self.bound.evidence.certified else [self.bound])]
 
     @property
     def gap(self) -> Fraction | None:
-        """Relative gap between the two, ``None`` if either is missing."""
+        """Relative gap between incumbent and bound; ``None`` if either is missing."""
         return relative_gap(self.incumbent_value, self.bound_value)
 
     @property
     def settled(self) -> bool:
         """Whether no more can be done: gap reached, or proved infeasible.
 
-        Or nothing below :attr:`value_to_beat` exists in the whole numbers of the fleet. Where
-        these are rounded, a gap as small as the rounding may be left.
+        It is also settled if nothing below :attr:`value_to_beat` exists in the whole numbers
+        of the fleet. If these are rounded, a gap as small as the rounding may be left.
         """
         bound = self.bound_value
         if bound == math.inf or self.gap_reached:
@@ -138,18 +138,18 @@ class Tracker:
 
     @property
     def gap_reached(self) -> bool:
-        """Whether the gap between incumbent and bound is as small as asked for."""
+        """Whether the gap between incumbent and bound is as small as requested."""
         gap = self.gap
         return gap is not None and gap <= self.target_gap
 
     @property
     def done(self) -> bool:
-        """Whether to stop working: settled, out of time or interrupted."""
+        """Whether to stop: settled, out of time or interrupted."""
         return self.settled or self.limits.stopped
 
     @contextmanager
     def content_with(self, gap: Fraction) -> Iterator[None]:
-        """Count a larger gap as settled, for a stage that cannot do better."""
+        """Accept a larger gap as settled, for a stage that cannot do better."""
         wanted = self.target_gap
         self.target_gap = max(wanted, gap)
         try:
@@ -173,7 +173,7 @@ class Tracker:
         Raises
         ------
         SolverError
-            If the placement is better than a bound that was claimed as proved.
+            If the placement is better than a bound claimed to be proved.
         """
         with self._lock:
             value = placement.max_kvpr
@@ -262,7 +262,7 @@ class Tracker:
         self._tell(event)
 
     def _tell(self, event: Progress) -> None:
-        """Call the caller's function; its ``False``, or an exception, ends the run."""
+        """Call `on_progress`; if it returns ``False`` or raises, the run ends."""
         if self._on_progress is None:
             return
         try:

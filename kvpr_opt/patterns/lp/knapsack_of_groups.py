@@ -224,7 +224,7 @@ def best_by_value(
 def _take_option(
     below: _Row, above: _Row, choices: NDArray[np.int8], value: np.int32, choice: np.int8
 ) -> None:
-    """Add an option: improve the loads, and mark those that use it."""
+    """Add an option: improve the values by load, and mark the loads that use it."""
     # Branch-free, so that it compiles to vector code.
     for load in range(above.size):
         reached, known = np.int32(below[load] + value), above[load]
@@ -335,7 +335,7 @@ def most_by_load(sizes: Ints, values: Ints, starts: Ints, capacities: Ints) -> I
 
 @compiled
 def most_of_stages(sizes: Ints, values: Ints, starts: Ints, top: int, limit: int) -> Ints:
-    """Least load of each value 0..top over all stages; above `limit` only a lower bound."""
+    """Least load of each value 0..top over all stages; entries above `limit` mean "more"."""
     row = np.full(top + 1, limit + 1, dtype=np.int64)
     row[0] = 0
     other = np.empty_like(row)

@@ -31,8 +31,8 @@ from kvpr_opt.verify import LIMITS, refute
 #: The name under which a run reports the proving stage.
 PROVING = "proof for the checker"
 
-#: Cases and steps a second of the checker's routine on a slow machine; seconds that it never
-#: exceeds.
+#: Cases and steps a second of the checker's routine on a slow machine, and the maximum seconds
+#: that it may take.
 _CASES_A_SECOND, _STEPS_A_SECOND, _LONGEST = 15_000, 500_000, 3_600
 
 #: How far, relative to the incumbent, the proved bound may lag behind the bound during search.

@@ -3,10 +3,10 @@
     python -m kvpr_opt.study.experiments.certificates --seeds 6
 
 Each row is a family of seeded fleets, solved with one thread. A fleet counts as
-proved where bound and placement meet (or infeasibility is shown), whoever says
-so, and as certified where the stand-alone checker accepts all of it. The last
+proved if bound and placement meet (or infeasibility is shown), whatever the source
+of the claim, and as certified if the stand-alone checker accepts all of it. The last
 column is the worst difference, in percentage points, between the gap claimed and
-the gap certified. Seconds are processor time, but for the limits.
+the gap certified. Seconds are processor time, except for the limits.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class TimedCell:
 
     @property
     def label(self) -> str:
-        """The cell as the table names it."""
+        """The name of the cell in the table."""
         return f"{self.family} {self.gpus} x {self.models}, {self.limit:g} s"
 
     def fleet(self, seed: int) -> Instance:
@@ -59,7 +59,7 @@ class TimedCell:
         )
 
 
-#: What the table shows beside the public benchmark; the last rows are stopped early on purpose.
+#: Rows of the table besides the public benchmark; the last ones are stopped early on purpose.
 CELLS = (
     TimedCell("uniform", 8, 32),
     TimedCell("uniform", 16, 48),
@@ -83,7 +83,7 @@ CELLS = (
 
 @dataclass
 class CertifiedRow:
-    """What was measured over the fleets of a cell."""
+    """The measurements over the fleets of a cell."""
 
     fleets: int = 0
     proved: int = 0
@@ -111,7 +111,7 @@ class CertifiedRow:
         return f"| {' | '.join(cells)} |"
 
 
-#: The head of the table.
+#: The header of the table.
 HEAD = (
     "fleets", "proved", "certified", "proof bytes, median", "max", "all", "check ms, median",
     "max", "solve s, mean", "extra for proofs", "gap difference",
@@ -119,20 +119,20 @@ HEAD = (
 
 
 class ProvingTime:
-    """Adds up the processor time between the reports of the proving stages and the next ones."""
+    """Adds up the processor time spent in the proving stages, from one report to the next."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
         self._since: float | None = None
 
     def __call__(self, event: Progress) -> None:
-        """Take one event of a run."""
+        """Process one event of a run."""
         self.stop()
         if event.stage in (PROVING, CHECKING) and not event.news:
             self._since = time.process_time()
 
     def stop(self) -> None:
-        """Take the end of a stage, or of the run."""
+        """Record the end of a stage or of the run."""
         if self._since is not None:
             self.seconds += time.process_time() - self._since
         self._since = None
@@ -169,7 +169,7 @@ def _proof_bytes(certificate: Certificate) -> int:
 
 
 def _gap_difference(result: Result, certificate: Certificate) -> float:
-    """Percentage points between the gap certified and the gap claimed."""
+    """Difference in percentage points between the certified gap and the claimed gap."""
     claimed = relative_gap(certificate.max_kvpr, result.lower_bound)
     proved = [bound.value for bound in certificate.bounds if bound.proof["kind"] != "solver"]
     certified = relative_gap(certificate.max_kvpr, max(proved, default=0))

@@ -4,11 +4,11 @@
     python -m kvpr_opt.study.experiments.formulations formulations
 
 reads the record of the study in the folder ``formulations`` and prints two tables in
-Markdown. A fleet is closed when placement and bound are within a relative
-:data:`CLOSED` of each other; how long that took is read from the run's own events. The
-heuristic and the simple bounds come first in every run, so that the rows differ in the
-formulation alone. The root is the smallest threshold that the linear relaxation
-meets, found by bisection and in doubles: for the table, not for a claim.
+Markdown. A fleet is closed when placement and bound are within a relative gap of
+:data:`CLOSED`; the time this took is read from the run's own events. The heuristic and
+the simple bounds come first in every run, so the rows differ only in the formulation.
+The root is the smallest threshold that the linear relaxation meets, found by bisection
+in floating point: good enough for the table, but not a proof.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Tally:
     Attributes
     ----------
     times
-        Seconds until closed; ``math.inf`` where the run ended without that.
+        Seconds until closed; ``math.inf`` if the run ended before that.
     limit
         The largest time limit among the runs, in seconds.
     roots
@@ -58,7 +58,7 @@ class Tally:
     roots: list[float] = field(default_factory=list)
 
     def closed(self, mark: float) -> str:
-        """How many of the fleets were closed by then."""
+        """How many of the fleets were closed within `mark` seconds."""
         return f"{sum(time <= mark for time in self.times)}/{len(self.times)}"
 
     def mean(self) -> str:
@@ -79,7 +79,7 @@ def seconds_to_close(answer: Answer | None) -> float:
         value, bound = point.max_kvpr, point.lower_bound
         if value is not None and bound is not None and value - bound <= CLOSED * value:
             return point.seconds
-    # Proved infeasible, which no point shows in numbers.
+    # Proved infeasible, which no point of the trajectory shows.
     return answer.seconds if answer.status is Status.INFEASIBLE else math.inf
 
 
@@ -100,7 +100,7 @@ def root(name: str, instance: Instance, best: Fraction, limits: Limits) -> float
     Returns
     -------
     float or None
-        ``None`` where the formulation cannot tell, or not in time.
+        ``None`` if the formulation cannot tell, or not in time.
     """
     from formulations.registry import relaxation_meets
 
@@ -109,7 +109,7 @@ def root(name: str, instance: Instance, best: Fraction, limits: Limits) -> float
     low = bound if isinstance(bound, Fraction) else Fraction(0)
     high = best
     for step in range(_STEPS):
-        # The first question is whether it gives no more than the volume bound.
+        # First ask whether the relaxation gives no more than the volume bound.
         middle = low + (high - low) * (Fraction(1, 1000) if step == 0 else Fraction(1, 2))
         met = relaxation_meets(name, instance, scaled.at_most(middle), limits)
         if met is None:
@@ -119,14 +119,14 @@ def root(name: str, instance: Instance, best: Fraction, limits: Limits) -> float
 
 
 def report(runs: Sequence[RecordedRun], *, seconds_for_root: float = 30.0) -> str:
-    """Both tables of a record, with what it was measured on.
+    """Both tables of a record, followed by its provenance.
 
     Parameters
     ----------
     runs
         As in :class:`~kvpr_opt.study.record.RecordContent`, on fleets of families.
     seconds_for_root
-        Limit of time for the root of one formulation on one fleet.
+        Time limit for the root of one formulation on one fleet.
     """
     overall: dict[str, Tally] = {}
     by_fleet: dict[str, dict[str, Tally]] = {}

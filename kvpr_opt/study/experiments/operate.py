@@ -2,11 +2,11 @@
 
     python -m kvpr_opt.study.experiments.operate --seeds 5
 
-Each row is one question over several seeded fleets. A fleet to be re-placed runs on the best
-placement found for it in ten seconds; then each rate is multiplied by a factor of its own,
-log-normal with a deviation of 20 %. Certificates of rows are checked by the stand-alone checker,
-outside the time measured. Processor time is that of all threads; where other programs use the
-machine, the wall time says more about them.
+Each row is one question over several seeded fleets. A fleet to be re-placed starts on the best
+placement found for it in ten seconds; then each rate is multiplied by its own log-normal factor
+with a deviation of 20 %. The stand-alone checker checks the certificates of each row, outside
+the time measured. Processor time covers all threads; wall time also reflects other programs
+running on the machine.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ HEAD = (
     "widest gap",
 )
 
-#: Deviation of the logarithm of the factor on each rate.
+#: Standard deviation of the logarithm of the factor on each rate.
 DRIFT = 0.2
 
-#: Seconds for the placement on which a fleet runs, and for the question.
+#: Seconds for finding the initial placement of a fleet, and for the question.
 _BEFORE, _LIMIT = 10.0, 60.0
 
-# The share above the optimum of a target, and re-solves of one fleet with one rate changed.
+# A target's relative margin above the optimum; re-solves of a fleet with one rate changed.
 _ABOVE, _CHANGES = Fraction(11, 10), 5
 
 
@@ -59,13 +59,13 @@ class Clock:
         self._processor, self._wall = time.process_time(), time.perf_counter()
 
     def seconds(self, times: int = 1) -> tuple[float, float]:
-        """Both, divided by how often something was done."""
+        """Processor and wall seconds, divided by the number of repetitions."""
         now = time.process_time(), time.perf_counter()
         return (now[0] - self._processor) / times, (now[1] - self._wall) / times
 
 
 class Measured(NamedTuple):
-    """Seconds, how many claims were made, how many are proved, the widest gap of one in percent."""
+    """Seconds, number of claims made, number proved, and the widest gap of a claim in percent."""
 
     seconds: tuple[float, float]
     claims: int
@@ -74,7 +74,7 @@ class Measured(NamedTuple):
 
 
 def running_fleet(gpus: int, models: int, seed: int) -> tuple[Instance, Placement]:
-    """A fleet whose rates have drifted, and where it runs."""
+    """A fleet whose rates have drifted, and its current placement."""
     before = random_instance("uniform", gpus=gpus, models=models, seed=seed)
     placed = solve(before, time_limit=_BEFORE).placement
     assert placed is not None, "uniform fleets have room"
@@ -85,7 +85,7 @@ def running_fleet(gpus: int, models: int, seed: int) -> tuple[Instance, Placemen
 
 
 def _with_factor(model: LLM, factor: float) -> LLM:
-    """The model with another demand, to three decimals."""
+    """The model with its demand scaled by a factor, to three decimals."""
     return LLM(model.name, model.size, pressure=f"{float(model.pressure) * factor:.3f}")
 
 
@@ -120,7 +120,7 @@ def _evaluated(case: int) -> Measured:
 
 
 def _resolved(case: int) -> Measured:
-    """One rate after the other doubled, each fleet from the placement of the first."""
+    """Double one rate at a time; solve each fleet starting from the original placement."""
     fleet = prism_instance(case)
     first = solve(fleet)
     draw = random.Random(case)
@@ -137,7 +137,7 @@ def _resolved(case: int) -> Measured:
 
 
 def _sized(seed: int) -> Measured:
-    """The fewest GPUs for a target that the fleet meets with a tenth to spare."""
+    """Find the fewest GPUs for a target that the fleet meets with a tenth to spare."""
     fleet = random_instance("uniform", gpus=64, models=256, seed=seed)
     found = solve(fleet, time_limit=_BEFORE).max_kvpr
     assert found is not None, "uniform fleets have room"
@@ -149,7 +149,7 @@ def _sized(seed: int) -> Measured:
 
 
 def _grown(seed: int) -> Measured:
-    """The room of the first model, up to a target a tenth above the optimum."""
+    """Find the headroom of the first model, up to a target a tenth above the optimum."""
     fleet = random_instance("uniform", gpus=16, models=64, seed=seed)
     found = solve(fleet, time_limit=_BEFORE).max_kvpr
     assert found is not None, "uniform fleets have room"
@@ -174,7 +174,7 @@ def _questions(seeds: int) -> Iterator[tuple[str, Callable[[int], Measured], ran
 
 
 def measure(ask: Callable[[int], Measured], seeds: range) -> str:
-    """The cells of a row but for its name."""
+    """The cells of a row, except its name."""
     answers = [ask(seed) for seed in seeds]
     processor, wall = zip(*(answer.seconds for answer in answers), strict=True)
     proved = f"{sum(a.proved for a in answers)} of {sum(a.claims for a in answers)}"

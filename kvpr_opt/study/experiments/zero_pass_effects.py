@@ -1,10 +1,10 @@
-"""What the zero-pressure passes are worth: each one measured where it could stand.
+"""What the zero-pressure passes are worth, measured at each position where they could run.
 
 The worth of a pass depends on what ran before it. After a descent by single
 moves, for instance, a pass that moves single models off the worst GPU has
-nothing left to do, while straight after construction it may have. This module
-takes the constructions of a fleet one by one and applies each pass at each
-position to the same placement.
+nothing left to do, but right after construction it may help. This module takes
+the constructions of a fleet one by one and applies each pass at each position to
+the same placement.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from kvpr_opt.heuristics.zero_pressure import move_zeros, refill
 from kvpr_opt.problem.instance import Instance
 from kvpr_opt.problem.placement import Kvpr, Placement
 
-#: What runs before a pass: nothing but the construction, the descent by moves,
-#: or the descent by moves and swaps.
+#: What runs before a pass: only the construction, also the descent by moves, or
+#: the descent by moves and swaps.
 MEASURED_AFTER = ("construction", "moves", "moves_and_swaps")
 
 _PASSES: dict[str, Callable[[Candidates], BoolArray]] = {
@@ -59,7 +59,7 @@ class Effect:
 
 
 def starts(instance: Instance) -> dict[str, Placement]:
-    """One placement of each construction, by name; those that found none are absent.
+    """One placement from each construction, by name; those that found none are omitted.
 
     ``greedy``; the nine recipes of parametric packing, as ``order/policy``, at
     the lower bound on the maximum KVPR; ``regret``; ``memory/...`` four ways.

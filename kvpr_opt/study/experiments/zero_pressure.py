@@ -2,9 +2,9 @@
 
     python -m kvpr_opt.study.experiments.zero_pressure --seeds 100
 
-For each family the same seeded fleets are placed with and without each pass,
-straight after greedy construction, after each step of the local search, and as
-the last word of the whole heuristic. The table is Markdown.
+For each family the same seeded fleets are placed with and without each pass: right
+after greedy construction, after each step of the local search, and at the end of
+the whole heuristic. The table is Markdown.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class PassTally:
     )
 
     def row(self) -> str:
-        """Mean without, and for each pass mean, how many improved, mean change."""
+        """The mean without a pass and, for each pass, its mean, number improved and mean change."""
         base = _mean(self.without)
         cells = [f"{base:.5f}"]
         for values in self.with_pass.values():
@@ -74,8 +74,8 @@ def measure(
 ) -> dict[str, PassTally]:
     """Fill the rows of one family.
 
-    A placement counts in a row only where its maximum is finite before and
-    after each pass, so that means exist.
+    A placement counts in a row only if its maximum is finite before and after
+    each pass, so that means exist.
     """
     cells: dict[str, PassTally] = {}
     for seed in range(seeds):
