@@ -79,6 +79,14 @@ HARMLESS: dict[str, str] = {
     "integer: len(text) < 600 -> len(text) <= 600": "both ways read as many digits as that",
     "threshold: math.inf if isinstance(value, float) else value / fleet.unit -> "
     "math.inf if False else value / fleet.unit": "infinity stays infinity, whatever divides it",
+    "threshold: isinstance(ratio, float) or ratio > everything -> ratio > everything": (
+        "the infinite ratio is above all pressure as well"
+    ),
+    "largest_groups: len(group) > 1 and (model not in found or len(group) > "
+    "len(free[found[model]])) -> (model not in found or len(group) > len(free[found[model]]))": (
+        "a group of one model is chosen from like the model alone"
+    ),
+    "largest_groups: len(group) > 1 -> len(group) >= 1": "the same",
     "_points_a_unit: number + 50 -> number + 49": "a table somewhat longer",
     "_points_a_unit: number + 50 -> number + 51": "a table somewhat coarser, so more steps",
     "_count_cases:  for item in needed if item[0] > 0 ->  for item in needed": (

@@ -19,8 +19,13 @@ APART: dict[str, Any] = {"kind": "apart", "models": ["s", "t", "u"]}
 TOGETHER: dict[str, Any] = {"kind": "together", "models": ["s", "t"]}
 SPREAD: dict[str, Any] = {"kind": "spread", "models": [["s"], ["t"]]}
 
+MODELS = [
+    *({"name": name, "size": "29", "pressure": "1"} for name in "stu"),
+    {"name": "idle", "size": "1", "pressure": "0"},
+]
+
 #: Of three models of a group, two GPUs take two.
-ONE_EACH = {"kind": "constrained", "models": "1 1 1", "gpus": "1", "types": "0 0"}
+ONE_EACH = {"kind": "constrained", "models": "1 1 1 0", "gpus": "1", "types": "0 0"}
 
 
 def run(*constraints: dict[str, Any], value: str, proof: dict[str, str]) -> Report:
@@ -28,7 +33,7 @@ def run(*constraints: dict[str, Any], value: str, proof: dict[str, str]) -> Repo
         {
             "schema": "kvpr-opt/canonical/2" if constraints else "kvpr-opt/canonical/1",
             "gpus": [{"name": name, "memory": "100"} for name in "ab"],
-            "models": [{"name": name, "size": "29", "pressure": "1"} for name in "stu"],
+            "models": MODELS,
             "constraints": list(constraints),
         }
     )
@@ -65,14 +70,61 @@ def test_a_proof_with_constraints_says_that_it_leaves_out_nodes(
 @pytest.mark.parametrize("constraint", [None, ONLY, APART, TOGETHER, SPREAD])
 def test_a_proof_that_knows_no_constraints_says_so(constraint: dict[str, Any] | None) -> None:
     constraints = [] if constraint is None else [constraint]
-    report = run(*constraints, value="3/113", proof={"kind": "volume"})
+    report = run(*constraints, value="3/112", proof={"kind": "volume"})
     assert report.exit_code == 0
     [said] = [check.detail for check in report.checks if check.detail.startswith("volume")]
     assert said.endswith(" (without: constraints)") is bool(constraints)
 
 
 def test_the_work_of_a_proof_with_constraints_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    # All sizes are 88 in a room of 300, so 1 in 3: three models, points 0 to 2, a byte each.
+    # Without the idle one, which is pinned, sizes are 88 in a room of 300 at most, so 1 in 3:
+    # three models, points 0 to 2, a byte each.
+    pin = {"kind": "only", "model": "idle", "gpus": ["a"]}
     for work, code in ((9, 0), (8, 2)):
         monkeypatch.setattr(CHECKER, "LIMITS", CHECKER.LIMITS._replace(row_work=work))
-        assert run(APART, value="infinite", proof=ONE_EACH).exit_code == code
+        assert run(APART, pin, value="infinite", proof=ONE_EACH).exit_code == code
+
+
+def grouped(*constraints: dict[str, Any], gpus: str, models: str, proof: dict[str, str]) -> int:
+    """Exit code of the claim that a fleet of small models has no placement."""
+    fleet = json.dumps(
+        {
+            "schema": "kvpr-opt/canonical/2",
+            "gpus": [{"name": name, "memory": "100"} for name in gpus],
+            "models": [{"name": name, "size": "1", "pressure": "1"} for name in models],
+            "constraints": list(constraints),
+        }
+    )
+    claim = {
+        "schema": "kvpr-opt/certificate/2",
+        "instance_sha256": hashlib.sha256(fleet.encode()).hexdigest(),
+        "status": "infeasible",
+        "max_kvpr": None,
+        "placement": None,
+        "bounds": [{"value": "infinite", "proof": {"kind": "constrained", **proof}}],
+    }
+    return check(fleet, json.dumps(claim)).exit_code
+
+
+def apart(models: str) -> dict[str, Any]:
+    return {"kind": "apart", "models": list(models)}
+
+
+def test_of_the_groups_of_a_model_the_largest_counts() -> None:
+    proof = {"models": "1 0 1 1", "gpus": "1", "types": "0 0"}
+    for groups in (["st", "suv"], ["suv", "st"]):
+        assert grouped(*map(apart, groups), gpus="ab", models="stuv", proof=proof) == 0
+
+
+def test_of_groups_of_one_size_the_first_counts() -> None:
+    proof = {"models": "1 0 1", "gpus": "1", "types": "0"}
+    assert grouped(apart("su"), apart("st"), gpus="a", models="stu", proof=proof) == 0
+    assert grouped(apart("st"), apart("su"), gpus="a", models="stu", proof=proof) == 5
+
+
+def test_pinned_models_do_not_make_a_group_larger() -> None:
+    pins = [{"kind": "only", "model": model, "gpus": [gpu]} for model, gpu in ("pc", "qd")]
+    only = [{"kind": "only", "model": model, "gpus": ["a", "b"]} for model in "uv"]
+    proof = {"models": "1 0 1 1 0 0", "gpus": "1 0", "types": "0 0 1 1"}
+    groups = [apart("pqst"), apart("suv")]
+    assert grouped(*pins, *only, *groups, gpus="abcd", models="stuvpq", proof=proof) == 0
