@@ -20,12 +20,12 @@ TOGETHER: dict[str, Any] = {"kind": "together", "models": ["s", "t"]}
 SPREAD: dict[str, Any] = {"kind": "spread", "models": [["s"], ["t"]]}
 
 MODELS = [
-    *({"name": name, "size": "29", "pressure": "1"} for name in "stu"),
+    *({"name": name, "size": "29", "pressure": "1"} for name in "stuv"),
     {"name": "idle", "size": "1", "pressure": "0"},
 ]
 
 #: Of three models of a group, two GPUs take two.
-ONE_EACH = {"kind": "constrained", "models": "1 1 1 0", "gpus": "1", "types": "0 0"}
+ONE_EACH = {"kind": "constrained", "models": "1 1 1 0 0", "gpus": "1", "types": "0 0"}
 
 
 def run(*constraints: dict[str, Any], value: str, proof: dict[str, str]) -> Report:
@@ -70,15 +70,15 @@ def test_a_proof_with_constraints_says_that_it_leaves_out_nodes(
 @pytest.mark.parametrize("constraint", [None, ONLY, APART, TOGETHER, SPREAD])
 def test_a_proof_that_knows_no_constraints_says_so(constraint: dict[str, Any] | None) -> None:
     constraints = [] if constraint is None else [constraint]
-    report = run(*constraints, value="3/112", proof={"kind": "volume"})
+    report = run(*constraints, value="4/83", proof={"kind": "volume"})
     assert report.exit_code == 0
     [said] = [check.detail for check in report.checks if check.detail.startswith("volume")]
     assert said.endswith(" (without: constraints)") is bool(constraints)
 
 
 def test_the_work_of_a_proof_with_constraints_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    # Without the idle one, which is pinned, sizes are 88 in a room of 300 at most, so 1 in 3:
-    # three models, points 0 to 2, a byte each.
+    # Without the idle one, which is pinned, and v, which has no points: sizes are 117 in a room
+    # of 400 at most, so 1 in 3; three models, points 0 to 2, a byte each.
     pin = {"kind": "only", "model": "idle", "gpus": ["a"]}
     for work, code in ((9, 0), (8, 2)):
         monkeypatch.setattr(CHECKER, "LIMITS", CHECKER.LIMITS._replace(row_work=work))
