@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from kvpr_opt.certificates.explain import explain
-from kvpr_opt.drawing.pieces import download, facts, section
+from kvpr_opt.drawing.pieces import explained, facts, section
 from kvpr_opt.drawing.rows import counted
 from kvpr_opt.drawing.sheet import document
 from kvpr_opt.html import Html, element
@@ -80,16 +80,11 @@ def _proof(result: Result) -> Iterator[Html]:
     if result.certificate is None:
         yield element("p", "Nothing was proved in this run.")
         return
-    lines = explain(result.instance, result.certificate).splitlines()
-    yield element("div", *(element("p", line) for line in lines if line.strip()), class_="proof")
-    yield element(
-        "p",
+    yield from explained(
+        explain(result.instance, result.certificate),
         "The proof itself is in this page: ",
-        download("certificate.json", result.certificate.to_json()),
-        ". ",
-        element("code", "kvpr-opt verify FLEET certificate.json"),
-        " checks it without any solver.",
-        class_="download",
+        {"certificate.json": result.certificate.to_json()},
+        "kvpr-opt verify FLEET certificate.json",
     )
 
 

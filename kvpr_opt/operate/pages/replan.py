@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kvpr_opt.certificates.explain_relocation import explain_relocation
-from kvpr_opt.drawing.pieces import download, facts, section
+from kvpr_opt.drawing.pieces import explained, facts, section
 from kvpr_opt.drawing.rows import amount, counted, gap_text
 from kvpr_opt.drawing.sheet import document
 from kvpr_opt.errors import InvalidPlacementError
@@ -16,7 +16,6 @@ from kvpr_opt.operate.pages.steps import drawn_steps
 from kvpr_opt.operate.pages.style import STYLE
 from kvpr_opt.operate.pages.trade_off import (
     COUNTED_IN,
-    certainty,
     drawn_trade_off,
     trade_off_table,
 )
@@ -62,7 +61,7 @@ def _answer(made: Replan, chosen: ReplanRow | None, why: str) -> Iterator[tuple[
         assert chosen.cost is not None
         yield "after the moves", exactly(chosen.max_kvpr)
         yield COUNTED_IN[made.cost], amount(chosen.cost) + (f", {why}" if why else "")
-        yield "how sure", certainty(chosen)[0]
+        yield "how sure", chosen.certainty
     yield "without a budget", exactly(made.best_known)
     yield "no placement is below", exactly(made.optimum.lower_bound)
 
@@ -85,14 +84,9 @@ def _proof(row: ReplanRow) -> Iterator[Html]:
     if not row.certified:
         yield element("p", "That rests on the word of a solver, or on a proof not checked.")
     if row.certificate is not None:
-        lines = explain_relocation(row.certificate.data).splitlines()
-        yield element("div", *(element("p", line) for line in lines if line), class_="proof")
-        yield element(
-            "p",
+        yield from explained(
+            explain_relocation(row.certificate.data),
             "The claim with its proof is in this page: ",
-            download("row.json", row.certificate.to_json()),
-            ". ",
-            element("code", "kvpr-opt verify FLEET row.json"),
-            " checks it without any solver.",
-            class_="download",
+            {"row.json": row.certificate.to_json()},
+            "kvpr-opt verify FLEET row.json",
         )

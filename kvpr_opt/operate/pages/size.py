@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from kvpr_opt.certificates.canonical import canonical_fleet
 from kvpr_opt.certificates.explain import explain
-from kvpr_opt.drawing.pieces import download, facts, section
+from kvpr_opt.drawing.pieces import explained, facts, section
 from kvpr_opt.drawing.rows import counted
 from kvpr_opt.drawing.sheet import document
 from kvpr_opt.html import Html, element
@@ -58,17 +58,13 @@ def _proof(made: Sizing) -> Iterator[Html]:
     run = made.evidence
     if run is None or run.certificate is None:
         return
-    lines = explain(run.instance, run.certificate).splitlines()
     yield element("p", f"In full, for {counted(len(run.instance.gpus), 'GPU')}:")
-    yield element("div", *(element("p", line) for line in lines if line.strip()), class_="proof")
-    yield element(
-        "p",
+    yield from explained(
+        explain(run.instance, run.certificate),
         "The proof itself is in this page: ",
-        download("fewer.json", canonical_fleet(run.instance)),
-        " and ",
-        download("certificate.json", run.certificate.to_json()),
-        ". ",
-        element("code", "kvpr-opt verify fewer.json certificate.json"),
-        " checks it without any solver.",
-        class_="download",
+        {
+            "fewer.json": canonical_fleet(run.instance),
+            "certificate.json": run.certificate.to_json(),
+        },
+        "kvpr-opt verify fewer.json certificate.json",
     )

@@ -61,23 +61,17 @@ def trade_off_table(made: Replan, chosen: ReplanRow | None) -> Html:
     head = element("tr", *(element("th", name, class_=kind) for name, kind in heads))
     lines = []
     for row in made.rows:
-        said, kind = certainty(row)
         cells = (
             (amount(row.budget), "number"),
             ("" if row.cost is None else amount(row.cost), "number spare"),
             ("none" if row.max_kvpr is None else kvpr_text(row.max_kvpr), "number"),
             (kvpr_text(row.lower_bound), "number spare"),
-            (said, kind),
+            (row.certainty, "good" if row.proved and row.certified else "warn"),
             (", ".join(marks.get(id(row), ())), ""),
         )
         line = [element("td", text, class_=style) for text, style in cells]
         lines.append(element("tr", *line, class_="chosen" if row is chosen else ""))
     return element("table", element("thead", head), element("tbody", *lines))
-
-
-def certainty(row: ReplanRow) -> tuple[str, str]:
-    """How sure a row is, in a few words, and whether that is good, or a warning."""
-    return row.certainty, "good" if row.proved and row.certified else "warn"
 
 
 def _marks(made: Replan, chosen: ReplanRow | None) -> list[tuple[ReplanRow, str]]:
@@ -147,7 +141,7 @@ class _Chart:
         if not row.proved:
             yield grid_line(x, y, x, self._y(row.lower_bound), "whisker")
         title = element(
-            "title", f"{amount(row.budget)}: {kvpr_text(row.max_kvpr)}, {certainty(row)[0]}"
+            "title", f"{amount(row.budget)}: {kvpr_text(row.max_kvpr)}, {row.certainty}"
         )
         yield _circle(x, y, _DOT, "proved" if row.proved else "open", title)
 
