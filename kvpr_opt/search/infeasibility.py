@@ -13,6 +13,7 @@ from kvpr_opt.problem.exact import decimal_text
 from kvpr_opt.problem.instance import Instance
 from kvpr_opt.search.bounds import too_many
 from kvpr_opt.search.oracle import Feasible, Infeasible, Oracle
+from kvpr_opt.text import listed
 
 # Maximum names listed; beyond that, only their number.
 _MAX_NAMES = 20
@@ -146,13 +147,12 @@ def _single(instance: Instance, index: int) -> str:
             f"model {model.name!r} ({decimal_text(model.footprint)}) is as large as the largest "
             f"GPU ({decimal_text(largest)} usable), which leaves nothing for its KV cache"
         )
-    named = ", ".join(
-        f"{model.name!r} ({decimal_text(model.footprint)})" for model in beyond[:_MAX_NAMES]
+    named = listed(
+        (f"{model.name!r} ({decimal_text(model.footprint)})" for model in beyond), _MAX_NAMES
     )
-    more = f" and {len(beyond) - _MAX_NAMES} more" if len(beyond) > _MAX_NAMES else ""
     one = len(beyond) == 1
     return (
-        f"{'model' if one else f'{len(beyond)} models:'} {named}{more} {'is' if one else 'are'} "
+        f"{'model' if one else f'{len(beyond)} models:'} {named} {'is' if one else 'are'} "
         f"larger than the largest GPU ({decimal_text(largest)} usable)"
     )
 
