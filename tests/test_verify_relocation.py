@@ -169,6 +169,8 @@ def test_two_bounds_and_both_at_most_the_value() -> None:
         ({"price": 1}, 5),
         ({"price": f"{'9' * 200}/{'9' * 201}"}, 5),
         ({"models": "2 3"}, 5),
+        ({"models": "3 3/2"}, 5),  # whole numbers, whatever the numerators would prove
+        ({"gpus": "3 1/2"}, 5),
         ({"models": "3 4"}, 5),
         ({"models": "3"}, 5),
         ({"models": "3 3 3"}, 5),
