@@ -18,6 +18,9 @@ from kvpr_opt.text import listed
 # Maximum names listed; beyond that, only their number.
 _MAX_NAMES = 20
 
+# The same, where they are the subject of the sentence.
+_MAX_SUBJECTS = 4
+
 
 def cause(
     instance: Instance, evidence: Evidence, oracle: Callable[..., Oracle], limits: LimitsView
@@ -85,7 +88,10 @@ def _pinned(instance: Instance, gpu: int) -> str:
 
 
 def _listed(names: list[str]) -> str:
-    quoted = [repr(name) for name in names[:4]] + (["..."] if len(names) > 4 else [])
+    """Names as the subject of a sentence; of many, the number of those left out."""
+    more = len(names) - _MAX_SUBJECTS
+    quoted = [repr(name) for name in names[:_MAX_SUBJECTS]]
+    quoted += [f"{more} more"] if more > 0 else []
     return " and ".join([", ".join(quoted[:-1]), quoted[-1]] if len(quoted) > 1 else quoted)
 
 
