@@ -93,6 +93,9 @@ HARMLESS: dict[str, str] = {
     "check_constrained: math.gcd(*sizes.values()) or 1 -> math.gcd(*sizes.values())": (
         "where no free item has a size, no points count, and that is refused before"
     ),
+    "_follows: value is None and best == math.inf -> best == math.inf": (
+        "with a placement, an infinite bound is refused before"
+    ),
     "_points_a_unit: number + 50 -> number + 49": "a table somewhat longer",
     "_points_a_unit: number + 50 -> number + 51": "a table somewhat coarser, so more steps",
     "_count_cases:  for item in needed if item[0] > 0 ->  for item in needed": (

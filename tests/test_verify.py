@@ -545,6 +545,19 @@ def test_status_follows_from_the_rest(sound):
         assert run(text, data | {"status": status}).exit_code == code
 
 
+def test_no_status_follows_from_a_bound_that_failed(trap):
+    text, data = trap
+    for value, proof in ((Fraction(1, 8), dual("1 1 1", "2")), (Fraction(1, 9), VOLUME)):
+        data["bounds"] = [{"value": number(value), "proof": proof}]
+        assert run(text, data).checks[-1].outcome == FAILED
+
+
+def test_a_value_is_written_in_full_where_it_is_short():
+    for bits, said in ((85, str(2**85)), (86, "7.737125e+25 (a fraction of about 26 digits)")):
+        assert CHECKER_MODULE.shown(Fraction(2**bits)) == said
+        assert CHECKER_MODULE.shown(Fraction(1, 2**bits)).startswith("1/") == (bits == 85)
+
+
 def test_another_fleet_and_another_digest(sound):
     text, data = sound
     report = run(fleet(GPUS, MODELS[::-1]), data)

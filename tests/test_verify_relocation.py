@@ -188,7 +188,8 @@ def test_every_number_of_a_proof_counts(proof: Data, code: int) -> None:
 
 
 def test_a_bound_of_nothing_is_true_whatever_its_proof() -> None:
-    assert run(relocation(bounds=[{"value": "0", "proof": {}}])).exit_code == 0
+    for proof in ({}, {"kind": "moves"}, {**PROOF, "gpus": "9 9"}):
+        assert run(relocation(bounds=[{"value": "0", "proof": proof}])).exit_code == 0
     assert run(relocation(bounds=[{"value": "1/99999", "proof": {}}])).exit_code == 5
 
 
