@@ -24,6 +24,7 @@ import os
 import resource
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -196,6 +197,11 @@ class Mutating:
         if session.testsfailed:
             print("the tests cannot be collected")
             return True
+        # From the first mutant on, the package is another one than its kernels were made for.
+        kernels = importlib.import_module("kvpr_opt.kernels")
+        if not kernels.are_ready():
+            print("the kernels are not compiled")
+            return True
         tree = ast.parse(self._checker.read_text(encoding="utf-8"))
         begun = self._run(tree, session.items)
         if begun[-1][1] != PASSED:
@@ -292,6 +298,7 @@ def main(parts: list[str], shard: tuple[int, int], *, quick: bool) -> int:
             copied(source, project / name)
         os.chdir(project)
         sys.path.insert(0, str(project))
+        subprocess.run([sys.executable, "-m", "kvpr_opt", "warmup"], check=True)
         tests = [f"tests/{name}" for name in TESTS]
         options = ["-q", "-s", "-n", "0", "-p", "no:cacheprovider"]
         mutating = Mutating(project, parts, shard, quick=quick)
