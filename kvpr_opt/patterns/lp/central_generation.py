@@ -12,6 +12,7 @@ every class in many ways (:mod:`kvpr_opt.patterns.lp.sampling`).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,10 +54,6 @@ _FEW_CLASSES = 300
 #: Tolerance on the factor up to which a solution counts as a fractional packing.
 _TOLERANCE = 1e-8
 
-#: Share of the LP's shortfall that a refutation must reach to end the search, and extra rounds
-#: allowed to reach it.
-_AMPLE, _MORE_ROUNDS = 0.5, 4
-
 #: Premium on the price of an item over the best known duals, the factor by which it rises when
 #: too low, and the minimum factor of the price over the item's worth at the start.
 _PREMIUM, _DEARER, _DEAR_ENOUGH = 0.02, 8, 1.05
@@ -68,6 +65,21 @@ _MAX_ROUNDS = 80
 @dataclass(frozen=True)
 class BrokenDown:
     """The floats of the interior point method broke down: another method has to decide."""
+
+
+class Patience(NamedTuple):
+    """How long to go on after a refutation: a proof by a larger margin is shorter.
+
+    Attributes
+    ----------
+    ample
+        The share of the LP's shortfall at which it is large enough.
+    rounds
+        Rounds allowed to get there.
+    """
+
+    ample: float = 0.5
+    rounds: int = 4
 
 
 class CentralGeneration:
@@ -85,6 +97,8 @@ class CentralGeneration:
         When to give up.
     precision
         How finely duals may be rounded.
+    patience
+        How long to go on after a refutation.
 
     Attributes
     ----------
@@ -99,6 +113,7 @@ class CentralGeneration:
         recent: Ints | None,
         limits: LimitsView,
         precision: Precision,
+        patience: Patience | None = None,
     ) -> None:
         self._question, self._pool, self._limits = question, pool, limits
         self._layout = Layout.of(question)
@@ -112,7 +127,8 @@ class CentralGeneration:
         self._weights = np.zeros(0)
         self._refutation: DualValues | None = None
         self._premium = _PREMIUM
-        self._more_rounds = _MORE_ROUNDS
+        patience = patience or Patience()
+        self._ample, self._more_rounds = patience.ample, patience.rounds
         sizes = np.where(question.counts > 0, question.sizes.astype(np.float64), 0.0)
         full = question.capacities.astype(np.float64)
         total = float(full @ question.multiplicities)
@@ -168,7 +184,7 @@ class CentralGeneration:
         if self._refutation is None:
             return False
         self._more_rounds -= 1
-        ample = self._best.bound(self._question) - 1 >= _AMPLE * (factor - 1)
+        ample = self._best.bound(self._question) - 1 >= self._ample * (factor - 1)
         return ample or self._more_rounds < 0
 
     def _start(self) -> DualValues | None:

@@ -13,7 +13,7 @@ import numpy as np
 
 from kvpr_opt._types import Ints
 from kvpr_opt.limits import LimitsView
-from kvpr_opt.patterns.lp.central_generation import BrokenDown, CentralGeneration
+from kvpr_opt.patterns.lp.central_generation import BrokenDown, CentralGeneration, Patience
 from kvpr_opt.patterns.lp.dual import most_by_type, refuted_at_once, rounded
 from kvpr_opt.patterns.lp.master import LPSolution, Master
 from kvpr_opt.patterns.lp.pool import PatternPool, loads, worths
@@ -42,6 +42,9 @@ _CENTRAL_TYPES = 8
 
 #: Patterns sampled per class and type: for the first questions in turn, then for all others.
 _SAMPLES = (10, 5, 5, 2)
+
+#: To go on after a refutation until hardly more can be had.
+_PATIENT = Patience(ample=0.9, rounds=20)
 
 #: Load, as a share of the capacity, from which a pattern is copied to the LP of a part.
 _WELL_FILLED = 0.95
@@ -105,7 +108,11 @@ class PatternLP:
         return outcome
 
     def _decide_centrally(
-        self, question: PackingQuestion, limits: LimitsView, precision: Precision
+        self,
+        question: PackingQuestion,
+        limits: LimitsView,
+        precision: Precision,
+        patience: Patience | None = None,
     ) -> Relaxed | BrokenDown:
         """Answer by column generation with central duals, from a sample of patterns."""
         self._add_single_items(question)
@@ -115,7 +122,9 @@ class PatternLP:
         self._sampled += 1
         if self._recent is not None:
             self._recent = np.union1d(self._recent, places)
-        generation = CentralGeneration(question, self.pool, self._recent, limits, precision)
+        generation = CentralGeneration(
+            question, self.pool, self._recent, limits, precision, patience
+        )
         answer = generation.run()
         self._recent = generation.active
         return answer
@@ -142,6 +151,10 @@ class PatternLP:
         trivial = refuted_at_once(question)
         if trivial is not None:
             return trivial
+        if precision is Precision.FULL and _is_central(question):
+            best = self._decide_centrally(question, limits, precision, _PATIENT)
+            if isinstance(best, DualValues):
+                return best
         outcome = self._generate(question, limits, precision, stop_at=0.0)
         if not isinstance(outcome, LPSolution):
             return outcome
