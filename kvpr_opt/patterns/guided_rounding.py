@@ -79,7 +79,7 @@ def round_by_vertices(
     packing = Packing.empty(len(question.counts))
     level: _Level | None = None
     step = _STEP
-    while question.bins > last_bins:
+    while question.bins > last_bins and question.counts.any():
         if answer is None:
             decided = lp.decide(question, limits, precision=Precision.FINE)
             answer = decided if isinstance(decided, Fractional) else None
