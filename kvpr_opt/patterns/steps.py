@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import NamedTuple
 
 import numpy as np
 
-from kvpr_opt._types import Ints
+from kvpr_opt._types import Counts, Floats, Ints
 from kvpr_opt.certificates.evidence import Evidence, LowerBound
 from kvpr_opt.errors import InvalidPlacementError
 from kvpr_opt.patterns.cover.exact_cover import cover
@@ -109,6 +111,15 @@ class Findings:
 
     passing: Fraction | None = None
     overflow: tuple[Fraction, int] | None = None
+
+
+class Passed(NamedTuple):
+    """A threshold that passed the LP: the patterns used, their types and weights."""
+
+    threshold: Threshold
+    counts: Counts
+    types: Ints
+    weights: Floats
 
 
 class EngineSteps:
@@ -233,6 +244,19 @@ class EngineSteps:
             last_bins=_LAST_BINS - _FEWER_BINS * min(number, 3), seed=self._dives,
         )  # fmt: skip
         return packing is not None and self._packed(packing, "rounding")
+
+    def hand_over(self, jobs: deque[Passed], threshold: Threshold, answer: Fractional) -> None:
+        """Leave what passed the LP to another thread, which has a pool of its own."""
+        used = np.flatnonzero(answer.weights > 0)
+        pool = self.lp.pool
+        jobs.append(Passed(threshold, pool.counts[used], pool.types[used], answer.weights[used]))
+
+    def round_passed(self, passed: Passed, number: int) -> bool:
+        """As :meth:`round_down`, for what another thread has handed over."""
+        places = self.lp.pool.add(passed.counts, passed.types)
+        weights = np.zeros(self.lp.pool.size)
+        weights[places] = passed.weights
+        return self.round_down(passed.threshold, Fractional(weights), number)
 
     def repack(self, threshold: Threshold, effort: Effort) -> bool:
         """Whether repacking a few GPUs at a time improved the incumbent."""

@@ -11,6 +11,7 @@ every class in many ways (:mod:`kvpr_opt.patterns.lp.sampling`).
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -26,7 +27,7 @@ from kvpr_opt.patterns.lp.pricing import COARSE, Duals, Precision, Priced, grids
 from kvpr_opt.patterns.problem import DualValues, Fractional, PackingQuestion, Undecided
 
 #: Share of the way towards the best known duals at which patterns are priced.
-_SMOOTHING = 0.5
+_SMOOTHING = 0.2
 
 #: Each round is solved to this share of the gap between its objective and the best bound,
 #: and within these limits.
@@ -104,6 +105,8 @@ class CentralGeneration:
     ----------
     active
         The patterns that were useful.
+    shortfall
+        By which share the bins are too few, by the last LP solved.
     """
 
     def __init__(
@@ -125,6 +128,7 @@ class CentralGeneration:
         if int(question.capacities.max()) <= _SHORT_TABLE and self._grids[-1].by_load:
             self._grids = tuple(grid for grid in self._grids if grid.by_load)
         self._weights = np.zeros(0)
+        self.shortfall = math.nan
         self._refutation: DualValues | None = None
         self._premium = _PREMIUM
         patience = patience or Patience()
@@ -158,6 +162,7 @@ class CentralGeneration:
                     Undecided(self._weights) if self._limits.stopped else BrokenDown()
                 )
             self._remember(point)
+            self.shortfall = point.objective / question.bins - 1
             bought = self._bought(point) > _TOLERANCE * question.bins
             if point.objective <= question.bins * (1 + _TOLERANCE):
                 if not bought:

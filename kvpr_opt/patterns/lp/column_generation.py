@@ -9,6 +9,8 @@ integers, so a refutation from any round is a proof.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from kvpr_opt._types import Ints
@@ -67,10 +69,19 @@ class PatternLP:
     ----------
     scaled
         The fleet in integers.
+
+    Attributes
+    ----------
+    pool
+        The patterns known.
+    shortfall
+        By which share the bins were too few in the last question, about, below zero where
+        there were more than enough; not a number if unknown.
     """
 
     def __init__(self, scaled: ScaledInstance) -> None:
         self.scaled = scaled
+        self.shortfall = math.nan
         rules = scaled.rules if isinstance(scaled, ConstrainedInstance) else None
         self.pool = PatternPool(len(scaled.classes), rules)
         # By type and class: whether the item alone is in the pool.
@@ -94,6 +105,7 @@ class PatternLP:
         precision
             How finely the duals may be rounded before the answer is "undecided".
         """
+        self.shortfall = math.nan
         trivial = refuted_at_once(question)
         if trivial is not None:
             return trivial
@@ -126,7 +138,7 @@ class PatternLP:
             question, self.pool, self._recent, limits, precision, patience
         )
         answer = generation.run()
-        self._recent = generation.active
+        self._recent, self.shortfall = generation.active, generation.shortfall
         return answer
 
     def part(self, question: PackingQuestion) -> PatternLP:
