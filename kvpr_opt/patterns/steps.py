@@ -93,8 +93,8 @@ _SHORTENING_SHARE = 0.1
 #: GPUs that a construction leaves to a dive.
 _FILL_ALL_BUT = 24
 
-#: Bins that rounding leaves to a dive, and how many fewer after each failure.
-_LAST_BINS, _FEWER_BINS = 48, 10
+#: Items that rounding leaves to a dive, the maximum bins, and the share less after each failure.
+_LAST_ITEMS, _LAST_BINS, _FEWER_BINS = 100, 48, 0.2
 
 
 @dataclass
@@ -239,9 +239,10 @@ class EngineSteps:
         self.tracker.enter("rounding")
         question = PackingQuestion.of(self.scaled, threshold).rounded_up(LOADS)
         self._dives += 1
+        bins = min(_LAST_BINS, _LAST_ITEMS * question.bins // int(question.counts.sum()))
         packing = round_by_vertices(
             self.lp, question, answer, self._limits, Effort.of_round(1 + number).dive,
-            last_bins=_LAST_BINS - _FEWER_BINS * min(number, 3), seed=self._dives,
+            last_bins=int(bins * (1 - _FEWER_BINS * min(number, 3))), seed=self._dives,
         )  # fmt: skip
         return packing is not None and self._packed(packing, "rounding")
 

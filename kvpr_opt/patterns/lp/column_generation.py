@@ -37,7 +37,7 @@ _SMOOTHING = 0.4
 
 #: Range of classes in which central duals are faster than those of the simplex method: they
 #: need far fewer rounds, but each factorises a dense matrix of that size.
-_CENTRAL_FROM, _CENTRAL_UP_TO = 150, 1_500
+_CENTRAL_FROM, _CENTRAL_UP_TO = 80, 1_500
 
 #: GPU types up to which central duals are faster: each type has its own columns for every class.
 _CENTRAL_TYPES = 8
