@@ -42,6 +42,7 @@ class _Alarm:
         self._sleeper = threading.get_ident()
         self._lock = threading.Lock()
         self._over = False
+        self._rung = False
         self._timer = threading.Timer(min(seconds, threading.TIMEOUT_MAX), self._ring)
         self._timer.daemon = True
 
@@ -53,20 +54,32 @@ class _Alarm:
         """Raise nothing any more, not even what is on its way."""
         self._timer.cancel()
         with self._lock:
-            rung, self._over = self._over, True
-        if rung:
-            _raise_in(self._sleeper, None)
+            self._over = True
+        if self._rung:
+            self._take()
+            self._rung = False
 
     def _ring(self) -> None:
         with self._lock:
             if not self._over:
-                self._over = True
-                _raise_in(self._sleeper, OutOfTime)
+                self._rung = True
+                _raise_out_of_time(self._sleeper)
+
+    def _take(self) -> None:
+        """Raise what is on its way, or has come already, and catch it."""
+        # To withdraw it instead leaves Python looking for it for ever: slow, and with a tracer
+        # (a debugger, coverage) some versions then hang in the next call of a function.
+        try:
+            _raise_out_of_time(self._sleeper)
+            while True:
+                pass
+        except OutOfTime:
+            return
 
 
-def _raise_in(thread: int, exception: type[BaseException] | None) -> None:
-    """Let a thread raise an exception as soon as it runs Python code, or forget such a wish."""
+def _raise_out_of_time(thread: int) -> None:
+    """Let a thread raise :class:`OutOfTime` as soon as it runs Python code; twice is once."""
     import ctypes  # needed by long runs only
 
-    wish = None if exception is None else ctypes.py_object(exception)
+    wish = ctypes.py_object(OutOfTime)
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), wish)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import time
 from collections.abc import Callable
 from fractions import Fraction
 from functools import partial
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from kvpr_opt import heuristics
 from kvpr_opt.certificates.evidence import ConstrainedVector, DualVector
 from kvpr_opt.errors import NumericalError
+from kvpr_opt.kernel_wait import KernelWait
 from kvpr_opt.limits import Limits
 from kvpr_opt.problem.constrained import ConstrainedInstance
 from kvpr_opt.problem.instance import Instance
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from kvpr_opt.kernels import Group
     from kvpr_opt.patterns.engine import PatternEngine
     from kvpr_opt.patterns.lp.column_generation import PatternLP
-    from kvpr_opt.warm_up import BackgroundCompiler
 
 _log = logging.getLogger(__name__)
 
@@ -73,14 +72,8 @@ BLIND_GAP = Fraction(1, 2**20)
 #: The formulation that ``method="auto"`` falls back to when the pattern engine gives up.
 DEFAULT_FORMULATION = "assignment_cpsat"
 
-#: Prefix of the one stage that is reported to the user even without a terminal.
-COMPILING = "compiling kernels in the background: "
-
 #: Models times GPUs up to which questions take only seconds without compiled kernels.
 MAX_INTERPRETED = 400
-
-# Seconds between checks whether the kernels are compiled.
-_POLL = 0.02
 
 
 class SolveRun:
@@ -117,7 +110,7 @@ class SolveRun:
         self._skip = skip
         self._skip_in_heuristic = skip.difference(OWN_STAGES)
         self._engine: PatternEngine | None = None
-        self._told = False
+        self._kernels = KernelWait(tracker, partial(self._remark, "kernels"))
         # Whether the run started near the optimum; see `_starts_near`.
         self._near = False
 
@@ -147,7 +140,7 @@ class SolveRun:
         if self._starts_near(warm_start):
             return
         skip = self._skip_in_heuristic
-        if self._large and self._method in PATTERN_METHODS and self._ready("local search"):
+        if self._large and self._method in PATTERN_METHODS and self._kernels.ready("local search"):
             # The compiled construction does in a second what the other stages do in ten.
             skip = skip.union(heuristics.STAGES).difference(heuristics.FIRST_STAGES - self._skip)
         outcome = heuristics.run(
@@ -190,9 +183,9 @@ class SolveRun:
         if self._method == "heuristic" or self.tracker.done:
             return
         if self._method in PATTERN_METHODS:
-            if not self._ready(*self._needed):
+            if not self._kernels.ready(*self._needed):
                 self._without_kernels()
-            if self._ready("patterns") and not self.tracker.done:
+            if self._kernels.ready("patterns") and not self.tracker.done:
                 self._pattern_methods()
         if self._method != "branch_and_price" and not self.tracker.done:
             self._threshold_search()
@@ -204,55 +197,21 @@ class SolveRun:
         """The kernels that the pattern methods need first; others may become ready later."""
         return ("patterns", "local search") if self._large else ("patterns",)
 
-    def _ready(self, *groups: Group) -> bool:
+    def _without_kernels(self) -> None:
+        """Work without kernels while these are compiled in the background."""
         # Lazy imports, here and below: compiled code and solvers take longer to load
         # than a small fleet takes to place.
         from kvpr_opt import kernels
 
-        return kernels.are_ready(*groups)
-
-    def _without_kernels(self) -> None:
-        """Work without kernels while these are compiled in the background."""
-        from kvpr_opt import kernels
-
-        compiler = self._start_compiler()
+        compiler = self._kernels.start_compiler()
         if self._small and not self._relaxed:
             with kernels.interpreted():
                 engine = self._make_engine()
                 if engine is not None:
                     self._run_engine(engine.ask_first)
         if self._method == "auto" and not self.tracker.done:
-            self._threshold_search(lambda: compiler.over or self._ready(*self._needed))
-        self._await_kernels(*self._needed)
-
-    def _start_compiler(self) -> BackgroundCompiler:
-        """Start compiling the kernels in the background, if not started yet, and report it."""
-        from kvpr_opt import kernels, warm_up
-
-        compiler = warm_up.background_compiler()
-        if not (compiler.over or self._told):
-            kept = kernels.folder_kept_in() is not None
-            self.tracker.enter(COMPILING + ("once on this machine" if kept else kernels.NOT_KEPT))
-            self._told = True
-        return compiler
-
-    def _await_kernels(self, *groups: Group, proving: bool = False) -> bool:
-        """Wait until the kernels are ready, the run is over, or compilation has failed.
-
-        With `proving`, a settled run is not over: the kernels are needed for its proof.
-        """
-        if self._ready(*groups):
-            return True
-        compiler, limits = self._start_compiler(), self.tracker.limits
-        while not (limits.stopped or compiler.over or self._ready(*groups)):
-            if self.tracker.settled and not proving:
-                break
-            time.sleep(min(_POLL, limits.remaining))
-        if self._ready(*groups):
-            return True
-        if compiler.over and "kernels" not in self.statistics:
-            self._remark("kernels", f"the kernels could not be compiled: {compiler.message}")
-        return False
+            self._threshold_search(lambda: compiler.over or self._kernels.ready(*self._needed))
+        self._kernels.wait_for(*self._needed)
 
     @property
     def _small(self) -> bool:
@@ -286,7 +245,7 @@ class SolveRun:
     def _compiled_search(self, rounds: int, constructions: int) -> None:
         if "compiled_search" in self._skip or self.tracker.done:
             return
-        if not self._ready("local search"):
+        if not self._kernels.ready("local search"):
             return
         from kvpr_opt import local_search
 
@@ -406,7 +365,7 @@ class SolveRun:
         from kvpr_opt.patterns.proofs.case_proof import prove_bound, shorten_proof
 
         prove = partial(prove_bound, self.tracker, self._lp)
-        if not self._ready("patterns"):
+        if not self._kernels.ready("patterns"):
             if self._small:
                 with kernels.interpreted():
                     self._run_engine(prove)
@@ -414,7 +373,7 @@ class SolveRun:
             # A formulation needs no kernels and should not wait for them.
             if proved or self._method not in PATTERN_METHODS:
                 return
-            if not self._await_kernels("patterns", proving=True):
+            if not self._kernels.wait_for("patterns", proving=True):
                 return
         self._run_engine(prove)
         shorten_proof(self.tracker, self._lp, limits)
@@ -486,7 +445,7 @@ class SolveRun:
         from formulations.registry import capabilities_of, create
 
         name = DEFAULT_FORMULATION if name in OWN_METHODS else name
-        if capabilities_of(name).compiled and not self._await_kernels("patterns"):
+        if capabilities_of(name).compiled and not self._kernels.wait_for("patterns"):
             name = DEFAULT_FORMULATION  # this method runs no formulation
         instance = instance or self.tracker.instance
         return create(name, instance, seed=self._seed, threads=self._threads)

@@ -7,6 +7,8 @@ terminal or a browser acts on; line breaks and bars, which break a table; megaby
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 #: Bytes in UTF-8 to which :func:`writable` shortens a text by default.
 MAX_TEXT_BYTES = 10_000
 
@@ -70,6 +72,28 @@ def one_line(text: str) -> str:
     two lines \u202e
     """
     return printable(" ".join(text.split()))
+
+
+def listed(names: Iterable[str], most: int) -> str:
+    """A list of names, of which the first ones are written out and the rest counted.
+
+    Parameters
+    ----------
+    names
+        The names, as they are to be written.
+    most
+        How many of them are written out.
+
+    Examples
+    --------
+    >>> listed(["a", "b"], most=2)
+    'a, b'
+    >>> listed("abcde", most=2)
+    'a, b and 3 more'
+    """
+    written = list(names)
+    more = len(written) - most
+    return ", ".join(written[:most]) + (f" and {more} more" if more > 0 else "")
 
 
 def markdown_cell(text: str) -> str:

@@ -9,7 +9,7 @@ same function. What survives is printed, and the exit code is 1 if it is not amo
 
 With parts, only mutants are tried whose description contains one of them: a function, or what an
 earlier run has printed. With a shard, only every N-th of them is, from the K-th on (from 1).
-The quick tests alone are a first look: what survives them may still fail a long one.
+The quick tests alone are a first look: what survives them may still fail another one.
 """
 
 from __future__ import annotations
@@ -19,10 +19,12 @@ import ast
 import contextlib
 import importlib
 import itertools
+import math
 import os
 import resource
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -34,25 +36,27 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 
-#: These see nearly all mutants, in a few seconds; the fast ones first.
-QUICK = [
+TESTS = [
+    "test_verify.py",
+    "test_verify_arguments.py",
+    "test_verify_constrained.py",
     "test_verify_fleet.py",
-    "test_verify_rules.py",
     "test_verify_relocation.py",
+    "test_verify_rules.py",
     "test_checker_limits.py",
-    "certificates/test_rounded.py",
+    "test_points.py",
+    "test_points_alone.py",
     "certificates/test_certificate.py",
     "certificates/test_document.py",
-    "test_verify_arguments.py",
-    "test_verify.py",
+    "certificates/test_rounded.py",
 ]
 
-#: These take longer, and see what those miss.
-LONG = ["test_verify_constrained.py", "test_points_alone.py", "test_points.py"]
+#: Seconds of processor time that a quick test takes at most.
+QUICK = 0.5
 
-#: Seconds of processor time, and bytes, that the tests may take with a mutant; more counts as a
-#: failure. So does a mutant that waits for ever.
-MAX_SECONDS, MAX_BYTES, MAX_WAITING = 150, 6 << 30, 1_800
+#: Seconds of processor time that a test may take with a mutant, beside some times what it takes
+#: without one, and bytes; more counts as a failure. So does a mutant that waits for ever.
+MAX_SECONDS, MAX_TIMES, MAX_BYTES, MAX_WAITING = 5, 5, 3 << 30, 1_800
 
 #: In the place of the name of a test, once there is none left.
 PASSED = "all passed"
@@ -89,6 +93,9 @@ HARMLESS: dict[str, str] = {
     "largest_groups: len(group) > 1 -> len(group) >= 1": "the same",
     "check_constrained: math.gcd(*sizes.values()) or 1 -> math.gcd(*sizes.values())": (
         "where no free item has a size, no points count, and that is refused before"
+    ),
+    "_follows: value is None and best == math.inf -> best == math.inf": (
+        "with a placement, an infinite bound is refused before"
     ),
     "_points_a_unit: number + 50 -> number + 49": "a table somewhat longer",
     "_points_a_unit: number + 50 -> number + 51": "a table somewhat coarser, so more steps",
@@ -175,25 +182,37 @@ class Mutating:
     that run or read that.
     """
 
-    def __init__(self, project: Path, parts: list[str], shard: tuple[int, int]) -> None:
+    def __init__(
+        self, project: Path, parts: list[str], shard: tuple[int, int], *, quick: bool
+    ) -> None:
         self.code = 2
         self._checker = project / "kvpr_opt" / "verify.py"
+        self._seconds: dict[str, float] = {}  # by test, without a mutation
         self._parts = parts
         self._shard = shard
+        self._quick = quick
 
     def pytest_runtestloop(self, session: Any) -> bool:
         """Try the mutants, print those that survive, and how many there were."""
         if session.testsfailed:
             print("the tests cannot be collected")
             return True
+        # From the first mutant on, the package is another one than its kernels were made for.
+        kernels = importlib.import_module("kvpr_opt.kernels")
+        if not kernels.are_ready():
+            print("the kernels are not compiled")
+            return True
         tree = ast.parse(self._checker.read_text(encoding="utf-8"))
         begun = self._run(tree, session.items)
         if begun[-1][1] != PASSED:
             print(f"without any mutation, {begun[-1][1]} fails")
             return True
-        # Quick ones first: most mutants fail one of them.
         taken = [after - at for (at, _), (after, _) in itertools.pairwise(begun)]
-        items = [item for _, item in sorted(zip(taken, session.items, strict=True), key=_first)]
+        self._seconds = {name: each for each, (_, name) in zip(taken, begun, strict=False)}
+        # Quick ones first: most mutants fail one of them.
+        items = sorted(session.items, key=lambda item: self._seconds[item.nodeid])
+        if self._quick:
+            items = [item for item in items if self._seconds[item.nodeid] <= QUICK]
         if stale := set(HARMLESS).difference(mutants(tree)):
             print("no mutants any more:", *sorted(stale), sep="\n")
             return True
@@ -207,8 +226,8 @@ class Mutating:
         for description in itertools.islice(chosen, self._shard[0] - 1, None, self._shard[1]):
             before = killers[description.partition(":")[0]]
             rank = {name: place for place, name in enumerate(before)}
-            items.sort(key=lambda item: rank.get(item.nodeid, len(rank)))
-            failed = self._run(tree, items)[-1][1]
+            ordered = sorted(items, key=lambda item: rank.get(item.nodeid, len(rank)))
+            failed = self._run(tree, ordered)[-1][1]
             if failed == PASSED:
                 reason = HARMLESS.get(description)
                 counts["harmless" if reason else "survive"] += 1
@@ -230,8 +249,6 @@ class Mutating:
         readable, writable = os.pipe()
         if (child := os.fork()) == 0:
             signal.alarm(MAX_WAITING)
-            used = int(sum(resource.getrusage(resource.RUSAGE_SELF)[:2]))
-            resource.setrlimit(resource.RLIMIT_CPU, (used + MAX_SECONDS, used + MAX_SECONDS))
             resource.setrlimit(resource.RLIMIT_AS, (MAX_BYTES, MAX_BYTES))
             with contextlib.suppress(BaseException), open(os.devnull, "w") as nowhere:
                 for stream in (1, 2):
@@ -240,6 +257,7 @@ class Mutating:
                 for item, following in itertools.zip_longest(items, items[1:]):
                     # The last one begun is the one that failed, whatever it did to its process.
                     os.write(writable, f"{time.process_time()} {item.nodeid}\n".encode())
+                    self._limit_time(item.nodeid)
                     item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
                 os.write(writable, f"{time.process_time()} {PASSED}\n".encode())
             os._exit(0)
@@ -249,14 +267,16 @@ class Mutating:
         os.waitpid(child, 0)
         return [(float(seconds), name) for seconds, _, name in begun] or [(0.0, "the start")]
 
+    def _limit_time(self, test: str) -> None:
+        """Let this process be killed if the test takes far longer than without a mutation."""
+        if test in self._seconds:
+            most = time.process_time() + MAX_SECONDS + MAX_TIMES * self._seconds[test]
+            resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(most), resource.RLIM_INFINITY))
+
     def pytest_runtest_logreport(self, report: Any) -> None:
         """End the process at the first failure."""
         if report.failed:
             os._exit(1)
-
-
-def _first(pair: tuple[float, Any]) -> float:
-    return pair[0]
 
 
 def _replace_functions(text: str) -> None:
@@ -278,9 +298,10 @@ def main(parts: list[str], shard: tuple[int, int], *, quick: bool) -> int:
             copied(source, project / name)
         os.chdir(project)
         sys.path.insert(0, str(project))
-        tests = [f"tests/{name}" for name in (QUICK if quick else [*QUICK, *LONG])]
+        subprocess.run([sys.executable, "-m", "kvpr_opt", "warmup"], check=True)
+        tests = [f"tests/{name}" for name in TESTS]
         options = ["-q", "-s", "-n", "0", "-p", "no:cacheprovider"]
-        mutating = Mutating(project, parts, shard)
+        mutating = Mutating(project, parts, shard, quick=quick)
         importlib.import_module("pytest").main([*options, *tests], plugins=[mutating])
         return mutating.code
 

@@ -43,6 +43,7 @@ ORDER = [
     "local_search",
     "patterns",
     "warm_up",
+    "kernel_wait",
     "stages",
     "result",
     "solve",

@@ -91,6 +91,10 @@ NODES = [GPU("a", 10, node="n"), GPU("b", 10, node="n"), GPU("c", 10, node="m")]
             r"'m0', 'm1', 'm2' and 'm3' are to be apart \(group 'x'\), but there are 3 GPUs",
         ),
         (
+            [(1, {"apart": "x"})] * 9,
+            r"'m0', 'm1', 'm2', 'm3' and 5 more are to be apart \(group 'x'\), but there are 3",
+        ),
+        (
             [(6, {"only": ["a", "b"]})] * 3,
             "no placement keeps all constraints; without pin, only and never there would be one",
         ),

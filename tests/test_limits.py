@@ -6,6 +6,8 @@ import math
 import os
 import random
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -138,6 +140,26 @@ def test_an_alarm_lets_other_exceptions_pass_and_never_rings_after_them() -> Non
     with pytest.raises(ZeroDivisionError):
         call_within(0.01, lambda: 1 // 0)
     assert spin(0.03) == "done"
+
+
+TRACED = """
+import sys
+from kvpr_opt._alarm import call_within
+
+def endless():
+    while True:
+        pass
+
+sys.settrace(lambda *_: None)
+print(call_within(0.05, endless), [int(text) for text in "12"])
+"""
+
+
+def test_under_a_tracer_an_alarm_that_rang_is_no_end() -> None:
+    """As a debugger or the measurement of coverage is one; Python 3.11 did hang."""
+    command = [sys.executable, "-c", TRACED]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert run.stdout == "None [1, 2]\n", run.stderr
 
 
 def test_more_time_is_kept_where_others_have_the_processor() -> None:

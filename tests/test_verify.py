@@ -240,6 +240,17 @@ def test_a_solvers_word_must_reach_the_bound(trap):
         assert run(text, data).exit_code == code
 
 
+def test_nothing_is_asked_of_a_threshold_where_no_model_has_pressure():
+    text = fleet([5], [(6, 0)])
+    for said in ("0", "infinite", "any", ""):
+        bound = (math.inf, word(0) | {"threshold": said})
+        assert run(text, claims(text, "infeasible", bounds=[bound])).exit_code == 3
+    text = fleet([5], [(5, 1)])
+    for said, code in (("infinite", 3), ("any", 5)):
+        bound = (math.inf, word(0) | {"threshold": said})
+        assert run(text, claims(text, "infeasible", bounds=[bound])).exit_code == code
+
+
 def test_a_proof_that_holds_needs_its_form_as_well(trap):
     text, data = trap
     said = word(1)
@@ -516,6 +527,15 @@ def test_placement_and_value_need_each_other(sound, status):
         report = run(text, data | {missing: None, "status": status})
         assert report.exit_code == 5
         assert report.checks[1].outcome == FAILED
+        assert report.checks[1].detail == "a placement and its max KVPR need each other"
+
+
+def test_a_full_gpu_under_pressure_is_called_that():
+    text = fleet([5], [(5, 1)])
+    for value in (0, 1, 10**9):
+        report = run(text, claims(text, "feasible", value, (0,)))
+        assert report.exit_code == 5
+        assert report.checks[1].detail == "a GPU is full and under pressure"
 
 
 def test_status_follows_from_the_rest(sound):
@@ -523,6 +543,19 @@ def test_status_follows_from_the_rest(sound):
     codes = {"optimal": 3, "feasible": 3, "infeasible": 5, "unknown": 5}
     for status, code in codes.items():
         assert run(text, data | {"status": status}).exit_code == code
+
+
+def test_no_status_follows_from_a_bound_that_failed(trap):
+    text, data = trap
+    for value, proof in ((Fraction(1, 8), dual("1 1 1", "2")), (Fraction(1, 9), VOLUME)):
+        data["bounds"] = [{"value": number(value), "proof": proof}]
+        assert run(text, data).checks[-1].outcome == FAILED
+
+
+def test_a_value_is_written_in_full_where_it_is_short():
+    for bits, said in ((85, str(2**85)), (86, "7.737125e+25 (a fraction of about 26 digits)")):
+        assert CHECKER_MODULE.shown(Fraction(2**bits)) == said
+        assert CHECKER_MODULE.shown(Fraction(1, 2**bits)).startswith("1/") == (bits == 85)
 
 
 def test_another_fleet_and_another_digest(sound):

@@ -169,6 +169,8 @@ def test_two_bounds_and_both_at_most_the_value() -> None:
         ({"price": 1}, 5),
         ({"price": f"{'9' * 200}/{'9' * 201}"}, 5),
         ({"models": "2 3"}, 5),
+        ({"models": "3 3/2"}, 5),  # whole numbers, whatever the numerators would prove
+        ({"gpus": "3 1/2"}, 5),
         ({"models": "3 4"}, 5),
         ({"models": "3"}, 5),
         ({"models": "3 3 3"}, 5),
@@ -185,8 +187,45 @@ def test_every_number_of_a_proof_counts(proof: Data, code: int) -> None:
     assert run(relocation(bounds=bounds)).exit_code == code
 
 
+def tied(constraint: Data, **proof: str) -> Report:
+    """The bound of the fleet, with a constraint more."""
+    fleet = {**FLEET, "schema": "kvpr-opt/canonical/2", "constraints": [constraint]}
+    claim = relocation(
+        instance_sha256=hashlib.sha256(text(fleet).encode()).hexdigest(),
+        max_kvpr=None,
+        placement=None,
+        bounds=[{"value": "1", "proof": {**PROOF, **proof}}],
+    )
+    return check_relocation(text(fleet), text(claim))
+
+
+@pytest.mark.parametrize(
+    ("constraint", "ignored"),
+    [
+        ({"kind": "only", "model": "x", "gpus": ["a"]}, ""),
+        ({"kind": "apart", "models": ["x", "y"]}, ""),
+        ({"kind": "together", "models": ["x", "y"]}, " (without: nodes)"),
+        ({"kind": "spread", "models": [["x"], ["y"]]}, " (without: nodes)"),
+    ],
+)
+def test_a_proof_says_that_it_leaves_out_nodes(constraint: Data, ignored: str) -> None:
+    report = tied(constraint)
+    assert report.exit_code == 0
+    said = "moves: the points of the models exceed what GPUs and moves allow by 1"
+    assert last(report) == f"{said}{ignored}"
+
+
+@pytest.mark.parametrize("gpus", ["2 2", "1 3", "0 4"])
+def test_what_is_pinned_to_a_gpu_is_within_its_limit(gpus: str) -> None:
+    pin = {"kind": "only", "model": "x", "gpus": ["a"]}
+    assert tied(pin, gpus="3 1").exit_code == 0
+    assert tied(pin, gpus=gpus).exit_code == 5
+    assert last(tied(pin, gpus=gpus)) == "models of more points than a GPU may hold fit it"
+
+
 def test_a_bound_of_nothing_is_true_whatever_its_proof() -> None:
-    assert run(relocation(bounds=[{"value": "0", "proof": {}}])).exit_code == 0
+    for proof in ({}, {"kind": "moves"}, {**PROOF, "gpus": "9 9"}):
+        assert run(relocation(bounds=[{"value": "0", "proof": proof}])).exit_code == 0
     assert run(relocation(bounds=[{"value": "1/99999", "proof": {}}])).exit_code == 5
 
 

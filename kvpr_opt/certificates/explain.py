@@ -8,7 +8,7 @@ pressure, some memory that must stay free. This is the packing problem of
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -17,6 +17,7 @@ from kvpr_opt.certificates.canonical import canonical_fleet
 from kvpr_opt.certificates.certificate import BoundClaim, Certificate, Check, Report, verify
 from kvpr_opt.problem.exact import decimal_text, read_fraction
 from kvpr_opt.problem.instance import Instance
+from kvpr_opt.text import listed
 from kvpr_opt.verify import (
     FAILED,
     NOT_CHECKABLE,
@@ -198,7 +199,7 @@ def _points_and_limits(question: _Question, proof: Mapping[str, Any], made: Chec
     lines = ["- Give these models these points:"]
     for worth in sorted({*points} - {0}, reverse=True):
         names = [name for name, each in zip(question.needs, points, strict=True) if each == worth]
-        lines.append(f"    {worth}: {_listed(names)}")
+        lines.append(f"    {worth}: {listed(map(_printable, names), _MAX_NAMES)}")
     if 0 in points:
         lines.append("    0: all others")
     limited = list(zip(question.types, limits, strict=True))
@@ -253,12 +254,6 @@ def _points(number: int) -> str:
 def _gpus(question: _Question) -> str:
     number = sum(each.number for each in question.types)
     return "The GPU holds" if number == 1 else f"All {number} GPUs together hold"
-
-
-def _listed(names: Iterable[str]) -> str:
-    shown = [_printable(name) for name in names]
-    more = len(shown) - _MAX_NAMES
-    return ", ".join(shown[:_MAX_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
 def _printable(text: str) -> str:

@@ -48,7 +48,7 @@ def command(
     memory: Memory = None,
     time_limit: TimeLimit = "60",
 ) -> None:
-    """Find the fewest GPUs of a kind that keep the fleet within a target, and prove it.
+    """Find the fewest GPUs of a type that keep the fleet within a target, and prove it.
 
     Exit code: 0 proved, 2 bad input, 3 stopped before that, 4 no number of GPUs does.
     """

@@ -15,6 +15,7 @@ from kvpr_opt.files import model_folders, values
 from kvpr_opt.files.tree import Tree, shown
 from kvpr_opt.problem.exact import to_fraction, whole_number
 from kvpr_opt.problem.instance import GPU, LLM, Number
+from kvpr_opt.problem.records import BENCHMARK_KEYS
 
 #: More GPUs than this are taken for a slip of the hand.
 MAX_GPUS = 100_000
@@ -34,15 +35,6 @@ _MODEL_TEXTS = ("spread",)
 MODEL_LISTS = ("pin", "only", "never", "apart", "current")
 MODEL_KEYS = ("name", *MODEL_NUMBERS, *_MODEL_TEXTS, *MODEL_LISTS, model_folders.KEY)
 
-#: The records of the public benchmark, and what we call their keys.
-_BENCHMARK_KEYS = {
-    "model_name": "name",
-    "model_size": "size",
-    "req_rate": "req_rate",
-    "slo": "slo",
-    "cur_gpu_id": "",  # read, not used
-}
-
 
 def models(records: Iterable[tuple[str, Tree]], unit: str | None = None) -> list[LLM]:
     """The models of records, each with its place in the file."""
@@ -58,18 +50,18 @@ def identical_gpus(count: int, memory: Number) -> list[GPU]:
 
 def check_model_keys(keys: Collection[str], place: str) -> None:
     """Refuse keys that a model does not have, and the two ways of writing one mixed."""
-    own_to_benchmark = [key for key in keys if key in _BENCHMARK_KEYS and key not in MODEL_KEYS]
+    own_to_benchmark = [key for key in keys if key in BENCHMARK_KEYS and key not in MODEL_KEYS]
     if not own_to_benchmark:
         values.check_keys(keys, MODEL_KEYS, place)
         return
-    native = [key for key in keys if key in MODEL_KEYS and key not in _BENCHMARK_KEYS]
+    native = [key for key in keys if key in MODEL_KEYS and key not in BENCHMARK_KEYS]
     if native:
         raise InputError(
             f"key {native[0]!r} beside {own_to_benchmark[0]!r}: "
-            f"either {', '.join(MODEL_KEYS)} or {', '.join(_BENCHMARK_KEYS)}",
+            f"either {', '.join(MODEL_KEYS)} or {', '.join(BENCHMARK_KEYS)}",
             place=f"{place}.{native[0]}",
         )
-    values.check_keys(keys, tuple(_BENCHMARK_KEYS), place)
+    values.check_keys(keys, tuple(BENCHMARK_KEYS), place)
 
 
 def gpus(tree: Tree, unit: str | None = None) -> list[GPU]:
@@ -133,7 +125,7 @@ def _model(tree: Tree, place: str, unit: str | None) -> LLM:
     check_model_keys(record.keys(), place)
     names = {key: key for key in MODEL_KEYS}
     if "model_name" in record or "model_size" in record or "cur_gpu_id" in record:
-        names = {ours: theirs for theirs, ours in _BENCHMARK_KEYS.items() if ours}
+        names = {ours: theirs for theirs, ours in BENCHMARK_KEYS.items() if ours}
     try:
         values.require(record, names["name"], names["size"])
         if "pressure" in record and ("req_rate" in record or "slo" in record):

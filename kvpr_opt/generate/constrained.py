@@ -20,7 +20,7 @@ from kvpr_opt.problem.instance import GPU, LLM, Instance
 _SHARDS = (2, 2, 2, 4, 4, 4, 8, 8)
 
 
-def constrained(random: RandomState, gpus: int, models: int) -> Instance:
+def constrained(rng: RandomState, gpus: int, models: int) -> Instance:
     """The family `uniform` with pins, two labels, groups of three, and replicas.
 
     GPUs and models as there; every other GPU has the label ``even``, every third one
@@ -42,9 +42,9 @@ def constrained(random: RandomState, gpus: int, models: int) -> Instance:
             place="models" if models < 20 else "gpus",
         )
     for _ in range(MAX_REDRAWS):
-        plain = uniform(random, gpus, models)
-        order = [int(number) for number in random.permutation(models)]
-        hosts = [int(number) for number in random.permutation(gpus)]
+        plain = uniform(rng, gpus, models)
+        order = [int(number) for number in rng.permutation(models)]
+        hosts = [int(number) for number in rng.permutation(gpus)]
         made = _constrained(plain, order, hosts)
         filled = sum(model.footprint for model in made.models)
         if 100 * filled < 85 * MEMORY * gpus:
@@ -94,34 +94,34 @@ def _with(model: LLM, **keys: str) -> LLM:
     return LLM(model.name, model.size, model.req_rate, model.slo, **keys)  # type: ignore[arg-type]
 
 
-def pinned(random: RandomState, gpus: int, models: int) -> Instance:
+def pinned(rng: RandomState, gpus: int, models: int) -> Instance:
     """The family `uniform` with half of the models pinned, evenly over the GPUs.
 
     As there; then every second model of an order drawn at random is pinned, to the GPUs
     in an order drawn at random, one after the other and over again.
     """
-    plain = uniform(random, gpus, models)
-    order = [int(number) for number in random.permutation(models)]
-    hosts = [int(number) for number in random.permutation(gpus)]
+    plain = uniform(rng, gpus, models)
+    order = [int(number) for number in rng.permutation(models)]
+    hosts = [int(number) for number in rng.permutation(gpus)]
     made = list(plain.models)
     for turn, number in enumerate(order[: models // 2]):
         made[number] = _with(made[number], pin=plain.gpus[hosts[turn % gpus]].name)
     return Instance(plain.gpus, made)
 
 
-def paper_sharded(random: RandomState, gpus: int, models: int, skew: Fraction) -> Instance:
+def paper_sharded(rng: RandomState, gpus: int, models: int, skew: Fraction) -> Instance:
     """The family `paper` with its four largest models as 4 shards each, in 4 nodes of 8.
 
     As there; ``node0-gpu0`` to ``node0-gpu7`` are in the node ``node0``, and so on. A shard
     has a quarter of the weights and of the demand.
     """
-    plain = paper(random, gpus, models, skew)
+    plain = paper(rng, gpus, models, skew)
     nodes = [GPU(gpu.name, gpu.memory, node=gpu.name.partition("-")[0]) for gpu in plain.gpus]
     large = [replace(model, shards=4) for model in plain.models[-4:]]
     return Instance(nodes, [*plain.models[:-4], *large])
 
 
-def sharded(random: RandomState, gpus: int, models: int) -> Instance:
+def sharded(rng: RandomState, gpus: int, models: int) -> Instance:
     """Nodes of 8 GPUs of 80; 8 models as 2 to 8 shards, the others as in `uniform`.
 
     The shards of the large models, and of three models a GPU the others, have sizes from 6
@@ -145,11 +145,11 @@ def sharded(random: RandomState, gpus: int, models: int) -> Instance:
 
     def draw() -> list[int]:
         nonlocal drawn
-        drawn = whole(random, 6, 20, models)
+        drawn = whole(rng, 6, 20, models)
         return [size * k for size, k in zip(drawn, shards, strict=True)]
 
     sizes = redraw_until(draw, lambda total: 100 * total < 85 * MEMORY * gpus)
-    rates, slos = whole(random, 1, 9, models), whole(random, 5, 9, models)
+    rates, slos = whole(rng, 1, 9, models), whole(rng, 5, 9, models)
     return Instance(
         [GPU(f"gpu{index}", MEMORY, node=f"node{index // 8}") for index in range(gpus)],
         [

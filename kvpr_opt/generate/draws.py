@@ -25,17 +25,17 @@ MEMORY = 80
 MAX_REDRAWS = 1000
 
 
-def whole(random: RandomState, low: int, high: int, count: int) -> list[int]:
+def whole(rng: RandomState, low: int, high: int, count: int) -> list[int]:
     """`count` independent integers from `low` to `high`, both included, all equally likely."""
-    return [int(number) for number in random.randint(low, high + 1, size=count, dtype=np.int64)]
+    return [int(number) for number in rng.randint(low, high + 1, size=count, dtype=np.int64)]
 
 
 def weighted(
-    random: RandomState, choices: Sequence[tuple[Fraction, int]], count: int
+    rng: RandomState, choices: Sequence[tuple[Fraction, int]], count: int
 ) -> list[Fraction]:
     """`count` independent values out of `choices`, each with the probability of its weight."""
     ends = list(accumulate(weight for _, weight in choices))
-    tickets = whole(random, 0, ends[-1] - 1, count)
+    tickets = whole(rng, 0, ends[-1] - 1, count)
     return [choices[bisect_right(ends, ticket)][0] for ticket in tickets]
 
 
@@ -58,10 +58,10 @@ def redraw_until(draw: Callable[[], list[int]], accept: Callable[[int], bool]) -
     )
 
 
-def silence(random: RandomState, rates: list[int], percent: int) -> list[int]:
+def silence(rng: RandomState, rates: list[int], percent: int) -> list[int]:
     """The rates with `percent` % of them (rounded), drawn at random, set to 0."""
     silent = (percent * len(rates) + 50) // 100
-    chosen = {int(model) for model in random.permutation(len(rates))[:silent]}
+    chosen = {int(model) for model in rng.permutation(len(rates))[:silent]}
     return [0 if model in chosen else rate for model, rate in enumerate(rates)]
 
 

@@ -82,14 +82,14 @@ def random_instance(
     gpus = whole_number("gpus", gpus, 1, _MOST)
     models = whole_number("models", models, 0, _MOST)
     seed = whole_number("seed", seed, 0, 2**32 - 1)
-    random = RandomState(seed)
+    rng = RandomState(seed)
     if family in _SKEWED:
-        return _SKEWED[family](random, gpus, models, _exponent(skew))
+        return _SKEWED[family](rng, gpus, models, _exponent(skew))
     if skew is not None:
         raise InputError(
             f"family {family!r} has no skew; {', '.join(_SKEWED)} have one", place="skew"
         )
-    return _EVEN[family](random, gpus, models)
+    return _EVEN[family](rng, gpus, models)
 
 
 def _exponent(skew: Number | None) -> Fraction:

@@ -36,7 +36,7 @@ _SMALL = _SIZES[:3]
 _LARGE = _SIZES[4:8]
 
 
-def long_tail(random: RandomState, gpus: int, models: int, skew: Fraction) -> Instance:
+def long_tail(rng: RandomState, gpus: int, models: int, skew: Fraction) -> Instance:
     """GPUs of 80 GB, 50 to 72 % full.
 
     Sizes are drawn from 0.5, 1, 3, 7, 14, 16, 27, 28 and 65 GB with the weights
@@ -48,12 +48,12 @@ def long_tail(random: RandomState, gpus: int, models: int, skew: Fraction) -> In
     request rates floor(60 / rank**skew), rank 1, 2, ..., the others exactly 0.
     SLOs are drawn from 5 to 9.
     """
-    sizes = _sizes(random, gpus, models)
-    rates = _rates(random, models, skew)
-    return fleet_of([MEMORY] * gpus, sizes, rates, whole(random, 5, 9, models))
+    sizes = _sizes(rng, gpus, models)
+    rates = _rates(rng, models, skew)
+    return fleet_of([MEMORY] * gpus, sizes, rates, whole(rng, 5, 9, models))
 
 
-def fine(random: RandomState, gpus: int, models: int, skew: Fraction) -> Instance:
+def fine(rng: RandomState, gpus: int, models: int, skew: Fraction) -> Instance:
     """The family `long-tail` in whole MB, on GPUs of 81,559 MB.
 
     Sizes as there, for GPUs of 80 GB; for every one of them the size in MB is
@@ -61,14 +61,13 @@ def fine(random: RandomState, gpus: int, models: int, skew: Fraction) -> Instanc
     but rounded down to a multiple of 0.01. SLOs are drawn from 5 to 9.
     """
     sizes = [
-        whole(random, int(970 * size), int(1030 * size), 1)[0]
-        for size in _sizes(random, gpus, models)
+        whole(rng, int(970 * size), int(1030 * size), 1)[0] for size in _sizes(rng, gpus, models)
     ]
-    rates = _rates(random, models, skew, steps=100)
-    return fleet_of([81_559] * gpus, sizes, rates, whole(random, 5, 9, models))
+    rates = _rates(rng, models, skew, steps=100)
+    return fleet_of([81_559] * gpus, sizes, rates, whole(rng, 5, 9, models))
 
 
-def paper(random: RandomState, gpus: int, models: int, skew: Fraction) -> Instance:
+def paper(rng: RandomState, gpus: int, models: int, skew: Fraction) -> Instance:
     """58 models on 32 GPUs of 80 GB in 4 nodes: a fleet as in the Prism paper.
 
     43 models of 1 to 3 billion parameters, 8 of 4 to 8, 3 of 9 to 30 and 4 of
@@ -92,19 +91,19 @@ def paper(random: RandomState, gpus: int, models: int, skew: Fraction) -> Instan
     billions = [
         Fraction(tenths, 10)
         for count, low, high in [(43, 10, 30), (8, 40, 80), (3, 90, 300), (4, 310, 700)]
-        for tenths in whole(random, low, high, count)
+        for tenths in whole(rng, low, high, count)
     ]
     sizes = [number * (2 if number <= 30 else 1) for number in billions]
-    rates = _rates(random, models, skew)
+    rates = _rates(rng, models, skew)
     names = [f"node{node}-gpu{gpu}" for node in range(4) for gpu in range(8)]
     return Instance(
         [GPU(name, MEMORY) for name in names],
-        llms_of(sizes, rates, whole(random, 5, 9, models)),
+        llms_of(sizes, rates, whole(rng, 5, 9, models)),
     )
 
 
-def _sizes(random: RandomState, gpus: int, count: int) -> list[Fraction]:
-    sizes = weighted(random, _SIZES, count)
+def _sizes(rng: RandomState, gpus: int, count: int) -> list[Fraction]:
+    sizes = weighted(rng, _SIZES, count)
     holders: dict[Fraction, list[int]] = {size: [] for size, _ in _SIZES}
     for model, size in enumerate(sizes):
         holders[size].append(model)
@@ -115,7 +114,7 @@ def _sizes(random: RandomState, gpus: int, count: int) -> list[Fraction]:
             return sizes
         present = [size for size in holders if holders[size]]
         old, choices = (present[-1], _SMALL) if total > most else (present[0], _LARGE)
-        (new,) = weighted(random, choices, 1)
+        (new,) = weighted(rng, choices, 1)
         model = holders[old].pop()
         holders[new].append(model)
         sizes[model] = new
@@ -127,7 +126,7 @@ def _sizes(random: RandomState, gpus: int, count: int) -> list[Fraction]:
     )
 
 
-def _rates(random: RandomState, count: int, skew: Fraction, *, steps: int = 1) -> list[Fraction]:
+def _rates(rng: RandomState, count: int, skew: Fraction, *, steps: int = 1) -> list[Fraction]:
     """Rates rounded down to multiples of ``1 / steps``.
 
     The rate of a rank is the largest v / steps with v <= 60 steps / rank**(p / q),
@@ -137,7 +136,7 @@ def _rates(random: RandomState, count: int, skew: Fraction, *, steps: int = 1) -
     p, q = skew.numerator, skew.denominator
     rates = [Fraction(0)] * count
     asked = (6 * count + 5) // 10
-    order = [int(model) for model in random.permutation(count)]
+    order = [int(model) for model in rng.permutation(count)]
     step, limit = 60 * steps, (60 * steps) ** q
     for rank, model in enumerate(order[:asked], start=1):
         while step**q * rank**p > limit:  # rates fall with the rank

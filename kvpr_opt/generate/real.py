@@ -43,7 +43,7 @@ _OBJECTIVES = tuple(map(Fraction, ("1/20", "1/10", "1/5", "1/2", "1", "2")))
 _FULL, _SMALL = 75, 8
 
 
-def real(random: RandomState, gpus: int, models: int) -> Instance:
+def real(rng: RandomState, gpus: int, models: int) -> Instance:
     """Published checkpoints in bytes on GPUs of 81,559 MiB, at most 75 % full.
 
     Each model is one of :data:`CHECKPOINTS`, all equally likely. While they fill more than
@@ -56,7 +56,7 @@ def real(random: RandomState, gpus: int, models: int) -> Instance:
     InputError
         If so many models do not fit.
     """
-    drawn = whole(random, 0, len(CHECKPOINTS) - 1, models)
+    drawn = whole(rng, 0, len(CHECKPOINTS) - 1, models)
     total = sum(CHECKPOINTS[kind][1] for kind in drawn)
     redraws = 0
     while 100 * total > _FULL * _MEMORY * gpus:
@@ -66,11 +66,11 @@ def real(random: RandomState, gpus: int, models: int) -> Instance:
                 f"{models} checkpoints do not fit {gpus} GPUs; 2 to 4 a GPU do", place="models"
             )
         place = drawn.index(max(drawn))
-        (kind,) = whole(random, 0, _SMALL - 1, 1)
+        (kind,) = whole(rng, 0, _SMALL - 1, 1)
         total += CHECKPOINTS[kind][1] - CHECKPOINTS[drawn[place]][1]
         drawn[place] = kind
-    rates = whole(random, 1, 2000, models)
-    objectives = whole(random, 0, len(_OBJECTIVES) - 1, models)
+    rates = whole(rng, 1, 2000, models)
+    objectives = whole(rng, 0, len(_OBJECTIVES) - 1, models)
     return Instance(
         [GPU(f"gpu{index}", _MEMORY) for index in range(gpus)],
         [

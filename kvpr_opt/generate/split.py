@@ -17,7 +17,7 @@ from kvpr_opt.generate.long_tail import fine, paper
 from kvpr_opt.problem.instance import LLM, Instance
 
 
-def fine_split(random: RandomState, gpus: int, models: int, skew: Fraction) -> Instance:
+def fine_split(rng: RandomState, gpus: int, models: int, skew: Fraction) -> Instance:
     """The family `fine` with popular models split.
 
     As there; then every model whose pressure exceeds half of what a GPU has on average is
@@ -27,16 +27,16 @@ def fine_split(random: RandomState, gpus: int, models: int, skew: Fraction) -> I
     `models` is their number before that; parts of `model7` are called `model7-0`,
     `model7-1`, ...
     """
-    return _split(fine(random, gpus, models, skew), _Steps(size=1, rate=100))
+    return _split(fine(rng, gpus, models, skew), _Steps(size=1, rate=100))
 
 
-def paper_split(random: RandomState, gpus: int, models: int, skew: Fraction) -> Instance:
+def paper_split(rng: RandomState, gpus: int, models: int, skew: Fraction) -> Instance:
     """The family `paper` with popular models split.
 
     As there, and split as in `fine@2`; sizes are rounded up to hundredths of a GB, and
     request rates are whole.
     """
-    return _split(paper(random, gpus, models, skew), _Steps(size=100, rate=1))
+    return _split(paper(rng, gpus, models, skew), _Steps(size=100, rate=1))
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from kvpr_opt.problem.instance import LLM, Instance
 _SIZES = {2: (10, 29), 3: (6, 20), 4: (2, 15), 6: (2, 11), 8: (1, 8)}
 
 
-def uniform(random: RandomState, gpus: int, models: int) -> Instance:
+def uniform(rng: RandomState, gpus: int, models: int) -> Instance:
     """GPUs of 80; sizes by the number of models a GPU, rates 1 to 9, SLO 5 to 9.
 
     With k the one of 2, 3, 4, 6, 8 nearest to models / GPUs (of two the
@@ -34,38 +34,38 @@ def uniform(random: RandomState, gpus: int, models: int) -> Instance:
     request rates, then the SLOs.
     """
     memory = [MEMORY] * gpus
-    sizes = _sizes(random, memory, models)
-    return fleet_of(memory, sizes, *_rates_and_slos(random, models))
+    sizes = _sizes(rng, memory, models)
+    return fleet_of(memory, sizes, *_rates_and_slos(rng, models))
 
 
-def mixed(random: RandomState, gpus: int, models: int) -> Instance:
+def mixed(rng: RandomState, gpus: int, models: int) -> Instance:
     """The family `uniform` on GPUs of 60, 80, 100, 60, 80, 100, ..."""
     memory = [(60, 80, 100)[gpu % 3] for gpu in range(gpus)]
-    sizes = _sizes(random, memory, models)
-    return fleet_of(memory, sizes, *_rates_and_slos(random, models))
+    sizes = _sizes(rng, memory, models)
+    return fleet_of(memory, sizes, *_rates_and_slos(rng, models))
 
 
-def zero_heavy(random: RandomState, gpus: int, models: int) -> Instance:
+def zero_heavy(rng: RandomState, gpus: int, models: int) -> Instance:
     """The family `uniform` with 30 % of the pressures 0.
 
     As there; then the rates of 30 % of the models (rounded), drawn at random,
     are set to 0.
     """
     memory = [MEMORY] * gpus
-    sizes = _sizes(random, memory, models)
-    rates, slos = _rates_and_slos(random, models)
-    return fleet_of(memory, sizes, silence(random, rates, 30), slos)
+    sizes = _sizes(rng, memory, models)
+    rates, slos = _rates_and_slos(rng, models)
+    return fleet_of(memory, sizes, silence(rng, rates, 30), slos)
 
 
-def precise(random: RandomState, gpus: int, models: int) -> Instance:
+def precise(rng: RandomState, gpus: int, models: int) -> Instance:
     """The family `uniform` with pressures of six decimals.
 
     Sizes as there; then the pressures, drawn from 0.1 to 1.8 in steps of
     0.000001.
     """
     memory = [MEMORY] * gpus
-    sizes = _sizes(random, memory, models)
-    millionths = whole(random, 100_000, 1_800_000, models)
+    sizes = _sizes(rng, memory, models)
+    millionths = whole(rng, 100_000, 1_800_000, models)
     llms = [
         LLM(f"model{index}", size=size, pressure=Fraction(pressure, 10**6))
         for index, (size, pressure) in enumerate(zip(sizes, millionths, strict=True))
@@ -73,7 +73,7 @@ def precise(random: RandomState, gpus: int, models: int) -> Instance:
     return Instance(gpus_of(memory), llms)
 
 
-def tight(random: RandomState, gpus: int, models: int) -> Instance:
+def tight(rng: RandomState, gpus: int, models: int) -> Instance:
     """4 models a GPU of 80, sizes 4 to 28, 70 to 85 % full, 40 % of the pressures 0.
 
     All sizes are drawn anew until they fill 70 to 85 % of the memory. Then the
@@ -92,22 +92,22 @@ def tight(random: RandomState, gpus: int, models: int) -> Instance:
         )
     memory = [MEMORY] * gpus
     sizes = redraw_until(
-        lambda: whole(random, 4, 28, models),
+        lambda: whole(rng, 4, 28, models),
         lambda total: 70 * sum(memory) <= 100 * total <= 85 * sum(memory),
     )
-    rates, slos = _rates_and_slos(random, models)
-    return fleet_of(memory, sizes, silence(random, rates, 40), slos)
+    rates, slos = _rates_and_slos(rng, models)
+    return fleet_of(memory, sizes, silence(rng, rates, 40), slos)
 
 
-def _sizes(random: RandomState, memory: Sequence[int], models: int) -> list[int]:
+def _sizes(rng: RandomState, memory: Sequence[int], models: int) -> list[int]:
     per_gpu = Fraction(models, len(memory))
     low, high = _SIZES[min(_SIZES, key=lambda k: (abs(k - per_gpu), k))]
     return redraw_until(
-        lambda: whole(random, low, high, models),
+        lambda: whole(rng, low, high, models),
         lambda total: 100 * total < 85 * sum(memory),
     )
 
 
-def _rates_and_slos(random: RandomState, models: int) -> tuple[list[int], list[int]]:
-    rates = whole(random, 1, 9, models)
-    return rates, whole(random, 5, 9, models)
+def _rates_and_slos(rng: RandomState, models: int) -> tuple[list[int], list[int]]:
+    rates = whole(rng, 1, 9, models)
+    return rates, whole(rng, 5, 9, models)

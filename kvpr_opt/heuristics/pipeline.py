@@ -38,8 +38,8 @@ from kvpr_opt.heuristics.arrays import FleetArrays
 from kvpr_opt.heuristics.best_fit import best_fit
 from kvpr_opt.heuristics.candidates import Candidates
 from kvpr_opt.heuristics.construction import Rows, greedy, pack
+from kvpr_opt.heuristics.improvement import descend, level_off, swap_worst_pair
 from kvpr_opt.heuristics.insertion import memory_packing, regret_insertion
-from kvpr_opt.heuristics.local_search import descend, level_off, swap_worst_pair
 from kvpr_opt.heuristics.plan import FIRST_STAGES, STAGES, StagePlan
 from kvpr_opt.heuristics.repartition import repartition
 from kvpr_opt.heuristics.thresholds import lower_bound, search

@@ -9,7 +9,7 @@ import numpy as np
 from kvpr_opt.heuristics import constrained
 from kvpr_opt.heuristics.arrays import FleetArrays
 from kvpr_opt.heuristics.candidates import Candidates
-from kvpr_opt.heuristics.local_search import descend, level_off, swap_worst_pair
+from kvpr_opt.heuristics.improvement import descend, level_off, swap_worst_pair
 from kvpr_opt.heuristics.plan import StagePlan
 from kvpr_opt.heuristics.repartition import repartition
 from kvpr_opt.heuristics.zero_pressure import move_zeros, refill

@@ -1,4 +1,4 @@
-"""The fewest GPUs of a kind that keep a fleet within a target, with the proof that fewer do not.
+"""The fewest GPUs of a type that keep a fleet within a target, with the proof that fewer do not.
 
 At a fixed threshold this is one-dimensional bin packing with bins of one size, and the bound is
 that of Gilmore and Gomory (1961, doi:10.1287/opre.9.6.849).
@@ -21,9 +21,13 @@ from kvpr_opt.problem.instance import Instance, Number
 from kvpr_opt.problem.llm import LLM
 from kvpr_opt.problem.placement import Placement
 from kvpr_opt.result import Result
+from kvpr_opt.text import listed
 
 #: Maximum number of GPUs to try.
 MAX_GPUS = 100_000
+
+# Maximum names listed; beyond that, only their number.
+_MAX_NAMES = 5
 
 
 @dataclass(frozen=True)
@@ -68,12 +72,12 @@ def size(
     gpu: str | None = None,
     time_limit: float | None = 60,
 ) -> Sizing:
-    """The fewest GPUs of one kind on which a fleet's maximum KVPR is at most a target.
+    """The fewest GPUs of one type on which a fleet's maximum KVPR is at most a target.
 
     Parameters
     ----------
     instance
-        The fleet: its models and their groups; its GPUs matter only as kinds.
+        The fleet: its models and their groups; its GPUs matter only as types.
     target
         The largest acceptable KVPR, above 0.
     gpu
@@ -88,68 +92,69 @@ def size(
         by name or to nodes, so that copies of one GPU cannot serve them.
     """
     wanted = read_target(target)
-    kind = _kind(instance, gpu)
+    template = _template(instance, gpu)
     _check_free(instance)
     limits = Limits(time_limit)
-    lacking = _too_large(instance, kind, wanted)
+    lacking = _too_large(instance, template, wanted)
     if lacking:
         return Sizing(None, math.inf, None, wanted, reason=lacking)
     with limits.heeding_signals():
-        return _search(instance, kind, wanted, limits)
+        return _search(instance, template, wanted, limits)
 
 
-def _search(instance: Instance, kind: GPU, target: Fraction, limits: Limits) -> Sizing:
+def _search(instance: Instance, template: GPU, target: Fraction, limits: Limits) -> Sizing:
     """One GPU more at a time, from the fewest that the volume allows."""
-    number = bound = _by_volume(instance, kind, target)
+    number = bound = _by_volume(instance, template, target)
     evidence: Result | None = None
     placement: Placement | None = None
     while placement is None and number <= MAX_GPUS:
-        made = decide(_with(instance, kind, number), target, limits)
+        made = decide(_with(instance, template, number), target, limits)
         if made.possible:
             placement = made.result.placement
             break
         if made.possible is False and bound == number:
             bound, evidence = number + 1, made.result
         if made.possible is None and limits.stopped:
-            number, placement = _first_that_does(instance, kind, target, bound)
+            number, placement = _first_that_does(instance, template, target, bound)
             break
         number += 1
     if evidence is None and bound > 1 and not limits.stopped:
         # The volume bound already shows it: this run ends at once and gives the certificate.
-        evidence = decide(_with(instance, kind, bound - 1), target, limits).result
+        evidence = decide(_with(instance, template, bound - 1), target, limits).result
     return Sizing(
         None if placement is None else number,
         bound,
         placement,
         target,
-        reason=_reason(instance, kind, target, bound),
+        reason=_reason(instance, template, target, bound),
         evidence=evidence,
     )
 
 
 def _first_that_does(
-    instance: Instance, kind: GPU, target: Fraction, number: int
+    instance: Instance, template: GPU, target: Fraction, number: int
 ) -> tuple[int, Placement | None]:
     """After the time is up: add GPUs until the heuristic places the fleet."""
     from kvpr_opt.solve import heuristic
 
     while number <= MAX_GPUS:
-        placement = heuristic(_with(instance, kind, number))
+        placement = heuristic(_with(instance, template, number))
         if placement is not None and placement.max_kvpr <= target:
             return number, placement
         number += max(1, number // 20)
     return number, None
 
 
-def _kind(instance: Instance, name: str | None) -> GPU:
+def _template(instance: Instance, name: str | None) -> GPU:
+    """The GPU to multiply."""
     if name is not None:
         if name not in instance.gpu_index:
             raise InputError(f"the fleet has no GPU {name!r}", place="gpu")
         return instance.gpus[instance.gpu_index[name]]
-    kinds = {(gpu.memory, gpu.reserved, gpu.labels) for gpu in instance.gpus}
-    if len(kinds) > 1:
+    types = {(gpu.memory, gpu.reserved, gpu.labels) for gpu in instance.gpus}
+    if len(types) > 1:
         raise InputError(
-            f"the fleet has {len(kinds)} kinds of GPU; name the one to multiply", place="gpu"
+            f"the fleet has {len(types)} types of GPU; name the one to multiply", place="gpu"
         )
     return instance.gpus[0]
 
@@ -164,19 +169,25 @@ def _check_free(instance: Instance) -> None:
         )
 
 
-def _with(instance: Instance, kind: GPU, number: int) -> Instance:
-    alike = replace(kind, uuid=None, index=None, node=None)
-    gpus = [replace(alike, name=f"{kind.name}-{index}") for index in range(number)]
-    return instance.replace(gpus=gpus)
+def _with(instance: Instance, template: GPU, number: int) -> Instance:
+    """The models of a fleet on so many copies of a GPU; where they run now is of no matter."""
+    alike = replace(template, uuid=None, index=None, node=None)
+    gpus = [replace(alike, name=f"{template.name}-{index}") for index in range(number)]
+    return instance.replace(
+        gpus=gpus,
+        models=[
+            replace(model, current=()) if model.current else model for model in instance.declared
+        ],
+    )
 
 
-def _too_large(instance: Instance, kind: GPU, target: Fraction) -> str:
+def _too_large(instance: Instance, template: GPU, target: Fraction) -> str:
     """The models that exceed the target even alone on a GPU, as text; empty if there are none."""
-    names = [m.name for m in instance.models if _room(m, target) > kind.usable]
+    names = [m.name for m in instance.models if _room(m, target) > template.usable]
     if not names:
         return ""
-    shown = ", ".join(map(repr, names[:5])) + (f" and {len(names) - 5} more" if names[5:] else "")
-    return f"even alone on a GPU like {kind.name!r}, the target is exceeded by {shown}"
+    shown = listed(map(repr, names), _MAX_NAMES)
+    return f"even alone on a GPU like {template.name!r}, the target is exceeded by {shown}"
 
 
 def _room(model: LLM, target: Fraction) -> Fraction:
@@ -188,20 +199,20 @@ def _volume(instance: Instance, target: Fraction) -> Fraction:
     return exact_sum(_room(model, target) for model in instance.models)
 
 
-def _by_volume(instance: Instance, kind: GPU, target: Fraction) -> int:
-    return max(1, math.ceil(_volume(instance, target) / kind.usable))
+def _by_volume(instance: Instance, template: GPU, target: Fraction) -> int:
+    return max(1, math.ceil(_volume(instance, target) / template.usable))
 
 
-def _reason(instance: Instance, kind: GPU, target: Fraction, bound: int) -> str:
+def _reason(instance: Instance, template: GPU, target: Fraction, bound: int) -> str:
     """Why fewer GPUs than a bound are not enough."""
     if bound == 1:
         return "there is no fewer than one"
     fewer = counted(bound - 1, "GPU")
-    if bound > _by_volume(instance, kind, target):
+    if bound > _by_volume(instance, template, target):
         return f"on {fewer}, no placement is within the target"
     unit = f" {instance.unit}" if instance.unit else ""
     return (
         f"within the target the models take {amount(_volume(instance, target))}{unit}, memory that "
         f"must stay free for their KV caches included; {fewer} {'has' if bound == 2 else 'have'} "
-        f"{amount((bound - 1) * kind.usable)}{unit}"
+        f"{amount((bound - 1) * template.usable)}{unit}"
     )

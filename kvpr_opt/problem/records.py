@@ -14,8 +14,14 @@ from kvpr_opt.problem.llm import LLM
 #: What a row may give of a model: the parameters of :class:`LLM`.
 KEYS = tuple(name for name in inspect.signature(LLM).parameters if name != "part")
 
-#: The names that the public benchmark has for some of them; empty for what is not used.
-_BENCHMARK = {"model_name": "name", "model_size": "size", "cur_gpu_id": ""}
+#: The keys of a record of the public benchmark, and what they are called here.
+BENCHMARK_KEYS = {
+    "model_name": "name",
+    "model_size": "size",
+    "req_rate": "req_rate",
+    "slo": "slo",
+    "cur_gpu_id": "",  # read, not used
+}
 
 
 def models_of(rows: Any) -> list[LLM]:
@@ -78,7 +84,7 @@ def _model(record: Any, place: str) -> LLM:
         raise InputError(f"{_called(record)} is not a dict with keys such as name", place=place)
     values = {}
     for given, value in record.items():
-        key = _BENCHMARK.get(given, given)
+        key = BENCHMARK_KEYS.get(given, given)
         if key and key not in KEYS:
             hint = nearest(str(given), KEYS)
             raise InputError(f"unknown key {given!r}{hint}; known: {', '.join(KEYS)}", place=place)

@@ -17,6 +17,7 @@ from kvpr_opt.problem.constraints import (
 )
 from kvpr_opt.problem.gpu import GPU
 from kvpr_opt.problem.llm import LLM
+from kvpr_opt.text import listed
 
 #: Known names that an error lists.
 _FEW_NAMES = 8
@@ -69,6 +70,8 @@ class _Resolver:
         together, spread, groups = [], [], []
         restrictions: list[Restriction] = []
         for position, model in enumerate(self._declared):
+            for gpu in model.current:
+                self._check_gpu(gpu, f"models[{position}].current")
             allowed, why = self._allowed(position, model)
             restrictions += self._restrictions(position, model, allowed, why)
             each = model.replicas * model.shards
@@ -145,9 +148,7 @@ class _Resolver:
         for part in parts:
             (name,) = self._placed[part][1].pin
             place = f"models[{position}].pin"
-            if name not in self._by_name:
-                hint = nearest(name, self._by_name) or _known(self._by_name)
-                raise InputError(f"{name!r} is not a GPU of the fleet{hint}", place=place)
+            self._check_gpu(name, place)
             if not self._by_name[name] <= allowed:
                 raise InputError(
                     f"model {model.name!r} is pinned to GPU {name!r}, {why}", place=place
@@ -156,6 +157,11 @@ class _Resolver:
                 made.append(Restriction(part, self._by_name[name], f"but is pinned to {name!r}"))
         self._check_pinned_nodes(position, model)
         return made
+
+    def _check_gpu(self, name: str, place: str) -> None:
+        if name not in self._by_name:
+            hint = nearest(name, self._by_name) or _known(self._by_name)
+            raise InputError(f"{name!r} is not a GPU of the fleet{hint}", place=place)
 
     def _union(self, position: int, key: str, names: tuple[str, ...]) -> frozenset[int]:
         found: frozenset[int] = frozenset()
@@ -255,6 +261,4 @@ def _index(pairs: Iterable[tuple[str, int]]) -> dict[str, frozenset[int]]:
 
 def _known(names: Collection[str]) -> str:
     """The names that there are, the first few of many."""
-    few = ", ".join(list(names)[:_FEW_NAMES])
-    more = len(names) - _FEW_NAMES
-    return f"; known: {few}" + (f" and {more} more" if more > 0 else "")
+    return f"; known: {listed(names, _FEW_NAMES)}"

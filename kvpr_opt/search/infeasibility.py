@@ -13,9 +13,13 @@ from kvpr_opt.problem.exact import decimal_text
 from kvpr_opt.problem.instance import Instance
 from kvpr_opt.search.bounds import too_many
 from kvpr_opt.search.oracle import Feasible, Infeasible, Oracle
+from kvpr_opt.text import listed
 
 # Maximum names listed; beyond that, only their number.
 _MAX_NAMES = 20
+
+# The same, where they are the subject of the sentence.
+_MAX_SUBJECTS = 4
 
 
 def cause(
@@ -84,7 +88,10 @@ def _pinned(instance: Instance, gpu: int) -> str:
 
 
 def _listed(names: list[str]) -> str:
-    quoted = [repr(name) for name in names[:4]] + (["..."] if len(names) > 4 else [])
+    """Names as the subject of a sentence; of many, the number of those left out."""
+    more = len(names) - _MAX_SUBJECTS
+    quoted = [repr(name) for name in names[:_MAX_SUBJECTS]]
+    quoted += [f"{more} more"] if more > 0 else []
     return " and ".join([", ".join(quoted[:-1]), quoted[-1]] if len(quoted) > 1 else quoted)
 
 
@@ -146,13 +153,12 @@ def _single(instance: Instance, index: int) -> str:
             f"model {model.name!r} ({decimal_text(model.footprint)}) is as large as the largest "
             f"GPU ({decimal_text(largest)} usable), which leaves nothing for its KV cache"
         )
-    named = ", ".join(
-        f"{model.name!r} ({decimal_text(model.footprint)})" for model in beyond[:_MAX_NAMES]
+    named = listed(
+        (f"{model.name!r} ({decimal_text(model.footprint)})" for model in beyond), _MAX_NAMES
     )
-    more = f" and {len(beyond) - _MAX_NAMES} more" if len(beyond) > _MAX_NAMES else ""
     one = len(beyond) == 1
     return (
-        f"{'model' if one else f'{len(beyond)} models:'} {named}{more} {'is' if one else 'are'} "
+        f"{'model' if one else f'{len(beyond)} models:'} {named} {'is' if one else 'are'} "
         f"larger than the largest GPU ({decimal_text(largest)} usable)"
     )
 

@@ -22,6 +22,10 @@ PLAIN = "size: 1, pressure: 1"
 
 BAD = {
     "unknown GPU": (with_keys(f"{PLAIN}, pin: zz"), rf"\.pin: 'zz' is not a GPU.*; {KNOWN}$"),
+    "unknown GPU now": (
+        with_keys(f"{PLAIN}, count: 2, current: [a, zz]"),
+        rf"\.current: 'zz' is not a GPU.*; {KNOWN}$",
+    ),
     "unknown node": (
         with_keys(f"{PLAIN}, never: qq"),
         rf"\.never: 'qq' is not a GPU, node or label of the fleet; {KNOWN}, n0, n1, fast$",

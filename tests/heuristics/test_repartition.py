@@ -14,7 +14,7 @@ from kvpr_opt.errors import InvalidPlacementError
 from kvpr_opt.heuristics import repartition as module
 from kvpr_opt.heuristics.arrays import FleetArrays
 from kvpr_opt.heuristics.candidates import Candidates
-from kvpr_opt.heuristics.local_search import descend
+from kvpr_opt.heuristics.improvement import descend
 from kvpr_opt.heuristics.repartition import repartition
 from kvpr_opt.limits import Limits
 from kvpr_opt.problem.placement import Placement

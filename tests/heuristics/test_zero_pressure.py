@@ -13,7 +13,7 @@ from small_fleets import fleet
 
 from kvpr_opt.heuristics.arrays import FleetArrays
 from kvpr_opt.heuristics.candidates import Candidates
-from kvpr_opt.heuristics.local_search import descend
+from kvpr_opt.heuristics.improvement import descend
 from kvpr_opt.heuristics.zero_pressure import move_zeros, refill
 from kvpr_opt.limits import Limits
 from kvpr_opt.problem.instance import Instance

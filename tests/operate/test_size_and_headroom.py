@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
@@ -140,13 +141,20 @@ def test_a_target_is_above_0(target: object) -> None:
         kv.headroom(on(1, models(0)), target)  # type: ignore[arg-type]
 
 
-def test_the_kind_of_gpu_has_to_be_clear() -> None:
+def test_the_type_of_gpu_has_to_be_clear() -> None:
     fleet = kv.Instance([kv.GPU("a", 10), kv.GPU("b", 20)], models(0))
-    with pytest.raises(InputError, match="2 kinds of GPU; name the one to multiply"):
+    with pytest.raises(InputError, match="2 types of GPU; name the one to multiply"):
         kv.size(fleet, 1)
     assert kv.size(fleet, 1, gpu="b").gpus is not None
     with pytest.raises(InputError, match="the fleet has no GPU 'c'"):
         kv.size(fleet, 1, gpu="c")
+
+
+def test_where_models_run_now_is_of_no_matter_for_their_number() -> None:
+    running = [replace(model, current=("a",)) for model in models(0)]
+    fleet = kv.Instance([kv.GPU("a", 10)], running)
+    without = kv.Instance([kv.GPU("a", 10)], models(0))
+    assert kv.size(fleet, 1).gpus == kv.size(without, 1).gpus is not None
 
 
 def test_models_tied_to_gpus_have_no_number_of_gpus() -> None:

@@ -15,9 +15,13 @@ from kvpr_opt.html import Html, element
 from kvpr_opt.integrations.result_page.gpus import drawn_gpus
 from kvpr_opt.integrations.result_page.style import STYLE
 from kvpr_opt.integrations.result_page.trajectory import drawn_trajectory
-from kvpr_opt.integrations.result_page.wording import exactly, foot, listed
+from kvpr_opt.integrations.result_page.wording import exactly, foot
 from kvpr_opt.problem.placement import Placement
 from kvpr_opt.result import Result, Status
+from kvpr_opt.text import listed
+
+# Maximum names in one cell; further names are only counted.
+_MAX_NAMES = 12
 
 _PROOF_TITLES = {
     Status.OPTIMAL: "Why nothing is better",
@@ -98,7 +102,8 @@ def _constraints(placement: Placement) -> Iterator[Html]:
         own = list(members)
         where = dict.fromkeys(gpus[placement.gpu_of[model]].name for model in own)
         highest = any(kvpr[gpu] == placement.max_kvpr for gpu in where)
-        cells = (listed(models[model].name for model in own), what, listed(where))
+        names = listed((models[model].name for model in own), _MAX_NAMES)
+        cells = (names, what, listed(where, _MAX_NAMES))
         return element(
             "tr",
             *(element("td", cell) for cell in cells),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from fractions import Fraction
 from importlib.metadata import version
 
@@ -11,9 +10,6 @@ from kvpr_opt.certificates.canonical import digest
 from kvpr_opt.html import Html, element
 from kvpr_opt.problem.exact import decimal_text
 from kvpr_opt.problem.instance import Instance
-
-#: Maximum number of names in one cell; further names are only counted.
-MAX_NAMES = 12
 
 # Exact values of more characters are shown rounded only.
 _MAX_EXACT = 40
@@ -33,13 +29,6 @@ def exactly(value: object) -> str:
     exact = decimal_text(value)
     rounded = number(value)
     return rounded if exact == rounded or len(exact) > _MAX_EXACT else f"{rounded} = {exact}"
-
-
-def listed(names: Iterable[str]) -> str:
-    """A list of names, shortened if it is long."""
-    shown = list(names)
-    more = len(shown) - MAX_NAMES
-    return ", ".join(shown[:MAX_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
 def foot(instance: Instance, note: str = "") -> Html:

@@ -21,6 +21,9 @@ PORT = Setting("8001", "port of the first server; the others follow")
 HOST = Setting("0.0.0.0", "address that the servers listen on")
 PATIENCE = Setting("1800", "seconds that a server may take until it is healthy")
 
+#: Settings of targets that start the servers on the machine itself.
+ON_THE_MACHINE = {"port": PORT, "host": HOST, "patience": PATIENCE}
+
 _MAX_PORT = 65535
 
 # Shells, init systems and schedulers disagree about all other characters.
@@ -168,6 +171,14 @@ def vllm_flags(server: Server, port: int | str, host: str) -> list[str]:
     if server.needs.max_tokens is not None:
         flags += ["--max-model-len", str(server.needs.max_tokens)]
     return flags
+
+
+def vllm_command(
+    server: Server, port: int, settings: Mapping[str, str], program: str = "vllm"
+) -> list[str]:
+    """The command that starts a server on the machine itself, as words that are not quoted yet."""
+    flags = vllm_flags(server, port, settings["host"])
+    return [one_line_name(word) for word in (program, "serve", server.needs.path, *flags)]
 
 
 def _share(share: Fraction) -> str:

@@ -11,9 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from kvpr_opt.integrations.launch import Launch, Server
 from kvpr_opt.integrations.targets.common import (
-    HOST,
-    PATIENCE,
-    PORT,
+    ON_THE_MACHINE,
     VLLM,
     by_node,
     comment,
@@ -23,16 +21,14 @@ from kvpr_opt.integrations.targets.common import (
     ports,
     slugs,
     visible_devices,
-    vllm_flags,
+    vllm_command,
 )
 from kvpr_opt.integrations.targets.protocol import Setting
 
 NAME = "systemd"
 STACK = f"systemd 252 and {VLLM}"
 SETTINGS = {
-    "port": PORT,
-    "host": HOST,
-    "patience": PATIENCE,
+    **ON_THE_MACHINE,
     "vllm": Setting("/usr/local/bin/vllm", "the program, with its whole path"),
     "curl": Setting("/usr/bin/curl", "curl, with its whole path"),
 }
@@ -68,12 +64,7 @@ def _service(
     server: Server, before: Sequence[str], target: str, port: int, settings: Mapping[str, str]
 ) -> str:
     patience = patience_of(settings)
-    command = [
-        settings["vllm"],
-        "serve",
-        server.needs.path,
-        *vllm_flags(server, port, settings["host"]),
-    ]
+    command = vllm_command(server, port, settings, settings["vllm"])
     health = [
         *(settings["curl"], "--silent", "--fail", "--output", "/dev/null"),
         *("--retry", str(patience), "--retry-delay", "1", "--retry-max-time", str(patience)),

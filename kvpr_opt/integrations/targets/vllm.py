@@ -11,24 +11,21 @@ from collections.abc import Mapping
 
 from kvpr_opt.integrations.launch import Launch, Server
 from kvpr_opt.integrations.targets.common import (
-    HOST,
-    PATIENCE,
-    PORT,
+    ON_THE_MACHINE,
     VLLM,
     by_node,
     comment,
     file_name,
-    one_line_name,
     patience_of,
     ports,
     slugs,
     visible_devices,
-    vllm_flags,
+    vllm_command,
 )
 
 NAME = "vllm"
 STACK = VLLM
-SETTINGS = {"port": PORT, "host": HOST, "patience": PATIENCE}
+SETTINGS = ON_THE_MACHINE
 
 _FUNCTIONS = """set -eu
 
@@ -80,8 +77,7 @@ def files(plan: Launch, settings: Mapping[str, str]) -> dict[str, str]:
 
 def _start(server: Server, port: int, variable: str, settings: Mapping[str, str]) -> str:
     environment = [f"{key}={shlex.quote(text)}" for key, text in visible_devices(server).items()]
-    command = ["vllm", "serve", server.needs.path, *vllm_flags(server, port, settings["host"])]
-    line = " ".join([*environment, *map(shlex.quote, map(one_line_name, command))])
+    line = " ".join([*environment, *map(shlex.quote, vllm_command(server, port, settings))])
     return f"{line} &\npid_{variable}=$!\n"
 
 

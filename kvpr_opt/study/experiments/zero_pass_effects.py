@@ -18,8 +18,8 @@ from kvpr_opt._types import BoolArray
 from kvpr_opt.heuristics.arrays import FleetArrays
 from kvpr_opt.heuristics.candidates import Candidates
 from kvpr_opt.heuristics.construction import ORDERS, POLICIES, RECIPES, Rows, greedy, pack
+from kvpr_opt.heuristics.improvement import descend
 from kvpr_opt.heuristics.insertion import memory_packing, regret_insertion
-from kvpr_opt.heuristics.local_search import descend
 from kvpr_opt.heuristics.thresholds import lower_bound
 from kvpr_opt.heuristics.zero_pressure import move_zeros, refill
 from kvpr_opt.problem.instance import Instance

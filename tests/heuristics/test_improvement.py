@@ -11,7 +11,7 @@ from small_fleets import fleet
 
 from kvpr_opt.heuristics.arrays import FleetArrays
 from kvpr_opt.heuristics.candidates import Candidates
-from kvpr_opt.heuristics.local_search import descend, level_off, swap_worst_pair
+from kvpr_opt.heuristics.improvement import descend, level_off, swap_worst_pair
 from kvpr_opt.limits import Limits
 from kvpr_opt.problem.placement import Placement
 
