@@ -11,15 +11,26 @@ last question, strictly below the incumbent, proves it optimal.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from fractions import Fraction
 
 from kvpr_opt.patterns.problem import DualValues, Fractional
 from kvpr_opt.patterns.steps import Effort, EngineSteps
+from kvpr_opt.problem.exact import simplest_between
 from kvpr_opt.problem.scaled import Threshold
 from kvpr_opt.search.bounds import volume_bound
 
-#: The first threshold asked, as a relative distance above the volume bound.
-_FIRST = Fraction(5, 100_000)
+#: The first threshold asked, as a relative distance above the volume bound, and how far from there
+#: a simple fraction may be: in small numbers, tables by load are short.
+_FIRST, _AROUND = Fraction(5, 100_000), Fraction(1, 4)
+
+#: As shares of the bracket: how far above the threshold where the LP is expected to pass the next
+#: question is asked at least, and how far from both ends.
+_ASIDE, _EDGE = Fraction(1, 16), Fraction(1, 8)
+
+#: If an answer leaves more than this share of the bracket, the next question is in the middle.
+_MUCH = Fraction(3, 4)
 
 #: Relative widths of the bracket below which a failed rounding is retried at a higher
 #: threshold, and below which the bracket is narrow enough.
@@ -51,10 +62,17 @@ class Bracket:
     ----------
     steps
         The tools; their findings go to the tracker of the run.
+    hand_over
+        If given, called with what passes the LP while the bracket is wide, so that another thread
+        rounds it.
     """
 
-    def __init__(self, steps: EngineSteps) -> None:
-        self._steps = steps
+    def __init__(
+        self,
+        steps: EngineSteps,
+        hand_over: Callable[[Threshold, Fractional], object] | None = None,
+    ) -> None:
+        self._steps, self._hand_over = steps, hand_over
         volume = volume_bound(steps.scaled).value
         assert isinstance(volume, Fraction), "fleets that cannot be placed need no bracket"
         self._volume = volume
@@ -64,8 +82,12 @@ class Bracket:
         self._low = steps.low
         self._unclear: Fraction | None = None
         self._top: Fraction | None = None
-        # A threshold that passed but was not worth rounding yet.
-        self._waiting: Threshold | None = None
+        # By how much the bins fall short at `_low` and at `_top`, as far as known.
+        self._short_at_low = self._short_at_top = math.nan
+        # Whether the last question was asked far from where the LP begins to pass.
+        self._astray = False
+        # A threshold that passed but was not worth rounding yet, and the answer of the LP.
+        self._waiting: tuple[Threshold, Fractional] | None = None
         self._failures = self._number = 0
         self._leap = False
 
@@ -82,6 +104,8 @@ class Bracket:
         before = None
         while not steps.tracker.done and self._failures <= _FAILURES:
             self._low = max(self._low, steps.low)
+            if self._round_waiting():
+                continue
             threshold = self._next()
             if threshold is None:
                 return
@@ -90,18 +114,20 @@ class Bracket:
             if asked == before:
                 return
             before = asked
+            width = self._width
             answer = steps.relax_in_loads(threshold)
             value = Fraction(threshold.value)
             if isinstance(answer, Fractional):
                 self._passed(threshold, answer)
             elif isinstance(answer, DualValues):
-                self._low = max(self._low, steps.low)
+                self._low, self._short_at_low = max(self._low, steps.low), steps.lp.shortfall
             else:
                 self._low = max(self._low, value)
                 self._unclear = value if self._unclear is None else max(self._unclear, value)
                 self._raise_bound()
             if not isinstance(answer, Fractional) and self._top is None:
                 self._distance *= 2
+            self._astray = self._width > _MUCH * width
 
     def construct(self, number: int) -> None:
         """Fill and dive on fleets of nearly continuous data, ever closer to the volume bound.
@@ -133,10 +159,8 @@ class Bracket:
         top = high if self._top is None else min(self._top, high)
         if self._top is None:
             distance = min(self._volume * self._distance, (high - self._volume) / 2)
-            wanted = steps.between(
-                self._volume + distance * Fraction(24, 25),
-                self._volume + distance * Fraction(26, 25),
-                Fraction(1, 2),
+            wanted = self._simplest(
+                self._volume + distance * (1 - _AROUND), self._volume + distance * (1 + _AROUND)
             )
             return wanted if self._is_open(wanted) and wanted.value < last.value else last
         if self._leap:
@@ -145,23 +169,39 @@ class Bracket:
         if self._failures:
             # Each failed rounding moves halfway from the threshold up to the incumbent.
             return steps.between(top, high, 1 - Fraction(1, 2**self._failures))
-        waiting, self._waiting = self._waiting, None
-        if waiting is not None and waiting.value < high:
-            if self._is_worthwhile(Fraction(waiting.value)):
-                return waiting
-            self._waiting = waiting
         middle = self._middle()
         return last if middle is None else middle
 
     def _middle(self) -> Threshold | None:
-        """The question that halves the bracket; ``None`` if it is narrow enough."""
+        """The question that divides the bracket; ``None`` if it is narrow enough.
+
+        It is asked around the middle, or a little above where the line through the shortfalls
+        at both ends crosses zero, if they are known: what passes there can be rounded.
+        """
         assert self._top is not None, "something passed"
         high = self._steps.high
         top = min(self._top, high)
-        if top - self._low <= _NARROW * high:
+        width = top - self._low
+        if width <= _NARROW * high:
             return None
-        middle = self._steps.between(self._low, top, Fraction(1, 2))
+        share = _AROUND, 1 - _AROUND
+        fall = self._short_at_low - self._short_at_top
+        if fall > 0 and not self._astray:
+            crossing = Fraction(self._short_at_low / fall) * (self._top - self._low) / width
+            nearest = min(max(crossing + _ASIDE, _EDGE), 1 - _EDGE - _AROUND)
+            share = nearest, nearest + _AROUND
+        middle = self._simplest(self._low + width * share[0], self._low + width * share[1])
         return middle if self._is_open(middle) and middle.value < top else None
+
+    @property
+    def _width(self) -> Fraction:
+        """From what is refuted to what passes, or to the incumbent."""
+        high = self._steps.high
+        return (high if self._top is None else min(self._top, high)) - self._low
+
+    def _simplest(self, low: Fraction, high: Fraction) -> Threshold:
+        """The threshold of smallest numbers between two values."""
+        return self._steps.scaled.at_most(simplest_between(low, high))
 
     def _is_worthwhile(self, value: Fraction) -> bool:
         """Whether to round at a passing threshold; this takes as long as two questions."""
@@ -186,16 +226,42 @@ class Bracket:
 
     def _passed(self, threshold: Threshold, answer: Fractional) -> None:
         """Record a passing threshold and round at it if that may help."""
-        steps, value, high = self._steps, Fraction(threshold.value), self._steps.high
+        steps, value = self._steps, Fraction(threshold.value)
         first = self._top is None
-        self._top = value if self._top is None else min(self._top, value)
-        narrow = self._top - self._low <= _ROUNDABLE * high
-        if not (first or self._failures or self._is_worthwhile(value)):
-            self._waiting = threshold
-            return
+        if self._top is None or value < self._top:
+            self._top, self._short_at_top = value, steps.lp.shortfall
+        if self._hand_over is not None and not (self._failures or self._is_narrow):
+            self._hand_over(threshold, answer)
+        elif first or self._failures or self._is_worthwhile(value):
+            self._round(threshold, answer)
+        else:
+            self._waiting = threshold, answer
+
+    def _round_waiting(self) -> bool:
+        """Round what has waited, if that may help by now; return whether it was done."""
+        if self._waiting is None or self._leap or self._failures:
+            return False
+        threshold, answer = self._waiting
+        if threshold.value >= self._steps.high:
+            self._waiting = None
+        elif self._is_worthwhile(Fraction(threshold.value)):
+            self._waiting = None
+            self._round(threshold, answer)
+            return True
+        return False
+
+    def _round(self, threshold: Threshold, answer: Fractional) -> None:
+        """Round what passed, and decide how to go on."""
+        steps, value = self._steps, Fraction(threshold.value)
         if steps.round_down(threshold, answer, self._number + self._failures):
             self._failures = 0
             # A placement far below the threshold may be the optimum.
             self._leap = value - steps.high > _FAR * (value - self._low)
-        elif narrow:
+        elif self._is_narrow:
             self._failures += 1
+
+    @property
+    def _is_narrow(self) -> bool:
+        """Whether so little is open that a rounding that failed is tried again."""
+        assert self._top is not None, "something passed"
+        return self._top - self._low <= _ROUNDABLE * self._steps.high

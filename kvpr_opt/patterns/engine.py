@@ -39,6 +39,7 @@ import math
 from collections.abc import Callable, Collection
 from contextlib import nullcontext
 from fractions import Fraction
+from functools import partial
 from itertools import count
 
 from kvpr_opt.patterns.bracket import CONTINUOUS, Bracket
@@ -160,13 +161,15 @@ class PatternEngine:
 
     def _settle_large(self) -> None:
         """Close the bracket around the LP threshold, with growing effort."""
-        bracket = Bracket(self._steps)
+        steps = self._steps
         alone = self._threads == 1
         with (
-            nullcontext()
+            nullcontext(None)
             if alone
-            else assisted(self._tracker, self._skip, self._steps.findings, large=True)
-        ):
+            else assisted(self._tracker, self._skip, steps.findings, large=True)
+        ) as jobs:
+            hand_over = None if jobs is None else partial(steps.hand_over, jobs)
+            bracket = Bracket(steps, hand_over)
             for number in count():
                 bracket.construct(number)
                 bracket.close(number)
@@ -175,7 +178,7 @@ class PatternEngine:
                 if number == 0 and self._local_search is not None:
                     self._local_search()
                 effort = Effort.of_round(number)
-                lower(self._steps, effort, self._steps.repack)
+                lower(steps, effort, steps.repack)
                 if number > 0:
                     self._climb(effort, number)
 

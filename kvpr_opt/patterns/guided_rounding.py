@@ -17,15 +17,23 @@ import numpy as np
 from kvpr_opt._types import Counts, Floats, Ints
 from kvpr_opt.limits import LimitsView
 from kvpr_opt.patterns.dive import Dive, DivePlan
+from kvpr_opt.patterns.lp.central_program import CentralProgram, Layout
 from kvpr_opt.patterns.lp.column_generation import PatternLP
-from kvpr_opt.patterns.lp.master import Master
+from kvpr_opt.patterns.lp.interior_point import solve_central
 from kvpr_opt.patterns.lp.pool import PatternPool
 from kvpr_opt.patterns.lp.pricing import Precision
 from kvpr_opt.patterns.problem import Fractional, Packing, PackingQuestion
 
 #: Columns per class of the LP whose vertex is taken, and the factor by which they grow
 #: if these are not enough.
-_COLUMNS_EACH, _MORE_COLUMNS = 12, 3
+_COLUMNS_EACH, _MORE_COLUMNS = 6, 3
+
+#: Maximum relative change of a cost, and the relative gap up to which the LP is solved.
+_NOISE, _TIGHT = 1e-5, 1e-9
+
+#: Prices of items beside patterns, and their values at the start, as multiples of their share
+#: of the volume.
+_PRICE, _INSIDE = 1.3, 0.9
 
 #: Fractional parts of at least this are rounded up, within the limit of a step.
 _WEIGHTY = 0.3
@@ -35,10 +43,10 @@ _WEIGHTY = 0.3
 _STEP, _LEAST_STEP = 0.4, 0.05
 
 #: Tolerance on the factor of the bins up to which a vertex counts as a fractional packing.
-_TOLERANCE = 1e-7
+_TOLERANCE = 1e-5
 
 #: Weights within this of a whole number count as whole.
-_NEARLY = 1e-7
+_NEARLY = 1e-4
 
 
 def round_by_vertices(
@@ -71,14 +79,14 @@ def round_by_vertices(
     packing = Packing.empty(len(question.counts))
     level: _Level | None = None
     step = _STEP
-    while question.bins > last_bins:
+    while question.bins > last_bins and question.counts.any():
         if answer is None:
             decided = lp.decide(question, limits, precision=Precision.FINE)
             answer = decided if isinstance(decided, Fractional) else None
         if limits.stopped:
             return None
         if answer is not None:
-            vertex = _vertex(lp.pool, question, answer.weights, limits)
+            vertex = _vertex(lp.pool, question, answer.weights, limits, seed)
             if vertex is None:
                 return None
             level = _Level(packing, question, vertex)
@@ -119,29 +127,36 @@ def _without(question: PackingQuestion, fixed: Packing) -> PackingQuestion:
 
 
 def _vertex(
-    pool: PatternPool, question: PackingQuestion, weights: Floats, limits: LimitsView
+    pool: PatternPool, question: PackingQuestion, weights: Floats, limits: LimitsView, seed: int
 ) -> _Vertex | None:
-    """A vertex on the columns of largest weight, as many as are needed."""
-    present = question.counts > 0
-    number = _COLUMNS_EACH * int(present.sum()) + len(question.multiplicities)
+    """Nearly a vertex, on the columns of largest weight, as many as are needed.
+
+    Costs are changed a little, at random, so that the optimum is a single vertex, and the
+    interior point method comes close to it in a tenth of the time of the simplex method.
+    """
+    layout = Layout.of(question)
+    sizes, full = question.sizes.astype(np.float64), question.capacities.astype(np.float64)
+    total = float(full @ question.multiplicities)
+    worth, duals = sizes / total, layout.rows_of(_INSIDE * sizes / total, full / total)
+    prices = _PRICE * question.bins * worth[layout.classes]
     columns = np.argsort(-weights, kind="stable")
     columns = columns[weights[columns] > 0]
-    # Each item alone, in the largest bin it may go to, so that every row can be met.
-    room = np.where(question.multiplicities > 0, question.capacities, -1)[:, None]
-    if question.rules is not None:
-        room = np.where(question.rules.allowed, room, -2)
-    home = np.broadcast_to(room, (len(room), len(present))).argmax(axis=0)[present]
-    alone = np.eye(len(present), dtype=np.int16)[present]
+    random = np.random.default_rng(seed)
+    number = _COLUMNS_EACH * len(layout.classes)
     while not limits.stopped:
-        chosen = PatternPool(len(question.counts))
-        counts = np.where(present, pool.counts[columns[:number]], 0).astype(np.int16)
-        chosen.add(counts, pool.types[columns[:number]])
-        chosen.add(alone, home)
-        master = Master(chosen, len(question.counts), len(question.multiplicities))
-        master.pose(question)
-        solution = master.solve(limits)
-        if solution.factor <= 1 + _TOLERANCE:
-            return _Vertex(chosen.counts, chosen.types, solution.weights)
+        chosen = np.sort(columns[:number])
+        program = CentralProgram.over(layout, pool, chosen, prices)
+        noise = 1 + _NOISE * random.random(len(chosen))
+        program.costs[: len(chosen)] *= noise
+        point = solve_central(
+            program.columns, program.costs, layout.demand,
+            program.start(layout, duals, None, 1.0),
+            tolerance=_TIGHT, stopped=lambda: limits.stopped,
+        )  # fmt: skip
+        if point is None:
+            return None
+        if point.objective <= (1 + _TOLERANCE) * question.bins:
+            return _Vertex(pool.counts[chosen], pool.types[chosen], point.primal[: len(chosen)])
         if number >= len(columns):
             return None
         number *= _MORE_COLUMNS

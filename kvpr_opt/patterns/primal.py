@@ -10,12 +10,13 @@ The run ends when bound and incumbent meet.
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 
 from kvpr_opt.errors import NumericalError
-from kvpr_opt.patterns.steps import Effort, EngineSteps, Findings
+from kvpr_opt.patterns.steps import Effort, EngineSteps, Findings, Passed
 from kvpr_opt.problem.scaled import Threshold
 from kvpr_opt.search.tracker import Tracker
 
@@ -54,23 +55,26 @@ def lower(steps: EngineSteps, effort: Effort, attempt: Callable[[Threshold, Effo
 @contextmanager
 def assisted(
     tracker: Tracker, skip: Collection[str], findings: Findings, *, large: bool = False
-) -> Iterator[None]:
+) -> Iterator[deque[Passed] | None]:
     """Let a second thread lower the incumbent while the block works.
+
+    On `large` fleets it rounds the last of what the block puts into the queue that this yields.
 
     No thread is started if every stage that could lower it is skipped. The thread ends
     with the block, as soon as the tools next check the limits. Its exceptions are
     re-raised here.
     """
     if {"dives", "neighbourhoods"} <= set(skip):
-        yield
+        yield None
         return
+    jobs: deque[Passed] | None = deque(maxlen=1) if large else None
     over = threading.Event()
     steps = EngineSteps(tracker, skip, findings, seed=_OTHER_SEEDS, until=over.is_set)
     raised: list[BaseException] = []
 
     def work() -> None:
         try:
-            _descend(steps, over, large)
+            _descend(steps, over, jobs)
         except NumericalError:
             pass  # its LP failed; the main thread has its own and goes on
         except BaseException as error:
@@ -80,7 +84,7 @@ def assisted(
     thread = threading.Thread(target=work, name="kvpr-opt descent")
     thread.start()
     try:
-        yield
+        yield jobs
     except NumericalError:
         if not raised:
             raise
@@ -91,17 +95,23 @@ def assisted(
         raise raised[0]
 
 
-def _descend(steps: EngineSteps, over: threading.Event, large: bool) -> None:
+def _descend(steps: EngineSteps, over: threading.Event, jobs: deque[Passed] | None = None) -> None:
     number = 0
     while not steps.over:
         # Start with the budgets of the second round: dives vary only from there on.
         effort = Effort.of_round(number + 1)
-        lower(steps, effort, steps.repack)
-        if large:
-            # A dive over hundreds of GPUs with an LP of its own would finish too late.
-            lower(steps, effort, steps.fill_and_dive)
-        else:
+        if jobs is None:
+            lower(steps, effort, steps.repack)
             dive_low(steps, effort)
             lower(steps, effort, steps.dive)
+        elif jobs:
+            passed = jobs.pop()
+            if passed.threshold.value < steps.high:
+                steps.round_passed(passed, 0)
+            continue
+        else:
+            lower(steps, effort, steps.repack)
+            # A dive over hundreds of GPUs with an LP of its own would finish too late.
+            lower(steps, effort, steps.fill_and_dive)
         number += 1
         over.wait(0.01)  # if rounds end at once, leave the time to the other thread

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import NamedTuple
 
 import numpy as np
 
-from kvpr_opt._types import Ints
+from kvpr_opt._types import Counts, Floats, Ints
 from kvpr_opt.certificates.evidence import Evidence, LowerBound
 from kvpr_opt.errors import InvalidPlacementError
 from kvpr_opt.patterns.cover.exact_cover import cover
@@ -91,8 +93,8 @@ _SHORTENING_SHARE = 0.1
 #: GPUs that a construction leaves to a dive.
 _FILL_ALL_BUT = 24
 
-#: Bins that rounding leaves to a dive, and how many fewer after each failure.
-_LAST_BINS, _FEWER_BINS = 48, 10
+#: Items that rounding leaves to a dive, the maximum bins, and the share less after each failure.
+_LAST_ITEMS, _LAST_BINS, _FEWER_BINS = 100, 48, 0.2
 
 
 @dataclass
@@ -109,6 +111,15 @@ class Findings:
 
     passing: Fraction | None = None
     overflow: tuple[Fraction, int] | None = None
+
+
+class Passed(NamedTuple):
+    """A threshold that passed the LP: the patterns used, their types and weights."""
+
+    threshold: Threshold
+    counts: Counts
+    types: Ints
+    weights: Floats
 
 
 class EngineSteps:
@@ -228,11 +239,25 @@ class EngineSteps:
         self.tracker.enter("rounding")
         question = PackingQuestion.of(self.scaled, threshold).rounded_up(LOADS)
         self._dives += 1
+        bins = min(_LAST_BINS, _LAST_ITEMS * question.bins // int(question.counts.sum()))
         packing = round_by_vertices(
             self.lp, question, answer, self._limits, Effort.of_round(1 + number).dive,
-            last_bins=_LAST_BINS - _FEWER_BINS * min(number, 3), seed=self._dives,
+            last_bins=int(bins * (1 - _FEWER_BINS * min(number, 3))), seed=self._dives,
         )  # fmt: skip
         return packing is not None and self._packed(packing, "rounding")
+
+    def hand_over(self, jobs: deque[Passed], threshold: Threshold, answer: Fractional) -> None:
+        """Leave what passed the LP to another thread, which has a pool of its own."""
+        used = np.flatnonzero(answer.weights > 0)
+        pool = self.lp.pool
+        jobs.append(Passed(threshold, pool.counts[used], pool.types[used], answer.weights[used]))
+
+    def round_passed(self, passed: Passed, number: int) -> bool:
+        """As :meth:`round_down`, for what another thread has handed over."""
+        places = self.lp.pool.add(passed.counts, passed.types)
+        weights = np.zeros(self.lp.pool.size)
+        weights[places] = passed.weights
+        return self.round_down(passed.threshold, Fractional(weights), number)
 
     def repack(self, threshold: Threshold, effort: Effort) -> bool:
         """Whether repacking a few GPUs at a time improved the incumbent."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
+from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
@@ -28,14 +30,17 @@ class Told:
         start: Fraction,
         unclear: tuple[Fraction, Fraction] | None = None,
         roundable: bool = True,
+        slope: float = math.nan,
     ) -> None:
         volume = volume_bound(scaled).value
         assert isinstance(volume, Fraction)
         self.scaled, self.tracker = scaled, self
         self.low, self.high = volume, start
+        self.lp = SimpleNamespace(shortfall=math.nan)
         self.asked: list[Fraction] = []
         self.rounded: list[Fraction] = []
         self._passes, self._unclear, self._roundable = passes, unclear, roundable
+        self._slope = slope
 
     between = EngineSteps.between
 
@@ -49,6 +54,7 @@ class Told:
         value = Fraction(threshold.value)
         assert value not in self.asked or value >= self._passes  # to be rounded
         self.asked.append(value)
+        self.lp.shortfall = self._slope * float(self._passes - value)
         if self._unclear is not None and self._unclear[0] <= value <= self._unclear[1]:
             return Undecided(np.zeros(0))
         if value >= self._passes:
@@ -126,10 +132,46 @@ def test_roundings_are_few(scaled: ScaledInstance) -> None:
     told = Told(scaled, passes, start=volume * Fraction(1002, 1000))
     close(told)
     assert told.done
-    assert 2 <= len(told.rounded) <= len(told.asked) / 2
+    assert 2 <= len(told.rounded) <= 4
+    # What waited to be rounded is not asked again.
+    assert len(set(told.asked)) == len(told.asked)
     failing = Told(scaled, passes, start=volume * Fraction(1002, 1000), roundable=False)
     close(failing)
     assert not failing.done
     # They are tried further up, and given up.
     assert len(failing.rounded) > bracket._FAILURES
     assert len(failing.asked) < 60
+
+
+def test_another_thread_may_round_while_the_bracket_is_wide(scaled: ScaledInstance) -> None:
+    volume = volume_bound(scaled).value
+    assert isinstance(volume, Fraction)
+    passes = Fraction(scaled.at_most(volume * (1 + Fraction(2, 10**5))).value)
+    told = Told(scaled, passes, start=volume * Fraction(1002, 1000))
+    handed: list[Fraction] = []
+    Bracket(cast(Any, told), lambda threshold, _: handed.append(threshold.value)).close(0)
+    assert told.done
+    assert handed
+    assert min(handed) > max(told.rounded) > min(told.rounded) >= passes
+
+
+@pytest.mark.parametrize(("crossing", "least"), [(0.1, 0.125), (0.4, 0.4), (0.8, 0.5)])
+def test_the_next_question_is_asked_where_the_lp_is_expected_to_pass(
+    crossing: float, least: float
+) -> None:
+    scaled = random_instance("precise", gpus=64, models=256, seed=0).scaled
+    volume = volume_bound(scaled).value
+    assert isinstance(volume, Fraction)
+    told = Told(scaled, volume, start=volume * Fraction(1002, 1000))
+    asked = Bracket(cast(Any, told))
+    asked._top = volume * Fraction(1001, 1000)
+    asked._short_at_low, asked._short_at_top = crossing, crossing - 1
+    middle = asked._middle()
+    assert middle is not None
+    share = (Fraction(middle.value) - volume) / (asked._top - volume)
+    assert least <= share <= max(crossing + 0.35, 0.375)
+    # After an answer that was no help, in the middle.
+    asked._astray = True
+    middle = asked._middle()
+    assert middle is not None
+    assert volume * Fraction(10_002, 10_000) < middle.value < volume * Fraction(10_008, 10_000)

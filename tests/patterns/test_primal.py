@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from fractions import Fraction
 
 import pytest
 
@@ -11,9 +12,11 @@ from kvpr_opt.errors import SolverError
 from kvpr_opt.generate import random_instance
 from kvpr_opt.heuristics import run as place
 from kvpr_opt.limits import Limits
-from kvpr_opt.patterns import primal
+from kvpr_opt.patterns import primal, steps
+from kvpr_opt.patterns.lp.pricing import Precision
 from kvpr_opt.patterns.primal import assisted
-from kvpr_opt.patterns.steps import Findings
+from kvpr_opt.patterns.problem import Fractional
+from kvpr_opt.patterns.steps import EngineSteps, Findings
 from kvpr_opt.search.bounds import volume_bound
 from kvpr_opt.search.tracker import Tracker
 
@@ -45,6 +48,31 @@ def test_it_lowers_the_incumbent_while_the_block_waits() -> None:
     assert assistants() == 0
     assert tracker.incumbent_value is not None
     assert tracker.incumbent_value < before
+
+
+def test_on_large_fleets_it_rounds_what_is_handed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    tracker = started()
+    monkeypatch.setattr(primal, "lower", lambda *_: None)
+    monkeypatch.setattr(steps, "_LAST_BINS", 8)
+    scaled = tracker.instance.scaled
+    before = tracker.value_to_beat
+    assert before is not None
+    worker = EngineSteps(tracker, (), Findings())
+    # Halfway to the bound, where many packings are left.
+    threshold = worker.between(worker.low, before, Fraction(1, 2))
+    answer = worker.relax(threshold, Precision.FINE)
+    assert isinstance(answer, Fractional)
+    with assisted(tracker, (), Findings(), large=True) as jobs:
+        assert jobs is not None
+        worker.hand_over(jobs, scaled.below(before), answer)
+        worker.hand_over(jobs, threshold, answer)
+        assert len(jobs) == 1
+        deadline = time.monotonic() + 20
+        while tracker.value_to_beat == before and time.monotonic() < deadline:
+            time.sleep(0.01)
+    value = tracker.value_to_beat
+    assert value is not None
+    assert value <= threshold.value
 
 
 def test_it_ends_when_the_time_is_up() -> None:

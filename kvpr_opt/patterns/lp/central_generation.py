@@ -11,20 +11,23 @@ every class in many ways (:mod:`kvpr_opt.patterns.lp.sampling`).
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kvpr_opt._types import Floats, Ints
 from kvpr_opt.limits import LimitsView
-from kvpr_opt.patterns.lp.interior_point import CentralPoint, SparseColumns, solve_central
+from kvpr_opt.patterns.lp.central_program import CentralProgram, Layout, Trail
+from kvpr_opt.patterns.lp.interior_point import CentralPoint, solve_central
 from kvpr_opt.patterns.lp.pool import PatternPool, loads, worths
 from kvpr_opt.patterns.lp.pricing import COARSE, Duals, Precision, Priced, grids, price, price_on
 from kvpr_opt.patterns.problem import DualValues, Fractional, PackingQuestion, Undecided
 
 #: Share of the way towards the best known duals at which patterns are priced.
-_SMOOTHING = 0.5
+_SMOOTHING = 0.2
 
 #: Each round is solved to this share of the gap between its objective and the best bound,
 #: and within these limits.
@@ -52,10 +55,6 @@ _FEW_CLASSES = 300
 #: Tolerance on the factor up to which a solution counts as a fractional packing.
 _TOLERANCE = 1e-8
 
-#: Share of the LP's shortfall that a refutation must reach to end the search, and extra rounds
-#: allowed to reach it.
-_AMPLE, _MORE_ROUNDS = 0.5, 4
-
 #: Premium on the price of an item over the best known duals, the factor by which it rises when
 #: too low, and the minimum factor of the price over the item's worth at the start.
 _PREMIUM, _DEARER, _DEAR_ENOUGH = 0.02, 8, 1.05
@@ -67,6 +66,21 @@ _MAX_ROUNDS = 80
 @dataclass(frozen=True)
 class BrokenDown:
     """The floats of the interior point method broke down: another method has to decide."""
+
+
+class Patience(NamedTuple):
+    """How long to go on after a refutation: a proof by a larger margin is shorter.
+
+    Attributes
+    ----------
+    ample
+        The share of the LP's shortfall at which it is large enough.
+    rounds
+        Rounds allowed to get there.
+    """
+
+    ample: float = 0.5
+    rounds: int = 4
 
 
 class CentralGeneration:
@@ -84,11 +98,15 @@ class CentralGeneration:
         When to give up.
     precision
         How finely duals may be rounded.
+    patience
+        How long to go on after a refutation.
 
     Attributes
     ----------
     active
         The patterns that were useful.
+    shortfall
+        By which share the bins are too few, by the last LP solved.
     """
 
     def __init__(
@@ -98,15 +116,11 @@ class CentralGeneration:
         recent: Ints | None,
         limits: LimitsView,
         precision: Precision,
+        patience: Patience | None = None,
     ) -> None:
         self._question, self._pool, self._limits = question, pool, limits
-        self._classes = np.flatnonzero(question.counts)
-        # The most frequent type, and the others that fit any item at all.
-        fits = question.capacities >= question.sizes[self._classes].min(initial=2**62)
-        usable = np.where(fits, question.multiplicities, 0)
-        self._main = int(np.argmax(usable))
-        types = np.flatnonzero(usable)
-        self._others = types[types != self._main]
+        self._layout = Layout.of(question)
+        self._classes = self._layout.classes
         left = grids(question, precision)[1:]
         # A table by load takes as long for coarse values as for fine ones.
         last = [grid for grid in left if grid.by_load][-1:]
@@ -114,15 +128,19 @@ class CentralGeneration:
         if int(question.capacities.max()) <= _SHORT_TABLE and self._grids[-1].by_load:
             self._grids = tuple(grid for grid in self._grids if grid.by_load)
         self._weights = np.zeros(0)
+        self.shortfall = math.nan
         self._refutation: DualValues | None = None
         self._premium = _PREMIUM
-        self._more_rounds = _MORE_ROUNDS
+        patience = patience or Patience()
+        self._ample, self._more_rounds = patience.ample, patience.rounds
         sizes = np.where(question.counts > 0, question.sizes.astype(np.float64), 0.0)
         full = question.capacities.astype(np.float64)
         total = float(full @ question.multiplicities)
         self._best = self._volume = Duals(sizes / total, full / total)
         self.active: Ints = np.arange(pool.size) if recent is None else recent
-        self._most = _COLUMNS_EACH * max(_FEW_CLASSES, len(self._classes) * len(types))
+        types = 1 + len(self._layout.others)
+        self._most = _COLUMNS_EACH * max(_FEW_CLASSES, len(self._classes) * types)
+        self._trail: Trail | None = None
 
     def run(self) -> Fractional | DualValues | Undecided | BrokenDown:
         """Decide the question, or find it too close to call, by rounds of LP and pricing.
@@ -144,12 +162,13 @@ class CentralGeneration:
                     Undecided(self._weights) if self._limits.stopped else BrokenDown()
                 )
             self._remember(point)
+            self.shortfall = point.objective / question.bins - 1
             bought = self._bought(point) > _TOLERANCE * question.bins
             if point.objective <= question.bins * (1 + _TOLERANCE):
                 if not bought:
                     return self._refutation or Fractional(self._weights)
                 self._premium *= _DEARER
-                gap = _LOOSEST
+                gap = max(0.0, 1.0 - self._best.bound(question))
                 continue
             new = self._price(point)
             factor = point.objective / question.bins
@@ -170,7 +189,7 @@ class CentralGeneration:
         if self._refutation is None:
             return False
         self._more_rounds -= 1
-        ample = self._best.bound(self._question) - 1 >= _AMPLE * (factor - 1)
+        ample = self._best.bound(self._question) - 1 >= self._ample * (factor - 1)
         return ample or self._more_rounds < 0
 
     def _start(self) -> DualValues | None:
@@ -189,68 +208,23 @@ class CentralGeneration:
 
     def _solve(self, gap: float) -> CentralPoint | None:
         """Solve the LP over the active patterns; its objective is in bins."""
-        columns, costs, demand, start = self._program()
-        return solve_central(
-            columns, costs, demand, start,
+        layout = self._layout
+        inside = self._best.towards(self._volume, _INSIDE)
+        start = inside.by_class - _INSIDE / 2 * self._volume.by_class
+        duals = layout.rows_of(start, inside.by_type)
+        # The premium is relative to the volume's duals, as the best dual of a class may be 0.
+        prices = self._best.by_class + self._premium * self._volume.by_class
+        prices = self._question.bins * np.maximum(prices, _DEAR_ENOUGH * start)[self._classes]
+        program = CentralProgram.over(layout, self._pool, self.active, prices)
+        point = solve_central(
+            program.columns, program.costs, layout.demand,
+            program.start(layout, duals, self._trail, gap),
             tolerance=min(_LOOSEST, max(_TIGHTEST, _SHARE_OF_GAP * gap)),
             enough=float(self._question.bins),
             stopped=lambda: self._limits.stopped,
         )  # fmt: skip
-
-    def _program(self) -> tuple[SparseColumns, Floats, Floats, Floats]:
-        """Columns, costs, demands, and duals that are strictly feasible.
-
-        As in :mod:`kvpr_opt.patterns.lp.master`, but without the factor, whose column would
-        cost an interior point method digits. Instead, the factor is the number of patterns
-        of one type (an empty pattern included) per bin of that type. The other types have a
-        row each:
-
-            minimise    G / G_1 (sum of x_p of type 1)
-            subject to  sum of a_pc x_p  >=  number of models of class c
-                        G_k / G_1 (sum of x_p of type 1) - sum of x_p of type k  >=  0
-
-        Items can also be bought, at the best known dual plus a premium. While patterns are
-        few, this keeps the duals from diverging (du Merle, Villeneuve, Desrosiers and Hansen
-        1999, doi:10.1016/S0012-365X(98)00213-1). The premium rises if items are still bought.
-        """
-        question, classes, others = self._question, self._classes, self._others
-        bins = float(question.multiplicities[self._main])
-        row_of_type = np.full(len(question.multiplicities), -1)
-        row_of_type[others] = len(classes) + np.arange(len(others))
-        types = self._pool.types[self.active]
-        counts = self._pool.counts[self.active][:, classes]
-        pattern, row = np.nonzero(counts)
-        held = counts[pattern, row].astype(np.float64)
-        n = len(self.active)
-        foreign = np.flatnonzero(types != self._main)
-        # The last column is the empty pattern of the main type.
-        own = np.append(np.flatnonzero(types == self._main), n)
-        shares = question.multiplicities[others] / bins
-        column = np.concatenate([pattern, foreign, np.repeat(own, len(others))])
-        rows = np.concatenate(
-            [row, row_of_type[types[foreign]], np.tile(row_of_type[others], len(own))]
-        )
-        entries = np.concatenate([held, np.full(len(foreign), -1.0), np.tile(shares, len(own))])
-        order = np.argsort(column, kind="stable")
-        starts = np.searchsorted(column[order], np.arange(n + 2)).astype(np.int64)
-        costs = np.zeros(n + 1)
-        costs[own] = question.bins / bins
-        demand = question.counts[classes].astype(np.float64)
-        demand = np.concatenate([demand, np.zeros(len(others))])
-        inside = self._best.towards(self._volume, _INSIDE)
-        by_class = inside.by_class - _INSIDE / 2 * self._volume.by_class
-        start = question.bins * np.concatenate([by_class[classes], inside.by_type[others]])
-        items = len(classes)
-        # The premium is relative to the volume's duals, as the best dual of a class may be 0.
-        above = self._premium * self._volume.by_class[classes]
-        prices = question.bins * (self._best.by_class[classes] + above)
-        prices = np.maximum(prices, _DEAR_ENOUGH * start[:items])
-        columns = SparseColumns(
-            np.concatenate([starts, starts[-1] + np.arange(1, items + 1)]),
-            np.concatenate([rows[order], np.arange(items)]),
-            np.concatenate([entries[order], np.ones(items)]),
-        )
-        return columns, np.concatenate([costs, prices]), demand, start
+        self._trail = None if point is None else Trail(program.patterns, point.path)
+        return point
 
     def _bought(self, point: CentralPoint) -> float:
         """How many bins the bought items would fill."""
@@ -263,14 +237,7 @@ class CentralGeneration:
 
     def _duals(self, point: CentralPoint) -> Duals:
         """The duals of a point, scaled so that all bins together are worth 1."""
-        question = self._question
-        by_class = np.zeros(len(question.counts))
-        by_class[self._classes] = point.dual[: len(self._classes)]
-        by_type = np.zeros(len(question.multiplicities))
-        by_type[self._others] = point.dual[len(self._classes) :]
-        rest = question.bins - float(by_type @ question.multiplicities)
-        by_type[self._main] = max(0.0, rest) / float(question.multiplicities[self._main])
-        return Duals(by_class / question.bins, by_type / question.bins)
+        return Duals(*self._layout.of_rows(point.dual))
 
     def _price(self, point: CentralPoint) -> int:
         """Add patterns worth more than their bins, refining grids as needed; return how many."""
@@ -307,7 +274,7 @@ class CentralGeneration:
     def _take(self, priced: Priced, duals: Duals) -> int:
         """Add the patterns worth more than their bin; return how many were not active before."""
         worth = worths(priced.patterns, duals.by_class) - duals.by_type[priced.types]
-        good = worth > 1e-10 * float(duals.by_type.max())
+        good = (worth > 1e-10 * float(duals.by_type.max())) & self._layout.has(priced.types)
         before = len(self.active)
         places = self._pool.add(priced.patterns[good], priced.types[good])
         self.active = np.union1d(self.active, places)
@@ -318,7 +285,7 @@ class CentralGeneration:
         question, pool = self._question, self._pool
         wanted = self._alone(np.arange(pool.size))
         wanted[self.active] = True
-        usable = np.flatnonzero(wanted & pool.usable(question))
+        usable = np.flatnonzero(wanted & pool.usable(question) & self._layout.has(pool.types))
         # Patterns that waste less than their share count as equally good; ties are random.
         usable = np.random.default_rng(len(usable)).permutation(usable)
         packed = loads(pool.counts[usable], np.where(question.counts > 0, question.sizes, 0))

@@ -9,11 +9,13 @@ integers, so a refutation from any round is a proof.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from kvpr_opt._types import Ints
 from kvpr_opt.limits import LimitsView
-from kvpr_opt.patterns.lp.central_generation import BrokenDown, CentralGeneration
+from kvpr_opt.patterns.lp.central_generation import BrokenDown, CentralGeneration, Patience
 from kvpr_opt.patterns.lp.dual import most_by_type, refuted_at_once, rounded
 from kvpr_opt.patterns.lp.master import LPSolution, Master
 from kvpr_opt.patterns.lp.pool import PatternPool, loads, worths
@@ -35,13 +37,16 @@ _SMOOTHING = 0.4
 
 #: Range of classes in which central duals are faster than those of the simplex method: they
 #: need far fewer rounds, but each factorises a dense matrix of that size.
-_CENTRAL_FROM, _CENTRAL_UP_TO = 150, 1_500
+_CENTRAL_FROM, _CENTRAL_UP_TO = 80, 1_500
 
 #: GPU types up to which central duals are faster: each type has its own columns for every class.
 _CENTRAL_TYPES = 8
 
 #: Patterns sampled per class and type: for the first questions in turn, then for all others.
 _SAMPLES = (10, 5, 5, 2)
+
+#: To go on after a refutation until hardly more can be had.
+_PATIENT = Patience(ample=0.9, rounds=20)
 
 #: Load, as a share of the capacity, from which a pattern is copied to the LP of a part.
 _WELL_FILLED = 0.95
@@ -64,10 +69,19 @@ class PatternLP:
     ----------
     scaled
         The fleet in integers.
+
+    Attributes
+    ----------
+    pool
+        The patterns known.
+    shortfall
+        By which share the bins were too few in the last question, about, below zero where
+        there were more than enough; not a number if unknown.
     """
 
     def __init__(self, scaled: ScaledInstance) -> None:
         self.scaled = scaled
+        self.shortfall = math.nan
         rules = scaled.rules if isinstance(scaled, ConstrainedInstance) else None
         self.pool = PatternPool(len(scaled.classes), rules)
         # By type and class: whether the item alone is in the pool.
@@ -91,6 +105,7 @@ class PatternLP:
         precision
             How finely the duals may be rounded before the answer is "undecided".
         """
+        self.shortfall = math.nan
         trivial = refuted_at_once(question)
         if trivial is not None:
             return trivial
@@ -105,7 +120,11 @@ class PatternLP:
         return outcome
 
     def _decide_centrally(
-        self, question: PackingQuestion, limits: LimitsView, precision: Precision
+        self,
+        question: PackingQuestion,
+        limits: LimitsView,
+        precision: Precision,
+        patience: Patience | None = None,
     ) -> Relaxed | BrokenDown:
         """Answer by column generation with central duals, from a sample of patterns."""
         self._add_single_items(question)
@@ -115,9 +134,11 @@ class PatternLP:
         self._sampled += 1
         if self._recent is not None:
             self._recent = np.union1d(self._recent, places)
-        generation = CentralGeneration(question, self.pool, self._recent, limits, precision)
+        generation = CentralGeneration(
+            question, self.pool, self._recent, limits, precision, patience
+        )
         answer = generation.run()
-        self._recent = generation.active
+        self._recent, self.shortfall = generation.active, generation.shortfall
         return answer
 
     def part(self, question: PackingQuestion) -> PatternLP:
@@ -142,6 +163,10 @@ class PatternLP:
         trivial = refuted_at_once(question)
         if trivial is not None:
             return trivial
+        if precision is Precision.FULL and _is_central(question):
+            best = self._decide_centrally(question, limits, precision, _PATIENT)
+            if isinstance(best, DualValues):
+                return best
         outcome = self._generate(question, limits, precision, stop_at=0.0)
         if not isinstance(outcome, LPSolution):
             return outcome

@@ -40,7 +40,7 @@ _FEW = 100
 
 #: From a table by load: sets taken for each class, and how far from full they may be, as a
 #: share of the capacity.
-_THROUGH, _NEAR_FULL = 2, 0.02
+_THROUGH, _NEAR_FULL = 4, 0.02
 
 
 class Precision(Enum):

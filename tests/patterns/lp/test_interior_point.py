@@ -7,7 +7,12 @@ import numpy as np
 import pytest
 
 from kvpr_opt.patterns.lp.cholesky import factorise, solve_factorised
-from kvpr_opt.patterns.lp.interior_point import SparseColumns, solve_central
+from kvpr_opt.patterns.lp.interior_point import (
+    Iterate,
+    SparseColumns,
+    solve_central,
+    start_from,
+)
 
 
 @pytest.mark.parametrize("size", [1, 2, 31, 32, 33, 64, 97])
@@ -30,8 +35,8 @@ def test_a_matrix_that_is_not_positive_has_no_factor() -> None:
 
 def draw_program(
     seed: int, rows: int, number: int
-) -> tuple[SparseColumns, np.ndarray, np.ndarray, np.ndarray]:
-    """Columns of which each holds a few items, costs, demands, and feasible duals."""
+) -> tuple[SparseColumns, np.ndarray, np.ndarray, Iterate]:
+    """Columns of which each holds a few items, costs, demands, and where to start."""
     random = np.random.default_rng(seed)
     starts, row, entry = [0], [], []
     for column in range(number):
@@ -41,7 +46,8 @@ def draw_program(
         starts.append(len(row))
     columns = SparseColumns(np.array(starts), np.array(row), np.array(entry))
     costs = random.uniform(0.5, 1.5, number)
-    return columns, costs, random.integers(1, 9, rows).astype(float), np.full(rows, 0.5 / 13)
+    demand = random.integers(1, 9, rows).astype(float)
+    return columns, costs, demand, start_from(columns, costs, demand, np.full(rows, 0.5 / 13))
 
 
 def optimum_of(columns: SparseColumns, costs: np.ndarray, demand: np.ndarray) -> float:
@@ -90,10 +96,26 @@ def test_enough_ends_it_with_a_feasible_point() -> None:
     assert (supply >= demand - 1e-6).all()
 
 
+def test_it_goes_on_from_a_point_on_the_way_to_a_similar_solution() -> None:
+    columns, costs, demand, start = draw_program(7, 40, 300)
+    first = solve_central(columns, costs, demand, start, tolerance=1e-6)
+    assert first is not None
+    near = [point for point in first.path if point.gap >= 1e-3 * first.objective][-1]
+    changed = demand + np.random.default_rng(0).uniform(-0.01, 0.01, len(demand))
+    again = solve_central(columns, costs, changed, near, tolerance=1e-6)
+    anew = solve_central(columns, costs, changed, start, tolerance=1e-6)
+    assert again is not None
+    assert anew is not None
+    assert again.objective == pytest.approx(anew.objective, rel=2e-6)
+    assert len(again.path) < len(anew.path)
+
+
 def test_it_gives_no_point_where_there_is_none() -> None:
     columns, costs, demand, start = draw_program(6, 5, 20)
-    assert solve_central(columns, costs, demand, 100 * start, tolerance=1e-3) is None
+    outside = Iterate(start.primal, start.surplus, 100 * start.dual, start.slack - 100)
+    assert solve_central(columns, costs, demand, outside, tolerance=1e-3) is None
     assert solve_central(columns, costs, demand, start, tolerance=0.1, stopped=lambda: True) is None
     # No column holds an item of the last row.
-    lonely = np.append(demand, 1.0), np.append(start, 0.1)
-    assert solve_central(columns, costs, *lonely, tolerance=1e-6) is None
+    lonely = np.append(demand, 1.0)
+    begin = start_from(columns, costs, lonely, np.append(start.dual, 0.1))
+    assert solve_central(columns, costs, lonely, begin, tolerance=1e-6) is None
