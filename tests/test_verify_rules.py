@@ -167,3 +167,14 @@ def test_what_is_pinned_leaves_some_room_or_none_but_not_less() -> None:
 def test_models_of_no_size_do_not_count() -> None:
     assert beside_a_pin(10, "0 1 5").exit_code == 0
     assert beside_a_pin(10, "0 0 5").exit_code == 5
+
+
+@pytest.mark.parametrize("size", [11, 127, 128, 129, 300, 10**30])
+def test_a_model_larger_than_the_room_changes_no_row(size: int) -> None:
+    """Though it has more bytes than an entry of the row."""
+    bins = [(1, 10, 2)]
+    width = CHECKER._entry_bytes(bins)
+    assert width == 1
+    alone = CHECKER.row_of_stages([[(3, 1)], [(4, 1)]], bins, width)
+    assert CHECKER.row_of_stages([[(size, 1), (3, 1)], [(size, 2)], [(4, 1)]], bins, width) == alone
+    assert [*alone.to_bytes(4, "big")] == [0, 3, 7, 11]
