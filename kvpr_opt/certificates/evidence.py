@@ -9,7 +9,8 @@ argument is one class here, the form in which it is written in
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import ClassVar, NamedTuple
@@ -82,15 +83,17 @@ class DualVector:
     kind: ClassVar[str] = "dual"
     certified: ClassVar[bool] = True
 
-    def row_work(self, room: int) -> int | None:
-        """Bytes that the checker changes, where the largest bin has so much room.
+    def row_work(self, sizes: Sequence[int], room: int) -> int | None:
+        """Bytes that the checker changes, given the sizes of the models and the largest capacity.
 
         Its row of least sizes has an entry for each number of points, of two sizes and a
-        bit, and is changed once for each model. ``None`` where the checker uses no
-        row, since it or the work would be too long.
+        bit, and is changed once for each model; of equal ones, for as many as fit beside each
+        other. ``None`` where the checker uses no row, since it or the work would be too long.
         """
         row = (max(self.gpus) + 2) * ((2 * room).bit_length() // 8 + 1)
-        work = row * len(self.models)
+        equal = Counter(zip(sizes, self.models, strict=True))
+        fitting = sum(min(number, room // size) for (size, _), number in equal.items() if size)
+        work = row * fitting
         return work if row <= LIMITS.row_bytes and work <= LIMITS.row_work else None
 
 

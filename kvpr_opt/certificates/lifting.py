@@ -93,7 +93,7 @@ def _again(
             points = as_points(scaled, value, counting)
             return counting if _refuted(scaled, problem, points, 0, limits) else None
         case DualVector() as points:
-            work = points.row_work(max(problem.capacities))
+            work = points.row_work(problem.sizes, max(problem.capacities))
             if work is None or not _refuted(scaled, problem, points, 0, limits):
                 return None
             return points

@@ -126,10 +126,11 @@ def _seconds_for_points(
 ) -> float:
     """Estimate the time for points alone: one row, changed by each model, or a search."""
     threshold = scaled.below(value)
-    room = max(scaled.packing(threshold).capacities)
+    problem = scaled.packing(threshold)
+    room = max(problem.capacities)
     if isinstance(vector, ConstrainedVector):
         assert isinstance(scaled, ConstrainedInstance), "a vector of a fleet with constraints"
         work = vector.row_work(room, *scaled.rules_checked)
     else:
-        work = vector.row_work(room)
+        work = vector.row_work(problem.sizes, room)
     return LIMITS.table_bytes / _BYTES + _SETS_SECONDS if work is None else work / _BYTES

@@ -4,9 +4,10 @@ On fleets of hundreds of GPUs the optimum is, exactly or nearly, the lowest thre
 that passes the pattern LP, and that lies a few hundred-thousandths above the volume
 bound. So the first question is asked there, not just below the incumbent: placements
 are found where the LP leaves little slack, and a question costs the same everywhere.
-A threshold that passes is rounded at once, since any placement found saves the
-questions above it. Then bisection narrows the bracket around the LP threshold; the
-last question, strictly below the incumbent, proves it optimal.
+The first that passes is rounded at once, since any placement found saves the
+questions above it. Then the bracket around the LP threshold is narrowed, by questions
+where the LP is expected to pass; the last question, strictly below the incumbent,
+proves it optimal.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ import math
 from collections.abc import Callable
 from fractions import Fraction
 
+from kvpr_opt.patterns.effort import Effort
 from kvpr_opt.patterns.problem import DualValues, Fractional
-from kvpr_opt.patterns.steps import Effort, EngineSteps
+from kvpr_opt.patterns.steps import EngineSteps
 from kvpr_opt.problem.exact import simplest_between
 from kvpr_opt.problem.scaled import Threshold
 from kvpr_opt.search.bounds import volume_bound

@@ -43,6 +43,7 @@ from functools import partial
 from itertools import count
 
 from kvpr_opt.patterns.bracket import CONTINUOUS, Bracket
+from kvpr_opt.patterns.effort import Effort
 from kvpr_opt.patterns.lp.column_generation import PatternLP
 from kvpr_opt.patterns.lp.pricing import Precision
 from kvpr_opt.patterns.primal import assisted, dive_low, lower
@@ -54,7 +55,7 @@ from kvpr_opt.patterns.problem import (
     Packing,
     Undecided,
 )
-from kvpr_opt.patterns.steps import Effort, EngineSteps, Findings
+from kvpr_opt.patterns.steps import EngineSteps, Findings
 from kvpr_opt.search.tracker import Tracker
 
 #: Stages that can be left out.

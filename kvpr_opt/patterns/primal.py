@@ -16,7 +16,8 @@ from contextlib import contextmanager
 from fractions import Fraction
 
 from kvpr_opt.errors import NumericalError
-from kvpr_opt.patterns.steps import Effort, EngineSteps, Findings, Passed
+from kvpr_opt.patterns.effort import Effort
+from kvpr_opt.patterns.steps import EngineSteps, Findings, Passed
 from kvpr_opt.problem.scaled import Threshold
 from kvpr_opt.search.tracker import Tracker
 

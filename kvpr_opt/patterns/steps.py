@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -15,7 +15,8 @@ from kvpr_opt._types import Counts, Floats, Ints
 from kvpr_opt.certificates.evidence import Evidence, LowerBound
 from kvpr_opt.errors import InvalidPlacementError
 from kvpr_opt.patterns.cover.exact_cover import cover
-from kvpr_opt.patterns.dive import Dive, DivePlan
+from kvpr_opt.patterns.dive import Dive
+from kvpr_opt.patterns.effort import Effort
 from kvpr_opt.patterns.fill_and_dive import fill_and_dive
 from kvpr_opt.patterns.guided_rounding import round_by_vertices
 from kvpr_opt.patterns.lns import repack
@@ -38,49 +39,6 @@ from kvpr_opt.problem.exact import simplest_between
 from kvpr_opt.problem.placement import Placement
 from kvpr_opt.problem.scaled import Threshold
 from kvpr_opt.search.tracker import Tracker
-
-
-@dataclass(frozen=True)
-class Effort:
-    """The budgets of one round; each round may do about four times the work of the last."""
-
-    patterns: int
-    work: int
-    tries: int
-    dive: DivePlan
-
-    @classmethod
-    def of_round(cls, number: int) -> Effort:
-        """Budgets of round 0, 1, ..."""
-        grown = 4 ** min(number, 10)
-        return cls(
-            patterns=min(300_000 * 2 ** min(number, 3), 2_000_000),
-            work=50_000_000 * grown,
-            tries=10 * grown,
-            dive=DivePlan(
-                discrepancies=number,
-                jitter=0.0 if number == 0 else 0.4,
-                last_items=min(32 + 6 * number, 64),
-                last_work=10_000_000 * grown,
-                leaf=DivePlan(
-                    discrepancies=1 + number,
-                    last_items=min(32 + 6 * number, 64),
-                    last_work=10_000_000 * grown,
-                ),
-            ),
-        )
-
-    def hasty(self) -> Effort:
-        """A smaller budget for dives, for when a failed one can be replaced by another."""
-        plan = self.dive
-        work = plan.last_work // 10
-        leaf = None if plan.leaf is None else replace(plan.leaf, discrepancies=0, last_work=work)
-        return replace(self, dive=replace(plan, discrepancies=0, last_work=work, leaf=leaf))
-
-    def reduced(self) -> Effort:
-        """A smaller budget, for searches that succeed quickly or never."""
-        return replace(self, patterns=self.patterns // 6, work=self.work // 5)
-
 
 #: Large fleets with capacities up to this many loads are decided in exact numbers; others are
 #: rounded to this many. A table by load for some hundred classes takes a second.

@@ -185,3 +185,16 @@ def test_ctrl_c_during_the_check_does_not_cost_the_answer(
     assert result.message == "not checked: interrupted"
     assert not result.certified
     assert result.placement is not None
+
+
+def test_of_equal_models_only_those_that_fit_beside_each_other_are_work() -> None:
+    # Rows have W + 2 entries, here of one byte.
+    assert DualVector((1,) * 10, (2,)).row_work([4] * 10, 9) == 2 * (2 + 2)
+    assert DualVector((1,) * 10, (2,)).row_work([4] * 9 + [0], 9) == 2 * (2 + 2)
+    # As many points, but another size, or as large, but other points.
+    assert DualVector((1,) * 10, (2,)).row_work([4] * 9 + [10], 9) == 2 * (2 + 2)
+    assert DualVector((1,) * 9 + (2,), (2,)).row_work([4] * 10, 9) == 3 * (2 + 2)
+    # Above 2.5 billion bytes in all, the checker has no row.
+    points = DualVector((1,) * 700, (1_199_998,))
+    assert points.row_work([1] * 700, 700) == 1_200_000 * 2 * 700
+    assert points.row_work([1] * 700, 70_000) is None

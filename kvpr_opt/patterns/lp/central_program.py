@@ -23,13 +23,9 @@ from numpy.typing import NDArray
 
 from kvpr_opt._types import Counts, Floats, Ints
 from kvpr_opt.kernels import compiled
-from kvpr_opt.patterns.lp.interior_point import (
-    Iterate,
-    SparseColumns,
-    start_from,
-    transposed_product,
-)
+from kvpr_opt.patterns.lp.interior_point import Iterate, start_from
 from kvpr_opt.patterns.lp.pool import PatternPool
+from kvpr_opt.patterns.lp.sparse_columns import SparseColumns, transposed_product
 from kvpr_opt.patterns.problem import PackingQuestion
 
 #: A program starts from the last iterate of the one before whose gap is this many times what is

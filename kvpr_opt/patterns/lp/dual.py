@@ -20,8 +20,9 @@ from kvpr_opt.patterns.lp.knapsack_by_value import best_value, least_loads, valu
 from kvpr_opt.patterns.lp.pricing_with_rules import most_with_rules
 from kvpr_opt.patterns.problem import DualValues, PackingQuestion
 
-#: The check is skipped above this many table entries (items times values, or loads).
-MAX_ENTRIES = 600_000_000
+#: The check is skipped above this many table entries: items times values, or times loads, of
+#: which one takes a quarter of the time.
+MAX_ENTRIES, MAX_LOAD_ENTRIES = 600_000_000, 2_400_000_000
 
 
 @dataclass(frozen=True)
@@ -97,8 +98,7 @@ def most_by_type(question: PackingQuestion, values: Ints) -> Ints | None:
     if worth.size == 0:
         return np.zeros(len(question.capacities), dtype=np.int64)
     top = value_limit(items.sizes, worth, limit)
-    # An entry by load takes a quarter of the time of an entry by value.
-    short = limit < MAX_LOADS and limit * worth.size <= MAX_ENTRIES
+    short = limit < MAX_LOADS and limit * worth.size <= MAX_LOAD_ENTRIES
     if short and limit < 4 * top < 4 * MAX_VALUE:
         return most_values(items.sizes, worth, question.capacities)
     if top * worth.size > MAX_ENTRIES:

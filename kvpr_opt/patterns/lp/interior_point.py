@@ -19,9 +19,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kvpr_opt._types import Floats, Ints
+from kvpr_opt._types import Floats
 from kvpr_opt.kernels import compiled
 from kvpr_opt.patterns.lp.cholesky import factorise, solve_factorised
+from kvpr_opt.patterns.lp.sparse_columns import (
+    SparseColumns,
+    dot,
+    normal_matrix,
+    product,
+    transposed_product,
+)
 
 #: Iterations before the method gives up; it usually needs ten to thirty.
 _MAX_ITERATIONS = 80
@@ -49,22 +56,6 @@ _SHARE_OF_ERROR = 0.1
 _REGULARISATION = 1e-14
 
 
-class SparseColumns(NamedTuple):
-    """A sparse matrix by columns.
-
-    Attributes
-    ----------
-    starts
-        Where each column begins in `rows` and `entries`, and where the last one ends.
-    rows, entries
-        Row and value of each entry; rows ascend within a column.
-    """
-
-    starts: Ints
-    rows: Ints
-    entries: Floats
-
-
 class Iterate(NamedTuple):
     """A point of the method: positive numbers, which may still violate the constraints.
 
@@ -84,7 +75,7 @@ class Iterate(NamedTuple):
     @property
     def gap(self) -> float:
         """The sum of the products of pairs: of a feasible point, the gap of its objectives."""
-        return _dot(self.primal, self.slack) + _dot(self.surplus, self.dual)
+        return dot(self.primal, self.slack) + dot(self.surplus, self.dual)
 
     @property
     def centre(self) -> float:
@@ -120,7 +111,7 @@ def start_from(columns: SparseColumns, costs: Floats, demand: Floats, dual: Floa
     """
     slack = costs - transposed_product(columns, dual)
     # In total about as much as is demanded.
-    centre = float(demand.sum()) / float(_product(columns, 1 / slack, len(demand)).sum())
+    centre = float(demand.sum()) / float(product(columns, 1 / slack, len(demand)).sum())
     return Iterate(centre / slack, centre / dual, dual, slack)
 
 
@@ -164,8 +155,8 @@ def solve_central(
             return None
         primal, surplus, dual, slack = point
         dual_error = costs - transposed_product(columns, dual) - slack
-        primal_error = demand - _product(columns, primal, rows) + surplus
-        objective, bound = _dot(costs, primal), _dot(demand, dual)
+        primal_error = demand - product(columns, primal, rows) + surplus
+        objective, bound = dot(costs, primal), dot(demand, dual)
         missing = float(np.abs(primal_error).max()) / (1 + float(demand.max()))
         if objective <= enough:
             # This point is itself the answer, so its constraints must hold.
@@ -177,7 +168,7 @@ def solve_central(
             and np.abs(dual_error).max() <= max(_DUAL_ERROR, _SHARE_OF_ERROR * tolerance)
         ):
             return CentralPoint(primal, dual, objective, bound, tuple(path))
-        normal = _normal_matrix(columns, primal / slack, rows)
+        normal = normal_matrix(columns, primal / slack, rows)
         diagonal = np.diag_indices(rows)
         normal[diagonal] += surplus / dual + _REGULARISATION * normal[diagonal].max()
         if not factorise(normal):
@@ -225,7 +216,7 @@ class _State(NamedTuple):
 
     def _solve(self, right: Floats, of_columns: Floats) -> Floats:
         """Solve the normal equations."""
-        right = right - _product(self.columns, of_columns, len(right))
+        right = right - product(self.columns, of_columns, len(right))
         return solve_factorised(self.factor, right)
 
     def centred(self, direct: Iterate) -> Iterate:
@@ -339,47 +330,3 @@ def _best_share(
         if longest == 1.0:
             break
     return best, longest
-
-
-@compiled
-def _dot(left: Floats, right: Floats) -> float:
-    """The dot product; numpy's starts threads from ten thousand entries on."""
-    total = 0.0
-    for i in range(left.size):
-        total += left[i] * right[i]
-    return total
-
-
-@compiled
-def _normal_matrix(columns: SparseColumns, weights: Floats, rows: int) -> Floats:
-    """The lower triangle of B diag(weights) B'."""
-    starts, row, entry = columns
-    matrix = np.zeros((rows, rows))
-    for column in range(weights.size):
-        for i in range(starts[column], starts[column + 1]):
-            weighted = weights[column] * entry[i]
-            for j in range(starts[column], i + 1):
-                matrix[row[i], row[j]] += weighted * entry[j]
-    return matrix
-
-
-@compiled
-def _product(columns: SparseColumns, values: Floats, rows: int) -> Floats:
-    """B times the values of the columns."""
-    starts, row, entry = columns
-    result = np.zeros(rows)
-    for column in range(values.size):
-        for i in range(starts[column], starts[column + 1]):
-            result[row[i]] += entry[i] * values[column]
-    return result
-
-
-@compiled
-def transposed_product(columns: SparseColumns, values: Floats) -> Floats:
-    """B' times the values of the rows."""
-    starts, row, entry = columns
-    result = np.zeros(starts.size - 1)
-    for column in range(result.size):
-        for i in range(starts[column], starts[column + 1]):
-            result[column] += entry[i] * values[row[i]]
-    return result

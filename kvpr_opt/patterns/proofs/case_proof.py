@@ -105,7 +105,7 @@ def tree_proof(
     )
     if spare < 0:
         vector = evidence.DualVector(points, most)
-        return None if vector.row_work(max(capacities)) is None else vector
+        return None if vector.row_work(problem.sizes, max(capacities)) is None else vector
     items = tuple(zip(problem.sizes, points, strict=True))
     bins = tuple(zip(numbers, capacities, most, strict=True))
     # The checker's routine checks neither clock nor stop flag.

@@ -41,7 +41,7 @@ def dual_proof(
         return _constrained_proof(scaled, threshold, vector)
     points = evidence.DualVector(points_by_model(scaled, vector.class_values), vector.type_values)
     short = max(*points.models, *points.gpus, 0) <= MAX_POINTS
-    if short and points.row_work(max(problem.capacities)) is not None:
+    if short and points.row_work(problem.sizes, max(problem.capacities)) is not None:
         return points
     if sum(problem.sizes) > sum(problem.capacities):
         return evidence.Volume()

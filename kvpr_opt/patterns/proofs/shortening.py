@@ -30,20 +30,19 @@ _LUCK = 4
 #: long. Length is units times items; the checker handles a hundred million a second.
 _WORTHWHILE, _LONG = 3, 30_000_000
 
-#: Scales within this factor of the smallest are compared, and only the best is checked; the
-#: second value is the factor to the next ones after an expensive check failed.
-_STEP, _LONG_STEP = 1.5, 4.0
+#: Scales within this factor of the smallest are compared, and only the best is checked.
+_STEP = 1.5
 
 #: Expensive exact checks that may fail, and the length (units times items) from which a check
 #: is expensive, that is, takes more than about a millisecond.
-_CHECKS, _LONG_CHECK = 6, 200_000
+_CHECKS, _LONG_CHECK = 8, 200_000
 
 #: Points compared at once, over all classes and scales: the minimum, the maximum, and between
 #: them one for this many bytes that a check of the given vector changes.
 _POINTS, _MAX_POINTS, _BYTES = 100_000, 1_000_000, 10
 
 #: All scales are first compared on a few patterns of each type, then the best ones on more.
-_FEW, _SCALES, _PATTERNS = 50, 1000, 500
+_FEW, _SCALES, _PATTERNS = 50, 1000, 5_000
 
 #: Units a GPU up to which rounding down is compared as well, and the factor that keeps float
 #: error from rounding whole numbers down.
@@ -71,7 +70,7 @@ def shorten_dual(
     if fullest <= 1 or (fullest < _WORTHWHILE * likely and not long):
         return vector
     patterns = _Comparison(question, vector, pool)
-    low, long_checks, again, step = max(1.0, likely / _LUCK), 0, False, _STEP
+    low, long_checks, again = max(1.0, likely / _LUCK), 0, False
     while _STEP * low < fullest and long_checks < _CHECKS and not limits.stopped:
         values, excess = patterns.best(low)
         if excess > 0:
@@ -79,10 +78,10 @@ def shorten_dual(
             if smaller is not None:
                 return smaller
             if low * items >= _LONG_CHECK:
-                long_checks, step = long_checks + 1, _LONG_STEP
+                long_checks += 1
             again = patterns.learn(values, limits) and not again
         if excess <= 0 or not again:
-            low, again, step = step * low, False, _STEP
+            low, again = _STEP * low, False
     return vector
 
 

@@ -7,12 +7,8 @@ import numpy as np
 import pytest
 
 from kvpr_opt.patterns.lp.cholesky import factorise, solve_factorised
-from kvpr_opt.patterns.lp.interior_point import (
-    Iterate,
-    SparseColumns,
-    solve_central,
-    start_from,
-)
+from kvpr_opt.patterns.lp.interior_point import Iterate, solve_central, start_from
+from kvpr_opt.patterns.lp.sparse_columns import SparseColumns
 
 
 @pytest.mark.parametrize("size", [1, 2, 31, 32, 33, 64, 97])
