@@ -95,6 +95,7 @@ HARMLESS: dict[str, str] = {
     "_follows: value is None and best == math.inf -> best == math.inf": (
         "with a placement, an infinite bound is refused before"
     ),
+    "_read: LIMITS.file_bytes + 1 -> LIMITS.file_bytes + 2": "two bytes too many are refused, too",
     "_points_a_unit: number + 50 -> number + 49": "a table somewhat longer",
     "_points_a_unit: number + 50 -> number + 51": "a table somewhat coarser, so more steps",
     "_count_cases:  for item in needed if item[0] > 0 ->  for item in needed": (

@@ -530,6 +530,19 @@ def test_placement_and_value_need_each_other(sound, status):
         assert report.checks[1].detail == "a placement and its max KVPR need each other"
 
 
+def test_a_file_with_one_byte_too_many_is_refused(trap, tmp_path, monkeypatch):
+    text, data = trap
+    written = json.dumps(data)
+    limit = max(map(len, (text, written)))
+    limits = CHECKER_MODULE.LIMITS._replace(file_bytes=limit)
+    monkeypatch.setattr(CHECKER_MODULE, "LIMITS", limits)
+    canonical, certificate = tmp_path / "canonical.json", tmp_path / "certificate.json"
+    canonical.write_text(text)
+    for more, code in (("", 0), (" ", 2), ("}", 2)):
+        certificate.write_text(written.ljust(limit) + more)
+        assert CHECKER_MODULE.main([str(canonical), str(certificate)]) == code
+
+
 def test_an_overfull_gpu_is_called_that():
     text = fleet([5, 5], [(3, 1), (3, 0)])
     for gpu_of, code in (((0, 1), 0), ((0, 0), 5)):
