@@ -187,9 +187,9 @@ def test_every_number_of_a_proof_counts(proof: Data, code: int) -> None:
     assert run(relocation(bounds=bounds)).exit_code == code
 
 
-def tied(constraint: Data, **proof: str) -> Report:
-    """The bound of the fleet, with a constraint more."""
-    fleet = {**FLEET, "schema": "kvpr-opt/canonical/2", "constraints": [constraint]}
+def tied(*constraints: Data, **proof: str) -> Report:
+    """The bound of the fleet, with constraints."""
+    fleet = {**FLEET, "schema": "kvpr-opt/canonical/2", "constraints": [*constraints]}
     claim = relocation(
         instance_sha256=hashlib.sha256(text(fleet).encode()).hexdigest(),
         max_kvpr=None,
@@ -213,6 +213,15 @@ def test_a_proof_says_that_it_leaves_out_nodes(constraint: Data, ignored: str) -
     assert report.exit_code == 0
     said = "moves: the points of the models exceed what GPUs and moves allow by 1"
     assert last(report) == f"{said}{ignored}"
+
+
+def test_what_is_pinned_to_a_gpu_has_to_fit_it() -> None:
+    pins = [{"kind": "only", "model": model, "gpus": ["a"]} for model in "xy"]
+    # Two items of 5 in a room of 8: no placement is below the bound, but points do not say so.
+    assert tied(*pins, models="9 9", gpus="9 0").exit_code == 5
+    assert last(tied(*pins, models="3 3", gpus="4 0")) == (
+        "what is pinned to a GPU is more than it can hold"
+    )
 
 
 @pytest.mark.parametrize("gpus", ["2 2", "1 3", "0 4"])
