@@ -65,8 +65,8 @@ class Bracket:
     steps
         The tools; their findings go to the tracker of the run.
     hand_over
-        If given, called with what passes the LP while the bracket is wide, so that another thread
-        rounds it.
+        If given, called with what passes the LP while there are more questions, so that another
+        thread rounds it.
     """
 
     def __init__(
@@ -206,7 +206,12 @@ class Bracket:
         return self._steps.scaled.at_most(simplest_between(low, high))
 
     def _is_worthwhile(self, value: Fraction) -> bool:
-        """Whether to round at a passing threshold; this takes as long as two questions."""
+        """Whether to round at a passing threshold; this takes as long as two questions.
+
+        With another thread for that, only once there is nothing else to do.
+        """
+        if self._hand_over is not None:
+            return self._middle() is None
         soon = _WORTHWHILE * (value - self._low) <= self._steps.high - self._low
         return soon or self._middle() is None
 
@@ -232,8 +237,9 @@ class Bracket:
         first = self._top is None
         if self._top is None or value < self._top:
             self._top, self._short_at_top = value, steps.lp.shortfall
-        if self._hand_over is not None and not (self._failures or self._is_narrow):
+        if self._hand_over is not None and not self._failures and self._middle() is not None:
             self._hand_over(threshold, answer)
+            self._waiting = threshold, answer
         elif first or self._failures or self._is_worthwhile(value):
             self._round(threshold, answer)
         else:
