@@ -41,7 +41,7 @@ from contextlib import nullcontext
 from fractions import Fraction
 from itertools import count
 
-from kvpr_opt.patterns.bracket import CONTINUOUS, Bracket
+from kvpr_opt.patterns.bracket import Bracket
 from kvpr_opt.patterns.lp.column_generation import PatternLP
 from kvpr_opt.patterns.lp.pricing import Precision
 from kvpr_opt.patterns.primal import assisted, dive_low, lower
@@ -53,7 +53,7 @@ from kvpr_opt.patterns.problem import (
     Packing,
     Undecided,
 )
-from kvpr_opt.patterns.steps import Effort, EngineSteps, Findings
+from kvpr_opt.patterns.steps import CONTINUOUS, Effort, EngineSteps, Findings
 from kvpr_opt.search.tracker import Tracker
 
 #: Stages that can be left out.

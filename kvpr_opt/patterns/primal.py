@@ -99,7 +99,7 @@ def _descend(steps: EngineSteps, over: threading.Event, large: bool) -> None:
         lower(steps, effort, steps.repack)
         if large:
             # A dive over hundreds of GPUs with an LP of its own would finish too late.
-            lower(steps, effort, steps.fill_and_dive)
+            lower(steps, effort, steps.construct)
         else:
             dive_low(steps, effort)
             lower(steps, effort, steps.dive)

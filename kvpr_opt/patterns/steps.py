@@ -12,6 +12,7 @@ import numpy as np
 from kvpr_opt._types import Ints
 from kvpr_opt.certificates.evidence import Evidence, LowerBound
 from kvpr_opt.errors import InvalidPlacementError
+from kvpr_opt.patterns.beam_search import beam_search
 from kvpr_opt.patterns.cover.exact_cover import cover
 from kvpr_opt.patterns.dive import Dive, DivePlan
 from kvpr_opt.patterns.fill_and_dive import fill_and_dive
@@ -45,6 +46,7 @@ class Effort:
     patterns: int
     work: int
     tries: int
+    beam: int
     dive: DivePlan
 
     @classmethod
@@ -55,6 +57,7 @@ class Effort:
             patterns=min(300_000 * 2 ** min(number, 3), 2_000_000),
             work=50_000_000 * grown,
             tries=10 * grown,
+            beam=min(10_000 * grown, 10_000_000),
             dive=DivePlan(
                 discrepancies=number,
                 jitter=0.0 if number == 0 else 0.4,
@@ -87,6 +90,10 @@ LOADS = 2**22
 #: The share of a run that may be spent on shortening points during the search, so that a run
 #: stopped by a limit has a proof of what it claims.
 _SHORTENING_SHARE = 0.1
+
+#: Memory units per GPU from which data count as nearly continuous. With few units, the sizes
+#: that the last GPUs need are too rare.
+CONTINUOUS = 10**6
 
 #: GPUs that a construction leaves to a dive.
 _FILL_ALL_BUT = 24
@@ -207,6 +214,25 @@ class EngineSteps:
             return False
         self._refuted_by(question, refuted)
         return True
+
+    def construct(self, threshold: Threshold, effort: Effort) -> bool:
+        """Whether a construction from scratch improved the incumbent.
+
+        On nearly continuous data this is a beam search, else filling and a dive.
+        """
+        if self.scaled.largest_capacity < CONTINUOUS:
+            return self.fill_and_dive(threshold, effort)
+        return self.search_by_beam(threshold, effort)
+
+    def search_by_beam(self, threshold: Threshold, effort: Effort) -> bool:
+        """Whether a beam search improved the incumbent; fleets with rules have none."""
+        question = PackingQuestion.of(self.scaled, threshold)
+        if "dives" in self._skip or question.rules is not None or question.slack < 0:
+            return False
+        self.tracker.enter("beam search")
+        self._dives += 1
+        packing = beam_search(question, self._limits, work=effort.beam, seed=self._dives)
+        return packing is not None and self._packed(packing, "beam search")
 
     def fill_and_dive(self, threshold: Threshold, effort: Effort) -> bool:
         """Whether filling most GPUs, and a dive on the last ones, improved the incumbent."""
