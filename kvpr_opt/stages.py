@@ -333,10 +333,13 @@ class SolveRun:
 
     @property
     def _constructs(self) -> bool:
-        """Whether the engine constructs better placements in the time of a local search."""
+        """Whether the engine constructs better placements before any local search is done."""
         from kvpr_opt.patterns.bracket import constructs
+        from kvpr_opt.patterns.engine import is_large
 
-        return "dives" not in self._skip and constructs(self.tracker.instance.scaled)
+        scaled = self.tracker.instance.scaled
+        wanted = not self._skip & {"dives", "lp_bound"}
+        return wanted and is_large(scaled) and constructs(scaled)
 
     def _offer_compiled(self, placement: Placement) -> None:
         self.tracker.offer(placement, "compiled local search")

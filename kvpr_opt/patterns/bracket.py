@@ -34,23 +34,28 @@ _WORTHWHILE = 4
 #: is asked just below it.
 _FAR = Fraction(1, 8)
 
-#: GPUs from which construction pays off, and the distance from the volume bound, as a share
-#: of it, at which it starts.
-_CONSTRUCT_FROM, _FURTHEST = 28, 16e-5
+#: GPUs from which a beam search pays off, and models a GPU up to which; with more models, GPUs
+#: from which filling and a dive pay off.
+_BEAM_FROM, _BEAM_TO, _CONSTRUCT_FROM = 12, 6, 28
 
-#: How often the work of a construction is doubled, and the ways from the bound to the incumbent
-#: that are tried with each.
-_DOUBLINGS, _WAYS = 7, (Fraction(1, 2), Fraction(3, 4), Fraction(7, 8), Fraction(15, 16))
+#: The largest distance from the volume bound that is tried, as a share of it.
+_FURTHEST = Fraction(1, 1000)
+
+#: How often the work of a construction is doubled, by kind, and the ways from the bound to the
+#: incumbent that are tried with each.
+_DOUBLINGS, _DOUBLINGS_OF_DIVES = 7, 1
+_WAYS = (Fraction(1, 2), Fraction(3, 4), Fraction(7, 8), Fraction(15, 16))
 
 #: Roundings of passing thresholds that may fail in a row.
 _FAILURES = 4
 
 
 def constructs(scaled: ScaledInstance) -> bool:
-    """Whether construction from scratch is the way to good placements of a fleet."""
+    """Whether beam search is the way to good placements of a fleet."""
+    gpus = len(scaled.capacities)
     plain = not isinstance(scaled, ConstrainedInstance)
-    large = len(scaled.capacities) >= _CONSTRUCT_FROM
-    return plain and large and scaled.largest_capacity >= CONTINUOUS
+    few = gpus >= _BEAM_FROM and len(scaled.sizes) <= _BEAM_TO * gpus
+    return plain and few and scaled.largest_capacity >= CONTINUOUS
 
 
 class Bracket:
@@ -123,15 +128,19 @@ class Bracket:
         number
             How often this was done before: more work is done each time.
         """
-        steps = self._steps
-        if not constructs(steps.scaled):
+        steps, scaled = self._steps, self._steps.scaled
+        beam = constructs(scaled)
+        large = len(scaled.capacities) >= _CONSTRUCT_FROM
+        if not beam and not (large and scaled.largest_capacity >= CONTINUOUS):
             return
-        effort, way, doublings = Effort.of_round(number), 0, 0
-        while not steps.tracker.done and doublings <= _DOUBLINGS:
+        attempt = steps.search_by_beam if beam else steps.fill_and_dive
+        most = _DOUBLINGS if beam else _DOUBLINGS_OF_DIVES
+        effort, way, doublings = Effort.of_round(number).hasty(), 0, 0
+        while not steps.tracker.done and doublings <= most:
             low = max(self._volume, steps.low)
-            high = min(steps.high, self._volume * (1 + 2 * Fraction(_FURTHEST)))
-            threshold = steps.scaled.at_most(low + (high - low) * _WAYS[way])
-            if threshold.value < steps.high and steps.search_by_beam(threshold, effort):
+            high = min(steps.high, self._volume * (1 + _FURTHEST))
+            threshold = scaled.at_most(low + (high - low) * _WAYS[way])
+            if threshold.value < steps.high and attempt(threshold, effort):
                 way = max(0, way - 1)
                 continue
             way += 1

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from fractions import Fraction
 
 from kvpr_opt.errors import NumericalError
+from kvpr_opt.patterns.bracket import constructs
 from kvpr_opt.patterns.steps import Effort, EngineSteps, Findings
 from kvpr_opt.problem.scaled import Threshold
 from kvpr_opt.search.tracker import Tracker
@@ -99,7 +100,8 @@ def _descend(steps: EngineSteps, over: threading.Event, large: bool) -> None:
         lower(steps, effort, steps.repack)
         if large:
             # A dive over hundreds of GPUs with an LP of its own would finish too late.
-            lower(steps, effort, steps.construct)
+            beam = constructs(steps.scaled)
+            lower(steps, effort, steps.search_by_beam if beam else steps.fill_and_dive)
         else:
             dive_low(steps, effort)
             lower(steps, effort, steps.dive)

@@ -215,15 +215,6 @@ class EngineSteps:
         self._refuted_by(question, refuted)
         return True
 
-    def construct(self, threshold: Threshold, effort: Effort) -> bool:
-        """Whether a construction from scratch improved the incumbent.
-
-        On nearly continuous data this is a beam search, else filling and a dive.
-        """
-        if self.scaled.largest_capacity < CONTINUOUS:
-            return self.fill_and_dive(threshold, effort)
-        return self.search_by_beam(threshold, effort)
-
     def search_by_beam(self, threshold: Threshold, effort: Effort) -> bool:
         """Whether a beam search improved the incumbent; fleets with rules have none."""
         question = PackingQuestion.of(self.scaled, threshold)
