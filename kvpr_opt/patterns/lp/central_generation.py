@@ -184,11 +184,16 @@ class CentralGeneration:
                 self._drop_columns(point)
             elif bought:
                 self._premium *= _DEARER
-            elif self._refutation is None and factor <= 1 + _CLOSE:
-                return Fractional(self._weights)
             else:
-                break
+                return self._without_more(factor)
         return self._refutation or Undecided(self._weights)
+
+    def _without_more(self, factor: float) -> Fractional | DualValues | Undecided:
+        """The answer where no pattern prices out."""
+        if self._refutation is not None:
+            return self._refutation
+        close = factor <= 1 + _CLOSE
+        return Fractional(self._weights) if close else Undecided(self._weights)
 
     def _is_proved(self, factor: float) -> bool:
         """Whether it is refuted by a good margin; a few more rounds make for a shorter proof."""
