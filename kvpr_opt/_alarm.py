@@ -40,7 +40,7 @@ class _Alarm:
 
     def __init__(self, seconds: float) -> None:
         self._sleeper = threading.get_ident()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._over = False
         self._rung = False
         self._timer = threading.Timer(min(seconds, threading.TIMEOUT_MAX), self._ring)
@@ -48,16 +48,18 @@ class _Alarm:
 
     def set(self) -> None:
         """Start to count."""
-        self._timer.start()
+        # What rings meanwhile waits: the timer's own locks are no place to raise an exception.
+        with self._lock:
+            self._timer.start()
 
     def cancel(self) -> None:
         """Raise nothing any more, not even what is on its way."""
-        self._timer.cancel()
         with self._lock:
             self._over = True
         if self._rung:
             self._take()
             self._rung = False
+        self._timer.cancel()
 
     def _ring(self) -> None:
         with self._lock:

@@ -81,8 +81,6 @@ HARMLESS: dict[str, str] = {
     "integer: int(text) if len(text) < 600 else int(Decimal(text)) -> "
     "int(text) if False else int(Decimal(text))": "the way for long numbers reads short ones, too",
     "integer: len(text) < 600 -> len(text) <= 600": "both ways read as many digits as that",
-    "threshold: math.inf if isinstance(value, float) else value / fleet.unit -> "
-    "math.inf if False else value / fleet.unit": "infinity stays infinity, whatever divides it",
     "threshold: isinstance(ratio, float) or ratio > everything -> ratio > everything": (
         "the infinite ratio is above all pressure as well"
     ),
@@ -234,6 +232,8 @@ class Mutating:
                 print(f"{description}: {reason or 'SURVIVES'}", flush=True)
             else:
                 counts["killed"] += 1
+                if description in HARMLESS:
+                    print(f"{description}: not harmless, {failed} fails", flush=True)
                 before[:] = [failed, *(name for name in before if name != failed)]
         print(f"{sum(counts.values())} mutants:", *(f"{counts[each]} {each}" for each in counts))
         self.code = 1 if counts["survive"] else 0

@@ -530,6 +530,14 @@ def test_placement_and_value_need_each_other(sound, status):
         assert report.checks[1].detail == "a placement and its max KVPR need each other"
 
 
+def test_an_overfull_gpu_is_called_that():
+    text = fleet([5, 5], [(3, 1), (3, 0)])
+    for gpu_of, code in (((0, 1), 0), ((0, 0), 5)):
+        report = run(text, claims(text, "feasible", Fraction(1, 2), gpu_of))
+        assert report.exit_code == code
+        assert (report.checks[1].detail == "a GPU is overfull") == (code == 5)
+
+
 def test_a_full_gpu_under_pressure_is_called_that():
     text = fleet([5], [(5, 1)])
     for value in (0, 1, 10**9):

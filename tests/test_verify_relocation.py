@@ -285,6 +285,15 @@ def test_models_worth_nothing_are_no_work(monkeypatch: pytest.MonkeyPatch) -> No
     assert run(relocation(bounds=[{"value": "1", "proof": proof}])).exit_code == 2
 
 
+def test_models_that_do_not_fit_are_no_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Beside x there is room for 3 on a, and y takes 5; on b it is the only one that may be there.
+    pin = {"kind": "only", "model": "x", "gpus": ["a"]}
+    work = work_of(1, 1, 8)
+    for limit, code in ((work, 0), (work - 1, 2)):
+        monkeypatch.setattr(CHECKER, "LIMITS", CHECKER.LIMITS._replace(row_work=limit))
+        assert tied(pin, gpus="3 1").exit_code == code
+
+
 def test_the_row_of_one_gpu_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     for limit, code in ((5, 0), (4, 2)):  # points 0 to 4, a byte each
         monkeypatch.setattr(CHECKER, "LIMITS", CHECKER.LIMITS._replace(row_bytes=limit))

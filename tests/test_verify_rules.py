@@ -128,3 +128,53 @@ def test_pinned_models_do_not_make_a_group_larger() -> None:
     proof = {"models": "1 0 1 1 0 0", "gpus": "1 0", "types": "0 0 1 1"}
     groups = [apart("pqst"), apart("suv")]
     assert grouped(*pins, *only, *groups, gpus="abcd", models="stuvpq", proof=proof) == 0
+
+
+def beside_a_pin(pinned: int, points: str) -> Report:
+    """A GPU of 10 for a pinned model, one of size 1 and one of size 0, none under pressure."""
+    sizes = {"p": pinned, "q": 1, "z": 0}
+    fleet = json.dumps(
+        {
+            "schema": "kvpr-opt/canonical/2",
+            "gpus": [{"name": "a", "memory": "10"}],
+            "models": [
+                {"name": name, "size": str(size), "pressure": "0"} for name, size in sizes.items()
+            ],
+            "constraints": [{"kind": "only", "model": "p", "gpus": ["a"]}],
+        }
+    )
+    proof = {"kind": "constrained", "models": points, "gpus": "0", "types": "0"}
+    claim = {
+        "schema": "kvpr-opt/certificate/2",
+        "instance_sha256": hashlib.sha256(fleet.encode()).hexdigest(),
+        "status": "infeasible",
+        "max_kvpr": None,
+        "placement": None,
+        "bounds": [{"value": "infinite", "proof": proof}],
+    }
+    return check(fleet, json.dumps(claim))
+
+
+def test_what_is_pinned_leaves_some_room_or_none_but_not_less() -> None:
+    assert beside_a_pin(9, "0 1 0").exit_code == 5
+    assert beside_a_pin(10, "0 1 0").exit_code == 0
+    assert beside_a_pin(11, "0 1 0").exit_code == 5
+    assert beside_a_pin(11, "0 1 0").checks[2].detail == (
+        "what is pinned to a GPU is more than it can hold"
+    )
+
+
+def test_models_of_no_size_do_not_count() -> None:
+    assert beside_a_pin(10, "0 1 5").exit_code == 0
+    assert beside_a_pin(10, "0 0 5").exit_code == 5
+
+
+@pytest.mark.parametrize("size", [11, 127, 128, 129, 300, 10**30])
+def test_a_model_larger_than_the_room_changes_no_row(size: int) -> None:
+    """Though it has more bytes than an entry of the row."""
+    bins = [(1, 10, 2)]
+    width = CHECKER._entry_bytes(bins)
+    assert width == 1
+    alone = CHECKER.row_of_stages([[(3, 1)], [(4, 1)]], bins, width)
+    assert CHECKER.row_of_stages([[(size, 1), (3, 1)], [(size, 2)], [(4, 1)]], bins, width) == alone
+    assert [*alone.to_bytes(4, "big")] == [0, 3, 7, 11]

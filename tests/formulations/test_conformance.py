@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import random
+import sys
 import threading
 import time
 from fractions import Fraction
@@ -233,7 +234,8 @@ def test_a_fleet_of_a_kind_that_it_does_not_take_is_left_alone(candidate: Candid
 # -- limits --------------------------------------------------------------------------
 #
 # Time is that of this process: one that overruns its limit works on, and other work on the
-# machine is no fault of it.
+# machine is no fault of it. With a tracer, as for the coverage, Python is slower.
+LATEST = 1.5 if sys.gettrace() is None else 3
 
 
 def check_stopped_or_done(instance: Instance, threshold: Threshold, verdict: Verdict) -> None:
@@ -250,7 +252,7 @@ def test_it_stops_within_a_second_of_the_limit(candidate: Candidate) -> None:
     asked = oracle(candidate, instance)
     start = time.process_time()
     verdict = asked.decide(threshold, Limits(0.5))
-    assert time.process_time() - start < 1.5
+    assert time.process_time() - start < LATEST
     check_stopped_or_done(instance, threshold, verdict)
 
 
@@ -261,7 +263,7 @@ def test_it_stops_soon_after_an_interrupt_from_another_thread(candidate: Candida
     threading.Timer(0.3, limits.interrupt).start()
     start = time.process_time()
     verdict = asked.decide(threshold, limits)
-    assert time.process_time() - start < 1.5
+    assert time.process_time() - start < LATEST
     check_stopped_or_done(instance, threshold, verdict)
 
 
@@ -294,7 +296,7 @@ def test_an_optimiser_stops_within_a_second_of_the_limit(candidate: Candidate) -
     assert isinstance(optimiser, Optimiser)
     start = time.process_time()
     found = optimiser.improve(Limits(0.5), incumbent=placement, bound=bound, gap=Fraction(0))
-    assert time.process_time() - start < 1.5
+    assert time.process_time() - start < LATEST
     assert found.placement is not None
     if found.bound is not None:
         assert found.bound.value <= found.placement.max_kvpr
@@ -309,7 +311,7 @@ def test_an_optimiser_stops_soon_after_an_interrupt(candidate: Candidate) -> Non
     threading.Timer(0.3, limits.interrupt).start()
     start = time.process_time()
     found = optimiser.improve(limits, incumbent=placement, bound=Fraction(0), gap=Fraction(0))
-    assert time.process_time() - start < 1.5
+    assert time.process_time() - start < LATEST
     assert found.placement is not None
 
 

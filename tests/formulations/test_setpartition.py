@@ -162,9 +162,14 @@ def test_it_stops_in_time_while_the_solver_works(name: str, stop: str) -> None:
     assert not verdict.final
 
 
+@pytest.fixture(scope="module")
+def many_copies() -> Instance:
+    return fleet([10**6, 10**6], [(1, 1)] * 40_000)
+
+
 @pytest.mark.parametrize("name", [*NAMES, "pattern_lp"])
-def test_more_copies_than_can_be_counted_are_left_alone(name: str) -> None:
-    instance = fleet([10**6, 10**6], [(1, 1)] * 40_000)
+def test_more_copies_than_can_be_counted_are_left_alone(name: str, many_copies: Instance) -> None:
+    instance = many_copies
     threshold = instance.scaled.at_most(Fraction(1))
     verdict = oracle(name, instance).decide(threshold, Limits(60))
     assert isinstance(verdict, Unknown)

@@ -114,7 +114,10 @@ def question_with_something_to_pack(seed: int) -> PackingQuestion:
     raise AssertionError("the count does not end")
 
 
-@pytest.mark.parametrize("seed", range(150))
+@pytest.mark.parametrize(
+    "seed",
+    [*range(100), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(100, 300))],
+)
 def test_every_part_agrees_with_brute_force_on_a_threshold(seed: int) -> None:
     instance, optimum = fleet_with_an_optimum_above_zero(seed)
     scaled = instance.scaled
