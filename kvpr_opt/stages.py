@@ -236,7 +236,7 @@ class SolveRun:
             if waiting:
                 self._compiled_search(*waiting.pop(0))
 
-        if not self._near:
+        if not self._near and (too_large or not self._constructs):
             search_on()
         if not too_large:
             self._pattern_engine(search_on)
@@ -289,6 +289,16 @@ class SolveRun:
         """Whether the LP is likely to settle the fleet after a short local search."""
         instance = self.tracker.instance
         return not self._large and len(instance.models) <= SPARSE * len(instance.gpus)
+
+    @property
+    def _constructs(self) -> bool:
+        """Whether the engine constructs better placements before any local search is done."""
+        from kvpr_opt.patterns.bracket import constructs
+        from kvpr_opt.patterns.engine import is_large
+
+        scaled = self.tracker.instance.scaled
+        wanted = not self._skip & {"dives", "lp_bound"}
+        return wanted and is_large(scaled) and constructs(scaled)
 
     def _offer_compiled(self, placement: Placement) -> None:
         self.tracker.offer(placement, "compiled local search")

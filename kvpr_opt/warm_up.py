@@ -22,6 +22,7 @@ import numpy as np
 
 from kvpr_opt import kernels, local_search
 from kvpr_opt.limits import Limits
+from kvpr_opt.patterns.beam_search import beam_search
 from kvpr_opt.patterns.cover.bitpacking import BitPacking
 from kvpr_opt.patterns.cover.enumeration import WasteBudget, enumerate_patterns
 from kvpr_opt.patterns.engine import PatternEngine
@@ -96,6 +97,7 @@ def _of_large_fleets(fleet: Instance, question: PackingQuestion) -> None:
     passed = PackingQuestion.of(fleet.scaled, fleet.scaled.finite())
     for asked in (question, passed):
         CentralGeneration(asked, lp.pool, None, Limits(), Precision.FULL).run()
+    beam_search(question, Limits(), work=1, seed=0)
     items = Bundles.of(question, question.counts > 0)
     worth = np.ones_like(items.sizes)
     most = np.zeros_like(question.capacities)

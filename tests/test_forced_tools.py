@@ -52,6 +52,8 @@ FORCED: dict[str, dict[tuple[Any, str], Any]] = {
         **_LARGE,
         (bracket, "_CONSTRUCT_FROM"): 1,
         (bracket, "CONTINUOUS"): 0,
+        # Fleets of three GPUs by beam search, smaller ones by a dive.
+        (bracket, "_BEAM_FROM"): 3,
         (bracket, "_FURTHEST"): Fraction(1, 2),
         (steps, "_FILL_ALL_BUT"): 1,
     },
@@ -64,6 +66,7 @@ TOOLS = {
     (pricing, "most_by_load"): "table by load",
     (steps, "round_by_vertices"): "guided rounding",
     (steps, "fill_and_dive"): "construction and dive",
+    (steps, "beam_search"): "beam search",
 }
 
 #: Seeds on which a tool once went wrong: the bracket asked one question for ever.

@@ -14,13 +14,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 
 from kvpr_opt.patterns.effort import Effort
 from kvpr_opt.patterns.problem import DualValues, Fractional
-from kvpr_opt.patterns.steps import EngineSteps
+from kvpr_opt.patterns.steps import CONTINUOUS, EngineSteps
+from kvpr_opt.problem.constrained import ConstrainedInstance
 from kvpr_opt.problem.exact import simplest_between
-from kvpr_opt.problem.scaled import Threshold
+from kvpr_opt.problem.scaled import ScaledInstance, Threshold
 from kvpr_opt.search.bounds import volume_bound
 
 #: The first threshold asked, as a relative distance above the volume bound, and how far from there
@@ -45,16 +47,28 @@ _WORTHWHILE = 4
 #: is asked just below it.
 _FAR = Fraction(1, 8)
 
-#: GPUs, and memory units per GPU, from which construction pays off: with few units, the sizes
-#: that the last GPUs need are too rare. It starts at this distance from the volume bound.
-_CONSTRUCT_FROM, CONTINUOUS, _FURTHEST = 28, 10**6, 16e-5
+#: GPUs from which a beam search pays off, and models a GPU up to which; with more models, GPUs
+#: from which filling and a dive pay off.
+_BEAM_FROM, _BEAM_TO, _CONSTRUCT_FROM = 12, 6, 28
 
-#: Constructions at one distance: whether one succeeds quickly is chance, and those that do
-#: not take a hundred times as long to fail.
-_CONSTRUCTIONS = 8
+#: The largest distance from the volume bound that is tried, as a share of it.
+_FURTHEST = Fraction(1, 1000)
+
+#: How often the work of a construction is doubled, by kind, and the ways from the bound to the
+#: incumbent that are tried with each.
+_DOUBLINGS, _DOUBLINGS_OF_DIVES = 7, 1
+_WAYS = (Fraction(1, 2), Fraction(3, 4), Fraction(7, 8), Fraction(15, 16))
 
 #: Roundings of passing thresholds that may fail in a row.
 _FAILURES = 4
+
+
+def constructs(scaled: ScaledInstance) -> bool:
+    """Whether beam search is the way to good placements of a fleet."""
+    gpus = len(scaled.capacities)
+    plain = not isinstance(scaled, ConstrainedInstance)
+    few = gpus >= _BEAM_FROM and len(scaled.sizes) <= _BEAM_TO * gpus
+    return plain and few and scaled.largest_capacity >= CONTINUOUS
 
 
 class Bracket:
@@ -65,8 +79,8 @@ class Bracket:
     steps
         The tools; their findings go to the tracker of the run.
     hand_over
-        If given, called with what passes the LP while the bracket is wide, so that another thread
-        rounds it.
+        If given, called with what passes the LP while there are more questions, so that another
+        thread rounds it.
     """
 
     def __init__(
@@ -132,25 +146,35 @@ class Bracket:
             self._astray = self._width > _MUCH * width
 
     def construct(self, number: int) -> None:
-        """Fill and dive on fleets of nearly continuous data, ever closer to the volume bound.
+        """Construct placements of nearly continuous data, ever closer to the bound.
+
+        At each distance a little work is done first: below some distance nothing succeeds, and
+        just above it, little suffices.
 
         Parameters
         ----------
         number
-            How often this was done before: dives do more work each time.
+            How often this was done before: more work is done each time.
         """
-        steps = self._steps
-        gpus, largest = len(steps.scaled.capacities), steps.scaled.largest_capacity
-        if gpus < _CONSTRUCT_FROM or largest < CONTINUOUS:
+        steps, scaled = self._steps, self._steps.scaled
+        beam = constructs(scaled)
+        large = len(scaled.capacities) >= _CONSTRUCT_FROM
+        if not beam and not (large and scaled.largest_capacity >= CONTINUOUS):
             return
-        effort, failures = Effort.of_round(number).hasty(), 0
-        reached = min(float(steps.high / self._volume - 1), 2 * _FURTHEST)
-        while not steps.tracker.done and failures < _CONSTRUCTIONS:
-            threshold = steps.scaled.at_most(self._volume * (1 + Fraction(reached / 2)))
-            if threshold.value < steps.high and steps.fill_and_dive(threshold, effort):
-                reached, failures = float(steps.high / self._volume - 1), 0
-            else:
-                failures += 1
+        attempt = steps.search_by_beam if beam else steps.fill_and_dive
+        most = _DOUBLINGS if beam else _DOUBLINGS_OF_DIVES
+        effort, way, doublings = Effort.of_round(number).hasty(), 0, 0
+        while not steps.tracker.done and doublings <= most:
+            low = max(self._volume, steps.low)
+            high = min(steps.high, self._volume * (1 + _FURTHEST))
+            threshold = scaled.at_most(low + (high - low) * _WAYS[way])
+            if threshold.value < steps.high and attempt(threshold, effort):
+                way = max(0, way - 1)
+                continue
+            way += 1
+            if way == len(_WAYS):
+                way, doublings = 0, doublings + 1
+                effort = replace(effort, beam=2 * effort.beam)
 
     def _next(self) -> Threshold | None:
         """The next question; ``None`` if none is left."""
@@ -206,7 +230,12 @@ class Bracket:
         return self._steps.scaled.at_most(simplest_between(low, high))
 
     def _is_worthwhile(self, value: Fraction) -> bool:
-        """Whether to round at a passing threshold; this takes as long as two questions."""
+        """Whether to round at a passing threshold; this takes as long as two questions.
+
+        With another thread for that, only once there is nothing else to do.
+        """
+        if self._hand_over is not None:
+            return self._middle() is None
         soon = _WORTHWHILE * (value - self._low) <= self._steps.high - self._low
         return soon or self._middle() is None
 
@@ -232,8 +261,9 @@ class Bracket:
         first = self._top is None
         if self._top is None or value < self._top:
             self._top, self._short_at_top = value, steps.lp.shortfall
-        if self._hand_over is not None and not (self._failures or self._is_narrow):
+        if self._hand_over is not None and not self._failures and self._middle() is not None:
             self._hand_over(threshold, answer)
+            self._waiting = threshold, answer
         elif first or self._failures or self._is_worthwhile(value):
             self._round(threshold, answer)
         else:

@@ -14,6 +14,7 @@ class Effort:
     patterns: int
     work: int
     tries: int
+    beam: int
     dive: DivePlan
 
     @classmethod
@@ -24,6 +25,7 @@ class Effort:
             patterns=min(300_000 * 2 ** min(number, 3), 2_000_000),
             work=50_000_000 * grown,
             tries=10 * grown,
+            beam=min(10_000 * grown, 10_000_000),
             dive=DivePlan(
                 discrepancies=number,
                 jitter=0.0 if number == 0 else 0.4,

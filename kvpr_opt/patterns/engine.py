@@ -4,8 +4,10 @@ The schedule, for a fleet with a lower bound L and an incumbent U:
 
 1. Without an incumbent, thresholds rise from L in doubling steps until the LP
    passes and a dive finds a placement.
-2. The LP is asked strictly below U: refuted, U is optimal. If not, the local search
-   goes on for a while. Fleets of a handful of models are searched exhaustively
+2. The LP is asked strictly below U: refuted, U is optimal. If not, nearly continuous
+   fleets of a dozen GPUs or more are constructed anew by beam search, and searched
+   exhaustively below U while that is conclusive. The local search goes on for a
+   while. Fleets of a handful of models are searched exhaustively
    below U, until nothing is left.
 3. Rounds of growing budgets, until L = U:
 
@@ -42,7 +44,7 @@ from fractions import Fraction
 from functools import partial
 from itertools import count
 
-from kvpr_opt.patterns.bracket import CONTINUOUS, Bracket
+from kvpr_opt.patterns.bracket import Bracket, constructs
 from kvpr_opt.patterns.effort import Effort
 from kvpr_opt.patterns.lp.column_generation import PatternLP
 from kvpr_opt.patterns.lp.pricing import Precision
@@ -55,7 +57,8 @@ from kvpr_opt.patterns.problem import (
     Packing,
     Undecided,
 )
-from kvpr_opt.patterns.steps import EngineSteps, Findings
+from kvpr_opt.patterns.steps import CONTINUOUS, EngineSteps, Findings
+from kvpr_opt.problem.scaled import ScaledInstance
 from kvpr_opt.search.tracker import Tracker
 
 #: Stages that can be left out.
@@ -91,6 +94,13 @@ _SEARCHABLE, _CONTINUOUS_UNITS = 4096, 2048
 
 #: Classes up to which the pattern LP of a large fleet is solved as a whole.
 MAX_CLASSES = 1_500
+
+
+def is_large(scaled: ScaledInstance) -> bool:
+    """Whether a fleet is out of reach of exhaustive search, but not of the pattern LP."""
+    units = len(scaled.sizes) * len(scaled.capacities)
+    most = _CONTINUOUS_UNITS if scaled.largest_capacity >= CONTINUOUS else _SEARCHABLE
+    return units > most and len(scaled.classes) <= MAX_CLASSES
 
 
 class PatternEngine:
@@ -145,6 +155,9 @@ class PatternEngine:
             return
         if "lp_bound" not in self._skip:
             steps.relax(self._scaled.below(steps.high), Precision.FINE)
+        if constructs(self._scaled):
+            Bracket(steps).construct(0)
+            self._search_down()
         if self._local_search is not None and not self._tracker.done:
             self._local_search()
         self._settle_tiny()
@@ -154,11 +167,7 @@ class PatternEngine:
     @property
     def _large(self) -> bool:
         """Whether only the LP can decide, because exhaustive search is out of reach."""
-        scaled = self._scaled
-        continuous = scaled.largest_capacity >= CONTINUOUS
-        units = _CONTINUOUS_UNITS if continuous else _SEARCHABLE
-        fits = len(scaled.classes) <= MAX_CLASSES
-        return self._units > units and fits and "lp_bound" not in self._skip
+        return "lp_bound" not in self._skip and is_large(self._scaled)
 
     def _settle_large(self) -> None:
         """Close the bracket around the LP threshold, with growing effort."""
@@ -273,6 +282,17 @@ class PatternEngine:
             if isinstance(answer, OutOfBudget):
                 return
             halfway = isinstance(answer, Packing)
+
+    def _search_down(self) -> None:
+        """Search just below the incumbent while that is conclusive.
+
+        For placements so near the optimum that few better ones are left: each one found is
+        likely to be far down among them.
+        """
+        while not self._tracker.done:
+            threshold = self._scaled.below(self._steps.high)
+            if isinstance(self._steps.search(threshold, Effort.of_round(0)), OutOfBudget):
+                return
 
     def _find_first(self) -> None:
         """Raise the threshold until a dive finds a placement."""

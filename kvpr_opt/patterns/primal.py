@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from fractions import Fraction
 
 from kvpr_opt.errors import NumericalError
+from kvpr_opt.patterns.bracket import constructs
 from kvpr_opt.patterns.effort import Effort
 from kvpr_opt.patterns.steps import EngineSteps, Findings, Passed
 from kvpr_opt.problem.scaled import Threshold
@@ -70,12 +71,19 @@ def assisted(
         return
     jobs: deque[Passed] | None = deque(maxlen=1) if large else None
     over = threading.Event()
-    steps = EngineSteps(tracker, skip, findings, seed=_OTHER_SEEDS, until=over.is_set)
+
+    def worker(until: Callable[[], bool]) -> EngineSteps:
+        return EngineSteps(tracker, skip, findings, seed=_OTHER_SEEDS, until=until)
+
+    steps = worker(over.is_set)
     raised: list[BaseException] = []
 
     def work() -> None:
         try:
-            _descend(steps, over, jobs)
+            if jobs is None:
+                _descend(steps, over)
+            else:
+                _descend_large(steps, worker(lambda: over.is_set() or bool(jobs)), over, jobs)
         except NumericalError:
             pass  # its LP failed; the main thread has its own and goes on
         except BaseException as error:
@@ -96,23 +104,34 @@ def assisted(
         raise raised[0]
 
 
-def _descend(steps: EngineSteps, over: threading.Event, jobs: deque[Passed] | None = None) -> None:
+def _descend(steps: EngineSteps, over: threading.Event) -> None:
     number = 0
     while not steps.over:
         # Start with the budgets of the second round: dives vary only from there on.
         effort = Effort.of_round(number + 1)
-        if jobs is None:
-            lower(steps, effort, steps.repack)
-            dive_low(steps, effort)
-            lower(steps, effort, steps.dive)
-        elif jobs:
+        lower(steps, effort, steps.repack)
+        dive_low(steps, effort)
+        lower(steps, effort, steps.dive)
+        number += 1
+        over.wait(0.01)  # if rounds end at once, leave the time to the other thread
+
+
+def _descend_large(
+    steps: EngineSteps, idle: EngineSteps, over: threading.Event, jobs: deque[Passed]
+) -> None:
+    """As :func:`_descend`; `idle` stops as soon as something is to be rounded."""
+    number = 0
+    # A dive over hundreds of GPUs with an LP of its own would finish too late.
+    place = idle.search_by_beam if constructs(idle.scaled) else idle.fill_and_dive
+    while not steps.over:
+        if jobs:
             passed = jobs.pop()
             if passed.threshold.value < steps.high:
                 steps.round_passed(passed, 0)
             continue
-        else:
-            lower(steps, effort, steps.repack)
-            # A dive over hundreds of GPUs with an LP of its own would finish too late.
-            lower(steps, effort, steps.fill_and_dive)
+        effort = Effort.of_round(number + 1)
+        lower(idle, effort, idle.repack)
+        if not jobs:
+            lower(idle, effort, place)
         number += 1
-        over.wait(0.01)  # if rounds end at once, leave the time to the other thread
+        over.wait(0.01)

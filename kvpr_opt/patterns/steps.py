@@ -14,6 +14,7 @@ import numpy as np
 from kvpr_opt._types import Counts, Floats, Ints
 from kvpr_opt.certificates.evidence import Evidence, LowerBound
 from kvpr_opt.errors import InvalidPlacementError
+from kvpr_opt.patterns.beam_search import beam_search
 from kvpr_opt.patterns.cover.exact_cover import cover
 from kvpr_opt.patterns.dive import Dive
 from kvpr_opt.patterns.effort import Effort
@@ -47,6 +48,10 @@ LOADS = 2**22
 #: The share of a run that may be spent on shortening points during the search, so that a run
 #: stopped by a limit has a proof of what it claims.
 _SHORTENING_SHARE = 0.1
+
+#: Memory units per GPU from which data count as nearly continuous. With few units, the sizes
+#: that the last GPUs need are too rare.
+CONTINUOUS = 10**6
 
 #: GPUs that a construction leaves to a dive.
 _FILL_ALL_BUT = 24
@@ -176,6 +181,16 @@ class EngineSteps:
             return False
         self._refuted_by(question, refuted)
         return True
+
+    def search_by_beam(self, threshold: Threshold, effort: Effort) -> bool:
+        """Whether a beam search improved the incumbent; fleets with rules have none."""
+        question = PackingQuestion.of(self.scaled, threshold)
+        if "dives" in self._skip or question.rules is not None or question.slack < 0:
+            return False
+        self.tracker.enter("beam search")
+        self._dives += 1
+        packing = beam_search(question, self._limits, work=effort.beam, seed=self._dives)
+        return packing is not None and self._packed(packing, "beam search")
 
     def fill_and_dive(self, threshold: Threshold, effort: Effort) -> bool:
         """Whether filling most GPUs, and a dive on the last ones, improved the incumbent."""

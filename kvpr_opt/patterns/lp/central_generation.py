@@ -55,6 +55,10 @@ _FEW_CLASSES = 300
 #: Tolerance on the factor up to which a solution counts as a fractional packing.
 _TOLERANCE = 1e-8
 
+#: The factor up to which a question passes where it is not refuted and no pattern prices out. With
+#: as many large items as bins, say, the factor is exactly 1 for a range of thresholds.
+_CLOSE = 1e-7
+
 #: Premium on the price of an item over the best known duals, the factor by which it rises when
 #: too low, and the minimum factor of the price over the item's worth at the start.
 _PREMIUM, _DEARER, _DEAR_ENOUGH = 0.02, 8, 1.05
@@ -181,8 +185,15 @@ class CentralGeneration:
             elif bought:
                 self._premium *= _DEARER
             else:
-                break
+                return self._without_more(factor)
         return self._refutation or Undecided(self._weights)
+
+    def _without_more(self, factor: float) -> Fractional | DualValues | Undecided:
+        """The answer where no pattern prices out."""
+        if self._refutation is not None:
+            return self._refutation
+        close = factor <= 1 + _CLOSE
+        return Fractional(self._weights) if close else Undecided(self._weights)
 
     def _is_proved(self, factor: float) -> bool:
         """Whether it is refuted by a good margin; a few more rounds make for a shorter proof."""
