@@ -85,6 +85,19 @@ def test_the_work_of_a_proof_with_constraints_has_a_limit(monkeypatch: pytest.Mo
         assert run(APART, pin, value="infinite", proof=ONE_EACH).exit_code == code
 
 
+def without_placement(fleet: str, proof: dict[str, str]) -> Report:
+    """The report on the claim that a fleet has no placement."""
+    claim = {
+        "schema": "kvpr-opt/certificate/2",
+        "instance_sha256": hashlib.sha256(fleet.encode()).hexdigest(),
+        "status": "infeasible",
+        "max_kvpr": None,
+        "placement": None,
+        "bounds": [{"value": "infinite", "proof": proof}],
+    }
+    return check(fleet, json.dumps(claim))
+
+
 def grouped(*constraints: dict[str, Any], gpus: str, models: str, proof: dict[str, str]) -> int:
     """Exit code of the claim that a fleet of small models has no placement."""
     fleet = json.dumps(
@@ -95,15 +108,7 @@ def grouped(*constraints: dict[str, Any], gpus: str, models: str, proof: dict[st
             "constraints": list(constraints),
         }
     )
-    claim = {
-        "schema": "kvpr-opt/certificate/2",
-        "instance_sha256": hashlib.sha256(fleet.encode()).hexdigest(),
-        "status": "infeasible",
-        "max_kvpr": None,
-        "placement": None,
-        "bounds": [{"value": "infinite", "proof": {"kind": "constrained", **proof}}],
-    }
-    return check(fleet, json.dumps(claim)).exit_code
+    return without_placement(fleet, {"kind": "constrained", **proof}).exit_code
 
 
 def apart(models: str) -> dict[str, Any]:
@@ -144,15 +149,7 @@ def beside_a_pin(pinned: int, points: str) -> Report:
         }
     )
     proof = {"kind": "constrained", "models": points, "gpus": "0", "types": "0"}
-    claim = {
-        "schema": "kvpr-opt/certificate/2",
-        "instance_sha256": hashlib.sha256(fleet.encode()).hexdigest(),
-        "status": "infeasible",
-        "max_kvpr": None,
-        "placement": None,
-        "bounds": [{"value": "infinite", "proof": proof}],
-    }
-    return check(fleet, json.dumps(claim))
+    return without_placement(fleet, proof)
 
 
 def test_what_is_pinned_leaves_some_room_or_none_but_not_less() -> None:

@@ -3,8 +3,9 @@
 On nearly continuous data almost every choice of models has a load of its own, and a
 hundred thousand of them fill a GPU to within a millionth. What decides is whether the
 last GPUs can be filled with the models left for them. So each state of the search is
-judged by the expected number of packings of what it leaves (:mod:`kvpr_opt.patterns.fillings`):
-it is better to use up few models, large ones, and to waste little. The
+judged by the expected number of packings of what it leaves
+(:mod:`kvpr_opt.patterns.best_fillings`): it is better to use up few models, large ones,
+and to waste little. The
 hardest models come first, and the small ones, of which many sets can be formed, are left to
 the end (Ow and Morton 1988, doi:10.1080/00207548808947840, on beams; Korf 1998,
 doi:10.1016/S0004-3702(98)00086-1, on such counts in number partitioning).
@@ -20,7 +21,8 @@ from kvpr_opt._types import Floats, Ints
 from kvpr_opt.kernels import compiled
 from kvpr_opt.limits import LimitsView
 from kvpr_opt.local_search.rng import seeded
-from kvpr_opt.patterns.fillings import Best, Scratch, find_fillings, new_best, new_scratch
+from kvpr_opt.patterns.best_fillings import Best, Scratch, new_best, new_scratch
+from kvpr_opt.patterns.fillings import find_fillings
 from kvpr_opt.patterns.problem import Packing, PackingQuestion
 
 #: Fillings kept of each state, and the weight of chance in their scores.
@@ -154,17 +156,16 @@ class _Search:
         slacks = states.slacks[parents] - best.wastes[parents, children]
         lengths = best.lengths[parents, children]
         keys = slacks * 32 + lengths % 32
-        found = found[np.sort(np.unique(keys, return_index=True)[1])[:most]]
-        parents, children = np.divmod(found, _CHILDREN)
-        items = np.zeros((len(found), states.items.shape[1]), dtype=np.int64)
-        counts, squares = np.zeros(len(found), dtype=np.int64), np.zeros(len(found))
-        lengths = best.lengths[parents, children]
+        kept = np.sort(np.unique(keys, return_index=True)[1])[:most]
+        parents, children = parents[kept], children[kept]
+        slacks, lengths = slacks[kept], lengths[kept]
+        items = np.zeros((len(kept), states.items.shape[1]), dtype=np.int64)
+        counts, squares = np.zeros(len(kept), dtype=np.int64), np.zeros(len(kept))
         added = np.zeros((len(found), int(lengths.max(initial=0))), dtype=np.int64)
         _take_out(
             self._sizes, self._unit, states.items, states.counts, states.squares, parents,
             best.members[parents, children], lengths, items, counts, squares, added,
         )  # fmt: skip
-        slacks = states.slacks[parents] - best.wastes[parents, children]
         return _States(items, counts, slacks, squares, parents, added, lengths)
 
     def _packing(self, levels: list[_States]) -> Packing:

@@ -182,7 +182,6 @@ class Bracket:
         last = steps.scaled.below(high)
         if not self._is_open(last):
             return None
-        top = high if self._top is None else min(self._top, high)
         if self._top is None:
             distance = min(self._volume * self._distance, (high - self._volume) / 2)
             wanted = self._simplest(
@@ -194,7 +193,7 @@ class Bracket:
             return last
         if self._failures:
             # Each failed rounding moves halfway from the threshold up to the incumbent.
-            return steps.between(top, high, 1 - Fraction(1, 2**self._failures))
+            return steps.between(self._ceiling, high, 1 - Fraction(1, 2**self._failures))
         middle = self._middle()
         return last if middle is None else middle
 
@@ -205,10 +204,8 @@ class Bracket:
         at both ends crosses zero, if they are known: what passes there can be rounded.
         """
         assert self._top is not None, "something passed"
-        high = self._steps.high
-        top = min(self._top, high)
-        width = top - self._low
-        if width <= _NARROW * high:
+        width = self._width
+        if width <= _NARROW * self._steps.high:
             return None
         share = _AROUND, 1 - _AROUND
         fall = self._short_at_low - self._short_at_top
@@ -217,13 +214,18 @@ class Bracket:
             nearest = min(max(crossing + _ASIDE, _EDGE), 1 - _EDGE - _AROUND)
             share = nearest, nearest + _AROUND
         middle = self._simplest(self._low + width * share[0], self._low + width * share[1])
-        return middle if self._is_open(middle) and middle.value < top else None
+        return middle if self._is_open(middle) and middle.value < self._ceiling else None
+
+    @property
+    def _ceiling(self) -> Fraction:
+        """The lowest threshold that passes, or the incumbent."""
+        high = self._steps.high
+        return high if self._top is None else min(self._top, high)
 
     @property
     def _width(self) -> Fraction:
         """From what is refuted to what passes, or to the incumbent."""
-        high = self._steps.high
-        return (high if self._top is None else min(self._top, high)) - self._low
+        return self._ceiling - self._low
 
     def _simplest(self, low: Fraction, high: Fraction) -> Threshold:
         """The threshold of smallest numbers between two values."""

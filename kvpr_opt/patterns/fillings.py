@@ -2,177 +2,37 @@
 
 Each contains the largest item that fits, since that is the hardest one to place. Among
 few items all sets are listed, by halves; among many, sets of up to five, more of them
-only if a bin holds more on average. A filling is worth what it leaves for the other bins:
-the expected number of packings of the items left. If these were dealt out at random to g
-bins, each load would be about normal, and all of them together so close to the capacities
-that only the slack S is wasted with a density that is known. Up to a constant, the
-logarithm of the expected number is
-
-    n ln g - (g - 1)/2 ln Q + (g - 1) ln S
-
-for n items whose squared sizes add up to Q.
+only if a bin holds more on average. :mod:`kvpr_opt.patterns.best_fillings` judges them.
 """
 
 from __future__ import annotations
 
-import math
-from typing import NamedTuple
-
 import numpy as np
 
-from kvpr_opt._types import Floats, Ints
+from kvpr_opt._types import Ints
 from kvpr_opt.kernels import compiled
 from kvpr_opt.local_search.rng import draw
-
-#: Up to this many items, fillings are listed by halves, if each has few enough subsets that fit.
-_HALVED, _SUBSETS = 48, 1 << 14
-
-#: The most items of a filling.
-_MOST = 32
-
-#: Items from which a filling is chosen; of more, a sample is drawn.
-_POOL = 256
+from kvpr_opt.patterns.best_fillings import (
+    DRAWN,
+    HALVED,
+    POOL,
+    SUBSETS,
+    Best,
+    Bin,
+    Scratch,
+    keep,
+)
 
 #: The work spent on the larger fillings, in items looked at.
 _LARGER = 20_000
 
 #: Items of a filling beside the largest, from which some of them are drawn at random, in
-#: halves; and the most drawn.
-_MANY, _DRAWN = 11, 8
+#: halves.
+_MANY = 11
 
 #: A filling may waste this many shares of the slack, and at most this part of a bin; more only
 #: if there are too few.
 _SHARES, _PART = 20, 1000
-
-
-class Best(NamedTuple):
-    """The best fillings found, as a heap with the worst one on top.
-
-    Attributes
-    ----------
-    scores, wastes, lengths
-        How good each is, what it leaves free, and how many items it has.
-    members
-        Positions of its items, in rising order.
-    """
-
-    scores: Floats
-    wastes: Ints
-    lengths: Ints
-    members: Ints
-
-
-class Scratch(NamedTuple):
-    """Working space.
-
-    Attributes
-    ----------
-    sums, sets
-        Sizes of the subsets of two halves, in rising order, and the subsets as bits; the
-        third row is for merging.
-    places, sizes
-        Positions of the items considered, and their sizes, falling.
-    picked
-        Those of a filling, as indices into `places`.
-    """
-
-    sums: Ints
-    sets: Ints
-    places: Ints
-    sizes: Ints
-    picked: Ints
-
-
-class Bin(NamedTuple):
-    """The bin to fill, with its largest item in it.
-
-    Attributes
-    ----------
-    room, window
-        What is free, and how much may stay so.
-    slack
-        What all bins left, including this one, may waste.
-    items, bins
-        How many are left without the largest item and this bin.
-    squares
-        Sum of the squared sizes of these items, in units of a bin.
-    unit
-        Capacity of an average bin.
-    noise
-        The weight of chance in the scores.
-    """
-
-    room: int
-    window: int
-    slack: int
-    items: int
-    bins: int
-    squares: float
-    unit: float
-    noise: float
-
-
-def new_best(states: int, most: int) -> Best:
-    """Room for so many fillings of each of several states."""
-    return Best(
-        np.zeros((states, most)),
-        np.zeros((states, most), np.int64),
-        np.zeros((states, most), np.int64),
-        np.zeros((states, most, _MOST), np.int64),
-    )
-
-
-def new_scratch() -> Scratch:
-    """Working space for any fleet."""
-    return Scratch(
-        np.zeros((3, _SUBSETS), np.int64),
-        np.zeros((3, _SUBSETS), np.int64),
-        np.zeros(_POOL, np.int64),
-        np.zeros(_POOL, np.int64),
-        np.zeros(max(_HALVED, _DRAWN + 3), np.int64),
-    )
-
-
-@compiled
-def worth(items: int, bins: int, squares: float, slack: float) -> float:
-    """Logarithm of the expected number of packings, up to a constant for so many bins."""
-    if bins <= 1:
-        return 0.0
-    slack, squares = max(slack, 1e-15), max(squares, 1e-15)
-    return items * math.log(bins) + (bins - 1) * (math.log(slack) - math.log(squares) / 2)
-
-
-@compiled
-def keep(
-    best: Best, scratch: Scratch, target: Bin, waste: int, count: int, squares: float, random: Ints
-) -> None:
-    """Keep a filling of `count` items beside the largest if it is among the best."""
-    score = worth(
-        target.items - count, target.bins, target.squares - squares,
-        (target.slack - waste) / target.unit,
-    )  # fmt: skip
-    if target.noise > 0:
-        chance = (draw(random, 1 << 30) + 0.5) / (1 << 30)
-        score -= target.noise * math.log(-math.log(chance))
-    if score <= best.scores[0] or count >= _MOST:
-        return
-    # Take the place of the worst one.
-    size, at = best.scores.size, 0
-    while 2 * at + 1 < size:
-        child = 2 * at + 1
-        if child + 1 < size and best.scores[child + 1] < best.scores[child]:
-            child += 1
-        if best.scores[child] >= score:
-            break
-        best.scores[at], best.wastes[at] = best.scores[child], best.wastes[child]
-        best.lengths[at], best.members[at] = best.lengths[child], best.members[child]
-        at = child
-    best.scores[at], best.wastes[at], best.lengths[at] = score, waste, count + 1
-    members = best.members[at]
-    members[0] = scratch.places[0]
-    for index in range(count):
-        members[index + 1] = scratch.places[scratch.picked[index]]
-    members[: count + 1].sort()
 
 
 @compiled
@@ -271,7 +131,7 @@ def finish_many(
     sizes, picked, work = scratch.sizes, scratch.picked, 0
     while work < 2 * _LARGER:
         work += 10
-        drawn = min(_DRAWN, max(1, most - draw(random, 2)))
+        drawn = min(DRAWN, max(1, most - draw(random, 2)))
         for index in range(drawn):
             picked[index] = 1 + draw(random, count - 1)
         picked[:drawn].sort()
@@ -313,7 +173,7 @@ def list_sums(scratch: Scratch, half: int, first: int, stop: int, most: int) -> 
             else:
                 break
             at += 1
-            if at == _SUBSETS and (plain < size or grown < size):
+            if at == SUBSETS and (plain < size or grown < size):
                 return -1
         size = at
     return size
@@ -325,7 +185,7 @@ def finish_by_halves(best: Best, scratch: Scratch, target: Bin, count: int, rand
     low = list_sums(scratch, 0, 1, count, target.room)
     high = list_sums(scratch, 1, 2, count, target.room)
     if low < 0 or high < 0:
-        return -5 * _SUBSETS
+        return -5 * SUBSETS
     work, start = 5 * (low + high), high
     for index in range(low):
         room = target.room - scratch.sums[0, index]
@@ -367,7 +227,7 @@ def finish_few(best: Best, scratch: Scratch, target: Bin, count: int, random: In
 def finish(best: Best, scratch: Scratch, target: Bin, count: int, drawn: int, random: Ints) -> int:
     """Find fillings in the way that suits the number of items; return the work."""
     work = 0
-    if count <= _HALVED:
+    if count <= HALVED:
         work = finish_by_halves(best, scratch, target, count, random)
         if work >= 0:
             return work
@@ -389,7 +249,7 @@ def list_items(scratch: Scratch, sizes: Ints, items: Ints, capacity: int, random
     while start < len(items) and sizes[items[start]] > capacity - scratch.sizes[0]:
         start += 1
     others = len(items) - start
-    count = 1 + min(others, _POOL - 1)
+    count = 1 + min(others, POOL - 1)
     turn = draw(random, 1 << 20)
     for index in range(1, count):
         # Evenly spaced, from a random start.

@@ -19,9 +19,9 @@ from kvpr_opt.limits import LimitsView
 from kvpr_opt.patterns.dive import Dive, DivePlan
 from kvpr_opt.patterns.lp.central_program import CentralProgram, Layout
 from kvpr_opt.patterns.lp.column_generation import PatternLP
-from kvpr_opt.patterns.lp.interior_point import solve_central
+from kvpr_opt.patterns.lp.interior_point import solve_central, start_from
 from kvpr_opt.patterns.lp.pool import PatternPool
-from kvpr_opt.patterns.lp.pricing import Precision
+from kvpr_opt.patterns.lp.pricing import Duals, Precision
 from kvpr_opt.patterns.problem import Fractional, Packing, PackingQuestion
 
 #: Columns per class of the LP whose vertex is taken, and the factor by which they grow
@@ -135,29 +135,26 @@ def _vertex(
     interior point method comes close to it in a tenth of the time of the simplex method.
     """
     layout = Layout.of(question)
-    sizes, full = question.sizes.astype(np.float64), question.capacities.astype(np.float64)
-    total = float(full @ question.multiplicities)
-    worth, duals = sizes / total, layout.rows_of(_INSIDE * sizes / total, full / total)
-    prices = _PRICE * question.bins * worth[layout.classes]
-    columns = np.argsort(-weights, kind="stable")
-    columns = columns[weights[columns] > 0]
+    volume = Duals.of_volume(question)
+    duals = layout.rows_of(_INSIDE * volume.by_class, volume.by_type)
+    prices = _PRICE * question.bins * volume.by_class[layout.classes]
+    weightiest = np.argsort(-weights, kind="stable")
+    weightiest = weightiest[weights[weightiest] > 0]
     random = np.random.default_rng(seed)
     number = _COLUMNS_EACH * len(layout.classes)
     while not limits.stopped:
-        chosen = np.sort(columns[:number])
-        program = CentralProgram.over(layout, pool, chosen, prices)
-        noise = 1 + _NOISE * random.random(len(chosen))
-        program.costs[: len(chosen)] *= noise
+        chosen = np.sort(weightiest[:number])
+        _, columns, costs = CentralProgram.over(layout, pool, chosen, prices)
+        costs[: len(chosen)] *= 1 + _NOISE * random.random(len(chosen))
         point = solve_central(
-            program.columns, program.costs, layout.demand,
-            program.start(layout, duals, None, 1.0),
+            columns, costs, layout.demand, start_from(columns, costs, layout.demand, duals),
             tolerance=_TIGHT, stopped=lambda: limits.stopped,
         )  # fmt: skip
         if point is None:
             return None
         if point.objective <= (1 + _TOLERANCE) * question.bins:
             return _Vertex(pool.counts[chosen], pool.types[chosen], point.primal[: len(chosen)])
-        if number >= len(columns):
+        if number >= len(weightiest):
             return None
         number *= _MORE_COLUMNS
     return None

@@ -14,9 +14,10 @@ from kvpr_opt.generate import random_instance
 from kvpr_opt.limits import Limits
 from kvpr_opt.local_search.rng import seeded
 from kvpr_opt.patterns import beam_search as module
-from kvpr_opt.patterns import fillings
+from kvpr_opt.patterns import best_fillings, fillings
 from kvpr_opt.patterns.beam_search import beam_search
-from kvpr_opt.patterns.fillings import find_fillings, new_best, new_scratch
+from kvpr_opt.patterns.best_fillings import new_best, new_scratch
+from kvpr_opt.patterns.fillings import find_fillings
 from kvpr_opt.patterns.problem import PackingQuestion
 from kvpr_opt.patterns.proofs.evidence import placement_of
 from kvpr_opt.problem.instance import Instance
@@ -70,7 +71,7 @@ def test_all_fillings_are_found(halves: bool, monkeypatch: pytest.MonkeyPatch) -
     from kvpr_opt.kernels import interpreted
 
     if not halves:
-        monkeypatch.setattr(fillings, "_HALVED", 0)
+        monkeypatch.setattr(fillings, "HALVED", 0)
     draw = random.Random(3)
     compared = 0
     with interpreted():
@@ -105,9 +106,9 @@ def test_what_is_found_among_many_items_fits() -> None:
 
 
 def test_fewer_and_larger_items_are_worth_more() -> None:
-    assert fillings.worth(20, 5, 4.0, 1e-4) > fillings.worth(19, 5, 4.0, 1e-4)
-    assert fillings.worth(20, 5, 4.0, 1e-4) > fillings.worth(20, 5, 4.5, 1e-4)
-    assert fillings.worth(20, 5, 4.0, 1e-4) > fillings.worth(20, 5, 4.0, 0.9e-4)
+    assert best_fillings.worth(20, 5, 4.0, 1e-4) > best_fillings.worth(19, 5, 4.0, 1e-4)
+    assert best_fillings.worth(20, 5, 4.0, 1e-4) > best_fillings.worth(20, 5, 4.5, 1e-4)
+    assert best_fillings.worth(20, 5, 4.0, 1e-4) > best_fillings.worth(20, 5, 4.0, 0.9e-4)
 
 
 @pytest.mark.parametrize("family", ["real", "mixed"])

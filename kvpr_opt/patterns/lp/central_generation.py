@@ -137,10 +137,7 @@ class CentralGeneration:
         self._premium = _PREMIUM
         patience = patience or Patience()
         self._ample, self._more_rounds = patience.ample, patience.rounds
-        sizes = np.where(question.counts > 0, question.sizes.astype(np.float64), 0.0)
-        full = question.capacities.astype(np.float64)
-        total = float(full @ question.multiplicities)
-        self._best = self._volume = Duals(sizes / total, full / total)
+        self._best = self._volume = Duals.of_volume(question)
         self.active: Ints = np.arange(pool.size) if recent is None else recent
         types = 1 + len(self._layout.others)
         self._most = _COLUMNS_EACH * max(_FEW_CLASSES, len(self._classes) * types)

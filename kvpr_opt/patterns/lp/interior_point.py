@@ -232,8 +232,8 @@ class _State(NamedTuple):
         point, direct_lengths = self.point, self.lengths(direct)
         centre = point.centre
         target = centre * (_moved(point, direct, *direct_lengths).centre / centre) ** _POWER
-        ones = np.ones_like
-        step = _sum(direct, self.correction(target * ones(point.primal), target * ones(point.dual)))
+        common = np.full_like(point.primal, target), np.full_like(point.dual, target)
+        step = _sum(direct, self.correction(*common))
         second = self.correction(-direct.primal * direct.slack, -direct.surplus * direct.dual)
         step, lengths = self._corrected(step, second, least=min(direct_lengths) ** 2)
         for _ in range(_MAX_CORRECTORS):

@@ -106,6 +106,14 @@ class Duals:
     by_class: Floats
     by_type: Floats
 
+    @classmethod
+    def of_volume(cls, question: PackingQuestion) -> Duals:
+        """Items and bins worth their size, all bins together 1."""
+        sizes = np.where(question.counts > 0, question.sizes.astype(np.float64), 0.0)
+        full = question.capacities.astype(np.float64)
+        total = float(full @ question.multiplicities)
+        return cls(sizes / total, full / total)
+
     def bound(self, question: PackingQuestion) -> float:
         """The worth of all items; a lower bound on the factor if all bins are worth 1."""
         return float(self.by_class @ question.counts)
