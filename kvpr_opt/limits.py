@@ -43,6 +43,14 @@ class LimitsView(ABC):
         """Whether to stop now, for whatever reason."""
         return self.interrupted or self.remaining == 0
 
+    def allowance(self) -> float:
+        """Seconds for a solver that watches the clock by itself; when they are over, so is the run.
+
+        :attr:`remaining` may still grow: less time is kept for the end once the machine is
+        faster. A solver that ended by then would have stopped for no limit of the run.
+        """
+        return self.remaining
+
     def until(self, over: Callable[[], bool]) -> LimitsView:
         """The same limits, for work that also stops as soon as `over` returns true."""
         return _Until(self, over)
@@ -62,6 +70,9 @@ class _Until(LimitsView):
     @property
     def remaining(self) -> float:
         return self._whole.remaining
+
+    def allowance(self) -> float:
+        return self._whole.allowance()
 
     @property
     def interrupted(self) -> bool:
@@ -97,8 +108,10 @@ class Limits(LimitsView):
         self._start = time.monotonic()
         self._processor = time.process_time()
         self._deadline = self._start + seconds
-        # Seconds kept for the end, and whether the run is over because of them.
+        # Seconds kept for the end, whether the run is over because of them, and the latest
+        # end that it may have since a solver was told so.
         self._kept, self._most_kept, self._early = 0.0, math.inf, False
+        self._told = math.inf
         self._interrupted = threading.Event()
         self._at_once = False
         self._signalled: float | None = None
@@ -116,9 +129,16 @@ class Limits(LimitsView):
         left = self._deadline - time.monotonic()
         if self._kept and left < math.inf:
             left -= min(self._kept * self.slowdown, self._most_kept)
+            left = min(left, self._told - time.monotonic())
             # What is over stays over, however fast the machine becomes.
             self._early = left <= 0
         return max(0.0, left)
+
+    def allowance(self) -> float:
+        """See :meth:`LimitsView.allowance`."""
+        left = self.remaining
+        self._told = min(self._told, time.monotonic() + left)
+        return left
 
     @property
     def slowdown(self) -> float:
@@ -154,6 +174,7 @@ class Limits(LimitsView):
             Seconds of the clock that are kept at most.
         """
         self._kept, self._most_kept, self._early = seconds, most, False
+        self._told = math.inf
         try:
             yield
         finally:

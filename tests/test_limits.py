@@ -185,6 +185,19 @@ def test_what_is_over_for_the_sake_of_the_end_stays_over() -> None:
         assert limits.stopped
 
 
+def test_what_a_solver_was_told_is_the_end_even_if_the_machine_becomes_faster() -> None:
+    limits = Limits(1)
+    time.sleep(0.2)  # as good as waiting for another program
+    with limits.keeping(0.002):
+        told = limits.until(lambda: False).allowance()
+        start = time.monotonic()
+        end = time.process_time() + 0.2
+        while time.process_time() < end:
+            pass  # less is kept now
+        assert limits.remaining + (time.monotonic() - start) <= told + 0.001
+    assert limits.remaining > 0.0
+
+
 def test_a_handler_of_the_program_is_left_alone() -> None:
     seen: list[int] = []
     before = signal.signal(signal.SIGINT, lambda number, frame: seen.append(number))

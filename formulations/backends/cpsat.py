@@ -66,8 +66,9 @@ def solve(
         setattr(solver.parameters, name, value)
     # Ctrl-C belongs to Limits, which stops the solver from outside.
     solver.parameters.catch_sigint_signal = False
-    if limits.remaining < float("inf"):
-        solver.parameters.max_time_in_seconds = limits.remaining
+    allowed = limits.allowance()
+    if allowed < float("inf"):
+        solver.parameters.max_time_in_seconds = allowed
     if budget is not None:
         solver.parameters.max_deterministic_time = budget
     status = int(run_interruptible(lambda: solver.solve(model), limits, solver.stop_search))

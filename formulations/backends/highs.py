@@ -58,8 +58,9 @@ def solve(
         solution = highspy.HighsSolution()
         solution.col_value = list(start)
         highs.setSolution(solution)
-    if limits.remaining < float("inf"):
-        highs.setOptionValue("time_limit", limits.remaining)
+    allowed = limits.allowance()
+    if allowed < float("inf"):
+        highs.setOptionValue("time_limit", allowed)
     run_interruptible(highs.run, limits, highs.cancelSolve)
     solution = highs.getSolution()
     values = np.array(solution.col_value) if solution.value_valid else None

@@ -54,7 +54,7 @@ def choose_sets(
         ("mip_rel_gap", 0.0),
         # Costs are whole numbers.
         ("mip_abs_gap", 0.99),
-        ("time_limit", min(limits.remaining, highspy.kHighsInf)),
+        ("time_limit", min(limits.allowance(), highspy.kHighsInf)),
     ):
         highs.setOptionValue(option, value)
     add_rows(highs, models, gpus)

@@ -186,7 +186,7 @@ class MoveMaster:
         self._take_new()
         stopped, optimal = highspy.HighsModelStatus.kTimeLimit, highspy.HighsModelStatus.kOptimal
         # HiGHS accumulates the time of all its runs.
-        self._highs.setOptionValue("time_limit", self._highs.getRunTime() + limits.remaining)
+        self._highs.setOptionValue("time_limit", self._highs.getRunTime() + limits.allowance())
         self._thread.run(self._highs.run)
         status = self._highs.getModelStatus()
         if status not in (optimal, stopped):

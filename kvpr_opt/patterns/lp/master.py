@@ -140,7 +140,7 @@ class Master:
         """The optimum over the patterns at hand; an infinite factor if time ran out."""
         self._take_new()
         # HiGHS counts seconds across all its runs.
-        deadline = self._highs.getRunTime() + limits.remaining
+        deadline = self._highs.getRunTime() + limits.allowance()
         self._highs.setOptionValue("time_limit", deadline)
         self._highs.setOptionValue("simplex_strategy", _DUAL if self._posed else _PRIMAL)
         self._posed = False
