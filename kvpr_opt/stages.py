@@ -293,7 +293,7 @@ class SolveRun:
     @property
     def _constructs(self) -> bool:
         """Whether the engine constructs better placements before any local search is done."""
-        from kvpr_opt.patterns.bracket import constructs
+        from kvpr_opt.patterns.construction import constructs
         from kvpr_opt.patterns.engine import is_large
 
         scaled = self.tracker.instance.scaled

@@ -27,7 +27,7 @@ The schedule, for a fleet with a lower bound L and an incumbent U:
       is too large to search.
 
 Small fleets are settled in the first round. Large ones, out of reach of any search,
-get rounds of another kind (:mod:`kvpr_opt.patterns.bracket`), which close in on the LP
+get rounds of another kind (:mod:`kvpr_opt.patterns.narrowing`), which close in on the LP
 threshold from both sides and round where it passes. A large fleet learns nothing from
 the question just below the incumbent that a small one is asked first: the LP passes
 there as long as a better placement exists, and that answer takes as long as a question
@@ -41,13 +41,13 @@ import math
 from collections.abc import Callable, Collection
 from contextlib import nullcontext
 from fractions import Fraction
-from functools import partial
 from itertools import count
 
-from kvpr_opt.patterns.bracket import Bracket, constructs
+from kvpr_opt.patterns.construction import construct, constructs
 from kvpr_opt.patterns.effort import Effort
 from kvpr_opt.patterns.lp.column_generation import PatternLP
 from kvpr_opt.patterns.lp.pricing import Precision
+from kvpr_opt.patterns.narrowing import Narrowing
 from kvpr_opt.patterns.primal import assisted, dive_low, lower
 from kvpr_opt.patterns.problem import (
     DualValues,
@@ -156,7 +156,7 @@ class PatternEngine:
         if "lp_bound" not in self._skip:
             steps.relax(self._scaled.below(steps.high), Precision.FINE)
         if constructs(self._scaled):
-            Bracket(steps).construct(0)
+            construct(steps, 0)
             self._search_down()
         if self._local_search is not None and not self._tracker.done:
             self._local_search()
@@ -171,18 +171,16 @@ class PatternEngine:
 
     def _settle_large(self) -> None:
         """Close the bracket around the LP threshold, with growing effort."""
-        steps = self._steps
+        steps, narrowing = self._steps, Narrowing(self._steps)
         alone = self._threads == 1
         with (
-            nullcontext(None)
+            nullcontext()
             if alone
-            else assisted(self._tracker, self._skip, steps.findings, large=True)
-        ) as jobs:
-            hand_over = None if jobs is None else partial(steps.hand_over, jobs)
-            bracket = Bracket(steps, hand_over)
+            else assisted(self._tracker, self._skip, steps.findings, narrowing)
+        ):
             for number in count():
-                bracket.construct(number)
-                bracket.close(number)
+                construct(steps, number)
+                narrowing.close(number)
                 if self._tracker.done:
                     return
                 if number == 0 and self._local_search is not None:

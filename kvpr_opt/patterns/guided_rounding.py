@@ -10,6 +10,7 @@ are left for a dive (:mod:`kvpr_opt.patterns.dive`).
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -22,7 +23,7 @@ from kvpr_opt.patterns.lp.column_generation import PatternLP
 from kvpr_opt.patterns.lp.interior_point import solve_central, start_from
 from kvpr_opt.patterns.lp.pool import PatternPool
 from kvpr_opt.patterns.lp.pricing import Duals, Precision
-from kvpr_opt.patterns.problem import Fractional, Packing, PackingQuestion
+from kvpr_opt.patterns.problem import DualValues, Fractional, Packing, PackingQuestion
 
 #: Columns per class of the LP whose vertex is taken, and the factor by which they grow
 #: if these are not enough.
@@ -40,7 +41,10 @@ _WEIGHTY = 0.3
 
 #: A step fixes at least this share of the remaining bins. The share is halved when the LP
 #: does not pass afterwards, down to the second value.
-_STEP, _LEAST_STEP = 0.4, 0.05
+_STEP, _LEAST_STEP = 0.4, 0.1
+
+#: Descents, and how many times the last bins are left where those after the first begin.
+_TRIES, _TURN = 8, 3
 
 #: Tolerance on the factor of the bins up to which a vertex counts as a fractional packing.
 _TOLERANCE = 1e-5
@@ -70,37 +74,83 @@ def round_by_vertices(
     limits
         When to give up.
     plan
-        The plan of the dive that packs the last bins.
+        The plan of a dive that packs the last bins.
     last_bins
         How many bins are left to the dive.
     seed
         The random seed of the dive.
     """
-    packing = Packing.empty(len(question.counts))
-    level: _Level | None = None
-    step = _STEP
-    while question.bins > last_bins and question.counts.any():
-        if answer is None:
-            decided = lp.decide(question, limits, precision=Precision.FINE)
-            answer = decided if isinstance(decided, Fractional) else None
-        if limits.stopped:
+    rounding = _Rounding(lp, limits, last_bins)
+    start = _State(Packing.empty(len(question.counts)), question, answer)
+    for number in range(_TRIES):
+        end = rounding.fix_most(start, seed + number)
+        if end is not None:
+            rest = Dive(lp.part(end.question), limits, plan, seed=seed + number).run(end.question)
+            if rest is not None:
+                return end.packing.with_bins(rest)
+        if limits.stopped or rounding.turn is None:
             return None
-        if answer is not None:
-            vertex = _vertex(lp.pool, question, answer.weights, limits, seed)
-            if vertex is None:
+        start = rounding.turn
+    return None
+
+
+class _State(NamedTuple):
+    """What is fixed, what is left, and the answer of the LP to that, if known."""
+
+    packing: Packing
+    question: PackingQuestion
+    answer: Fractional | None
+
+
+class _Rounding:
+    """Fixing bins step by step.
+
+    Attributes
+    ----------
+    turn
+        The state to go back to where the dive fails: few bins are left, and other choices cost
+        little.
+    """
+
+    def __init__(self, lp: PatternLP, limits: LimitsView, last_bins: int) -> None:
+        self._lp, self._limits, self._last_bins = lp, limits, last_bins
+        self.turn: _State | None = None
+
+    def fix_most(self, state: _State, seed: int) -> _State | None:
+        """Fix all but the last bins; ``None`` if the LP does not pass on the way."""
+        level: _Level | None = None
+        step = _STEP
+        while state.question.bins > self._last_bins and state.question.counts.any():
+            state = self._answered(state)
+            packing, question, answer = state
+            if self._limits.stopped:
                 return None
-            level = _Level(packing, question, vertex)
-        elif level is None or step < _LEAST_STEP:
-            return None
-        else:
-            step /= 2  # too much was rounded up at once
-        fixed = _fix(level.question, level.vertex, step)
-        if fixed is None:
-            return None
-        packing, answer = level.packing.with_bins(fixed), None
-        question = _without(level.question, fixed)
-    rest = Dive(lp.part(question), limits, plan, seed=seed).run(question)
-    return None if rest is None else packing.with_bins(rest)
+            if answer is not None:
+                if self.turn is None and question.bins <= _TURN * self._last_bins:
+                    self.turn = state
+                vertex = _vertex(self._lp.pool, question, answer.weights, self._limits, seed)
+                if vertex is None:
+                    return None
+                level = _Level(packing, question, vertex)
+            elif level is None or step < _LEAST_STEP:
+                return None
+            else:
+                step /= 2  # too much was fixed at once
+            fixed = _fix(level.question, level.vertex, step)
+            if fixed is None:
+                return None
+            left = _without(level.question, fixed)
+            state = _State(level.packing.with_bins(fixed), left, None)
+        return state
+
+    def _answered(self, state: _State) -> _State:
+        """The state with the answer of the LP, if that passes, or all but: a dive decides."""
+        if state.answer is not None:
+            return state
+        decided = self._lp.decide(state.question, self._limits, precision=Precision.FINE)
+        if isinstance(decided, DualValues) or self._lp.shortfall > _TOLERANCE:
+            return state
+        return state._replace(answer=Fractional(decided.weights))
 
 
 class _Vertex(NamedTuple):
@@ -163,16 +213,17 @@ def _vertex(
 def _fix(question: PackingQuestion, vertex: _Vertex, step: float) -> Packing | None:
     """Fix bins of a vertex: the whole part of each weight, then the largest fractional parts.
 
-    The whole parts cost nothing: the rest of the vertex still packs the remaining items.
+    The whole parts cost hardly anything: but for its tolerance, the rest of the vertex packs the
+    remaining items. So of a smaller step they are a smaller share.
     """
     counts, types, values = vertex
     whole = np.floor(values + _NEARLY)
     rest = values - whole
     left, free = question.counts.copy(), question.multiplicities.copy()
     fixed: list[int] = []
-    least = max(1, int(step * question.bins))
+    most, least = math.ceil(step / _STEP * whole.sum()), max(1, int(step * question.bins))
     for p in np.argsort(-values, kind="stable"):
-        for _ in range(int(whole[p])):
+        for _ in range(min(int(whole[p]), most - len(fixed))):
             if not _fits(counts[p], types[p], left, free):
                 break
             left -= counts[p]

@@ -10,15 +10,16 @@ The run ends when bound and incumbent meet.
 from __future__ import annotations
 
 import threading
-from collections import deque
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
+from itertools import count
 
 from kvpr_opt.errors import NumericalError
-from kvpr_opt.patterns.bracket import constructs
+from kvpr_opt.patterns.construction import constructs
 from kvpr_opt.patterns.effort import Effort
-from kvpr_opt.patterns.steps import EngineSteps, Findings, Passed
+from kvpr_opt.patterns.narrowing import Narrowing
+from kvpr_opt.patterns.steps import EngineSteps, Findings
 from kvpr_opt.problem.scaled import Threshold
 from kvpr_opt.search.tracker import Tracker
 
@@ -56,20 +57,22 @@ def lower(steps: EngineSteps, effort: Effort, attempt: Callable[[Threshold, Effo
 
 @contextmanager
 def assisted(
-    tracker: Tracker, skip: Collection[str], findings: Findings, *, large: bool = False
-) -> Iterator[deque[Passed] | None]:
+    tracker: Tracker,
+    skip: Collection[str],
+    findings: Findings,
+    narrowing: Narrowing | None = None,
+) -> Iterator[None]:
     """Let a second thread lower the incumbent while the block works.
 
-    On `large` fleets it rounds the last of what the block puts into the queue that this yields.
+    On large fleets it takes part in the `narrowing`.
 
     No thread is started if every stage that could lower it is skipped. The thread ends
     with the block, as soon as the tools next check the limits. Its exceptions are
     re-raised here.
     """
     if {"dives", "neighbourhoods"} <= set(skip):
-        yield None
+        yield
         return
-    jobs: deque[Passed] | None = deque(maxlen=1) if large else None
     over = threading.Event()
 
     def worker(until: Callable[[], bool]) -> EngineSteps:
@@ -80,10 +83,10 @@ def assisted(
 
     def work() -> None:
         try:
-            if jobs is None:
+            if narrowing is None:
                 _descend(steps, over)
             else:
-                _descend_large(steps, worker(lambda: over.is_set() or bool(jobs)), over, jobs)
+                _take_part(narrowing, steps, worker, over)
         except NumericalError:
             pass  # its LP failed; the main thread has its own and goes on
         except BaseException as error:
@@ -93,7 +96,7 @@ def assisted(
     thread = threading.Thread(target=work, name="kvpr-opt descent")
     thread.start()
     try:
-        yield jobs
+        yield
     except NumericalError:
         if not raised:
             raise
@@ -116,22 +119,25 @@ def _descend(steps: EngineSteps, over: threading.Event) -> None:
         over.wait(0.01)  # if rounds end at once, leave the time to the other thread
 
 
-def _descend_large(
-    steps: EngineSteps, idle: EngineSteps, over: threading.Event, jobs: deque[Passed]
+def _take_part(
+    narrowing: Narrowing,
+    steps: EngineSteps,
+    worker: Callable[[Callable[[], bool]], EngineSteps],
+    over: threading.Event,
 ) -> None:
-    """As :func:`_descend`; `idle` stops as soon as something is to be rounded."""
-    number = 0
+    """Ask and round while there is something to ask or to round, else lower the incumbent."""
+    answers = 0
+    idle = worker(lambda: over.is_set() or narrowing.answers > answers)
+    beam = constructs(idle.scaled)
     # A dive over hundreds of GPUs with an LP of its own would finish too late.
-    place = idle.search_by_beam if constructs(idle.scaled) else idle.fill_and_dive
-    while not steps.over:
-        if jobs:
-            passed = jobs.pop()
-            if passed.threshold.value < steps.high:
-                steps.round_passed(passed, 0)
-            continue
-        effort = Effort.of_round(number + 1)
-        lower(idle, effort, idle.repack)
-        if not jobs:
-            lower(idle, effort, place)
-        number += 1
-        over.wait(0.01)
+    place = idle.search_by_beam if beam else idle.fill_and_dive
+    for number in count(1):
+        # The main thread asks nothing before its own constructions have ended.
+        if narrowing.answers > 0 or not beam:
+            narrowing.join(steps)
+        answers = narrowing.answers
+        lower(idle, Effort.of_round(number), idle.repack)
+        lower(idle, Effort.of_round(number), place)
+        if steps.over:
+            return
+        over.wait(0.01)  # if rounds end at once, leave the time to the other thread

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from fractions import Fraction
@@ -11,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kvpr_opt._types import Counts, Floats, Ints
+from kvpr_opt._types import Floats, Ints
 from kvpr_opt.certificates.evidence import Evidence, LowerBound
 from kvpr_opt.errors import InvalidPlacementError
 from kvpr_opt.patterns.beam_search import beam_search
@@ -46,8 +45,9 @@ from kvpr_opt.search.tracker import Tracker
 LOADS = 2**22
 
 #: The share of a run that may be spent on shortening points during the search, so that a run
-#: stopped by a limit has a proof of what it claims.
-_SHORTENING_SHARE = 0.1
+#: stopped by a limit has a proof of what it claims, and how long it takes, about, as a share of
+#: the question.
+_SHORTENING_SHARE, _SHORTENING_EACH = 0.1, 1.0
 
 #: Memory units per GPU from which data count as nearly continuous. With few units, the sizes
 #: that the last GPUs need are too rare.
@@ -77,11 +77,10 @@ class Findings:
 
 
 class Passed(NamedTuple):
-    """A threshold that passed the LP: the patterns used, their types and weights."""
+    """A threshold that passed an LP, and the weights of the patterns in its pool."""
 
     threshold: Threshold
-    counts: Counts
-    types: Ints
+    lp: PatternLP
     weights: Floats
 
 
@@ -127,6 +126,10 @@ class EngineSteps:
         self._limits = tracker.limits.until(lambda: tracker.settled or until())
         self._dives = self._repacks = seed
         self._proving = 0.0
+        # The last refutation, if its proof is too long to be checked.
+        self._long: tuple[PackingQuestion, DualValues] | None = None
+        # Seconds that the last question about a large fleet took.
+        self._asking = 0.0
 
     def relax(self, threshold: Threshold, precision: Precision) -> Relaxed:
         """Ask the LP; a refutation raises the bound."""
@@ -151,16 +154,20 @@ class EngineSteps:
         packing = Dive(self.lp, self._limits, effort.dive, seed=self._dives).run(question)
         return packing is not None and self._packed(packing, "dive")
 
-    def relax_in_loads(self, threshold: Threshold) -> Relaxed:
-        """Ask the LP in numbers of a few digits; a refutation raises the bound.
+    def relax_in_loads(
+        self, threshold: Threshold, until: Callable[[], bool] = lambda: False
+    ) -> Relaxed:
+        """Ask the LP in numbers of a few digits, `until` it is moot; a refutation raises the bound.
 
         Sizes are rounded up first, so that a packing of what passes is a real one. If that
         is refuted, the question is asked again rounded down; if the refutation came only
         from the rounding, the answer is undecided.
         """
         self.tracker.enter("pattern LP")
+        start = self.tracker.limits.elapsed
         question = PackingQuestion.of(self.scaled, threshold)
-        answer = self.lp.decide(question.rounded_up(LOADS), self._limits)
+        answer = self.lp.decide(question.rounded_up(LOADS), self._limits.until(until))
+        self._asking = self.tracker.limits.elapsed - start
         if isinstance(answer, DualValues) and not self.refute_in_loads(threshold, answer):
             return Undecided(np.zeros(self.lp.pool.size))
         return answer
@@ -179,7 +186,7 @@ class EngineSteps:
         refuted = known if exact else self.lp.decide(down, self._limits)
         if not isinstance(refuted, DualValues):
             return False
-        self._refuted_by(question, refuted)
+        self._claim(question, refuted)
         return True
 
     def search_by_beam(self, threshold: Threshold, effort: Effort) -> bool:
@@ -205,32 +212,31 @@ class EngineSteps:
         )  # fmt: skip
         return packing is not None and self._packed(packing, "construction and dive")
 
-    def round_down(self, threshold: Threshold, answer: Fractional, number: int) -> bool:
-        """Whether rounding an answer of the LP, many bins at a time, improved the incumbent."""
+    def round_passed(self, passed: Passed, number: int) -> bool:
+        """Whether rounding what passed, many bins at a time, improved the incumbent.
+
+        Parameters
+        ----------
+        passed
+            The answer of this LP, or of another thread's, of which the patterns are adopted.
+        number
+            How often this was tried: more work is done each time.
+        """
         if "dives" in self._skip:
             return False
         self.tracker.enter("rounding")
-        question = PackingQuestion.of(self.scaled, threshold).rounded_up(LOADS)
+        value = Fraction(passed.threshold.value)
+        question = PackingQuestion.of(self.scaled, passed.threshold).rounded_up(LOADS)
         self._dives += 1
         bins = min(_LAST_BINS, _LAST_ITEMS * question.bins // int(question.counts.sum()))
+        # One of many short dives succeeds sooner than a long one.
+        effort = Effort.of_round(1 + number).hasty()
         packing = round_by_vertices(
-            self.lp, question, answer, self._limits, Effort.of_round(1 + number).dive,
+            self.lp, question, Fractional(self.lp.translated(passed.weights, passed.lp)),
+            self._limits.until(lambda: self.high <= value), effort.dive,
             last_bins=int(bins * (1 - _FEWER_BINS * min(number, 3))), seed=self._dives,
         )  # fmt: skip
         return packing is not None and self._packed(packing, "rounding")
-
-    def hand_over(self, jobs: deque[Passed], threshold: Threshold, answer: Fractional) -> None:
-        """Leave what passed the LP to another thread, which has a pool of its own."""
-        used = np.flatnonzero(answer.weights > 0)
-        pool = self.lp.pool
-        jobs.append(Passed(threshold, pool.counts[used], pool.types[used], answer.weights[used]))
-
-    def round_passed(self, passed: Passed, number: int) -> bool:
-        """As :meth:`round_down`, for what another thread has handed over."""
-        places = self.lp.pool.add(passed.counts, passed.types)
-        weights = np.zeros(self.lp.pool.size)
-        weights[places] = passed.weights
-        return self.round_down(passed.threshold, Fractional(weights), number)
 
     def repack(self, threshold: Threshold, effort: Effort) -> bool:
         """Whether repacking a few GPUs at a time improved the incumbent."""
@@ -275,16 +281,33 @@ class EngineSteps:
         return answer
 
     def _refuted_by(self, question: PackingQuestion, vector: DualValues) -> None:
+        self._claim(question, vector)
+        self.shorten()
+
+    def _claim(self, question: PackingQuestion, vector: DualValues) -> None:
+        """Raise the bound; leave a proof that is too long for :meth:`shorten`."""
         proof = dual_proof(self.scaled, question.threshold, vector)
+        self._long = None if proof.certified else (question, vector)
+        self._refuted(question.threshold, proof, "pattern LP")
+
+    def shorten(self) -> None:
+        """Shorten the proof of the last refutation, if it is too long to be checked.
+
+        It takes a share of the run's time, or what is left where the bound is all that is missing.
+        """
+        if self._long is None:
+            return
+        (question, vector), self._long = self._long, None
         limits = self.tracker.limits
         ends = proving_seconds(self.tracker, self._bound_after(question.threshold), self._proving)
-        seconds = max(ends, _SHORTENING_SHARE * limits.elapsed - self._proving)
-        if not proof.certified and seconds > 0:
-            self.tracker.enter(PROVING)
-            start = limits.elapsed
-            shorter = shorten_dual(question, vector, self.lp.pool, self._limits)
-            proof = dual_proof(self.scaled, question.threshold, shorter)
-            self._proving += limits.elapsed - start
+        share = _SHORTENING_SHARE * limits.elapsed - self._proving
+        if ends <= 0 and share <= _SHORTENING_EACH * self._asking:
+            return
+        self.tracker.enter(PROVING)
+        start = limits.elapsed
+        shorter = shorten_dual(question, vector, self.lp.pool, self._limits)
+        self._proving += limits.elapsed - start
+        proof = dual_proof(self.scaled, question.threshold, shorter)
         self._refuted(question.threshold, proof, "pattern LP")
 
     def _exhausted(

@@ -1,179 +1,103 @@
-"""The order of questions of large fleets, with tools that only answer."""
+"""Where the next question is asked, from what is known of the LP at both ends."""
 
 from __future__ import annotations
 
 import math
 from fractions import Fraction
-from types import SimpleNamespace
-from typing import Any, cast
 
-import numpy as np
 import pytest
 
 from kvpr_opt.generate import random_instance
-from kvpr_opt.patterns import bracket
 from kvpr_opt.patterns.bracket import Bracket
-from kvpr_opt.patterns.problem import DualValues, Fractional, Relaxed, Undecided
-from kvpr_opt.patterns.steps import EngineSteps
-from kvpr_opt.problem.scaled import ScaledInstance, Threshold
+from kvpr_opt.problem.scaled import ScaledInstance
 from kvpr_opt.search.bounds import volume_bound
 
-
-class Told:
-    """Steps of which the answers are known: the threshold of the LP, and what can be packed."""
-
-    def __init__(
-        self,
-        scaled: ScaledInstance,
-        passes: Fraction,
-        *,
-        start: Fraction,
-        unclear: tuple[Fraction, Fraction] | None = None,
-        roundable: bool = True,
-        slope: float = math.nan,
-    ) -> None:
-        volume = volume_bound(scaled).value
-        assert isinstance(volume, Fraction)
-        self.scaled, self.tracker = scaled, self
-        self.low, self.high = volume, start
-        self.lp = SimpleNamespace(shortfall=math.nan)
-        self.asked: list[Fraction] = []
-        self.rounded: list[Fraction] = []
-        self._passes, self._unclear, self._roundable = passes, unclear, roundable
-        self._slope = slope
-
-    between = EngineSteps.between
-
-    @property
-    def done(self) -> bool:
-        """Whether the gap is closed."""
-        return self.low >= self.high
-
-    def relax_in_loads(self, threshold: Threshold) -> Relaxed:
-        """Pass from a threshold on, refute below; in between, perhaps, neither."""
-        value = Fraction(threshold.value)
-        assert value not in self.asked or value >= self._passes  # to be rounded
-        self.asked.append(value)
-        self.lp.shortfall = self._slope * float(self._passes - value)
-        if self._unclear is not None and self._unclear[0] <= value <= self._unclear[1]:
-            return Undecided(np.zeros(0))
-        if value >= self._passes:
-            return Fractional(np.zeros(0))
-        self.low = max(self.low, Fraction(self.scaled.next_value(threshold)))
-        return DualValues((), ())
-
-    def refute_in_loads(self, threshold: Threshold) -> bool:
-        """Refute nothing else."""
-        return False
-
-    def round_down(self, threshold: Threshold, answer: Fractional, number: int) -> bool:
-        """A placement that just meets the threshold, or none."""
-        value = Fraction(threshold.value)
-        self.rounded.append(value)
-        if not self._roundable or value >= self.high:
-            return False
-        self.high = value
-        return True
+FLEET = random_instance("precise", gpus=64, models=256, seed=0).scaled
 
 
-def close(told: Told) -> None:
-    Bracket(cast(Any, told)).close(0)
-
-
-@pytest.fixture
-def scaled() -> ScaledInstance:
-    return random_instance("uniform", gpus=64, models=256, seed=0).scaled
-
-
-@pytest.mark.parametrize("above", [1, 2, 7, 15])
-def test_the_last_question_is_asked_below_the_best_placement(
-    scaled: ScaledInstance, above: int
-) -> None:
+def volume_of(scaled: ScaledInstance) -> Fraction:
     volume = volume_bound(scaled).value
     assert isinstance(volume, Fraction)
-    passes = Fraction(scaled.at_most(volume * (1 + Fraction(above, 10**5))).value)
-    told = Told(scaled, passes, start=volume * Fraction(10_002, 10_000))
-    close(told)
-    assert told.done
-    assert told.low == told.high
-    # Nothing between the refuted and the placement.
-    assert passes <= told.high
-    assert scaled.below(told.high).value < passes
+    return volume
 
 
-def test_the_value_that_the_bound_has_is_a_question_of_its_own(scaled: ScaledInstance) -> None:
-    # All below a value is refuted, so that it is the bound, and a placement lies just above.
-    volume = volume_bound(scaled).value
-    assert isinstance(volume, Fraction)
-    bound = scaled.at_most(volume * (1 + Fraction(3, 10**5)))
-    above = Fraction(scaled.next_value(bound))
-    told = Told(scaled, above, start=above)
-    told.low = Fraction(bound.value)
-    close(told)
-    assert told.asked == [bound.value]
-    assert told.done
+VOLUME = volume_of(FLEET)
+HIGH = VOLUME * Fraction(1002, 1000)
+TOP = VOLUME * Fraction(1001, 1000)
 
 
-def test_what_was_too_close_to_call_is_not_asked_again(scaled: ScaledInstance) -> None:
-    volume = volume_bound(scaled).value
-    assert isinstance(volume, Fraction)
-    passes = Fraction(scaled.at_most(volume * (1 + Fraction(4, 10**5))).value)
-    low = volume * (1 + Fraction(2, 10**5))
-    told = Told(scaled, passes, start=volume * Fraction(10_002, 10_000), unclear=(low, passes))
-    close(told)
-    assert not told.done
-    assert len(told.asked) < 60
+def known(short_at_low: float, short_at_top: float) -> Bracket:
+    """From the volume bound to a thousandth above."""
+    bracket = Bracket(FLEET, VOLUME)
+    bracket.passed(TOP, short_at_top)
+    bracket.refuted(VOLUME, VOLUME, short_at_low)
+    return bracket
 
 
-def test_roundings_are_few(scaled: ScaledInstance) -> None:
-    volume = volume_bound(scaled).value
-    assert isinstance(volume, Fraction)
-    passes = Fraction(scaled.at_most(volume * (1 + Fraction(2, 10**5))).value)
-    told = Told(scaled, passes, start=volume * Fraction(1002, 1000))
-    close(told)
-    assert told.done
-    assert 2 <= len(told.rounded) <= 4
-    # What waited to be rounded is not asked again.
-    assert len(set(told.asked)) == len(told.asked)
-    failing = Told(scaled, passes, start=volume * Fraction(1002, 1000), roundable=False)
-    close(failing)
-    assert not failing.done
-    # They are tried further up, and given up.
-    assert len(failing.rounded) > bracket._FAILURES
-    assert len(failing.asked) < 60
-
-
-def test_another_thread_may_round_while_there_are_questions(scaled: ScaledInstance) -> None:
-    volume = volume_bound(scaled).value
-    assert isinstance(volume, Fraction)
-    passes = Fraction(scaled.at_most(volume * (1 + Fraction(2, 10**5))).value)
-    told = Told(scaled, passes, start=volume * Fraction(1002, 1000))
-    handed: list[Fraction] = []
-    Bracket(cast(Any, told), lambda threshold, _: handed.append(threshold.value)).close(0)
-    # It rounds nothing here, so what is left in the end is rounded in this thread.
-    assert told.done
-    assert len(handed) >= 2
-    assert told.rounded[0] == min(handed + told.rounded)
-    assert len(set(told.asked)) == len(told.asked)
+def share(bracket: Bracket, others: list[Fraction] | None = None) -> Fraction:
+    """Where the next question divides it."""
+    middle = bracket.middle(HIGH, others or [])
+    assert middle is not None
+    return (Fraction(middle.value) - VOLUME) / (TOP - VOLUME)
 
 
 @pytest.mark.parametrize(("crossing", "least"), [(0.1, 0.125), (0.4, 0.4), (0.8, 0.5)])
 def test_the_next_question_is_asked_where_the_lp_is_expected_to_pass(
     crossing: float, least: float
 ) -> None:
-    scaled = random_instance("precise", gpus=64, models=256, seed=0).scaled
-    volume = volume_bound(scaled).value
-    assert isinstance(volume, Fraction)
-    told = Told(scaled, volume, start=volume * Fraction(1002, 1000))
-    asked = Bracket(cast(Any, told))
-    asked._top = volume * Fraction(1001, 1000)
-    asked._short_at_low, asked._short_at_top = crossing, crossing - 1
-    middle = asked._middle()
-    assert middle is not None
-    share = (Fraction(middle.value) - volume) / (asked._top - volume)
-    assert least <= share <= max(crossing + 0.35, 0.375)
+    bracket = known(crossing, crossing - 1)
+    assert least <= share(bracket) <= max(crossing + 0.35, 0.375)
     # After an answer that was no help, in the middle.
-    asked._astray = True
-    middle = asked._middle()
-    assert middle is not None
-    assert volume * Fraction(10_002, 10_000) < middle.value < volume * Fraction(10_008, 10_000)
+    bracket.look_back((TOP - VOLUME) * Fraction(10, 9), HIGH)
+    assert Fraction(1, 4) <= share(bracket) <= Fraction(3, 4)
+
+
+def free_share() -> float:
+    return 1 - FLEET.total_size / FLEET.total_capacity
+
+
+def test_one_end_tells_where_the_lp_is_expected_to_pass() -> None:
+    # By the slack that a step gains, of the memory that is free: here three tenths of the way.
+    gained = 0.3e-3 * free_share()
+    from_above = Bracket(FLEET, VOLUME)
+    from_above.passed(TOP, gained - 1e-3 * free_share())
+    assert 0.3 <= share(from_above) <= 0.65
+    from_below = Bracket(FLEET, VOLUME)
+    from_below.refuted(VOLUME, VOLUME, gained)
+    first = from_below.first(HIGH, [])
+    assert first is not None
+    assert 0.3e-3 <= first.value / VOLUME - 1 <= 0.4e-3
+    nothing = Bracket(FLEET, VOLUME)
+    nothing.passed(TOP, math.nan)
+    assert Fraction(1, 4) <= share(nothing) <= Fraction(3, 4)
+
+
+def test_a_second_question_is_asked_in_the_other_part() -> None:
+    above = VOLUME + (TOP - VOLUME) * Fraction(6, 10)
+    assert share(known(0.2, -0.8), [above]) < Fraction(6, 10)
+    below = VOLUME + (TOP - VOLUME) * Fraction(2, 10)
+    assert share(known(0.6, -0.4), [below]) > Fraction(2, 10)
+
+
+def test_while_nothing_passes_questions_move_away_from_the_bound() -> None:
+    bracket = Bracket(FLEET, VOLUME)
+    first = bracket.first(HIGH, [])
+    assert first is not None
+    second = bracket.first(HIGH, [Fraction(first.value)])
+    assert second is not None
+    assert second.value > first.value
+    asked = Fraction(first.value)
+    for _ in range(3):
+        bracket.unclear(asked)
+        assert not bracket.is_open(first)
+        following = bracket.first(HIGH, [])
+        assert following is not None
+        assert following.value > asked
+        asked = Fraction(following.value)
+
+
+def test_a_narrow_bracket_is_divided_no_more() -> None:
+    bracket = Bracket(FLEET, VOLUME)
+    bracket.passed(VOLUME * (1 + Fraction(1, 10**7)), math.nan)
+    assert bracket.middle(HIGH) is None
+    assert bracket.ceiling(HIGH) == VOLUME * (1 + Fraction(1, 10**7))

@@ -6,6 +6,7 @@ import threading
 import time
 from fractions import Fraction
 
+import numpy as np
 import pytest
 
 from kvpr_opt.errors import SolverError
@@ -13,9 +14,9 @@ from kvpr_opt.generate import random_instance
 from kvpr_opt.heuristics import run as place
 from kvpr_opt.limits import Limits
 from kvpr_opt.patterns import primal, steps
-from kvpr_opt.patterns.lp.pricing import Precision
+from kvpr_opt.patterns.narrowing import Narrowing
 from kvpr_opt.patterns.primal import assisted
-from kvpr_opt.patterns.problem import Fractional
+from kvpr_opt.patterns.problem import Fractional, PackingQuestion
 from kvpr_opt.patterns.steps import EngineSteps, Findings
 from kvpr_opt.search.bounds import volume_bound
 from kvpr_opt.search.tracker import Tracker
@@ -50,29 +51,32 @@ def test_it_lowers_the_incumbent_while_the_block_waits() -> None:
     assert tracker.incumbent_value < before
 
 
-def test_on_large_fleets_it_rounds_what_is_handed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_on_large_fleets_it_takes_part_in_the_narrowing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(steps, "_LAST_BINS", 4)
     tracker = started()
-    monkeypatch.setattr(primal, "lower", lambda *_: None)
-    monkeypatch.setattr(steps, "_LAST_BINS", 8)
-    scaled = tracker.instance.scaled
-    before = tracker.value_to_beat
-    assert before is not None
     worker = EngineSteps(tracker, (), Findings())
-    # Halfway to the bound, where many packings are left.
-    threshold = worker.between(worker.low, before, Fraction(1, 2))
-    answer = worker.relax(threshold, Precision.FINE)
-    assert isinstance(answer, Fractional)
-    with assisted(tracker, (), Findings(), large=True) as jobs:
-        assert jobs is not None
-        worker.hand_over(jobs, scaled.below(before), answer)
-        worker.hand_over(jobs, threshold, answer)
-        assert len(jobs) == 1
-        deadline = time.monotonic() + 20
-        while tracker.value_to_beat == before and time.monotonic() < deadline:
+    narrowing = Narrowing(worker)
+    with assisted(tracker, (), worker.findings, narrowing):
+        deadline = time.monotonic() + 60
+        while not tracker.done and time.monotonic() < deadline:
             time.sleep(0.01)
-    value = tracker.value_to_beat
-    assert value is not None
-    assert value <= threshold.value
+    # It went all the way alone, with questions, roundings and other attempts.
+    assert narrowing.answers > 0
+    assert tracker.settled
+
+
+def test_a_thread_adopts_the_patterns_of_another() -> None:
+    tracker = started()
+    first, second = (EngineSteps(tracker, (), Findings()) for _ in range(2))
+    threshold = first.between(first.low, first.high, Fraction(1, 2))
+    answer = first.relax_in_loads(threshold)
+    assert isinstance(answer, Fractional)
+    weights = second.lp.translated(answer.weights, first.lp)
+    assert len(weights) == second.lp.pool.size < first.lp.pool.size
+    for mine, theirs in ((second, weights), (first, answer.weights)):
+        used = np.flatnonzero(theirs)
+        packed = mine.lp.pool.counts[used].T @ theirs[used]
+        assert (packed >= PackingQuestion.of(first.scaled, threshold).counts - 1e-6).all()
 
 
 def test_it_ends_when_the_time_is_up() -> None:

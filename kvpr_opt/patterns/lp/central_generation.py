@@ -110,7 +110,7 @@ class CentralGeneration:
     active
         The patterns that were useful.
     shortfall
-        By which share the bins are too few, by the last LP solved.
+        By which share the bins are too few, by the last LP solved, as closely as it was.
     """
 
     def __init__(
@@ -163,7 +163,7 @@ class CentralGeneration:
                     Undecided(self._weights) if self._limits.stopped else BrokenDown()
                 )
             self._remember(point)
-            self.shortfall = point.objective / question.bins - 1
+            self.shortfall = (point.objective + point.bound) / 2 / question.bins - 1
             bought = self._bought(point) > _TOLERANCE * question.bins
             if point.objective <= question.bins * (1 + _TOLERANCE):
                 if not bought:

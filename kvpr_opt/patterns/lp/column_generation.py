@@ -13,7 +13,7 @@ import math
 
 import numpy as np
 
-from kvpr_opt._types import Ints
+from kvpr_opt._types import Floats, Ints
 from kvpr_opt.limits import LimitsView
 from kvpr_opt.patterns.lp.central_generation import BrokenDown, CentralGeneration, Patience
 from kvpr_opt.patterns.lp.dual import most_by_type, refuted_at_once, rounded
@@ -140,6 +140,25 @@ class PatternLP:
         answer = generation.run()
         self._recent, self.shortfall = generation.active, generation.shortfall
         return answer
+
+    def adopt(self, other: PatternLP) -> None:
+        """Start from the patterns that were useful to another LP of the fleet last time."""
+        if other._recent is not None:
+            self._recent = self._adopted(other, other._recent)
+
+    def translated(self, weights: Floats, other: PatternLP) -> Floats:
+        """Weights of the patterns of another LP, of which those used are adopted."""
+        if other is self:
+            return weights
+        used = np.flatnonzero(weights > 0)
+        places = self._adopted(other, used)
+        translated = np.zeros(self.pool.size)
+        translated[places] = weights[used]
+        return translated
+
+    def _adopted(self, other: PatternLP, patterns: Ints) -> Ints:
+        """Where patterns of another LP are in this pool."""
+        return self.pool.add(other.pool.counts[patterns], other.pool.types[patterns])
 
     def part(self, question: PackingQuestion) -> PatternLP:
         """An LP for a part of the items and bins, with the patterns that suit it."""

@@ -1,0 +1,244 @@
+"""How large fleets reach the optimum: closing in on the LP threshold from both sides.
+
+The first threshold that passes the LP is rounded at once, since any placement found saves
+the questions above it. Then the bracket around the threshold of the LP is narrowed
+(:mod:`kvpr_opt.patterns.bracket`), by questions where the LP is expected to pass; the
+last question, strictly below the incumbent, proves it optimal. Two threads may work on it:
+while one rounds, the other asks, or both ask, each in a part of its own.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+
+from kvpr_opt.patterns.bracket import Bracket
+from kvpr_opt.patterns.problem import DualValues, Fractional, Undecided
+from kvpr_opt.patterns.steps import EngineSteps, Passed
+from kvpr_opt.problem.scaled import Threshold
+
+#: Relative width of the bracket below which a failed rounding is retried at a higher threshold.
+_ROUNDABLE = Fraction(1, 100_000)
+
+#: A rounding is worthwhile if it may divide the gap by this.
+_WORTHWHILE = 4
+
+#: If a placement lies below its threshold by this share of the bracket, the next question
+#: is asked just below it.
+_FAR = Fraction(1, 8)
+
+#: Roundings of passing thresholds that may fail in a row.
+_FAILURES = 4
+
+#: Seconds after which a thread that has nothing to do looks again.
+_LOOK = 0.05
+
+
+class Narrowing:
+    """Questions and roundings, by one thread or several, each with tools of its own.
+
+    Parameters
+    ----------
+    steps
+        The tools of the main thread; their findings go to the tracker of the run.
+
+    Attributes
+    ----------
+    answers
+        Questions answered so far.
+    """
+
+    def __init__(self, steps: EngineSteps) -> None:
+        self._steps = steps
+        self._bracket = Bracket(steps.scaled, steps.low)
+        self.answers = 0
+        # What threads are asking, and rounding.
+        self._asked: dict[EngineSteps, Fraction] = {}
+        self._rounded: dict[EngineSteps, Fraction] = {}
+        self._changed = threading.Condition()
+        # What passed but was not worth rounding yet.
+        self._waiting: Passed | None = None
+        # Thresholds at which roundings have failed, one after the other.
+        self._failed: list[Fraction] = []
+        self._number = 0
+        self._leap = False
+
+    def close(self, number: int) -> None:
+        """Narrow the bracket and round, until the tracker is done or nothing more is learned.
+
+        Parameters
+        ----------
+        number
+            How often this was done before: roundings do more work each time.
+        """
+        with self._changed:
+            self._failed, self._number = [], number
+        self._work(self._steps)
+
+    def join(self, steps: EngineSteps) -> None:
+        """Take part with the tools of another thread, while there is something to do."""
+        if not steps.lp.pool.size:
+            steps.lp.adopt(self._steps.lp)
+        self._work(steps)
+
+    def _work(self, steps: EngineSteps) -> None:
+        before = None
+        while not steps.over and len(self._failed) <= _FAILURES:
+            with self._changed:
+                self._bracket.low = max(self._bracket.low, steps.low)
+                passed = self._to_round(steps)
+                threshold = self._next(steps) if passed is None else None
+                bracket, failed = self._bracket, len(self._failed)
+                state = threshold, bracket.low, bracket.top, steps.high, failed
+                # With small numbers thresholds are few: none may be left between low and top.
+                if passed is None and (threshold is None or state == before):
+                    if not self._others(steps):
+                        return
+                    self._changed.wait(_LOOK)
+                    continue
+                before = state
+            if passed is not None:
+                self._round(steps, passed)
+            elif threshold is not None:
+                self._ask(steps, threshold)
+
+    # -- what to do next ---------------------------------------------------------------
+
+    def _others(self, steps: EngineSteps) -> bool:
+        """Whether other threads are at work."""
+        return any(other is not steps for other in (*self._asked, *self._rounded))
+
+    def _to_round(self, steps: EngineSteps) -> Passed | None:
+        """What has waited, if it is worth rounding by now."""
+        if self._waiting is None or self._leap or self._failed:
+            return None
+        value = Fraction(self._waiting.threshold.value)
+        if value < steps.high and not self._is_worthwhile(steps, value):
+            return None
+        passed, self._waiting = self._waiting, None
+        return passed if value < steps.high else None
+
+    def _is_worthwhile(self, steps: EngineSteps, value: Fraction) -> bool:
+        """Whether to round at a passing threshold; this takes as long as two questions.
+
+        What other threads are rounding is expected to succeed.
+        """
+        bracket, high = self._bracket, steps.high
+        others = [value for other, value in self._rounded.items() if other is not steps]
+        expected = min([high, *others])
+        soon = _WORTHWHILE * (value - bracket.low) <= expected - bracket.low
+        return soon or bracket.middle(high) is None
+
+    def _next(self, steps: EngineSteps) -> Threshold | None:
+        """The next question; ``None`` if none is left."""
+        bracket, high = self._bracket, steps.high
+        last = steps.scaled.below(high)
+        others = [value for other, value in self._asked.items() if other is not steps]
+        if not bracket.is_open(last):
+            return None
+        if bracket.top is None:
+            wanted = bracket.first(high, others)
+            good = wanted is not None and bracket.is_open(wanted) and wanted.value < last.value
+            chosen = wanted if wanted is not None and good else last
+        elif self._leap:
+            self._leap = False
+            chosen = last
+        else:
+            chosen = self._dividing(steps, last, others)
+        return None if Fraction(chosen.value) in others else chosen
+
+    def _dividing(self, steps: EngineSteps, last: Threshold, others: list[Fraction]) -> Threshold:
+        """The next question once something has passed."""
+        bracket, high = self._bracket, steps.high
+        middle = None if self._failed else bracket.middle(high, others)
+        if middle is not None:
+            return middle
+        # Halfway up to the incumbent from what failed, or may fail.
+        rounded = (value for other, value in self._rounded.items() if other is not steps)
+        tried = [value for value in (*self._failed, *rounded) if value < high]
+        return steps.between(max(tried), high, Fraction(1, 2)) if tried else last
+
+    # -- doing it ----------------------------------------------------------------------
+
+    def _ask(self, steps: EngineSteps, threshold: Threshold) -> None:
+        """Ask the LP, and round what passes if that may help."""
+        bracket, value = self._bracket, Fraction(threshold.value)
+        dividing, width = value < bracket.ceiling(steps.high), bracket.width(steps.high)
+
+        def moot() -> bool:
+            ceiling = bracket.ceiling(steps.high) if dividing else steps.high
+            return value < bracket.low or value >= ceiling
+
+        with self._busy(self._asked, steps, value):
+            answer = steps.relax_in_loads(threshold, until=moot)
+        with self._changed:
+            self.answers += 1
+            rounds = isinstance(answer, Fractional) and self._passes(steps, value)
+            if isinstance(answer, DualValues):
+                bracket.refuted(value, steps.low, steps.lp.shortfall)
+            unclear = isinstance(answer, Undecided) and not moot() and not steps.over
+            if unclear:
+                bracket.unclear(value)
+            bracket.look_back(width, steps.high)
+        if isinstance(answer, Fractional):
+            passed = Passed(threshold, steps.lp, answer.weights)
+            if rounds:
+                self._round(steps, passed)
+            else:
+                self._keep(passed)
+        elif unclear:
+            self._raise_bound(steps)
+        else:
+            steps.shorten()
+
+    def _passes(self, steps: EngineSteps, value: Fraction) -> bool:
+        """Note that a threshold passed; return whether to round it at once."""
+        first = self._bracket.top is None
+        self._bracket.passed(value, steps.lp.shortfall)
+        return first or bool(self._failed) or self._is_worthwhile(steps, value)
+
+    def _keep(self, passed: Passed) -> None:
+        """Let what passed wait, if nothing lower waits."""
+        with self._changed:
+            waiting = self._waiting
+            if waiting is None or passed.threshold.value < waiting.threshold.value:
+                self._waiting = passed
+
+    def _raise_bound(self, steps: EngineSteps) -> None:
+        """Raise the bound by asking below a threshold left undecided only by rounding."""
+        for share in (Fraction(7, 8), Fraction(1, 2)):
+            low = steps.low
+            if self._bracket.low - low <= _ROUNDABLE * low / 4 or steps.tracker.done:
+                return
+            if steps.refute_in_loads(steps.between(low, self._bracket.low, share)):
+                return
+
+    def _round(self, steps: EngineSteps, passed: Passed) -> None:
+        """Round what passed, and decide how to go on."""
+        value, number = Fraction(passed.threshold.value), self._number + len(self._failed)
+        with self._busy(self._rounded, steps, value):
+            lower = steps.round_passed(passed, number)
+        with self._changed:
+            if lower:
+                self._failed = []
+                # A placement far below what passed may be the optimum.
+                down = self._bracket.ceiling(value) - steps.high
+                self._leap = down > _FAR * (value - self._bracket.low)
+            elif value < steps.high and self._bracket.width(steps.high) <= _ROUNDABLE * steps.high:
+                self._failed.append(value)
+
+    @contextmanager
+    def _busy(
+        self, what: dict[EngineSteps, Fraction], steps: EngineSteps, value: Fraction
+    ) -> Iterator[None]:
+        """Let other threads know what this one does."""
+        with self._changed:
+            what[steps] = value
+        try:
+            yield
+        finally:
+            with self._changed:
+                del what[steps]
+                self._changed.notify_all()
