@@ -43,8 +43,8 @@ _WEIGHTY = 0.3
 #: does not pass afterwards, down to the second value.
 _STEP, _LEAST_STEP = 0.4, 0.1
 
-#: Descents, and how many times the last bins are left where those after the first begin.
-_TRIES, _TURN = 8, 3
+#: How many times the last bins are left where the tries after the first begin.
+_TURN = 3
 
 #: Tolerance on the factor of the bins up to which a vertex counts as a fractional packing.
 _TOLERANCE = 1e-5
@@ -61,6 +61,7 @@ def round_by_vertices(
     plan: DivePlan,
     *,
     last_bins: int,
+    tries: int = 1,
     seed: int,
 ) -> Packing | None:
     """Return a packing, if rounding finds one.
@@ -77,12 +78,14 @@ def round_by_vertices(
         The plan of a dive that packs the last bins.
     last_bins
         How many bins are left to the dive.
+    tries
+        How many dives may fail.
     seed
         The random seed of the dive.
     """
     rounding = _Rounding(lp, limits, last_bins)
     start = _State(Packing.empty(len(question.counts)), question, answer)
-    for number in range(_TRIES):
+    for number in range(tries):
         end = rounding.fix_most(start, seed + number)
         if end is not None:
             rest = Dive(lp.part(end.question), limits, plan, seed=seed + number).run(end.question)
@@ -131,7 +134,7 @@ class _Rounding:
                 vertex = _vertex(self._lp.pool, question, answer.weights, self._limits, seed)
                 if vertex is None:
                     return None
-                level = _Level(packing, question, vertex)
+                level, step = _Level(packing, question, vertex), min(_STEP, 2 * step)
             elif level is None or step < _LEAST_STEP:
                 return None
             else:

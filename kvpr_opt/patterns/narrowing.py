@@ -32,6 +32,9 @@ _FAR = Fraction(1, 8)
 #: Roundings of passing thresholds that may fail in a row.
 _FAILURES = 4
 
+#: What failed within this share of the way from the incumbent to the bound is tried again.
+_NEAR = Fraction(1, 8)
+
 #: Seconds after which a thread that has nothing to do looks again.
 _LOOK = 0.05
 
@@ -60,9 +63,9 @@ class Narrowing:
         self._changed = threading.Condition()
         # What passed but was not worth rounding yet.
         self._waiting: Passed | None = None
-        # Thresholds at which roundings have failed, one after the other.
+        # Thresholds at which roundings have failed, and how many have in a row.
         self._failed: list[Fraction] = []
-        self._number = 0
+        self._failures = self._number = 0
         self._leap = False
 
     def close(self, number: int) -> None:
@@ -74,7 +77,7 @@ class Narrowing:
             How often this was done before: roundings do more work each time.
         """
         with self._changed:
-            self._failed, self._number = [], number
+            self._failed, self._failures, self._number = [], 0, number
         self._work(self._steps)
 
     def join(self, steps: EngineSteps) -> None:
@@ -85,13 +88,13 @@ class Narrowing:
 
     def _work(self, steps: EngineSteps) -> None:
         before = None
-        while not steps.over and len(self._failed) <= _FAILURES:
+        while not steps.over and self._failures <= _FAILURES:
             with self._changed:
                 self._bracket.low = max(self._bracket.low, steps.low)
                 passed = self._to_round(steps)
                 threshold = self._next(steps) if passed is None else None
-                bracket, failed = self._bracket, len(self._failed)
-                state = threshold, bracket.low, bracket.top, steps.high, failed
+                bracket = self._bracket
+                state = threshold, bracket.low, bracket.top, steps.high, self._failures
                 # With small numbers thresholds are few: none may be left between low and top.
                 if passed is None and (threshold is None or state == before):
                     if not self._others(steps):
@@ -112,7 +115,7 @@ class Narrowing:
 
     def _to_round(self, steps: EngineSteps) -> Passed | None:
         """What has waited, if it is worth rounding by now."""
-        if self._waiting is None or self._leap or self._failed:
+        if self._waiting is None or self._leap or self._failures:
             return None
         value = Fraction(self._waiting.threshold.value)
         if value < steps.high and not self._is_worthwhile(steps, value):
@@ -152,12 +155,14 @@ class Narrowing:
     def _dividing(self, steps: EngineSteps, last: Threshold, others: list[Fraction]) -> Threshold:
         """The next question once something has passed."""
         bracket, high = self._bracket, steps.high
-        middle = None if self._failed else bracket.middle(high, others)
+        middle = None if self._failures else bracket.middle(high, others)
         if middle is not None:
             return middle
-        # Halfway up to the incumbent from what failed, or may fail.
+        # Halfway up to the incumbent from what failed, or may fail; what it has come near to may
+        # succeed next time.
+        near = high - (high - bracket.low) * _NEAR
         rounded = (value for other, value in self._rounded.items() if other is not steps)
-        tried = [value for value in (*self._failed, *rounded) if value < high]
+        tried = [value for value in (*self._failed, *rounded) if value < near]
         return steps.between(max(tried), high, Fraction(1, 2)) if tried else last
 
     # -- doing it ----------------------------------------------------------------------
@@ -197,7 +202,7 @@ class Narrowing:
         """Note that a threshold passed; return whether to round it at once."""
         first = self._bracket.top is None
         self._bracket.passed(value, steps.lp.shortfall)
-        return first or bool(self._failed) or self._is_worthwhile(steps, value)
+        return first or bool(self._failures) or self._is_worthwhile(steps, value)
 
     def _keep(self, passed: Passed) -> None:
         """Let what passed wait, if nothing lower waits."""
@@ -217,17 +222,18 @@ class Narrowing:
 
     def _round(self, steps: EngineSteps, passed: Passed) -> None:
         """Round what passed, and decide how to go on."""
-        value, number = Fraction(passed.threshold.value), self._number + len(self._failed)
+        value, number = Fraction(passed.threshold.value), self._number + self._failures
         with self._busy(self._rounded, steps, value):
             lower = steps.round_passed(passed, number)
         with self._changed:
             if lower:
-                self._failed = []
+                self._failures = 0
                 # A placement far below what passed may be the optimum.
                 down = self._bracket.ceiling(value) - steps.high
                 self._leap = down > _FAR * (value - self._bracket.low)
-            elif value < steps.high and self._bracket.width(steps.high) <= _ROUNDABLE * steps.high:
+            elif value < steps.high:
                 self._failed.append(value)
+                self._failures += self._bracket.width(steps.high) <= _ROUNDABLE * steps.high
 
     @contextmanager
     def _busy(

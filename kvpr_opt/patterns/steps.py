@@ -56,6 +56,9 @@ CONTINUOUS = 10**6
 #: GPUs that a construction leaves to a dive.
 _FILL_ALL_BUT = 24
 
+#: Dives that a rounding may try, more after each failure.
+_TRIES = 2
+
 #: Items that rounding leaves to a dive, the maximum bins, and the share less after each failure.
 _LAST_ITEMS, _LAST_BINS, _FEWER_BINS = 100, 48, 0.2
 
@@ -234,7 +237,8 @@ class EngineSteps:
         packing = round_by_vertices(
             self.lp, question, Fractional(self.lp.translated(passed.weights, passed.lp)),
             self._limits.until(lambda: self.high <= value), effort.dive,
-            last_bins=int(bins * (1 - _FEWER_BINS * min(number, 3))), seed=self._dives,
+            last_bins=int(bins * (1 - _FEWER_BINS * min(number, 3))), tries=_TRIES * (1 + number),
+            seed=self._dives,
         )  # fmt: skip
         return packing is not None and self._packed(packing, "rounding")
 

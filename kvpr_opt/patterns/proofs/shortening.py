@@ -5,7 +5,8 @@ and rounding them loses some of the margin of the proof; how much is chance, and
 one scale in thousands it is little. The patterns worth nearly as much as their bin
 give, for all these scales at once, a lower bound on the loss. So the exact check, a
 knapsack over all sets, is needed only for the best scale. If the check fails, it
-yields patterns that were missing from the comparison.
+yields patterns that were missing from the comparison. Where points are large, single ones
+are lowered before they are checked (:mod:`kvpr_opt.patterns.proofs.point_repair`).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from kvpr_opt.patterns.lp.dual import refutes
 from kvpr_opt.patterns.lp.pool import PatternPool, loads
 from kvpr_opt.patterns.lp.pricing import Duals, price, unrounded
 from kvpr_opt.patterns.problem import DualValues, PackingQuestion
+from kvpr_opt.patterns.proofs.point_repair import repaired
 
 #: The search starts at the expected number of units a GPU divided by this: with few models
 #: the duals are multiples of a simple fraction, and fewer units can suffice.
@@ -33,9 +35,12 @@ _WORTHWHILE, _LONG = 3, 30_000_000
 #: Scales within this factor of the smallest are compared, and only the best is checked.
 _STEP = 1.5
 
-#: Expensive exact checks that may fail, and the length (units times items) from which a check
-#: is expensive, that is, takes more than about a millisecond.
-_CHECKS, _LONG_CHECK = 8, 200_000
+#: Expensive exact checks that may fail, at all scales and at one of them, and the length (units
+#: times items) from which a check is expensive, that is, takes more than about a millisecond.
+_CHECKS, _TRIES, _LONG_CHECK = 24, 8, 200_000
+
+#: What the items of long points may be short of the bins, for each bin, to be worth repairing.
+_REPAIRABLE = 0.5
 
 #: Points compared at once, over all classes and scales: the minimum, the maximum, and between
 #: them one for this many bytes that a check of the given vector changes.
@@ -70,18 +75,24 @@ def shorten_dual(
     if fullest <= 1 or (fullest < _WORTHWHILE * likely and not long):
         return vector
     patterns = _Comparison(question, vector, pool)
-    low, long_checks, again = max(1.0, likely / _LUCK), 0, False
+    low, long_checks = max(1.0, likely / _LUCK), 0
     while _STEP * low < fullest and long_checks < _CHECKS and not limits.stopped:
         values, excess = patterns.best(low)
-        if excess > 0:
+        is_long = low * items >= _LONG_CHECK
+        for _ in range(_TRIES if is_long else 2):
+            if is_long and excess > -question.bins * _REPAIRABLE:
+                values, excess = repaired(question, patterns.counts, values)
+            if excess <= 0:
+                break
             smaller = refutes(question, values)
             if smaller is not None:
                 return smaller
-            if low * items >= _LONG_CHECK:
-                long_checks += 1
-            again = patterns.learn(values, limits) and not again
-        if excess <= 0 or not again:
-            low, again = _STEP * low, False
+            long_checks += is_long
+            if not patterns.learn(values, limits):
+                break
+            if not is_long:
+                values, excess = patterns.best(low)
+        low *= _STEP
     return vector
 
 
@@ -119,7 +130,13 @@ class _Set(NamedTuple):
 
 
 class _Comparison:
-    """Compares scales by the margin they leave a proof, judged by a sample of patterns."""
+    """Compares scales by the margin they leave a proof, judged by a sample of patterns.
+
+    Attributes
+    ----------
+    counts
+        The patterns, by GPU type.
+    """
 
     def __init__(self, question: PackingQuestion, vector: DualValues, pool: PatternPool) -> None:
         fullest = max(vector.type_values)
@@ -127,12 +144,14 @@ class _Comparison:
         self._shares = np.array(vector.class_values, dtype=np.float64) / fullest
         points = fullest * int(question.counts.sum()) // _BYTES
         self._scales = min(max(points, _POINTS), _MAX_POINTS) // max(1, len(question.counts))
+        self.counts: list[Counts] = []
         self._sets: list[list[_Set]] = []
         usable = pool.usable(question)
         for gpu_type in range(len(question.multiplicities)):
             of_type = pool.counts[usable & (pool.types == gpu_type)]
             worth = loads(of_type, np.array(vector.class_values, dtype=np.int64))
             best = np.argsort(-worth, kind="stable")[:_PATTERNS]
+            self.counts.append(of_type[best])
             self._sets.append([_Set.of(pattern) for pattern in of_type[best]])
 
     def best(self, low: float) -> tuple[Ints, int]:
@@ -183,4 +202,5 @@ class _Comparison:
             return False
         for pattern, gpu_type in zip(priced.patterns, priced.types, strict=True):
             self._sets[gpu_type].insert(0, _Set.of(pattern))
+            self.counts[gpu_type] = np.vstack([pattern[None, :], self.counts[gpu_type]])
         return True
