@@ -97,7 +97,8 @@ class Narrowing:
                 state = threshold, bracket.low, bracket.top, steps.high, self._failures
                 # With small numbers thresholds are few: none may be left between low and top.
                 if passed is None and (threshold is None or state == before):
-                    if not self._others(steps):
+                    others = (self._asked, self._rounded)
+                    if not any(self._by_others(what, steps) for what in others):
                         return
                     self._changed.wait(_LOOK)
                     continue
@@ -109,9 +110,10 @@ class Narrowing:
 
     # -- what to do next ---------------------------------------------------------------
 
-    def _others(self, steps: EngineSteps) -> bool:
-        """Whether other threads are at work."""
-        return any(other is not steps for other in (*self._asked, *self._rounded))
+    @staticmethod
+    def _by_others(what: dict[EngineSteps, Fraction], steps: EngineSteps) -> list[Fraction]:
+        """What other threads are asking, or rounding."""
+        return [value for other, value in what.items() if other is not steps]
 
     def _to_round(self, steps: EngineSteps) -> Passed | None:
         """What has waited, if it is worth rounding by now."""
@@ -129,8 +131,7 @@ class Narrowing:
         What other threads are rounding is expected to succeed.
         """
         bracket, high = self._bracket, steps.high
-        others = [value for other, value in self._rounded.items() if other is not steps]
-        expected = min([high, *others])
+        expected = min([high, *self._by_others(self._rounded, steps)])
         soon = _WORTHWHILE * (value - bracket.low) <= expected - bracket.low
         return soon or bracket.middle(high) is None
 
@@ -138,13 +139,13 @@ class Narrowing:
         """The next question; ``None`` if none is left."""
         bracket, high = self._bracket, steps.high
         last = steps.scaled.below(high)
-        others = [value for other, value in self._asked.items() if other is not steps]
+        others = self._by_others(self._asked, steps)
         if not bracket.is_open(last):
             return None
         if bracket.top is None:
-            wanted = bracket.first(high, others)
-            good = wanted is not None and bracket.is_open(wanted) and wanted.value < last.value
-            chosen = wanted if wanted is not None and good else last
+            chosen = bracket.first(high, others) or last
+            if not bracket.is_open(chosen) or chosen.value >= last.value:
+                chosen = last
         elif self._leap:
             self._leap = False
             chosen = last
@@ -161,8 +162,8 @@ class Narrowing:
         # Halfway up to the incumbent from what failed, or may fail; what it has come near to may
         # succeed next time.
         near = high - (high - bracket.low) * _NEAR
-        rounded = (value for other, value in self._rounded.items() if other is not steps)
-        tried = [value for value in (*self._failed, *rounded) if value < near]
+        tried = [*self._failed, *self._by_others(self._rounded, steps)]
+        tried = [value for value in tried if value < near]
         return steps.between(max(tried), high, Fraction(1, 2)) if tried else last
 
     # -- doing it ----------------------------------------------------------------------
@@ -193,10 +194,10 @@ class Narrowing:
                 self._round(steps, passed)
             else:
                 self._keep(passed)
-        elif unclear:
+            return
+        if unclear:
             self._raise_bound(steps)
-        else:
-            steps.shorten()
+        steps.shorten()
 
     def _passes(self, steps: EngineSteps, value: Fraction) -> bool:
         """Note that a threshold passed; return whether to round it at once."""
