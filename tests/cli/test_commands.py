@@ -89,7 +89,7 @@ def test_no_model_at_all_is_kvpr_zero(run: Run, tmp_path: Path) -> None:
 
 def test_a_time_limit_that_cuts_in_gives_the_best_and_its_gap(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "hard.json"
-    assert run("generate", "uniform", "--gpus", 48, "--models", 192, "-o", path)[0] == 0
+    assert run("generate", "real", "--gpus", 64, "--models", 256, "-o", path)[0] == 0
     code, out, _ = run("solve", path, "--time-limit", "1")
     assert code == 3
     assert "FEASIBLE" in out
@@ -119,7 +119,7 @@ def test_a_stop_signal_gives_the_best_so_far(
     run: Run, tmp_path: Path, signal_sent: signal.Signals
 ) -> None:
     fleet, output = tmp_path / "hard.json", tmp_path / "result.json"
-    assert run("generate", "uniform", "--gpus", 48, "--models", 192, "-o", fleet)[0] == 0
+    assert run("generate", "real", "--gpus", 64, "--models", 256, "-o", fleet)[0] == 0
     options = ["--output", str(output), "--time-limit", "none", str(int(signal_sent))]
     done = subprocess.run(
         [sys.executable, "-c", STOPPED_SOON, "solve", str(fleet), *options],

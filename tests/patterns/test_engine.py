@@ -34,7 +34,7 @@ from kvpr_opt.patterns.proofs.evidence import dual_proof, placement_of
 from kvpr_opt.patterns.proofs.shortening import shorten_dual
 from kvpr_opt.problem.instance import GPU, LLM, Instance
 from kvpr_opt.problem.placement import Placement
-from kvpr_opt.search.bounds import lower_bounds
+from kvpr_opt.search.bounds import lower_bounds, volume_bound
 from kvpr_opt.search.tracker import Tracker
 
 
@@ -305,8 +305,10 @@ def test_proofs_beyond_the_checkers_limits_are_shortened_or_not_certified() -> N
 
 
 def test_the_lp_says_nothing_where_its_time_is_up() -> None:
-    scaled = random_instance("uniform", gpus=64, models=256, seed=0).scaled
-    question = PackingQuestion.of(scaled, scaled.at_most(Fraction(1, 16)))
+    scaled = random_instance("uniform", gpus=256, models=1024, seed=0).scaled
+    volume = volume_bound(scaled).value
+    assert isinstance(volume, Fraction)
+    question = PackingQuestion.of(scaled, scaled.at_most(volume * Fraction(10_001, 10_000)))
     limits = Limits(0.05)
     answer = PatternLP(scaled).decide(question, limits)
     assert isinstance(answer, Undecided)
