@@ -35,6 +35,8 @@ from kvpr_opt.patterns.lp.pricing import Precision
 from kvpr_opt.patterns.lp.pricing_with_rules import best_sets, most_with_rules
 from kvpr_opt.patterns.lp.sampling import sample_patterns
 from kvpr_opt.patterns.problem import PackingQuestion
+from kvpr_opt.patterns.proofs.pattern_sample import PatternSample
+from kvpr_opt.patterns.proofs.point_repair import repaired
 from kvpr_opt.problem.instance import GPU, LLM, Instance
 from kvpr_opt.search.bounds import volume_bound
 from kvpr_opt.search.tracker import Tracker
@@ -97,6 +99,9 @@ def _of_large_fleets(fleet: Instance, question: PackingQuestion) -> None:
     passed = PackingQuestion.of(fleet.scaled, fleet.scaled.finite())
     for asked in (question, passed):
         CentralGeneration(asked, lp.pool, None, Limits(), Precision.FULL).run()
+    sample = PatternSample(len(question.capacities))
+    sample.add(lp.pool.counts, lp.pool.types)
+    repaired(question, sample, np.ones((len(question.counts), 1), dtype=np.int64))
     beam_search(question, Limits(), work=1, seed=0)
     items = Bundles.of(question, question.counts > 0)
     worth = np.ones_like(items.sizes)

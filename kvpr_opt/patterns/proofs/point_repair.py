@@ -8,81 +8,80 @@ few classes, until that costs more than it gains.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
+from numpy.typing import NDArray
 
-from kvpr_opt._types import Counts, Ints
-from kvpr_opt.patterns.lp.pool import loads
+from kvpr_opt._types import Ints
+from kvpr_opt.kernels import compiled
 from kvpr_opt.patterns.problem import PackingQuestion
+from kvpr_opt.patterns.proofs.pattern_sample import PatternSample
 
 
-def repaired(
-    question: PackingQuestion, patterns: Sequence[Counts], points: Ints
-) -> tuple[Ints, int]:
-    """Return points of a larger margin, judged by some patterns, and that margin.
+def repaired(question: PackingQuestion, sample: PatternSample, points: Ints) -> tuple[Ints, Ints]:
+    """Return points of larger margins, judged by some patterns, and these margins.
 
     Parameters
     ----------
     question
         What the points are to refute.
-    patterns
-        By GPU type, the patterns that are worth most.
+    sample
+        The patterns; ideally those that are worth most.
     points
-        Points by class, at least 0.
+        Points by class and vector, at least 0.
 
     Returns
     -------
-    The points, and by how much the items exceed the bins. It is an upper bound: a pattern
-    that is not among those given may be worth more.
+    Points by class and vector, and for each vector by how much the items exceed the bins.
+    That is an upper bound: a pattern that is not in the sample may be worth more.
     """
-    points = points.copy()
-    worths = [loads(counts, points) for counts in patterns]
-    tops = [int(worth.max(initial=0)) for worth in worths]
-    types = [int(g) for g in np.argsort(-question.multiplicities) if question.multiplicities[g]]
-    # Rounding changes the worth of a set by half a unit an item: no more than that can be luck.
-    left = max((int(counts.sum(axis=1).max(initial=0)) for counts in patterns), default=0)
-    while types and left > 0:
-        wanted = list(tops)
-        wanted[types[0]] -= 1
-        lowered = _lowered(question, patterns, points, worths, wanted, types[0])
-        if lowered is None:
-            types.pop(0)
-        else:
-            points, worths = lowered
-            tops = wanted
-            left -= 1
-    excess = int(question.counts @ points)
-    return points, excess - sum(
-        int(number) * top for number, top in zip(question.multiplicities, tops, strict=True)
-    )
+    bins = question.multiplicities.astype(np.int64)
+    order = np.argsort(-bins, kind="stable")
+    counts = np.maximum(question.counts.astype(np.int64), 1)
+    starts, holders, copies = sample.by_class(len(counts))
+    better = np.ascontiguousarray(points.T)
+    tops = np.ascontiguousarray(sample.tops(points).T)
+    for vector, top in zip(better, tops, strict=True):
+        worths = sample.worths(vector)
+        for gpu_type in order[bins[order] > 0]:
+            of_type = sample.types == gpu_type
+            while top[gpu_type] > 0 and _lower(
+                vector, worths, of_type, int(top[gpu_type]) - 1, int(bins[gpu_type]), counts,
+                sample.starts, sample.classes, starts, holders, copies,
+            ):  # fmt: skip
+                top[gpu_type] -= 1
+    return better.T, np.asarray(better @ question.counts - tops @ bins)
 
 
-def _lowered(
-    question: PackingQuestion,
-    patterns: Sequence[Counts],
-    points: Ints,
-    worths: Sequence[Ints],
-    tops: Sequence[int],
-    gpu_type: int,
-) -> tuple[Ints, list[Ints]] | None:
-    """Points, and worths, by which no pattern exceeds `tops`; ``None`` if that gains nothing.
+@compiled
+def _lower(
+    points: Ints, worths: Ints, of_type: NDArray[np.bool_], top: int, most: int, counts: Ints,
+    starts: Ints, classes: Ints, class_starts: Ints, holders: Ints, copies: Ints,
+) -> bool:  # fmt: skip
+    """Lower points until no pattern of a type is worth more than `top`.
 
-    Class after class is lowered that most of the patterns too lucky have, for each item lost.
+    Class after class is lowered that most of the patterns too lucky have, for each item that
+    it costs. Nothing changes, and the answer is no, if that costs `most` or more.
     """
-    points, held = points.copy(), [worth.copy() for worth in worths]
-    left = int(question.multiplicities[gpu_type])
-    each = np.maximum(question.counts, 1)
-    while True:
-        hits = np.zeros(len(points), dtype=np.int64)
-        for counts, worth, top in zip(patterns, held, tops, strict=True):
-            hits += (counts[worth > top] > 0).sum(axis=0)
-        chosen = int(np.argmax(np.where(points > 0, hits / each, 0.0)))
-        if not hits.any():
-            return points, held
-        left -= int(question.counts[chosen])
-        if left <= 0 or points[chosen] == 0 or not hits[chosen]:
-            return None
+    before, worths_before = points.copy(), worths.copy()
+    lucky = of_type & (worths > top)
+    left, lost = int(lucky.sum()), 0
+    hits = np.zeros(len(points), np.int64)
+    for p in np.flatnonzero(lucky):
+        hits[classes[starts[p] : starts[p + 1]]] += 1
+    while left > 0 and lost < most:
+        chosen = int(np.argmax(np.where(points > 0, hits / counts, 0.0)))
+        if points[chosen] == 0 or hits[chosen] == 0:
+            break
         points[chosen] -= 1
-        for counts, worth in zip(patterns, held, strict=True):
-            worth -= counts[:, chosen]
+        lost += counts[chosen]
+        for place in range(class_starts[chosen], class_starts[chosen + 1]):
+            p = holders[place]
+            worths[p] -= copies[place]
+            if lucky[p] and worths[p] <= top:
+                lucky[p] = False
+                left -= 1
+                hits[classes[starts[p] : starts[p + 1]]] -= 1
+    if left == 0 and lost < most:
+        return True
+    points[:], worths[:] = before, worths_before
+    return False

@@ -3,25 +3,25 @@
 Points of few digits make a short proof that is quick to check. Scaling points down
 and rounding them loses some of the margin of the proof; how much is chance, and at
 one scale in thousands it is little. The patterns worth nearly as much as their bin
-give, for all these scales at once, a lower bound on the loss. So the exact check, a
-knapsack over all sets, is needed only for the best scale. If the check fails, it
-yields patterns that were missing from the comparison. Where points are large, single ones
-are lowered before they are checked (:mod:`kvpr_opt.patterns.proofs.point_repair`).
+give, for all these scales at once, a lower bound on the loss. Single points of the best
+scales are then lowered (:mod:`kvpr_opt.patterns.proofs.point_repair`), and the exact check, a
+knapsack over all sets, is needed only for the best vector of all. If the check fails, it
+yields patterns that were missing from the comparison.
 """
 
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 
-from kvpr_opt._types import Counts, Ints
+from kvpr_opt._types import Ints
 from kvpr_opt.limits import LimitsView
 from kvpr_opt.patterns.lp.dual import refutes
 from kvpr_opt.patterns.lp.pool import PatternPool, loads
 from kvpr_opt.patterns.lp.pricing import Duals, price, unrounded
 from kvpr_opt.patterns.problem import DualValues, PackingQuestion
+from kvpr_opt.patterns.proofs.pattern_sample import PatternSample
 from kvpr_opt.patterns.proofs.point_repair import repaired
 
 #: The search starts at the expected number of units a GPU divided by this: with few models
@@ -32,19 +32,20 @@ _LUCK = 4
 #: long. Length is units times items; the checker handles a hundred million a second.
 _WORTHWHILE, _LONG = 3, 30_000_000
 
-#: Scales within this factor of the smallest are compared, and only the best is checked.
-_STEP = 1.5
+#: Scales within this factor of the smallest are compared; so many of the best are repaired,
+#: and only the best of these is checked.
+_STEP, _REPAIRED = 1.5, 32
 
-#: Expensive exact checks that may fail, at all scales and at one of them, and the length (units
-#: times items) from which a check is expensive, that is, takes more than about a millisecond.
-_CHECKS, _TRIES, _LONG_CHECK = 24, 8, 200_000
+#: Expensive exact checks that may fail, and the length (units times items) from which a check
+#: is expensive, that is, takes more than about a millisecond.
+_CHECKS, _LONG_CHECK = 40, 200_000
 
-#: What the items of long points may be short of the bins, for each bin, to be worth repairing.
-_REPAIRABLE = 0.5
+#: Checks within one step.
+_TRIES = 10
 
 #: Points compared at once, over all classes and scales: the minimum, the maximum, and between
 #: them one for this many bytes that a check of the given vector changes.
-_POINTS, _MAX_POINTS, _BYTES = 100_000, 1_000_000, 10
+_POINTS, _MAX_POINTS, _BYTES = 100_000, 2_000_000, 10
 
 #: All scales are first compared on a few patterns of each type, then the best ones on more.
 _FEW, _SCALES, _PATTERNS = 50, 1000, 5_000
@@ -74,24 +75,20 @@ def shorten_dual(
     long = fullest * items >= _LONG
     if fullest <= 1 or (fullest < _WORTHWHILE * likely and not long):
         return vector
-    patterns = _Comparison(question, vector, pool)
+    comparison = _Comparison(question, vector, pool)
     low, long_checks = max(1.0, likely / _LUCK), 0
     while _STEP * low < fullest and long_checks < _CHECKS and not limits.stopped:
-        values, excess = patterns.best(low)
-        is_long = low * items >= _LONG_CHECK
-        for _ in range(_TRIES if is_long else 2):
-            if is_long and excess > -question.bins * _REPAIRABLE:
-                values, excess = repaired(question, patterns.counts, values)
+        candidates = comparison.candidates(low)
+        for _ in range(_TRIES):
+            values, excess = comparison.best(candidates)
             if excess <= 0:
                 break
             smaller = refutes(question, values)
             if smaller is not None:
                 return smaller
-            long_checks += is_long
-            if not patterns.learn(values, limits):
+            long_checks += low * items >= _LONG_CHECK
+            if not comparison.learn(values, limits):
                 break
-            if not is_long:
-                values, excess = patterns.best(low)
         low *= _STEP
     return vector
 
@@ -112,56 +109,27 @@ def _likely(question: PackingQuestion, vector: DualValues) -> int:
     return bins // (max(items - bins, 1) * question.bins)
 
 
-class _Set(NamedTuple):
-    """The classes in a pattern, and how many items of each."""
-
-    classes: Ints
-    copies: Ints
-
-    @classmethod
-    def of(cls, pattern: Counts) -> _Set:
-        """The classes that a pattern has any items of."""
-        classes = np.flatnonzero(pattern)
-        return cls(classes, pattern[classes].astype(np.int64))
-
-    def worth(self, points: Ints) -> Ints:
-        """The points of the set, from those of each class."""
-        return np.asarray(self.copies @ points[self.classes])
-
-
 class _Comparison:
-    """Compares scales by the margin they leave a proof, judged by a sample of patterns.
-
-    Attributes
-    ----------
-    counts
-        The patterns, by GPU type.
-    """
+    """Compares points by the margin they leave a proof, judged by a sample of patterns."""
 
     def __init__(self, question: PackingQuestion, vector: DualValues, pool: PatternPool) -> None:
         fullest = max(vector.type_values)
+        types = len(question.multiplicities)
         self._question = question
         self._shares = np.array(vector.class_values, dtype=np.float64) / fullest
         points = fullest * int(question.counts.sum()) // _BYTES
         self._scales = min(max(points, _POINTS), _MAX_POINTS) // max(1, len(question.counts))
-        self.counts: list[Counts] = []
-        self._sets: list[list[_Set]] = []
+        self._few, self._sample = PatternSample(types), PatternSample(types)
         usable = pool.usable(question)
-        for gpu_type in range(len(question.multiplicities)):
+        for gpu_type in range(types):
             of_type = pool.counts[usable & (pool.types == gpu_type)]
             worth = loads(of_type, np.array(vector.class_values, dtype=np.int64))
-            best = np.argsort(-worth, kind="stable")[:_PATTERNS]
-            self.counts.append(of_type[best])
-            self._sets.append([_Set.of(pattern) for pattern in of_type[best]])
+            best = of_type[np.argsort(-worth, kind="stable")[:_PATTERNS]]
+            self._sample.add(best, np.full(len(best), gpu_type))
+            self._few.add(best[:_FEW], np.full(len(best[:_FEW]), gpu_type))
 
-    def best(self, low: float) -> tuple[Ints, int]:
-        """The points by class with the largest margin, at scales from `low` up to a step above.
-
-        Returns
-        -------
-        The points, and an upper bound on their margin over the bins: if it is 0 or less,
-        none of the scales compared works.
-        """
+    def candidates(self, low: float) -> Ints:
+        """The points by class of the largest margins, at scales from `low` up to a step above."""
         high, number = _STEP * low, self._scales
         first, end = math.ceil(low), math.ceil(high)
         all_whole = 0 < end - first <= number
@@ -172,35 +140,34 @@ class _Comparison:
             points = np.concatenate([points, np.floor(exact * _NEARLY)], axis=1)
         points = points.astype(np.int64)
         # A few patterns rule out most scales.
-        excess = self._excess(points, _FEW)
-        points = points[:, np.sort(np.argsort(-excess, kind="stable")[:_SCALES])]
-        excess = self._excess(points, None)
-        if len(excess) == 0:
+        for sample, number in ((self._few, _SCALES), (self._sample, _REPAIRED)):
+            held = self._question.multiplicities @ sample.tops(points)
+            excess = self._question.counts @ points - held
+            points = points[:, np.sort(np.argsort(-excess, kind="stable")[:number])]
+        return np.asarray(points)
+
+    def best(self, candidates: Ints) -> tuple[Ints, int]:
+        """The repaired points by class of the largest margin.
+
+        Returns
+        -------
+        The points, and an upper bound on their margin over the bins: if it is 0 or less,
+        none of the candidates works.
+        """
+        if candidates.shape[1] == 0:
             return np.zeros_like(self._shares, dtype=np.int64), 0
+        points, excess = repaired(self._question, self._sample, candidates)
         best = int(np.argmax(excess))
         return points[:, best], int(excess[best])
-
-    def _excess(self, points: Ints, most: int | None) -> Ints:
-        """By how much points exceed what the bins hold, judged by `most` patterns a type."""
-        excess = np.asarray(self._question.counts @ points)
-        for number, sets in zip(self._question.multiplicities, self._sets, strict=True):
-            top = np.zeros_like(excess)
-            # One by one: patterns are short, so this is less work than a product of matrices.
-            for held in sets[:most]:
-                np.maximum(top, held.worth(points), out=top)
-            excess -= number * top
-        return excess
 
     def learn(self, values: Ints, limits: LimitsView) -> bool:
         """Add the patterns that invalidate the points, if they are quickly found."""
         question = self._question
-        tops = [max([1, *(int(held.worth(values)) for held in sets)]) for sets in self._sets]
-        duals = Duals(values.astype(np.float64), np.array(tops, dtype=np.float64))
-        grid = unrounded(question, values, max(tops))
+        tops = np.maximum(self._sample.tops(values[:, None])[:, 0], 1)
+        duals = Duals(values.astype(np.float64), tops.astype(np.float64))
+        grid = unrounded(question, values, int(tops.max()))
         priced = None if grid is None else price(question, duals, grid, limits)
         if priced is None or isinstance(priced, DualValues):
             return False
-        for pattern, gpu_type in zip(priced.patterns, priced.types, strict=True):
-            self._sets[gpu_type].insert(0, _Set.of(pattern))
-            self.counts[gpu_type] = np.vstack([pattern[None, :], self.counts[gpu_type]])
+        self._sample.add(priced.patterns, priced.types)
         return True
