@@ -374,7 +374,8 @@ class SolveRun:
         from kvpr_opt import kernels
         from kvpr_opt.patterns.proofs.case_proof import prove_bound, shorten_proof
 
-        prove = partial(prove_bound, self.tracker, self._lp)
+        refutation = None if self._engine is None else self._engine.refutation
+        prove = partial(prove_bound, self.tracker, self._lp, refutation)
         if not self._kernels.ready("patterns"):
             if self._small:
                 with kernels.interpreted():

@@ -229,6 +229,11 @@ class PatternEngine:
         """The pattern LP, with all patterns found so far."""
         return self._steps.lp
 
+    @property
+    def refutation(self) -> tuple[PackingQuestion, DualValues] | None:
+        """The last question that the LP refuted, and the values that refute it."""
+        return self._steps.findings.refutation
+
     def _round(self, number: int) -> None:
         steps, effort = self._steps, Effort.of_round(number)
         # If few patterns are left, searching them early decides more than the last digits.

@@ -73,10 +73,13 @@ class Findings:
         The lowest value at which the LP was not refuted.
     overflow
         Where the exhaustive search had too many patterns, and how many were allowed.
+    refutation
+        The last refutation by the LP: the question, and values that refute it.
     """
 
     passing: Fraction | None = None
     overflow: tuple[Fraction, int] | None = None
+    refutation: tuple[PackingQuestion, DualValues] | None = None
 
 
 class Passed(NamedTuple):
@@ -292,6 +295,7 @@ class EngineSteps:
         """Raise the bound; leave a proof that is too long for :meth:`shorten`."""
         proof = dual_proof(self.scaled, question.threshold, vector)
         self._long = None if proof.certified else (question, vector)
+        self.findings.refutation = question, vector
         self._refuted(question.threshold, proof, "pattern LP")
 
     def shorten(self) -> None:
@@ -311,7 +315,7 @@ class EngineSteps:
         start = limits.elapsed
         shorter = shorten_dual(question, vector, self.lp.pool, self._limits)
         self._proving += limits.elapsed - start
-        proof = dual_proof(self.scaled, question.threshold, shorter)
+        proof = self.tracker.shortened = dual_proof(self.scaled, question.threshold, shorter)
         self._refuted(question.threshold, proof, "pattern LP")
 
     def _exhausted(

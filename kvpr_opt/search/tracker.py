@@ -76,6 +76,8 @@ class Tracker:
         The smallest maximum of all placements so far, in the whole numbers of the fleet that
         the algorithms work with. This is the incumbent's, unless the pressures are rounded:
         then it is slightly smaller and may belong to another placement.
+    shortened
+        The last proof for which smaller numbers were looked for.
     """
 
     def __init__(
@@ -93,6 +95,7 @@ class Tracker:
         self.value_to_beat: Fraction | None = None
         self.bound: LowerBound | None = None
         self.certified_bound: LowerBound | None = None
+        self.shortened: Evidence | None = None
         self.events: list[Progress] = []
         self.callback_error: Exception | None = None
         self._on_progress = on_progress

@@ -122,7 +122,11 @@ def tree_proof(
     return evidence.Tree(points, most, evidence.Refuted(items, bins, said)) if said else None
 
 
-def prove_bound(tracker: Tracker, lp: PatternLP | None = None) -> None:
+def prove_bound(
+    tracker: Tracker,
+    lp: PatternLP | None = None,
+    refutation: tuple[PackingQuestion, DualValues] | None = None,
+) -> None:
     """Try, in the time left, to prove a bound of the run that rests on a solver's claim.
 
     Parameters
@@ -131,29 +135,44 @@ def prove_bound(tracker: Tracker, lp: PatternLP | None = None) -> None:
         The run; a proof that is found replaces the claim.
     lp
         The pattern LP of the fleet, if there is one that already has patterns.
+    refutation
+        A question, and values that refute it; used if the bound follows from it.
     """
     bound, scaled, limits = tracker.bound, tracker.instance.scaled, tracker.limits
     if bound is None or bound.evidence.certified or limits.stopped:
         return
     tracker.enter(PROVING)
     value = bound.value
-    threshold = scaled.below(value)
-    question = PackingQuestion.of(scaled, threshold)
-    if not question.counts.any():
-        return  # nothing takes any room, so there is a packing
     lp = PatternLP(scaled) if lp is None else lp
-    duals = lp.duals(question, limits, Precision.FULL)
+    duals: DualValues | tuple[Ints, Ints] | None
+    if refutation is not None and _follows(scaled, value, refutation[0].threshold):
+        question, duals = refutation
+        threshold = question.threshold
+    else:
+        threshold = scaled.below(value)
+        question = PackingQuestion.of(scaled, threshold)
+        if not question.counts.any():
+            return  # nothing takes any room, so there is a packing
+        duals = lp.duals(question, limits, Precision.FULL)
     proof: evidence.Evidence | None = None
     if isinstance(duals, DualValues):
         proof = dual_proof(scaled, threshold, shorten_dual(question, duals, lp.pool, limits))
+        tracker.shortened = proof
     elif duals is not None:
         proof = tree_proof(scaled, threshold, duals, limits)
     if proof is not None and proof.certified:
         tracker.raise_bound(LowerBound(value, proof), PROVING)
 
 
+def _follows(scaled: ScaledInstance, value: Fraction | float, refuted: Threshold) -> bool:
+    """Whether a bound is what the refutation of a threshold says."""
+    if value == math.inf or scaled.total_pressure == 0 or refuted == scaled.finite():
+        return False
+    return scaled.next_value(refuted) == value
+
+
 def shorten_proof(tracker: Tracker, lp: PatternLP | None, limits: Limits) -> None:
-    """Look for smaller numbers that prove the best certified bound.
+    """Look for smaller numbers that prove the best certified bound, unless that was done.
 
     Parameters
     ----------
@@ -166,6 +185,8 @@ def shorten_proof(tracker: Tracker, lp: PatternLP | None, limits: Limits) -> Non
     vectors = evidence.DualVector | evidence.ConstrainedVector
     if bound is None or not isinstance(bound.evidence, vectors):
         return
+    if bound.evidence is tracker.shortened:
+        return
     value, points = bound.value, bound.evidence
     threshold = scaled.below(value)
     question = PackingQuestion.of(scaled, threshold)
@@ -176,3 +197,4 @@ def shorten_proof(tracker: Tracker, lp: PatternLP | None, limits: Limits) -> Non
     proof = dual_proof(scaled, threshold, shorter)
     if isinstance(proof, vectors):
         tracker.restate(proof)
+        tracker.shortened = proof

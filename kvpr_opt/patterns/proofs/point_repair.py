@@ -38,17 +38,21 @@ def repaired(question: PackingQuestion, sample: PatternSample, points: Ints) -> 
     order = np.argsort(-bins, kind="stable")
     counts = np.maximum(question.counts.astype(np.int64), 1)
     starts, holders, copies = sample.by_class(len(counts))
+    # Rounding changes the worth of a set by half a unit an item: no more than that can be luck.
+    most = int(sample.worths(np.ones_like(counts)).max(initial=0))
     better = np.ascontiguousarray(points.T)
     tops = np.ascontiguousarray(sample.tops(points).T)
     for vector, top in zip(better, tops, strict=True):
         worths = sample.worths(vector)
         for gpu_type in order[bins[order] > 0]:
             of_type = sample.types == gpu_type
-            while top[gpu_type] > 0 and _lower(
+            left = most
+            while min(left, top[gpu_type]) > 0 and _lower(
                 vector, worths, of_type, int(top[gpu_type]) - 1, int(bins[gpu_type]), counts,
                 sample.starts, sample.classes, starts, holders, copies,
             ):  # fmt: skip
                 top[gpu_type] -= 1
+                left -= 1
     return better.T, np.asarray(better @ question.counts - tops @ bins)
 
 
