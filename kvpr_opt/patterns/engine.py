@@ -55,6 +55,7 @@ from kvpr_opt.patterns.problem import (
     NoPacking,
     OutOfBudget,
     Packing,
+    PackingQuestion,
     Undecided,
 )
 from kvpr_opt.patterns.steps import CONTINUOUS, EngineSteps, Findings
