@@ -45,7 +45,7 @@ _TRIES = 10
 
 #: Points compared at once, over all classes and scales: the minimum, the maximum, and between
 #: them one for this many bytes that a check of the given vector changes.
-_POINTS, _MAX_POINTS, _BYTES = 100_000, 2_000_000, 10
+_POINTS, _MAX_POINTS, _BYTES = 100_000, 1_000_000, 10
 
 #: All scales are first compared on a few patterns of each type, then the best ones on more.
 _FEW, _SCALES, _PATTERNS = 50, 1000, 5_000
