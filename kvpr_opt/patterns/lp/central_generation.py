@@ -83,8 +83,8 @@ class Patience(NamedTuple):
         Rounds allowed to get there.
     """
 
-    ample: float = 0.5
-    rounds: int = 4
+    ample: float = 0.1
+    rounds: int = 2
 
 
 class CentralGeneration:

@@ -144,24 +144,30 @@ def prove_bound(
     tracker.enter(PROVING)
     value = bound.value
     lp = PatternLP(scaled) if lp is None else lp
-    duals: DualValues | tuple[Ints, Ints] | None
     if refutation is not None and _follows(scaled, value, refutation[0].threshold):
-        question, duals = refutation
-        threshold = question.threshold
-    else:
-        threshold = scaled.below(value)
-        question = PackingQuestion.of(scaled, threshold)
-        if not question.counts.any():
-            return  # nothing takes any room, so there is a packing
-        duals = lp.duals(question, limits, Precision.FULL)
-    proof: evidence.Evidence | None = None
+        question, vector = refutation
+        shorter = shorten_dual(question, vector, lp.pool, limits)
+        if _offer(tracker, value, dual_proof(scaled, question.threshold, shorter)):
+            return
+    threshold = scaled.below(value)
+    question = PackingQuestion.of(scaled, threshold)
+    if not question.counts.any():
+        return  # nothing takes any room, so there is a packing
+    duals = lp.duals(question, limits, Precision.FULL)
     if isinstance(duals, DualValues):
-        proof = dual_proof(scaled, threshold, shorten_dual(question, duals, lp.pool, limits))
-        tracker.shortened = proof
+        shorter = shorten_dual(question, duals, lp.pool, limits)
+        _offer(tracker, value, dual_proof(scaled, threshold, shorter))
     elif duals is not None:
-        proof = tree_proof(scaled, threshold, duals, limits)
-    if proof is not None and proof.certified:
-        tracker.raise_bound(LowerBound(value, proof), PROVING)
+        _offer(tracker, value, tree_proof(scaled, threshold, duals, limits))
+
+
+def _offer(tracker: Tracker, value: Fraction | float, proof: evidence.Evidence | None) -> bool:
+    """Give the run a proof of its bound; whether the checker can follow it."""
+    if proof is None or not proof.certified:
+        return False
+    tracker.shortened = proof
+    tracker.raise_bound(LowerBound(value, proof), PROVING)
+    return True
 
 
 def _follows(scaled: ScaledInstance, value: Fraction | float, refuted: Threshold) -> bool:
