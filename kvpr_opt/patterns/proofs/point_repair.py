@@ -9,7 +9,6 @@ few classes, until that costs more than it gains.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from kvpr_opt._types import Ints
 from kvpr_opt.kernels import compiled
@@ -45,29 +44,29 @@ def repaired(question: PackingQuestion, sample: PatternSample, points: Ints) -> 
     for vector, top in zip(better, tops, strict=True):
         worths = sample.worths(vector)
         for gpu_type in order[bins[order] > 0]:
-            of_type = sample.types == gpu_type
             left = most
             while min(left, top[gpu_type]) > 0 and _lower(
-                vector, worths, of_type, int(top[gpu_type]) - 1, int(bins[gpu_type]), counts,
+                vector, worths, top, int(gpu_type), int(bins[gpu_type]), counts, sample.types,
                 sample.starts, sample.classes, starts, holders, copies,
             ):  # fmt: skip
-                top[gpu_type] -= 1
                 left -= 1
     return better.T, np.asarray(better @ question.counts - tops @ bins)
 
 
 @compiled
 def _lower(
-    points: Ints, worths: Ints, of_type: NDArray[np.bool_], top: int, most: int, counts: Ints,
+    points: Ints, worths: Ints, tops: Ints, gpu_type: int, most: int, counts: Ints, types: Ints,
     starts: Ints, classes: Ints, class_starts: Ints, holders: Ints, copies: Ints,
 ) -> bool:  # fmt: skip
-    """Lower points until no pattern of a type is worth more than `top`.
+    """Lower the top of a type by one, and points until no pattern of it is worth more.
 
     Class after class is lowered that most of the patterns too lucky have, for each item that
-    it costs. Nothing changes, and the answer is no, if that costs `most` or more.
+    it costs; then those are raised again for which that was not needed. Nothing changes, and the
+    answer is no, if that costs `most` or more.
     """
     before, worths_before = points.copy(), worths.copy()
-    lucky = of_type & (worths > top)
+    tops[gpu_type] -= 1
+    lucky = (types == gpu_type) & (worths > tops[gpu_type])
     left, lost = int(lucky.sum()), 0
     hits = np.zeros(len(points), np.int64)
     for p in np.flatnonzero(lucky):
@@ -81,11 +80,29 @@ def _lower(
         for place in range(class_starts[chosen], class_starts[chosen + 1]):
             p = holders[place]
             worths[p] -= copies[place]
-            if lucky[p] and worths[p] <= top:
+            if lucky[p] and worths[p] <= tops[gpu_type]:
                 lucky[p] = False
                 left -= 1
                 hits[classes[starts[p] : starts[p + 1]]] -= 1
+    if left == 0:
+        for c in range(len(points)):
+            mine = slice(class_starts[c], class_starts[c + 1])
+            while points[c] < before[c] and _room(worths, tops, types, holders[mine], copies[mine]):
+                points[c] += 1
+                lost -= counts[c]
+                worths[holders[mine]] += copies[mine]
     if left == 0 and lost < most:
         return True
     points[:], worths[:] = before, worths_before
+    tops[gpu_type] += 1
     return False
+
+
+@compiled
+def _room(worths: Ints, tops: Ints, types: Ints, holders: Ints, copies: Ints) -> bool:
+    """Whether a class can be raised so that no pattern of it is worth more than its top."""
+    for place in range(len(holders)):
+        p = holders[place]
+        if worths[p] + copies[place] > tops[types[p]]:
+            return False
+    return True

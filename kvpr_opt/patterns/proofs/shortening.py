@@ -44,8 +44,8 @@ _CHECKS, _LONG_CHECK = 40, 200_000
 _TRIES = 10
 
 #: Points compared at once, over all classes and scales: the minimum, the maximum, and between
-#: them one for this many bytes that a check of the given vector changes.
-_POINTS, _MAX_POINTS, _BYTES = 100_000, 1_000_000, 10
+#: them one for this many bytes that a check of the given vector changes; and the maximum scales.
+_POINTS, _MAX_POINTS, _BYTES, _MAX_SCALES = 100_000, 4_000_000, 10, 16_000
 
 #: All scales are first compared on a few patterns of each type, then the best ones on more.
 _FEW, _SCALES, _PATTERNS = 50, 1000, 5_000
@@ -118,7 +118,8 @@ class _Comparison:
         self._question = question
         self._shares = np.array(vector.class_values, dtype=np.float64) / fullest
         points = fullest * int(question.counts.sum()) // _BYTES
-        self._scales = min(max(points, _POINTS), _MAX_POINTS) // max(1, len(question.counts))
+        points = min(max(points, _POINTS), _MAX_POINTS)
+        self._scales = min(points // max(1, len(question.counts)), _MAX_SCALES)
         self._few, self._sample = PatternSample(types), PatternSample(types)
         usable = pool.usable(question)
         for gpu_type in range(types):
