@@ -65,11 +65,13 @@ class Bundles:
     def of(cls, question: PackingQuestion, wanted: NDArray[np.bool_]) -> Bundles:
         """Bundles of the `wanted` classes that fit some bin, largest items first."""
         items = Items.of(question, wanted)
+        classes, starts, numbers = np.unique(items.owner, return_index=True, return_counts=True)
+        if len(classes) == len(items.owner):
+            return cls(items.sizes, items.owner, np.ones_like(items.owner))
         owner, copies = [], []
-        classes, starts = np.unique(items.owner, return_index=True)
-        numbers = np.bincount(items.owner, minlength=1)
-        for c in classes[np.argsort(starts, kind="stable")]:
-            left, bundle = int(numbers[c]), 1
+        order = np.argsort(starts, kind="stable")
+        for c, number in zip(classes[order], numbers[order], strict=True):
+            left, bundle = int(number), 1
             while left:
                 bundle = min(bundle, left)
                 owner.append(c)
