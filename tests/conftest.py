@@ -22,7 +22,7 @@ settings.register_profile(
 )
 settings.load_profile("suite")
 
-# A shell starts what runs in the background with Ctrl-C ignored, and a test that sends it would wait.
+# A shell has what it runs in the background ignore Ctrl-C; a test that sends it would wait.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
