@@ -134,7 +134,7 @@ def test_the_table_has_a_row_for_each_cell_and_method_and_one_for_all() -> None:
     assert rows[2] == ["all", "", "3", "1", "0", "0", "1", "50", "33", "1", "3", "3"]
 
 
-@pytest.mark.parametrize("name", ["engine", "formulations"])
+@pytest.mark.parametrize("name", ["engine", "formulations", "frontier", "frontier_before"])
 def test_the_reference_studies_can_be_compared_with(name: str) -> None:
     folder = Path(__file__).parents[3] / "docs" / "studies" / "reference" / name
     content = read_record(folder)
