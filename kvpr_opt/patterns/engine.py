@@ -232,7 +232,7 @@ class PatternEngine:
 
     @property
     def refutation(self) -> tuple[PackingQuestion, DualValues] | None:
-        """The last question that the LP refuted, and the values that refute it."""
+        """The highest question that the LP refuted, and the values that refute it."""
         return self._steps.findings.refutation
 
     def _round(self, number: int) -> None:

@@ -74,7 +74,7 @@ class Findings:
     overflow
         Where the exhaustive search had too many patterns, and how many were allowed.
     refutation
-        The last refutation by the LP: the question, and values that refute it.
+        The highest threshold that the LP refuted: the question, and values that refute it.
     """
 
     passing: Fraction | None = None
@@ -295,7 +295,9 @@ class EngineSteps:
         """Raise the bound; leave a proof that is too long for :meth:`shorten`."""
         proof = dual_proof(self.scaled, question.threshold, vector)
         self._long = None if proof.certified else (question, vector)
-        self.findings.refutation = question, vector
+        known = self.findings.refutation
+        if known is None or known[0].threshold.value <= question.threshold.value:
+            self.findings.refutation = question, vector
         self._refuted(question.threshold, proof, "pattern LP")
 
     def shorten(self) -> None:
@@ -315,6 +317,9 @@ class EngineSteps:
         start = limits.elapsed
         shorter = shorten_dual(question, vector, self.lp.pool, self._limits)
         self._proving += limits.elapsed - start
+        known = self.findings.refutation
+        if shorter is vector and not self._limits.stopped and known and known[1] is vector:
+            self.findings.refutation = None  # of no use for a proof at the end, either
         proof = self.tracker.shortened = dual_proof(self.scaled, question.threshold, shorter)
         self._refuted(question.threshold, proof, "pattern LP")
 

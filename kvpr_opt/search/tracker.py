@@ -77,7 +77,7 @@ class Tracker:
         the algorithms work with. This is the incumbent's, unless the pressures are rounded:
         then it is slightly smaller and may belong to another placement.
     shortened
-        The last proof for which smaller numbers were looked for.
+        The last proof that came of a search for smaller numbers, found or not.
     """
 
     def __init__(

@@ -118,11 +118,18 @@ def test_a_proof_too_long_to_be_checked_is_found_in_smaller_numbers() -> None:
     tracker.raise_bound(long, "somebody")
     lp = PatternLP(instance.scaled)
     lp.decide(PackingQuestion.of(instance.scaled, instance.scaled.below(long.value)), Limits())
+    over = Limits()
+    over.interrupt()
+    shorten_proof(tracker, lp, over)
+    assert too_long(instance, tracker.bounds)
     shorten_proof(tracker, lp, Limits(5))
     short = tracker.bounds
     assert [bound.value for bound in short] == [long.value]
     assert not too_long(instance, short)
     assert self_check(instance, certified(instance, short[0]), short, passed()) == (True, "")
+    # What was shortened is not shortened again.
+    shorten_proof(tracker, lp, Limits(5))
+    assert tracker.bounds[0].evidence is short[0].evidence
 
 
 def test_a_proof_beyond_the_checkers_limits_is_no_false_claim(

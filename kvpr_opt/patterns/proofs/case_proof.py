@@ -146,8 +146,8 @@ def prove_bound(
     lp = PatternLP(scaled) if lp is None else lp
     if refutation is not None and _follows(scaled, value, refutation[0].threshold):
         question, vector = refutation
-        shorter = shorten_dual(question, vector, lp.pool, limits)
-        if _offer(tracker, value, dual_proof(scaled, question.threshold, shorter)):
+        proof = _shortened(tracker, question, vector, lp.pool, limits)
+        if _offer(tracker, value, proof):
             return
     threshold = scaled.below(value)
     question = PackingQuestion.of(scaled, threshold)
@@ -155,23 +155,36 @@ def prove_bound(
         return  # nothing takes any room, so there is a packing
     duals = lp.duals(question, limits, Precision.FULL)
     if isinstance(duals, DualValues):
-        shorter = shorten_dual(question, duals, lp.pool, limits)
-        _offer(tracker, value, dual_proof(scaled, threshold, shorter))
+        _offer(tracker, value, _shortened(tracker, question, duals, lp.pool, limits))
     elif duals is not None:
         _offer(tracker, value, tree_proof(scaled, threshold, duals, limits))
+
+
+def _shortened(
+    tracker: Tracker,
+    question: PackingQuestion,
+    vector: DualValues,
+    pool: PatternPool,
+    limits: Limits,
+) -> evidence.Evidence:
+    """The proof by values that refute a question, shortened if there is time."""
+    shorter = shorten_dual(question, vector, pool, limits)
+    proof = dual_proof(tracker.instance.scaled, question.threshold, shorter)
+    if shorter is not vector or not limits.stopped:
+        tracker.shortened = proof
+    return proof
 
 
 def _offer(tracker: Tracker, value: Fraction | float, proof: evidence.Evidence | None) -> bool:
     """Give the run a proof of its bound; whether the checker can follow it."""
     if proof is None or not proof.certified:
         return False
-    tracker.shortened = proof
     tracker.raise_bound(LowerBound(value, proof), PROVING)
     return True
 
 
 def _follows(scaled: ScaledInstance, value: Fraction | float, refuted: Threshold) -> bool:
-    """Whether a bound is what the refutation of a threshold says."""
+    """Whether a bound, if it is finite, is what the refutation of a threshold says."""
     if value == math.inf or scaled.total_pressure == 0 or refuted == scaled.finite():
         return False
     return scaled.next_value(refuted) == value
@@ -199,8 +212,6 @@ def shorten_proof(tracker: Tracker, lp: PatternLP | None, limits: Limits) -> Non
     tracker.enter(PROVING)
     by_class = tuple(points.models[group.models[0]] for group in scaled.classes)
     pool = PatternPool(len(scaled.classes)) if lp is None else lp.pool
-    shorter = shorten_dual(question, DualValues(by_class, points.gpus), pool, limits)
-    proof = dual_proof(scaled, threshold, shorter)
+    proof = _shortened(tracker, question, DualValues(by_class, points.gpus), pool, limits)
     if isinstance(proof, vectors):
         tracker.restate(proof)
-        tracker.shortened = proof

@@ -60,7 +60,8 @@ class PatternSample:
         By GPU type and vector.
         """
         most = np.zeros((self._number, points.shape[1]), dtype=np.int64)
-        _raise(most, self.types, self.starts, self.classes, self.copies, points)
+        by_class = np.ascontiguousarray(points)
+        _raise(most, self.types, self.starts, self.classes, self.copies, by_class)
         return most
 
 

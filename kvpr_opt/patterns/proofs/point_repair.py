@@ -37,7 +37,7 @@ def repaired(question: PackingQuestion, sample: PatternSample, points: Ints) -> 
     order = np.argsort(-bins, kind="stable")
     counts = np.maximum(question.counts.astype(np.int64), 1)
     starts, holders, copies = sample.by_class(len(counts))
-    # Rounding changes the worth of a set by half a unit an item: no more than that can be luck.
+    # Rounding changes the worth of a set by a unit an item at most: no more can be luck.
     most = int(sample.worths(np.ones_like(counts)).max(initial=0))
     better = np.ascontiguousarray(points.T)
     tops = np.ascontiguousarray(sample.tops(points).T)
@@ -50,19 +50,21 @@ def repaired(question: PackingQuestion, sample: PatternSample, points: Ints) -> 
                 sample.starts, sample.classes, starts, holders, copies,
             ):  # fmt: skip
                 left -= 1
-    return better.T, np.asarray(better @ question.counts - tops @ bins)
+    # What was lowered for one type may have lowered the top of another.
+    margins = better @ question.counts - bins @ sample.tops(better.T)
+    return better.T, np.asarray(margins)
 
 
 @compiled
 def _lower(
-    points: Ints, worths: Ints, tops: Ints, gpu_type: int, most: int, counts: Ints, types: Ints,
+    points: Ints, worths: Ints, tops: Ints, gpu_type: int, gain: int, counts: Ints, types: Ints,
     starts: Ints, classes: Ints, class_starts: Ints, holders: Ints, copies: Ints,
 ) -> bool:  # fmt: skip
     """Lower the top of a type by one, and points until no pattern of it is worth more.
 
     Class after class is lowered that most of the patterns too lucky have, for each item that
     it costs; then those are raised again for which that was not needed. Nothing changes, and the
-    answer is no, if that costs `most` or more.
+    answer is no, if that costs `gain` or more.
     """
     before, worths_before = points.copy(), worths.copy()
     tops[gpu_type] -= 1
@@ -71,7 +73,7 @@ def _lower(
     hits = np.zeros(len(points), np.int64)
     for p in np.flatnonzero(lucky):
         hits[classes[starts[p] : starts[p + 1]]] += 1
-    while left > 0 and lost < most:
+    while left > 0 and lost < gain:
         chosen = int(np.argmax(np.where(points > 0, hits / counts, 0.0)))
         if points[chosen] == 0 or hits[chosen] == 0:
             break
@@ -91,7 +93,7 @@ def _lower(
                 points[c] += 1
                 lost -= counts[c]
                 worths[holders[mine]] += copies[mine]
-    if left == 0 and lost < most:
+    if left == 0 and lost < gain:
         return True
     points[:], worths[:] = before, worths_before
     tops[gpu_type] += 1

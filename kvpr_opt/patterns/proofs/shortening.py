@@ -81,7 +81,7 @@ def shorten_dual(
         candidates = comparison.candidates(low)
         for _ in range(_TRIES):
             values, excess = comparison.best(candidates)
-            if excess <= 0:
+            if excess <= 0 or limits.stopped:
                 break
             smaller = refutes(question, values)
             if smaller is not None:
@@ -141,10 +141,10 @@ class _Comparison:
             points = np.concatenate([points, np.floor(exact * _NEARLY)], axis=1)
         points = points.astype(np.int64)
         # A few patterns rule out most scales.
-        for sample, number in ((self._few, _SCALES), (self._sample, _REPAIRED)):
+        for sample, kept in ((self._few, _SCALES), (self._sample, _REPAIRED)):
             held = self._question.multiplicities @ sample.tops(points)
             excess = self._question.counts @ points - held
-            points = points[:, np.sort(np.argsort(-excess, kind="stable")[:number])]
+            points = points[:, np.sort(np.argsort(-excess, kind="stable")[:kept])]
         return np.asarray(points)
 
     def best(self, candidates: Ints) -> tuple[Ints, int]:

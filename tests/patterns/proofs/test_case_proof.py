@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from kvpr_opt.certificates.certificate import certify, verify
 from kvpr_opt.certificates.evidence import Counting, LowerBound, SolverClaim, Tree, Volume
 from kvpr_opt.generate import random_instance
 from kvpr_opt.limits import Limits
+from kvpr_opt.patterns.lp.column_generation import PatternLP
 from kvpr_opt.patterns.problem import DualValues, PackingQuestion
 from kvpr_opt.patterns.proofs.case_proof import prove_bound, proving_seconds, tree_proof
 from kvpr_opt.patterns.proofs.evidence import dual_proof
@@ -31,6 +33,42 @@ def tracker_with_a_word(instance: Instance, value: Fraction | float) -> Tracker:
     tracker = Tracker(instance, Limits())
     tracker.raise_bound(LowerBound(value, WORD), "somebody")
     return tracker
+
+
+def test_a_refutation_at_hand_is_used_only_for_the_bound_that_follows_from_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    random_ = random.Random(9)
+    asked: list[PackingQuestion] = []
+    duals = PatternLP.duals
+
+    def counted(lp: PatternLP, question: PackingQuestion, *rest: Any) -> Any:
+        asked.append(question)
+        return duals(lp, question, *rest)
+
+    monkeypatch.setattr(PatternLP, "duals", counted)
+    used = 0
+    for _ in range(60):
+        instance = random_fleet(random_, 7, 3)
+        best = brute_force(instance)
+        if not isinstance(best, Fraction) or best == 0:
+            continue
+        scaled = instance.scaled
+        question = PackingQuestion.of(scaled, scaled.below(best))
+        vector = PatternLP(scaled).decide(question, Limits())
+        if not isinstance(vector, DualValues):
+            continue
+        for value, calls in ((best, 0), (best * Fraction(99, 100), 1)):
+            before = len(asked)
+            tracker = tracker_with_a_word(instance, value)
+            prove_bound(tracker, None, (question, vector))
+            assert len(asked) - before == calls
+            assert tracker.bound is not None
+            assert tracker.bound.evidence.certified
+            made = certify(instance, status="unknown", incumbent=None, bounds=tracker.bounds)
+            assert verify(instance, made).exit_code == 0
+        used += 1
+    assert used > 10
 
 
 def test_a_word_for_the_optimum_is_replaced_by_a_proof() -> None:

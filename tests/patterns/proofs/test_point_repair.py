@@ -52,3 +52,19 @@ def test_nothing_is_lowered_where_that_gains_nothing() -> None:
     same, excess = repaired(question, sample, points)
     assert (same == points).all()
     assert excess == question.counts.sum() - question.bins
+
+
+def test_the_margin_is_what_it_is_said_to_be_where_types_share_classes() -> None:
+    draw = np.random.default_rng(4)
+    scaled = random_instance("mixed", gpus=8, models=16, seed=0).scaled
+    question = PackingQuestion.of(scaled, scaled.finite())
+    types, classes = len(question.multiplicities), len(question.counts)
+    assert types > 1
+    for _ in range(200):
+        counts = (draw.random((12, classes)) < 0.2).astype(np.int16)
+        of_type = draw.integers(0, types, 12)
+        sample = PatternSample(types)
+        sample.add(counts, of_type)
+        better, excess = repaired(question, sample, draw.integers(0, 40, (classes, 3)))
+        margin = question.counts @ better - question.multiplicities @ sample.tops(better)
+        assert (excess == margin).all()
