@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from fractions import Fraction
@@ -32,7 +31,7 @@ from kvpr_opt.patterns.problem import (
     Relaxed,
     Undecided,
 )
-from kvpr_opt.patterns.proofs.case_proof import PROVING, proving_seconds, tree_proof
+from kvpr_opt.patterns.proofs.case_proof import PROVING, bound_after, proving_seconds, tree_proof
 from kvpr_opt.patterns.proofs.evidence import dual_proof, exhaustion, packing_of, placement_of
 from kvpr_opt.patterns.proofs.shortening import shorten_dual
 from kvpr_opt.problem.exact import simplest_between
@@ -309,7 +308,9 @@ class EngineSteps:
             return
         (question, vector), self._long = self._long, None
         limits = self.tracker.limits
-        ends = proving_seconds(self.tracker, self._bound_after(question.threshold), self._proving)
+        ends = proving_seconds(
+            self.tracker, bound_after(self.scaled, question.threshold), self._proving
+        )
         share = _SHORTENING_SHARE * limits.elapsed - self._proving
         if ends <= 0 and share <= _SHORTENING_EACH * self._asking:
             return
@@ -329,7 +330,7 @@ class EngineSteps:
         """Raise the bound after an exhaustive search: by a proof if it matters, else our claim."""
         proof: Evidence | None = None
         tracker, limits = self.tracker, self.tracker.limits
-        seconds = proving_seconds(tracker, self._bound_after(threshold), self._proving)
+        seconds = proving_seconds(tracker, bound_after(self.scaled, threshold), self._proving)
         if duals is not None and seconds > 0:
             tracker.enter(PROVING)
             start = limits.elapsed
@@ -340,13 +341,7 @@ class EngineSteps:
         self._refuted(threshold, word if proof is None else proof, "exhaustive search")
 
     def _refuted(self, threshold: Threshold, evidence: Evidence, source: str) -> None:
-        self.tracker.raise_bound(LowerBound(self._bound_after(threshold), evidence), source)
-
-    def _bound_after(self, threshold: Threshold) -> Fraction | float:
-        """The bound that follows when a threshold is refuted."""
-        if self.scaled.total_pressure > 0 and threshold != self.scaled.finite():
-            return self.scaled.next_value(threshold)
-        return math.inf
+        self.tracker.raise_bound(LowerBound(bound_after(self.scaled, threshold), evidence), source)
 
     def _packed(self, packing: Packing, source: str) -> bool:
         """Whether a packing is a placement better than the incumbent."""

@@ -136,7 +136,7 @@ def prove_bound(
     lp
         The pattern LP of the fleet, if there is one that already has patterns.
     refutation
-        A question, and values that refute it; used if the bound follows from it.
+        A question, and values that refute it; used if the bound, a finite one, follows from it.
     """
     bound, scaled, limits = tracker.bound, tracker.instance.scaled, tracker.limits
     if bound is None or bound.evidence.certified or limits.stopped:
@@ -144,7 +144,8 @@ def prove_bound(
     tracker.enter(PROVING)
     value = bound.value
     lp = PatternLP(scaled) if lp is None else lp
-    if refutation is not None and _follows(scaled, value, refutation[0].threshold):
+    finite = value != math.inf
+    if refutation and finite and bound_after(scaled, refutation[0].threshold) == value:
         question, vector = refutation
         proof = _shortened(tracker, question, vector, lp.pool, limits)
         if _offer(tracker, value, proof):
@@ -183,11 +184,11 @@ def _offer(tracker: Tracker, value: Fraction | float, proof: evidence.Evidence |
     return True
 
 
-def _follows(scaled: ScaledInstance, value: Fraction | float, refuted: Threshold) -> bool:
-    """Whether a bound, if it is finite, is what the refutation of a threshold says."""
-    if value == math.inf or scaled.total_pressure == 0 or refuted == scaled.finite():
-        return False
-    return scaled.next_value(refuted) == value
+def bound_after(scaled: ScaledInstance, refuted: Threshold) -> Fraction | float:
+    """The bound that follows when a threshold is refuted."""
+    if scaled.total_pressure > 0 and refuted != scaled.finite():
+        return scaled.next_value(refuted)
+    return math.inf
 
 
 def shorten_proof(tracker: Tracker, lp: PatternLP | None, limits: Limits) -> None:
