@@ -11,6 +11,8 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Callable
+from contextvars import copy_context
+from functools import partial
 from queue import SimpleQueue
 from typing import Any, TypeVar, cast
 
@@ -37,28 +39,31 @@ class OwnThread:
 
     It starts with the first piece and ends with this object. Handing over a piece of work
     and taking its result back costs some ten microseconds, which is why the pattern LP uses
-    this rather than a pool of the standard library.
+    this rather than a pool of the standard library. What follows on another core is slower
+    for a while, too: the larger the pieces, the better.
     """
 
     def __init__(self) -> None:
         self._work: SimpleQueue[_Piece | None] = SimpleQueue()
-        self._started = False
+        self._thread: threading.Thread | None = None
 
     def run(self, work: Callable[[], _T]) -> _T:
-        """Do the work on the thread.
+        """Do the work on the thread, in the caller's context; at once where this is the thread.
 
         Returns
         -------
         What `work` returns; its exceptions are raised here. Where the wait is interrupted,
         by Ctrl-C, the work is waited for all the same: what it uses is not free before.
         """
-        if not self._started:
-            threading.Thread(
+        if self._thread is threading.current_thread():
+            return work()
+        if self._thread is None:
+            self._thread = threading.Thread(
                 target=_serve, args=(self._work,), name="kvpr-opt HiGHS", daemon=True
-            ).start()
+            )
+            self._thread.start()
             weakref.finalize(self, self._work.put, None)
-            self._started = True
-        piece = _Piece(work)
+        piece = _Piece(partial(copy_context().run, work))
         self._work.put(piece)
         try:
             piece.done.acquire()

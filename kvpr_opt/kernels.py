@@ -15,8 +15,8 @@ import platform
 import shutil
 import sys
 import tempfile
-import threading
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from functools import cache, wraps
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
@@ -73,7 +73,7 @@ class _Kernel(CPUDispatcher):  # type: ignore[misc]
     """A compiled function that can also run as plain Python."""
 
     def __call__(self, *arguments: Any) -> Any:
-        if _here.interpreted:
+        if _interpreted.get():
             with np.errstate(over="ignore"):  # 64-bit numbers wrap around, as in machine code
                 return self.py_func(*arguments)
         return super().__call__(*arguments)
@@ -82,23 +82,18 @@ class _Kernel(CPUDispatcher):  # type: ignore[misc]
         self._cache = _Cache(self.py_func)
 
 
-class _Here(threading.local):
-    """Whether kernels that this thread calls run as plain Python."""
-
-    interpreted = DISABLED
-
-
-_here = _Here()
+#: Whether kernels that are called in this context run as plain Python.
+_interpreted: ContextVar[bool] = ContextVar("interpreted", default=DISABLED)
 
 
 @contextlib.contextmanager
 def interpreted() -> Iterator[None]:
-    """Run this thread's kernels as plain Python: about a hundred times slower, but no delay."""
-    before, _here.interpreted = _here.interpreted, True
+    """Run kernels called inside as plain Python: about a hundred times slower, but no delay."""
+    before = _interpreted.set(True)
     try:
         yield
     finally:
-        _here.interpreted = before
+        _interpreted.reset(before)
 
 
 # -- where the code is kept ------------------------------------------------------------

@@ -72,8 +72,8 @@ BLIND_GAP = Fraction(1, 2**20)
 #: The formulation that ``method="auto"`` falls back to when the pattern engine gives up.
 DEFAULT_FORMULATION = "assignment_cpsat"
 
-#: Models times GPUs up to which questions take only seconds without compiled kernels.
-MAX_INTERPRETED = 400
+#: Models times GPUs up to which the LP is asked before any search.
+SMALL = 400
 
 
 class SolveRun:
@@ -204,22 +204,23 @@ class SolveRun:
         from kvpr_opt import kernels
 
         compiler = self._kernels.start_compiler()
-        if self._small and not self._relaxed:
-            with kernels.interpreted():
-                engine = self._make_engine()
-                if engine is not None:
-                    self._run_engine(engine.ask_first)
+        with kernels.interpreted():
+            self._ask_first()
         if self._method == "auto" and not self.tracker.done:
             self._threshold_search(lambda: compiler.over or self._kernels.ready(*self._needed))
         self._kernels.wait_for(*self._needed)
 
-    @property
-    def _small(self) -> bool:
-        """Whether the fleet is small enough to answer a question or two without machine code."""
-        instance = self.tracker.instance
-        return len(instance.models) * len(instance.gpus) <= MAX_INTERPRETED
-
     # -- the pattern engine ------------------------------------------------------------
+
+    def _ask_first(self) -> None:
+        """Ask whether the LP refutes all below the placement at hand, on small fleets only.
+
+        There it takes milliseconds, and ends most runs: the heuristic is often optimal.
+        """
+        if self._small and not self._relaxed and not self.tracker.done:
+            engine = self._engine_of_all()
+            if engine is not None:
+                self._run_engine(engine.ask_first)
 
     def _pattern_methods(self) -> None:
         from kvpr_opt.patterns.problem import beyond_patterns
@@ -237,6 +238,8 @@ class SolveRun:
                 self._compiled_search(*waiting.pop(0))
 
         if not self._near and (too_large or not self._constructs):
+            if not too_large:
+                self._ask_first()
             search_on()
         if not too_large:
             self._pattern_engine(search_on)
@@ -268,6 +271,12 @@ class SolveRun:
             bound=self.tracker.bound_value,
             on_improvement=self._offer_compiled,
         )
+
+    @property
+    def _small(self) -> bool:
+        """Whether a question takes milliseconds, or seconds without compiled kernels."""
+        instance = self.tracker.instance
+        return len(instance.models) * len(instance.gpus) <= SMALL
 
     @property
     def _relaxed(self) -> bool:
@@ -309,16 +318,16 @@ class SolveRun:
         if self._relaxed:
             self._relaxed_engine()
             return
-        engine = self._make_engine(local_search)
+        engine = self._engine_of_all()
         if engine is not None:
-            self._run_engine(engine.run)
+            self._run_engine(partial(engine.run, local_search))
         elif self.tracker.value_to_beat is not None:
             from kvpr_opt.patterns.engine import PatternEngine
 
             with self.tracker.content_with(BLIND_GAP):
                 self._run_engine(PatternEngine(self.tracker, self._skip).run)
 
-    def _make_engine(self, local_search: Callable[[], None] | None = None) -> PatternEngine | None:
+    def _engine_of_all(self) -> PatternEngine | None:
         """The pattern engine, unless it would ignore models that are rounded to nothing."""
         from kvpr_opt.patterns.engine import PatternEngine
 
@@ -329,9 +338,8 @@ class SolveRun:
         rounded = fit_range(whole)
         if any(size and not small for size, small in zip(whole.sizes, rounded.sizes, strict=True)):
             return None
-        self._engine = PatternEngine(
-            tracker, self._skip, local_search=local_search, threads=self._threads
-        )
+        if self._engine is None:
+            self._engine = PatternEngine(tracker, self._skip, threads=self._threads)
         return self._engine
 
     def _relaxed_engine(self) -> None:

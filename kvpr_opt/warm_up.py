@@ -44,6 +44,12 @@ from kvpr_opt.search.tracker import Tracker
 #: Niceness of the background process.
 _NICENESS = 5
 
+#: As ``python -m kvpr_opt.warm_up``, which might find another copy in the current folder.
+_AS_A_CHILD = (
+    "import sys; sys.path = [entry for entry in sys.path if entry]; "
+    "from kvpr_opt.warm_up import main; main()"
+)
+
 
 def warm_up() -> None:
     """Call every kernel once, so that its machine code is loaded, or compiled and cached.
@@ -127,7 +133,7 @@ class BackgroundCompiler:
         self._process: subprocess.Popen[bytes] | None = None
         with contextlib.suppress(OSError):  # no Python to start: never ready, and over
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "kvpr_opt.warm_up"],
+                [sys.executable, "-c", _AS_A_CHILD],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,

@@ -20,6 +20,7 @@ from kvpr_opt.patterns.lp.column_generation import PatternLP
 from kvpr_opt.patterns.lp.master import Master
 from kvpr_opt.patterns.problem import DualValues, PackingQuestion
 from kvpr_opt.solve import solve
+from kvpr_opt.warm_up import BackgroundCompiler
 
 #: Solves a fleet that is drawn, on a machine that has compiled nothing.
 SOLVE = """
@@ -107,6 +108,23 @@ def test_as_python_the_lp_gives_the_same_answers(family: str) -> None:
                 refuted += 1
             assert share < 1 or not isinstance(compiled, DualValues)
     assert refuted
+
+
+def test_the_compiler_in_the_background_compiles_this_copy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another copy in the folder in which a run is started is none of its business."""
+    other = tmp_path / "kvpr_opt"
+    other.mkdir()
+    (other / "__init__.py").write_text("")
+    (other / "warm_up.py").write_text("raise SystemExit(3)")
+    monkeypatch.chdir(tmp_path)
+    compiler = BackgroundCompiler()
+    try:
+        assert compiler._process is not None
+        assert compiler._process.wait(timeout=120) == 0
+    finally:
+        compiler.end()
 
 
 def test_the_compiler_in_the_background_ends_with_its_process(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextvars import ContextVar
 
 import pytest
 
@@ -95,6 +96,18 @@ def test_work_is_done_on_one_other_thread_and_its_errors_come_back() -> None:
     with pytest.raises(ZeroDivisionError):
         thread.run(lambda: 1 // 0)
     assert thread.run(lambda: "on") == "on"
+
+
+def test_work_within_work_is_done_at_once() -> None:
+    thread = OwnThread()
+    assert thread.run(lambda: thread.run(threading.get_ident)) == thread.run(threading.get_ident)
+
+
+def test_work_is_done_in_the_context_of_the_caller() -> None:
+    thread, place = OwnThread(), ContextVar("place", default="elsewhere")
+    for where in ("here", "there"):
+        place.set(where)
+        assert thread.run(place.get) == where
 
 
 def test_the_thread_ends_with_the_object() -> None:

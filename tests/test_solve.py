@@ -98,6 +98,17 @@ def test_every_way_through_the_stages_ends_at_the_optimum_on_10000_fleets(block:
         agrees_on_the_way(instance, *WAYS[seed % len(WAYS)])
 
 
+def test_a_small_fleet_placed_best_by_the_heuristic_is_proved_without_a_search(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def search(*_: object, **__: object) -> None:
+        raise AssertionError("the LP had not been asked before")
+
+    monkeypatch.setattr("kvpr_opt.local_search.search", search)
+    for instance in prism_instances()[:5]:
+        assert solve(instance, time_limit=20).certified
+
+
 def test_models_a_billion_times_smaller_than_others_do_not_lose_the_lp() -> None:
     instance = fleet([80, 81, 82], [(40, 5), (0, Fraction(1, 10**12))])
     result = exact(instance, skip=("heuristic", "compiled_search"), time_limit=30)

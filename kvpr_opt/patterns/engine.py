@@ -116,8 +116,6 @@ class PatternEngine:
         Stages to leave out, of :data:`STAGES`, for ablations. If no remaining stage
         raises the bound there is only one round; if none finds a first placement
         there are no rounds.
-    local_search
-        Called after the first question, if that leaves a gap.
     threads
         With 2 or more, one thread works on lowering the incumbent throughout, on small
         fleets from the second round on.
@@ -128,19 +126,25 @@ class PatternEngine:
         tracker: Tracker,
         skip: Collection[str] = (),
         *,
-        local_search: Callable[[], None] | None = None,
         threads: int = 1,
     ) -> None:
         self._tracker = tracker
         self._skip = frozenset(skip)
-        self._local_search = local_search
+        self._local_search: Callable[[], None] | None = None
         self._threads = threads
         self._scaled = tracker.instance.scaled
         self._steps = EngineSteps(tracker, self._skip, Findings())
         self._units = len(self._scaled.sizes) * len(self._scaled.capacities)
 
-    def run(self) -> None:
-        """Work until the tracker is done. It must already have a lower bound."""
+    def run(self, local_search: Callable[[], None] | None = None) -> None:
+        """Work until the tracker is done. It must already have a lower bound.
+
+        Parameters
+        ----------
+        local_search
+            Called after the first question, if that leaves a gap.
+        """
+        self._local_search = local_search
         steps = self._steps
         if self._skip.issuperset(STAGES):
             return

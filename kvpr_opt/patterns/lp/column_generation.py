@@ -10,6 +10,7 @@ integers, so a refutation from any round is a proof.
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numpy as np
 
@@ -203,6 +204,12 @@ class PatternLP:
         self, question: PackingQuestion, limits: LimitsView, precision: Precision, *, stop_at: float
     ) -> LPSolution | DualValues:
         """Run master and pricing until the factor is low enough or no pattern prices out."""
+        rounds = partial(self._rounds, question, limits, precision, stop_at=stop_at)
+        return self._master.thread.run(rounds)
+
+    def _rounds(
+        self, question: PackingQuestion, limits: LimitsView, precision: Precision, *, stop_at: float
+    ) -> LPSolution | DualValues:
         self._add_single_items(question)
         left = grids(question, precision)
         sizes = np.where(question.counts > 0, question.sizes.astype(np.float64), 0.0)

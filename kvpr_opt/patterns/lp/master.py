@@ -87,6 +87,12 @@ class Master:
         The patterns; each :meth:`solve` picks up the new ones.
     classes, types
         Numbers of model classes and of GPU types.
+
+    Attributes
+    ----------
+    thread
+        Where HiGHS runs. Several solves in turn, with what is done between them, are
+        faster if they take place there altogether.
     """
 
     def __init__(self, pool: PatternPool, classes: int, types: int) -> None:
@@ -95,7 +101,7 @@ class Master:
         self._columns = 0
         self._closed: NDArray[np.bool_] = np.zeros(0, dtype=bool)
         self._posed = False
-        self._thread = OwnThread()
+        self.thread = OwnThread()
         self._highs = QuietHighs()
         for option, value in _OPTIONS:
             self._highs.setOptionValue(option, value)
@@ -145,13 +151,13 @@ class Master:
         self._highs.setOptionValue("simplex_strategy", _DUAL if self._posed else _PRIMAL)
         self._posed = False
         self._watch.limits = limits
-        self._thread.run(self._highs.run)
+        self.thread.run(self._highs.run)
         optimal = highspy.HighsModelStatus.kOptimal
         status = self._highs.getModelStatus()
         if status not in (optimal, *_STOPPED):
             # The basis has degraded after many changes: solve again from scratch.
             self._highs.clearSolver()
-            self._thread.run(self._highs.run)
+            self.thread.run(self._highs.run)
             status = self._highs.getModelStatus()
         if status in _STOPPED:
             return LPSolution.unknown(self._columns, self._classes, self._types)
