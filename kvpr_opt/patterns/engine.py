@@ -43,7 +43,7 @@ from contextlib import nullcontext
 from fractions import Fraction
 from itertools import count
 
-from kvpr_opt.patterns.construction import construct, constructs
+from kvpr_opt.patterns.construction import construct, construct_by_beam, constructs
 from kvpr_opt.patterns.effort import Effort
 from kvpr_opt.patterns.lp.column_generation import PatternLP
 from kvpr_opt.patterns.lp.pricing import Precision
@@ -161,7 +161,7 @@ class PatternEngine:
         if "lp_bound" not in self._skip:
             steps.relax(self._scaled.below(steps.high), Precision.FINE)
         if constructs(self._scaled):
-            construct(steps, 0)
+            construct_by_beam(steps)
             self._search_down()
         if self._local_search is not None and not self._tracker.done:
             self._local_search()
@@ -192,7 +192,8 @@ class PatternEngine:
                     self._local_search()
                 effort = Effort.of_round(number)
                 lower(steps, effort, steps.repack)
-                if number > 0:
+                # Of nearly continuous models too many sets fill a GPU.
+                if number > 0 and not constructs(self._scaled):
                     self._climb(effort, number)
 
     def ask_first(self) -> None:

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from fractions import Fraction
 
 from kvpr_opt.patterns.bracket import Bracket
+from kvpr_opt.patterns.construction import constructs
 from kvpr_opt.patterns.problem import DualValues, Fractional, Undecided
 from kvpr_opt.patterns.steps import EngineSteps, Passed
 from kvpr_opt.problem.scaled import Threshold
@@ -24,6 +25,9 @@ _ROUNDABLE = Fraction(1, 100_000)
 
 #: A rounding is worthwhile if it may divide the gap by this.
 _WORTHWHILE = 4
+
+#: Width of the bracket, as a share of the gap, at which it is narrow enough for a bound.
+_CLOSELY = Fraction(1, 16)
 
 #: If a placement lies below its threshold by this share of the bracket, the next question
 #: is asked just below it.
@@ -56,6 +60,9 @@ class Narrowing:
     def __init__(self, steps: EngineSteps) -> None:
         self._steps = steps
         self._bracket = Bracket(steps.scaled, steps.low)
+        # Where beam search finds the placements, roundings find none, and the LP is only asked
+        # for the bound, as closely as matters beside the gap.
+        self._rounds = not constructs(steps.scaled)
         self.answers = 0
         # What threads are asking, and rounding.
         self._asked: dict[EngineSteps, Fraction] = {}
@@ -117,7 +124,7 @@ class Narrowing:
 
     def _to_round(self, steps: EngineSteps) -> Passed | None:
         """What has waited, if it is worth rounding by now."""
-        if self._waiting is None or self._leap or self._failures:
+        if not self._rounds or self._waiting is None or self._leap or self._failures:
             return None
         value = Fraction(self._waiting.threshold.value)
         if value < steps.high and not self._is_worthwhile(steps, value):
@@ -143,21 +150,25 @@ class Narrowing:
         if not bracket.is_open(last):
             return None
         if bracket.top is None:
-            chosen = bracket.first(high, others) or last
-            if not bracket.is_open(chosen) or chosen.value >= last.value:
-                chosen = last
+            first = bracket.first(high, others)
+            early = first is not None and bracket.is_open(first) and first.value < last.value
+            chosen = first if early else last
         elif self._leap:
             self._leap = False
             chosen = last
         else:
             chosen = self._dividing(steps, last, others)
-        return None if Fraction(chosen.value) in others else chosen
+        return None if chosen is None or Fraction(chosen.value) in others else chosen
 
-    def _dividing(self, steps: EngineSteps, last: Threshold, others: list[Fraction]) -> Threshold:
+    def _dividing(
+        self, steps: EngineSteps, last: Threshold, others: list[Fraction]
+    ) -> Threshold | None:
         """The next question once something has passed."""
         bracket, high = self._bracket, steps.high
+        if not self._rounds and bracket.width(high) <= _CLOSELY * (high - bracket.low):
+            return None
         middle = None if self._failures else bracket.middle(high, others)
-        if middle is not None:
+        if middle is not None or not self._rounds:
             return middle
         # Halfway up to the incumbent from what failed, or may fail; what it has come near to may
         # succeed next time.
@@ -177,8 +188,9 @@ class Narrowing:
             ceiling = bracket.ceiling(steps.high) if dividing else steps.high
             return value < bracket.low or value >= ceiling
 
+        relax = steps.relax_in_loads if self._rounds else steps.relax_rounded_down
         with self._busy(self._asked, steps, value):
-            answer = steps.relax_in_loads(threshold, until=moot)
+            answer = relax(threshold, until=moot)
         with self._changed:
             self.answers += 1
             rounds = isinstance(answer, Fractional) and self._passes(steps, value)
@@ -203,7 +215,8 @@ class Narrowing:
         """Note that a threshold passed; return whether to round it at once."""
         first = self._bracket.top is None
         self._bracket.passed(value, steps.lp.shortfall)
-        return first or bool(self._failures) or self._is_worthwhile(steps, value)
+        soon = first or bool(self._failures) or self._is_worthwhile(steps, value)
+        return self._rounds and soon
 
     def _keep(self, passed: Passed) -> None:
         """Let what passed wait, if nothing lower waits."""

@@ -177,6 +177,20 @@ class EngineSteps:
             return Undecided(np.zeros(self.lp.pool.size))
         return answer
 
+    def relax_rounded_down(
+        self, threshold: Threshold, until: Callable[[], bool] = lambda: False
+    ) -> Relaxed:
+        """Ask the LP in few digits, sizes rounded down, `until` it is moot.
+
+        A refutation raises the bound. What passes may pass only because of the rounding.
+        """
+        self.tracker.enter("pattern LP")
+        question = PackingQuestion.of(self.scaled, threshold)
+        answer = self.lp.decide(question.rounded_down(LOADS), self._limits.until(until))
+        if isinstance(answer, DualValues):
+            self._claim(question, answer)
+        return answer
+
     def refute_in_loads(self, threshold: Threshold, known: DualValues | None = None) -> bool:
         """Whether the LP, rounded down, refutes a threshold; if so, the bound is raised.
 
@@ -186,13 +200,10 @@ class EngineSteps:
             The threshold, and the vector that refutes it rounded up.
         """
         question = PackingQuestion.of(self.scaled, threshold)
-        down = question.rounded_down(LOADS)
-        exact = down is question and known is not None
-        refuted = known if exact else self.lp.decide(down, self._limits)
-        if not isinstance(refuted, DualValues):
-            return False
-        self._claim(question, refuted)
-        return True
+        if known is not None and question.rounded_down(LOADS) is question:
+            self._claim(question, known)
+            return True
+        return isinstance(self.relax_rounded_down(threshold), DualValues)
 
     def search_by_beam(self, threshold: Threshold, effort: Effort) -> bool:
         """Whether a beam search improved the incumbent; fleets with rules have none."""

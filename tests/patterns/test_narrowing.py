@@ -44,6 +44,10 @@ class Told:
         self.rounded: list[Fraction] = []
         self._passes, self._unclear, self._roundable = passes, unclear, roundable
         self._slope = slope
+        self.relax_rounded_down = self._not_here
+
+    def _not_here(self, threshold: Threshold, until: Callable[[], bool]) -> Relaxed:
+        raise AssertionError("placements are wanted")
 
     between = EngineSteps.between
 
@@ -150,6 +154,20 @@ def test_roundings_are_few(scaled: ScaledInstance) -> None:
     # They are tried further up, and given up.
     assert len(failing.rounded) > narrowing._FAILURES
     assert len(failing.asked) < 60
+
+
+def test_where_beam_search_finds_placements_the_lp_gives_the_bound_and_nothing_is_rounded() -> None:
+    scaled = random_instance("real", gpus=24, models=96, seed=0).scaled
+    volume = volume_bound(scaled).value
+    assert isinstance(volume, Fraction)
+    passes = Fraction(scaled.at_most(volume * (1 + Fraction(2, 10**5))).value)
+    told = Told(scaled, passes, start=volume * (1 + Fraction(6, 10**5)))
+    told.relax_rounded_down = told.relax_in_loads
+    close(told)
+    assert not told.rounded
+    # All that is refuted is the bound, as closely as matters beside the gap.
+    assert passes - told.low <= (told.high - told.low) / 16
+    assert len(told.asked) < 12
 
 
 class Hand:
