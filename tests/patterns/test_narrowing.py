@@ -161,7 +161,7 @@ def test_where_beam_search_finds_placements_the_lp_gives_the_bound_and_nothing_i
     volume = volume_bound(scaled).value
     assert isinstance(volume, Fraction)
     passes = Fraction(scaled.at_most(volume * (1 + Fraction(2, 10**5))).value)
-    told = Told(scaled, passes, start=volume * (1 + Fraction(6, 10**5)))
+    told = Told(scaled, passes, start=volume * (1 + Fraction(6, 10**5)), roundable=False)
     told.relax_rounded_down = told.relax_in_loads
     close(told)
     assert not told.rounded
