@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from fractions import Fraction
@@ -44,9 +45,12 @@ from kvpr_opt.search.tracker import Tracker
 LOADS = 2**22
 
 #: The share of a run that may be spent on shortening points during the search, so that a run
-#: stopped by a limit has a proof of what it claims, and how long it takes, about, as a share of
-#: the question.
-_SHORTENING_SHARE, _SHORTENING_EACH = 0.1, 1.0
+#: stopped by a limit has a proof of what it claims, and how long it takes, about, as a multiple
+#: of the question.
+_SHORTENING_SHARE, _SHORTENING_EACH = 0.1, 2.0
+
+#: On large fleets it is left to the last share of a time limit, or the last few times of that.
+_LATE, _LATE_FOR = 0.2, 3.0
 
 #: Memory units per GPU from which data count as nearly continuous. With few units, the sizes
 #: that the last GPUs need are too rare.
@@ -136,9 +140,14 @@ class EngineSteps:
         # Seconds that the last question about a large fleet took.
         self._asking = 0.0
 
+    def _start(self, stage: str) -> None:
+        """Begin a stage, after a proof for which it may be time."""
+        self.shorten()
+        self.tracker.enter(stage)
+
     def relax(self, threshold: Threshold, precision: Precision) -> Relaxed:
         """Ask the LP; a refutation raises the bound."""
-        self.tracker.enter("pattern LP")
+        self._start("pattern LP")
         question = PackingQuestion.of(self.scaled, threshold)
         answer = self.lp.decide(question, self._limits, precision=precision)
         if isinstance(answer, DualValues):
@@ -153,7 +162,7 @@ class EngineSteps:
         """Whether a dive at the threshold improved the incumbent."""
         if "dives" in self._skip:
             return False
-        self.tracker.enter("dive")
+        self._start("dive")
         question = PackingQuestion.of(self.scaled, threshold)
         self._dives += 1
         packing = Dive(self.lp, self._limits, effort.dive, seed=self._dives).run(question)
@@ -168,7 +177,7 @@ class EngineSteps:
         is refuted, the question is asked again rounded down; if the refutation came only
         from the rounding, the answer is undecided.
         """
-        self.tracker.enter("pattern LP")
+        self._start("pattern LP")
         start = self.tracker.limits.elapsed
         question = PackingQuestion.of(self.scaled, threshold)
         answer = self.lp.decide(question.rounded_up(LOADS), self._limits.until(until))
@@ -184,9 +193,11 @@ class EngineSteps:
 
         A refutation raises the bound. What passes may pass only because of the rounding.
         """
-        self.tracker.enter("pattern LP")
+        self._start("pattern LP")
+        start = self.tracker.limits.elapsed
         question = PackingQuestion.of(self.scaled, threshold)
         answer = self.lp.decide(question.rounded_down(LOADS), self._limits.until(until))
+        self._asking = self.tracker.limits.elapsed - start
         if isinstance(answer, DualValues):
             self._claim(question, answer)
         return answer
@@ -210,7 +221,7 @@ class EngineSteps:
         question = PackingQuestion.of(self.scaled, threshold)
         if "dives" in self._skip or question.rules is not None or question.slack < 0:
             return False
-        self.tracker.enter("beam search")
+        self._start("beam search")
         self._dives += 1
         packing = beam_search(question, self._limits, work=effort.beam, seed=self._dives)
         return packing is not None and self._packed(packing, "beam search")
@@ -220,7 +231,7 @@ class EngineSteps:
         question = PackingQuestion.of(self.scaled, threshold)
         if "dives" in self._skip or question.rules is not None or question.slack < 0:
             return False
-        self.tracker.enter("construction and dive")
+        self._start("construction and dive")
         self._dives += 1
         packing = fill_and_dive(
             self.scaled, question, self._limits, effort.dive,
@@ -240,7 +251,7 @@ class EngineSteps:
         """
         if "dives" in self._skip:
             return False
-        self.tracker.enter("rounding")
+        self._start("rounding")
         value = Fraction(passed.threshold.value)
         question = PackingQuestion.of(self.scaled, passed.threshold).rounded_up(LOADS)
         self._dives += 1
@@ -260,7 +271,7 @@ class EngineSteps:
         incumbent = self.tracker.incumbent
         if "neighbourhoods" in self._skip or incumbent is None:
             return False
-        self.tracker.enter("neighbourhoods")
+        self._start("neighbourhoods")
         question = PackingQuestion.of(self.scaled, threshold)
         self._repacks += 1
         packing = repack(
@@ -276,7 +287,7 @@ class EngineSteps:
             value, allowed = self.findings.overflow
             if threshold.value >= value and effort.patterns <= allowed:
                 return OutOfBudget(patterns=True)
-        self.tracker.enter("exhaustive search")
+        self._start("exhaustive search")
         question = PackingQuestion.of(self.scaled, threshold)
         duals = self.lp.duals(question, self._limits)
         if isinstance(duals, DualValues):
@@ -311,20 +322,15 @@ class EngineSteps:
         self._refuted(question.threshold, proof, "pattern LP")
 
     def shorten(self) -> None:
-        """Shorten the proof of the last refutation, if it is too long to be checked.
+        """Shorten the proof of the last refutation if it is too long to be checked, and it is time.
 
-        It takes a share of the run's time, or what is left where the bound is all that is missing.
+        That is so where the bound is all that is missing, and towards a time limit. Otherwise it
+        takes a share of the run's time, on large fleets only where there is no limit.
         """
-        if self._long is None:
+        if self._long is None or not self._is_time_to_shorten(self._long[0].threshold):
             return
         (question, vector), self._long = self._long, None
         limits = self.tracker.limits
-        ends = proving_seconds(
-            self.tracker, bound_after(self.scaled, question.threshold), self._proving
-        )
-        share = _SHORTENING_SHARE * limits.elapsed - self._proving
-        if ends <= 0 and share <= _SHORTENING_EACH * self._asking:
-            return
         self.tracker.enter(PROVING)
         start = limits.elapsed
         shorter = shorten_dual(question, vector, self.lp.pool, self._limits)
@@ -334,6 +340,18 @@ class EngineSteps:
             self.findings.refutation = None  # of no use for a proof at the end, either
         proof = self.tracker.shortened = dual_proof(self.scaled, question.threshold, shorter)
         self._refuted(question.threshold, proof, "pattern LP")
+
+    def _is_time_to_shorten(self, threshold: Threshold) -> bool:
+        limits = self.tracker.limits
+        bound = bound_after(self.scaled, threshold)
+        if proving_seconds(self.tracker, bound, self._proving) == math.inf:
+            return True  # it ends the run
+        left = _SHORTENING_SHARE * limits.elapsed - self._proving
+        seconds = _SHORTENING_EACH * self._asking
+        if seconds and limits.remaining < math.inf:
+            late = _LATE * (limits.elapsed + limits.remaining)
+            return left > 0 and limits.remaining <= max(late, _LATE_FOR * seconds)
+        return left > seconds
 
     def _exhausted(
         self, threshold: Threshold, answer: NoPacking, duals: tuple[Ints, Ints] | None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import random
+import time
 from fractions import Fraction
 
 import numpy as np
@@ -32,6 +33,7 @@ from kvpr_opt.patterns.problem import (
 )
 from kvpr_opt.patterns.proofs.evidence import dual_proof, placement_of
 from kvpr_opt.patterns.proofs.shortening import shorten_dual
+from kvpr_opt.patterns.steps import EngineSteps, Findings
 from kvpr_opt.problem.instance import GPU, LLM, Instance
 from kvpr_opt.problem.placement import Placement
 from kvpr_opt.search.bounds import lower_bounds, volume_bound
@@ -302,6 +304,32 @@ def test_proofs_beyond_the_checkers_limits_are_shortened_or_not_certified() -> N
     assert refutes(question, np.array(short.class_values)) == short
     assert dual_proof(scaled, threshold, short).certified
     assert max(short.type_values) < max(found.type_values) // 10
+
+
+@pytest.mark.parametrize(
+    ("limit", "elapsed", "shortened"),
+    [(60, 10, False), (60, 45, False), (60, 49, True), (8, 3, True), (None, 15, False),
+     (None, 25, True)],
+)  # fmt: skip
+def test_long_proofs_of_large_fleets_wait_for_the_end_of_the_time(
+    monkeypatch: pytest.MonkeyPatch, limit: float | None, elapsed: float, shortened: bool
+) -> None:
+    """Before that, the next question may make them useless; the last answer took a second."""
+    tracker = Tracker(random_instance("uniform", gpus=8, models=64, seed=0), Limits(limit))
+    scaled = tracker.instance.scaled
+    tracker.raise_bound(volume_bound(scaled), "volume bound")
+    placed = kv.solve(tracker.instance, method="heuristic").placement
+    assert placed is not None
+    tracker.offer(placed, "heuristic")
+    steps = EngineSteps(tracker, frozenset(), Findings())
+    threshold = scaled.at_most(Fraction(23641, 76) * scaled.kvpr_unit)
+    question = PackingQuestion.of(scaled, threshold)
+    vector = steps.lp.decide(question, Limits())
+    assert isinstance(vector, DualValues)
+    steps._long, steps._asking = (question, vector), 1.0
+    monkeypatch.setattr(time, "monotonic", lambda now=time.monotonic: now() + elapsed)
+    steps.shorten()
+    assert (steps._long is None) == shortened
 
 
 def test_the_lp_says_nothing_where_its_time_is_up() -> None:
