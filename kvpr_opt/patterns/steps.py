@@ -50,7 +50,7 @@ LOADS = 2**22
 _SHORTENING_SHARE, _SHORTENING_EACH = 0.1, 2.0
 
 #: On large fleets it is left to the last share of a time limit, or the last few times of that.
-_LATE, _LATE_FOR = 0.2, 3.0
+_LATE, _LATE_FOR = 0.3, 3.0
 
 #: Memory units per GPU from which data count as nearly continuous. With few units, the sizes
 #: that the last GPUs need are too rare.
