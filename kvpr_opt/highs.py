@@ -20,6 +20,9 @@ import highspy
 
 _T = TypeVar("_T")
 
+#: Seconds between looks for signals, which on Windows do not end a wait.
+_LOOK = 0.1
+
 
 class QuietHighs(highspy.Highs):  # type: ignore[misc]
     """A HiGHS object that writes nothing to standard output."""
@@ -66,7 +69,8 @@ class OwnThread:
         piece = _Piece(partial(copy_context().run, work))
         self._work.put(piece)
         try:
-            piece.done.acquire()
+            while not piece.done.acquire(timeout=_LOOK):
+                pass
         except BaseException:
             piece.done.acquire()
             raise

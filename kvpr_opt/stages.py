@@ -218,9 +218,12 @@ class SolveRun:
         There it takes milliseconds, and ends most runs: the heuristic is often optimal.
         """
         if self._small and not self._relaxed and not self.tracker.done:
-            engine = self._engine_of_all()
-            if engine is not None:
-                self._run_engine(engine.ask_first)
+            engine = self._engine_for_all_models()
+            try:
+                if engine is not None:
+                    engine.ask_first()
+            except NumericalError:
+                self._engine = None  # a new one asks again, and reports it
 
     def _pattern_methods(self) -> None:
         from kvpr_opt.patterns.problem import beyond_patterns
@@ -302,12 +305,12 @@ class SolveRun:
     @property
     def _constructs(self) -> bool:
         """Whether the engine constructs better placements before any local search is done."""
-        from kvpr_opt.patterns.construction import constructs
+        from kvpr_opt.patterns.continuous import suits_beam_search
         from kvpr_opt.patterns.engine import is_large
 
         scaled = self.tracker.instance.scaled
         wanted = not self._skip & {"dives", "lp_bound"}
-        return wanted and is_large(scaled) and constructs(scaled)
+        return wanted and is_large(scaled) and suits_beam_search(scaled)
 
     def _offer_compiled(self, placement: Placement) -> None:
         self.tracker.offer(placement, "compiled local search")
@@ -318,7 +321,7 @@ class SolveRun:
         if self._relaxed:
             self._relaxed_engine()
             return
-        engine = self._engine_of_all()
+        engine = self._engine_for_all_models()
         if engine is not None:
             self._run_engine(partial(engine.run, local_search))
         elif self.tracker.value_to_beat is not None:
@@ -327,7 +330,7 @@ class SolveRun:
             with self.tracker.content_with(BLIND_GAP):
                 self._run_engine(PatternEngine(self.tracker, self._skip).run)
 
-    def _engine_of_all(self) -> PatternEngine | None:
+    def _engine_for_all_models(self) -> PatternEngine | None:
         """The pattern engine, unless it would ignore models that are rounded to nothing."""
         from kvpr_opt.patterns.engine import PatternEngine
 

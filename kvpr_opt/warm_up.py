@@ -44,7 +44,7 @@ from kvpr_opt.search.tracker import Tracker
 #: Niceness of the background process.
 _NICENESS = 5
 
-#: As ``python -m kvpr_opt.warm_up``, which might find another copy in the current folder.
+#: Like ``python -m kvpr_opt.warm_up``, but never another copy in the current folder.
 _AS_A_CHILD = (
     "import sys; sys.path = [entry for entry in sys.path if entry]; "
     "from kvpr_opt.warm_up import main; main()"

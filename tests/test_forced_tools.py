@@ -22,7 +22,7 @@ from small_fleets import brute_force, random_fleet
 from kvpr_opt import Instance, Result, Status, random_instance, solve
 from kvpr_opt.certificates.evidence import Evidence
 from kvpr_opt.errors import SolverError
-from kvpr_opt.patterns import construction, engine, steps
+from kvpr_opt.patterns import construction, continuous, engine, steps
 from kvpr_opt.patterns.lp import central_generation, column_generation, pricing
 from kvpr_opt.patterns.lp.central_generation import CentralGeneration
 from kvpr_opt.patterns.problem import DualValues, PackingQuestion
@@ -51,9 +51,9 @@ FORCED: dict[str, dict[tuple[Any, str], Any]] = {
     "construction and dive": {
         **_LARGE,
         (construction, "_CONSTRUCT_FROM"): 1,
-        (construction, "CONTINUOUS"): 0,
+        (continuous, "_UNITS"): 0,
         # Fleets of three GPUs by beam search, smaller ones by a dive.
-        (construction, "_BEAM_FROM"): 3,
+        (continuous, "_BEAM_FROM"): 3,
         (construction, "_FURTHEST"): Fraction(1, 2),
         (steps, "_FILL_ALL_BUT"): 1,
     },

@@ -99,8 +99,15 @@ def test_work_is_done_on_one_other_thread_and_its_errors_come_back() -> None:
 
 
 def test_work_within_work_is_done_at_once() -> None:
-    thread = OwnThread()
-    assert thread.run(lambda: thread.run(threading.get_ident)) == thread.run(threading.get_ident)
+    thread, idents = OwnThread(), []
+    # In a thread that can be left behind, where this would hang.
+    other = threading.Thread(
+        target=lambda: idents.append(thread.run(lambda: thread.run(threading.get_ident))),
+        daemon=True,
+    )
+    other.start()
+    other.join(timeout=10)
+    assert idents == [thread.run(threading.get_ident)]
 
 
 def test_work_is_done_in_the_context_of_the_caller() -> None:
@@ -132,11 +139,11 @@ def test_an_interrupted_wait_ends_with_the_work(monkeypatch: pytest.MonkeyPatch)
         def __init__(self, lock: threading.Lock) -> None:
             self.lock, self.waits = lock, 0
 
-        def acquire(self) -> bool:
+        def acquire(self, timeout: float = -1) -> bool:
             self.waits += 1
             if self.waits == 2:  # the first takes the lock before the work is handed over
                 raise KeyboardInterrupt
-            return self.lock.acquire()
+            return self.lock.acquire(timeout=timeout)
 
         def release(self) -> None:
             self.lock.release()

@@ -22,6 +22,7 @@ from kvpr_opt import GPU, LLM, Instance, Result, Status, StopReason, solve, veri
 from kvpr_opt.errors import InputError, InvalidPlacementError
 from kvpr_opt.generate import prism_instances, random_instance
 from kvpr_opt.search.tracker import Progress
+from kvpr_opt.warm_up import warm_up
 
 
 def exact(instance: Instance, **options: Any) -> Result:
@@ -104,6 +105,7 @@ def test_a_small_fleet_placed_best_by_the_heuristic_is_proved_without_a_search(
     def search(*_: object, **__: object) -> None:
         raise AssertionError("the LP had not been asked before")
 
+    warm_up()
     monkeypatch.setattr("kvpr_opt.local_search.search", search)
     for instance in prism_instances()[:5]:
         assert solve(instance, time_limit=20).certified

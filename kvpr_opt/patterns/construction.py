@@ -6,22 +6,21 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from fractions import Fraction
 
+from kvpr_opt.patterns.continuous import is_nearly_continuous, suits_beam_search
 from kvpr_opt.patterns.effort import Effort
-from kvpr_opt.patterns.steps import CONTINUOUS, EngineSteps
-from kvpr_opt.problem.constrained import ConstrainedInstance
-from kvpr_opt.problem.scaled import ScaledInstance, Threshold
+from kvpr_opt.patterns.steps import EngineSteps
+from kvpr_opt.problem.scaled import Threshold
 from kvpr_opt.search.bounds import volume_bound
 
-#: GPUs from which a beam search pays off, and models a GPU up to which; with more models, GPUs
-#: from which filling and a dive pay off.
-_BEAM_FROM, _BEAM_TO, _CONSTRUCT_FROM = 12, 6, 28
+#: GPUs from which filling and a dive pay off, where a beam search does not.
+_CONSTRUCT_FROM = 28
 
 #: The largest distance from the volume bound that is tried, as a share of it.
 _FURTHEST = Fraction(1, 1000)
 
-#: Doublings of the work of a beam search: all of them; the first ones, if the LP comes next, and
-#: how many follow each time.
-_DOUBLINGS, _FIRST, _EACH = 8, 5, 2
+#: Passes of beam searches, each with twice the work of the last: in all on small fleets; on large
+#: ones before the LP is asked, and after it each time.
+_PASSES, _PASSES_FIRST, _PASSES_EACH = 8, 5, 2
 
 #: How often a dive is tried with the same work.
 _DIVES = 2
@@ -30,17 +29,9 @@ _DIVES = 2
 _WAYS = (Fraction(1, 2), Fraction(3, 4), Fraction(7, 8), Fraction(15, 16))
 
 
-def constructs(scaled: ScaledInstance) -> bool:
-    """Whether beam search is the way to good placements of a fleet."""
-    gpus = len(scaled.capacities)
-    plain = not isinstance(scaled, ConstrainedInstance)
-    few = gpus >= _BEAM_FROM and len(scaled.sizes) <= _BEAM_TO * gpus
-    return plain and few and scaled.largest_capacity >= CONTINUOUS
-
-
 def construct_by_beam(steps: EngineSteps) -> None:
     """Construct placements by beam search, with ever more work."""
-    _construct(steps, range(_DOUBLINGS), Effort.of_round(0), steps.search_by_beam)
+    _construct(steps, range(_PASSES), Effort.of_round(0), steps.search_by_beam)
 
 
 def construct(steps: EngineSteps, number: int) -> None:
@@ -53,20 +44,18 @@ def construct(steps: EngineSteps, number: int) -> None:
     number
         How often this was done before: more work is done each time.
     """
-    if constructs(steps.scaled):
-        first = _FIRST + _EACH * (number - 1) if number else 0
-        doublings = range(first, first + _EACH if number else _FIRST)
-        _construct(steps, doublings, Effort.of_round(0), steps.search_by_beam)
-    elif (
-        len(steps.scaled.capacities) >= _CONSTRUCT_FROM
-        and steps.scaled.largest_capacity >= CONTINUOUS
-    ):
+    large = len(steps.scaled.capacities) >= _CONSTRUCT_FROM
+    if suits_beam_search(steps.scaled):
+        done = _PASSES_FIRST + _PASSES_EACH * (number - 1) if number else 0
+        passes = range(done, done + (_PASSES_EACH if number else _PASSES_FIRST))
+        _construct(steps, passes, Effort.of_round(0), steps.search_by_beam)
+    elif large and is_nearly_continuous(steps.scaled):
         _construct(steps, range(_DIVES), Effort.of_round(number), steps.fill_and_dive)
 
 
 def _construct(
     steps: EngineSteps,
-    doublings: Iterable[int],
+    passes: Iterable[int],
     effort: Effort,
     attempt: Callable[[Threshold, Effort], bool],
 ) -> None:
@@ -77,8 +66,8 @@ def _construct(
     """
     volume = volume_bound(steps.scaled).value
     assert isinstance(volume, Fraction), "fleets that cannot be placed are not constructed"
-    for doubled in doublings:
-        tried, way = replace(effort.hasty(), beam=effort.beam << doubled), 0
+    for number in passes:
+        tried, way = replace(effort.hasty(), beam=effort.beam << number), 0
         while way < len(_WAYS) and not steps.tracker.done:
             low = max(volume, steps.low)
             high = min(steps.high, volume * (1 + _FURTHEST))

@@ -28,7 +28,8 @@ The schedule, for a fleet with a lower bound L and an incumbent U:
 
 Small fleets are settled in the first round. Large ones, out of reach of any search,
 get rounds of another kind (:mod:`kvpr_opt.patterns.narrowing`), which close in on the LP
-threshold from both sides and round where it passes. A large fleet learns nothing from
+threshold from both sides and round where it passes; nearly continuous ones get the bound
+from it, and placements from beam searches. A large fleet learns nothing from
 the question just below the incumbent that a small one is asked first: the LP passes
 there as long as a better placement exists, and that answer takes as long as a question
 that lowers the incumbent. Budgets count work, so a run not stopped by a limit can be
@@ -43,7 +44,8 @@ from contextlib import nullcontext
 from fractions import Fraction
 from itertools import count
 
-from kvpr_opt.patterns.construction import construct, construct_by_beam, constructs
+from kvpr_opt.patterns.construction import construct, construct_by_beam
+from kvpr_opt.patterns.continuous import is_nearly_continuous, suits_beam_search
 from kvpr_opt.patterns.effort import Effort
 from kvpr_opt.patterns.lp.column_generation import PatternLP
 from kvpr_opt.patterns.lp.pricing import Precision
@@ -58,7 +60,7 @@ from kvpr_opt.patterns.problem import (
     PackingQuestion,
     Undecided,
 )
-from kvpr_opt.patterns.steps import CONTINUOUS, EngineSteps, Findings
+from kvpr_opt.patterns.steps import EngineSteps, Findings
 from kvpr_opt.problem.scaled import ScaledInstance
 from kvpr_opt.search.tracker import Tracker
 
@@ -100,7 +102,7 @@ MAX_CLASSES = 1_500
 def is_large(scaled: ScaledInstance) -> bool:
     """Whether a fleet is out of reach of exhaustive search, but not of the pattern LP."""
     units = len(scaled.sizes) * len(scaled.capacities)
-    most = _CONTINUOUS_UNITS if scaled.largest_capacity >= CONTINUOUS else _SEARCHABLE
+    most = _CONTINUOUS_UNITS if is_nearly_continuous(scaled) else _SEARCHABLE
     return units > most and len(scaled.classes) <= MAX_CLASSES
 
 
@@ -160,7 +162,7 @@ class PatternEngine:
             return
         if "lp_bound" not in self._skip:
             steps.relax(self._scaled.below(steps.high), Precision.FINE)
-        if constructs(self._scaled):
+        if suits_beam_search(self._scaled):
             construct_by_beam(steps)
             self._search_down()
         if self._local_search is not None and not self._tracker.done:
@@ -193,8 +195,13 @@ class PatternEngine:
                 effort = Effort.of_round(number)
                 lower(steps, effort, steps.repack)
                 # Of nearly continuous models too many sets fill a GPU.
-                if number > 0 and not constructs(self._scaled):
+                if number > 0 and not self._by_beam:
                     self._climb(effort, number)
+
+    @property
+    def _by_beam(self) -> bool:
+        """Whether beam search is what lowers the incumbent."""
+        return suits_beam_search(self._scaled) and "dives" not in self._skip
 
     def ask_first(self) -> None:
         """Ask only the first question, whether the LP refutes everything below the incumbent."""

@@ -1,7 +1,8 @@
 """How large fleets reach the optimum: closing in on the LP threshold from both sides.
 
 The first threshold that passes the LP is rounded at once, since any placement found saves
-the questions above it. Then the bracket around the threshold of the LP is narrowed
+the questions above it; where beam search finds the placements, nothing is rounded, and the LP
+gives the bound only. Then the bracket around the threshold of the LP is narrowed
 (:mod:`kvpr_opt.patterns.bracket`), by questions where the LP is expected to pass; the
 last question, strictly below the incumbent, proves it optimal. Two threads may work on it:
 while one rounds, the other asks, or both ask, each in a part of its own.
@@ -15,7 +16,7 @@ from contextlib import contextmanager
 from fractions import Fraction
 
 from kvpr_opt.patterns.bracket import Bracket
-from kvpr_opt.patterns.construction import constructs
+from kvpr_opt.patterns.continuous import suits_beam_search
 from kvpr_opt.patterns.problem import DualValues, Fractional, Undecided
 from kvpr_opt.patterns.steps import EngineSteps, Passed
 from kvpr_opt.problem.scaled import Threshold
@@ -62,7 +63,7 @@ class Narrowing:
         self._bracket = Bracket(steps.scaled, steps.low)
         # Where beam search finds the placements, roundings find none, and the LP is only asked
         # for the bound, as closely as matters beside the gap.
-        self._rounds = not constructs(steps.scaled)
+        self._rounds = not suits_beam_search(steps.scaled)
         self.answers = 0
         # What threads are asking, and rounding.
         self._asked: dict[EngineSteps, Fraction] = {}
@@ -168,8 +169,10 @@ class Narrowing:
         if not self._rounds and bracket.width(high) <= _CLOSELY * (high - bracket.low):
             return None
         middle = None if self._failures else bracket.middle(high, others)
-        if middle is not None or not self._rounds:
+        if middle is not None:
             return middle
+        if not self._rounds:
+            return last if bracket.top is None or last.value < bracket.top else None
         # Halfway up to the incumbent from what failed, or may fail; what it has come near to may
         # succeed next time.
         near = high - (high - bracket.low) * _NEAR

@@ -16,7 +16,7 @@ from fractions import Fraction
 from itertools import count
 
 from kvpr_opt.errors import NumericalError
-from kvpr_opt.patterns.construction import constructs
+from kvpr_opt.patterns.continuous import suits_beam_search
 from kvpr_opt.patterns.effort import Effort
 from kvpr_opt.patterns.narrowing import Narrowing
 from kvpr_opt.patterns.steps import EngineSteps, Findings
@@ -128,7 +128,7 @@ def _take_part(
     """Ask and round while there is something to ask or to round, else lower the incumbent."""
     answers = 0
     idle = worker(lambda: over.is_set() or narrowing.answers > answers)
-    beam = constructs(idle.scaled)
+    beam = suits_beam_search(idle.scaled)
     # A dive over hundreds of GPUs with an LP of its own would finish too late.
     place = idle.search_by_beam if beam else idle.fill_and_dive
     for number in count(1):

@@ -14,6 +14,7 @@ from kvpr_opt._types import Floats, Ints
 from kvpr_opt.certificates.evidence import Evidence, LowerBound
 from kvpr_opt.errors import InvalidPlacementError
 from kvpr_opt.patterns.beam_search import beam_search
+from kvpr_opt.patterns.continuous import suits_beam_search
 from kvpr_opt.patterns.cover.exact_cover import cover
 from kvpr_opt.patterns.dive import Dive
 from kvpr_opt.patterns.effort import Effort
@@ -49,12 +50,9 @@ LOADS = 2**22
 #: of the question.
 _SHORTENING_SHARE, _SHORTENING_EACH = 0.1, 2.0
 
-#: On large fleets it is left to the last share of a time limit, or the last few times of that.
+#: On large fleets it is left to the last share of a time limit, or, if longer, to the time of
+#: so many such proofs.
 _LATE, _LATE_FOR = 0.3, 3.0
-
-#: Memory units per GPU from which data count as nearly continuous. With few units, the sizes
-#: that the last GPUs need are too rare.
-CONTINUOUS = 10**6
 
 #: GPUs that a construction leaves to a dive.
 _FILL_ALL_BUT = 24
@@ -78,11 +76,14 @@ class Findings:
         Where the exhaustive search had too many patterns, and how many were allowed.
     refutation
         The highest threshold that the LP refuted: the question, and values that refute it.
+    unproved
+        The same, if the checker could not follow those values.
     """
 
     passing: Fraction | None = None
     overflow: tuple[Fraction, int] | None = None
     refutation: tuple[PackingQuestion, DualValues] | None = None
+    unproved: tuple[PackingQuestion, DualValues] | None = None
 
 
 class Passed(NamedTuple):
@@ -135,8 +136,6 @@ class EngineSteps:
         self._limits = tracker.limits.until(lambda: tracker.settled or until())
         self._dives = self._repacks = seed
         self._proving = 0.0
-        # The last refutation, if its proof is too long to be checked.
-        self._long: tuple[PackingQuestion, DualValues] | None = None
         # Seconds that the last question about a large fleet took.
         self._asking = 0.0
 
@@ -181,9 +180,9 @@ class EngineSteps:
         start = self.tracker.limits.elapsed
         question = PackingQuestion.of(self.scaled, threshold)
         answer = self.lp.decide(question.rounded_up(LOADS), self._limits.until(until))
-        self._asking = self.tracker.limits.elapsed - start
         if isinstance(answer, DualValues) and not self.refute_in_loads(threshold, answer):
-            return Undecided(np.zeros(self.lp.pool.size))
+            answer = Undecided(np.zeros(self.lp.pool.size))
+        self._asking = self.tracker.limits.elapsed - start
         return answer
 
     def relax_rounded_down(
@@ -315,21 +314,30 @@ class EngineSteps:
     def _claim(self, question: PackingQuestion, vector: DualValues) -> None:
         """Raise the bound; leave a proof that is too long for :meth:`shorten`."""
         proof = dual_proof(self.scaled, question.threshold, vector)
-        self._long = None if proof.certified else (question, vector)
         known = self.findings.refutation
         if known is None or known[0].threshold.value <= question.threshold.value:
             self.findings.refutation = question, vector
+            self.findings.unproved = None if proof.certified else (question, vector)
         self._refuted(question.threshold, proof, "pattern LP")
 
     def shorten(self) -> None:
-        """Shorten the proof of the last refutation if it is too long to be checked, and it is time.
+        """Shorten the proof of the highest refutation if it cannot be checked, and it is time.
 
         That is so where the bound is all that is missing, and towards a time limit. Otherwise it
-        takes a share of the run's time, on large fleets only where there is no limit.
+        takes a share of the run's time; but on large fleets, where the next question may make it
+        useless, only if there is no limit, or the placements are those of beam searches.
         """
-        if self._long is None or not self._is_time_to_shorten(self._long[0].threshold):
+        unproved, proved = self.findings.unproved, self.tracker.certified_bound
+        if unproved is None:
             return
-        (question, vector), self._long = self._long, None
+        question, vector = unproved
+        bound = bound_after(self.scaled, question.threshold)
+        if proved is not None and proved.value >= bound:
+            self.findings.unproved = None
+            return
+        if not self._is_time_to_shorten(bound):
+            return
+        self.findings.unproved = None
         limits = self.tracker.limits
         self.tracker.enter(PROVING)
         start = limits.elapsed
@@ -341,14 +349,13 @@ class EngineSteps:
         proof = self.tracker.shortened = dual_proof(self.scaled, question.threshold, shorter)
         self._refuted(question.threshold, proof, "pattern LP")
 
-    def _is_time_to_shorten(self, threshold: Threshold) -> bool:
+    def _is_time_to_shorten(self, bound: Fraction | float) -> bool:
         limits = self.tracker.limits
-        bound = bound_after(self.scaled, threshold)
         if proving_seconds(self.tracker, bound, self._proving) == math.inf:
-            return True  # it ends the run
+            return True  # nothing else is missing, or nothing else is known
         left = _SHORTENING_SHARE * limits.elapsed - self._proving
         seconds = _SHORTENING_EACH * self._asking
-        if seconds and limits.remaining < math.inf:
+        if seconds and limits.remaining < math.inf and not suits_beam_search(self.scaled):
             late = _LATE * (limits.elapsed + limits.remaining)
             return left > 0 and limits.remaining <= max(late, _LATE_FOR * seconds)
         return left > seconds

@@ -11,7 +11,7 @@ from small_fleets import brute_force, random_fleet
 
 from kvpr_opt.generate import random_instance
 from kvpr_opt.limits import Limits, LimitsView
-from kvpr_opt.patterns import construction, engine, guided_rounding, steps
+from kvpr_opt.patterns import construction, continuous, engine, guided_rounding, steps
 from kvpr_opt.patterns.dive import DivePlan
 from kvpr_opt.patterns.engine import PatternEngine
 from kvpr_opt.patterns.fill_and_dive import fill_and_dive
@@ -49,7 +49,7 @@ def large(monkeypatch: pytest.MonkeyPatch, central: None) -> None:
     monkeypatch.setattr(engine, "_TINY", 0)
     monkeypatch.setattr(engine, "count", lambda: iter(range(2)))
     monkeypatch.setattr(construction, "_CONSTRUCT_FROM", 1)
-    monkeypatch.setattr(construction, "CONTINUOUS", 1)
+    monkeypatch.setattr(continuous, "_UNITS", 1)
     monkeypatch.setattr(steps, "_LAST_BINS", 1)
     monkeypatch.setattr(steps, "_FILL_ALL_BUT", 1)
 
