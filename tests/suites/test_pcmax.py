@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import itertools
+import json
 from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
 from kvpr_opt import Status, solve, verify
+from kvpr_opt.certificates.canonical import canonical_fleet
+from kvpr_opt.certificates.certificate import verify_texts
 from kvpr_opt.errors import InputError
 from kvpr_opt.problem.placement import Placement
 from kvpr_opt.suites.pcmax import EMBEDDINGS, Schedule, read_schedules
 
 FILE = Path(__file__).parents[2] / "docs" / "studies" / "data" / "pcmax-100.jsonl"
+CLOSED = FILE.with_name("pcmax-closed.jsonl")
 SCHEDULES = read_schedules(FILE)
 
 
@@ -30,6 +34,20 @@ def test_the_published_optimum_is_found_and_proved(schedule: Schedule, embedding
     assert result.status is Status.OPTIMAL
     assert result.certificate is not None
     assert verify(fleet, result.certificate).exit_code in (0, 3)
+
+
+@pytest.mark.parametrize("schedule", read_schedules(CLOSED), ids=lambda schedule: schedule.name)
+def test_the_certificates_of_closed_instances_hold(schedule: Schedule) -> None:
+    assert schedule.optimum is not None
+    canonical, certificate = (
+        (CLOSED.with_suffix("") / f"{schedule.name}{suffix}").read_text(encoding="utf-8").strip()
+        for suffix in (".fleet.json", ".json")
+    )
+    assert canonical == canonical_fleet(schedule.fleet("pressure"))
+    assert verify_texts(canonical, certificate).exit_code == 0
+    claimed = json.loads(certificate)
+    optimum = str(schedule.max_kvpr(schedule.optimum, "pressure"))
+    assert (claimed["status"], claimed["max_kvpr"]) == ("optimal", optimum)
 
 
 @pytest.mark.parametrize("embedding", EMBEDDINGS)

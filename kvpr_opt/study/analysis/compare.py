@@ -23,7 +23,7 @@ from fractions import Fraction
 
 from kvpr_opt.result import Status
 from kvpr_opt.study.analysis.statistics import SHIFT, shifted_geometric_mean
-from kvpr_opt.study.analysis.table import markdown
+from kvpr_opt.study.analysis.table import markdown, row_of
 from kvpr_opt.study.recorded_run import Answer, RecordedRun
 
 # Ranks of outcomes, from the worst up.
@@ -194,8 +194,7 @@ def comparison_text(found: Comparison, tolerance: Tolerance) -> str:
     """The comparison as text: a table in Markdown, and the regressions by name."""
     groups: dict[tuple[str, str], list[RunPair]] = {}
     for pair in found.pairs:
-        run = pair[0].run
-        groups.setdefault((str(run.cell), run.method.label), []).append(pair)
+        groups.setdefault((row_of(pair[0]), pair[0].run.method.label), []).append(pair)
     rows = [[*names, *_row(pairs)] for names, pairs in groups.items()]
     if len(rows) > 1:
         rows.append(["all", "", *_row(found.pairs)])

@@ -117,12 +117,20 @@ def rows(runs: Iterable[RecordedRun]) -> list[TableRow]:
     best = best_values(recorded.answer for recorded in runs)
     found: dict[tuple[str, Method], TableRow] = {}
     for recorded in runs:
-        cell, method = str(recorded.run.cell), recorded.run.method
+        cell, method = row_of(recorded), recorded.run.method
         if (cell, method) not in found:
             found[cell, method] = TableRow(cell, method.label, method.time_limit, method.threads)
         answer = recorded.answer
         found[cell, method].add(answer, None if answer is None else best.get(answer.fleet_sha256))
     return list(found.values())
+
+
+def row_of(recorded: RecordedRun) -> str:
+    """The row that a run belongs to: its cell, or the class of instances that have a file each."""
+    cell, schedule = str(recorded.run.cell), recorded.schedule
+    if schedule is None or cell.endswith(".jsonl"):
+        return cell
+    return schedule.group or cell
 
 
 def best_values(answers: Iterable[Answer | None]) -> dict[str, Fraction]:

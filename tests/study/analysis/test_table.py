@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 from report_records import entry
 
 from kvpr_opt.study.analysis.table import report, rows
 from kvpr_opt.study.recorded_run import RecordedRun
 from kvpr_opt.study.runs import Method
 from kvpr_opt.suites.cells import Cell, FixedFleet
+from kvpr_opt.suites.pcmax import Schedule
 
 
 def solved(seed: int, seconds: float, *, certified: bool = True, **where: Any) -> RecordedRun:
@@ -181,3 +183,13 @@ def test_no_name_and_no_error_breaks_the_table_or_acts_on_a_terminal() -> None:
     assert len({line.replace("\\|", "").count("|") for line in table}) == 1
     assert "a\\|b c\\x1b[2J\\u202egnp\\ud800" in table[2]
     assert text.count("\n- ") == 1
+
+
+def test_instances_that_have_a_file_each_are_a_row_together() -> None:
+    entries = []
+    for name in ("easy/a.txt", "easy/b.txt", "hard/c.txt"):
+        schedule = Schedule(name, 2, (5, 4, 4, 3), None, group=name.split("/")[0])
+        cell = FixedFleet.of(name, name, schedule.fleet("pressure"))
+        run = solved(0, 1.0, cell=cell)
+        entries.append(msgspec.structs.replace(run, schedule=schedule.published("pressure")))
+    assert [(row.cell, row.runs) for row in rows(entries)] == [("easy", 2), ("hard", 1)]
