@@ -342,12 +342,12 @@ class EngineSteps:
         self.tracker.enter(PROVING)
         start = limits.elapsed
         shorter = shorten_dual(question, vector, self.lp.pool, self._limits)
-        self._proving += limits.elapsed - start
         known = self.findings.refutation
         if shorter is vector and not self._limits.stopped and known and known[1] is vector:
             self.findings.refutation = None  # of no use for a proof at the end, either
         proof = self.tracker.shortened = dual_proof(self.scaled, question.threshold, shorter)
         self._refuted(question.threshold, proof, "pattern LP")
+        self._proving += limits.elapsed - start
 
     def _is_time_to_shorten(self, bound: Fraction | float) -> bool:
         limits = self.tracker.limits
@@ -355,9 +355,12 @@ class EngineSteps:
             return True  # nothing else is missing, or nothing else is known
         left = _SHORTENING_SHARE * limits.elapsed - self._proving
         seconds = _SHORTENING_EACH * self._asking
-        if seconds and limits.remaining < math.inf and not suits_beam_search(self.scaled):
-            late = _LATE * (limits.elapsed + limits.remaining)
-            return left > 0 and limits.remaining <= max(late, _LATE_FOR * seconds)
+        if seconds and limits.remaining < math.inf:
+            late = max(_LATE * (limits.elapsed + limits.remaining), _LATE_FOR * seconds)
+            if limits.remaining <= late:
+                return left > 0
+            if not suits_beam_search(self.scaled):
+                return False
         return left > seconds
 
     def _exhausted(
