@@ -46,8 +46,8 @@ def construct(steps: EngineSteps, number: int) -> None:
     """
     large = len(steps.scaled.capacities) >= _CONSTRUCT_FROM
     if suits_beam_search(steps.scaled):
-        done = _PASSES_FIRST + _PASSES_EACH * (number - 1) if number else 0
-        passes = range(done, done + (_PASSES_EACH if number else _PASSES_FIRST))
+        stop = _PASSES_FIRST + _PASSES_EACH * number
+        passes = range(stop - _PASSES_EACH if number else 0, stop)
         _construct(steps, passes, Effort.of_round(0), steps.search_by_beam)
     elif large and is_nearly_continuous(steps.scaled):
         _construct(steps, range(_DIVES), Effort.of_round(number), steps.fill_and_dive)

@@ -160,8 +160,7 @@ class PatternEngine:
         if self._large:
             self._settle_large()
             return
-        if "lp_bound" not in self._skip:
-            steps.relax(self._scaled.below(steps.high), Precision.FINE)
+        self.ask_first()
         if suits_beam_search(self._scaled):
             construct_by_beam(steps)
             self._search_down()
@@ -204,10 +203,13 @@ class PatternEngine:
         return suits_beam_search(self._scaled) and "dives" not in self._skip
 
     def ask_first(self) -> None:
-        """Ask only the first question, whether the LP refutes everything below the incumbent."""
+        """Ask whether the LP refutes everything below the incumbent, unless it is known to pass."""
         known = self._tracker.incumbent is not None and self._scaled.total_pressure > 0
-        if known and "lp_bound" not in self._skip and not self._tracker.done:
-            self._steps.relax(self._scaled.below(self._steps.high), Precision.FINE)
+        if not known or "lp_bound" in self._skip or self._tracker.done:
+            return
+        threshold, passing = self._scaled.below(self._steps.high), self._steps.findings.passing
+        if passing is None or threshold.value < passing:
+            self._steps.relax(threshold, Precision.FINE)
 
     def raise_bound(self) -> None:
         """Raise the bound by the LP, once: for fleets only partly modelled by patterns."""
