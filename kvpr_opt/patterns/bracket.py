@@ -28,6 +28,10 @@ _ASIDE, _EDGE = Fraction(1, 16), Fraction(1, 8)
 #: If an answer leaves more than this share of the bracket, the next question is in the middle.
 _MUCH = Fraction(3, 4)
 
+#: The LP passes at a jump if the bins still fall short by this share of what they did, a quarter
+#: of the bracket further up.
+_STILL, _UP = 0.75, Fraction(1, 4)
+
 #: Relative width below which the bracket is narrow enough.
 _NARROW = Fraction(1, 2_000_000)
 
@@ -58,12 +62,13 @@ class Bracket:
         self.top: Fraction | None = None
         # The highest threshold too close to call.
         self._unclear: Fraction | None = None
-        self._distance = _FIRST
+        self._distance, self._refutations = _FIRST, 0
         # The highest threshold refuted, and by how much the bins fall short there and at the top.
         self._refuted: Fraction | None = None
         self._short_at_low = self._short_at_top = math.nan
-        # Whether the last question was asked far from where the LP begins to pass.
-        self._astray = False
+        # Whether the last question was asked far from where the LP begins to pass, and whether
+        # it seems to pass at a jump.
+        self._astray = self._jumps = False
 
     def is_open(self, threshold: Threshold) -> bool:
         """Whether a threshold is neither refuted nor too close to call."""
@@ -83,6 +88,7 @@ class Bracket:
 
     def passed(self, value: Fraction, short: float) -> None:
         """Note that a threshold passed, and by which share the bins fall short (below zero)."""
+        self._jumps = False
         if self.top is None or value < self.top:
             self.top, self._short_at_top = value, short
 
@@ -90,9 +96,13 @@ class Bracket:
         """Note that a threshold was refuted, the bound now, and how short the bins fall."""
         self.low = max(self.low, low)
         if self._refuted is None or value > self._refuted:
+            if self._refuted is not None and self.top is not None:
+                far = value - self._refuted >= _UP * (self.top - self._refuted)
+                self._jumps = far and short >= _STILL * self._short_at_low
             self._refuted, self._short_at_low = value, short
         if self.top is None:
             self._distance *= 2
+            self._refutations += 1
 
     def unclear(self, value: Fraction) -> None:
         """Note that a threshold is too close to call."""
@@ -114,9 +124,10 @@ class Bracket:
         """
         distance, around = self._volume * self._distance * (2 if others else 1), _AROUND
         expected = self._expected()
-        if expected is not None and self._distance == 2 * _FIRST:
-            # Refuted once: by how much tells where it passes.
-            distance, around = (expected - self._volume) / (1 - _ASIDE), _ASIDE
+        if expected is not None:
+            # By how much it was refuted tells where it passes; twice as far up each time.
+            step = (expected - self.low) * 2 ** (self._refutations - 1)
+            distance, around = (self.low + step - self._volume) / (1 - _ASIDE), _ASIDE
         if self._volume + distance > (self.low + high) / 2:
             return self.middle(high, others)
         return self._simplest(
@@ -126,11 +137,15 @@ class Bracket:
     def middle(self, high: Fraction, others: Collection[Fraction] = ()) -> Threshold | None:
         """The question that divides the bracket; ``None`` if it is narrow enough.
 
-        It is asked around the middle, or a little above where the LP is expected to pass, if
-        that is known: what passes there can be rounded. Of a bracket that questions `others`
-        divide already, the part where the LP is expected to pass is divided.
+        Also ``None`` if the LP seems to pass at a jump, as with two models a GPU, where single
+        pairs decide, and the incumbent's value is the likely place. The question is asked around
+        the middle, or a little above where the LP is expected to pass, if that is known: what
+        passes there can be rounded. Of a bracket that questions `others` divide already, the part
+        where the LP is expected to pass is divided.
         """
         low, ceiling, expected = self.low, self.ceiling(high), self._expected()
+        if self._jumps and ceiling == high:
+            return None
         for other in others:
             if low < other < ceiling:
                 goal = (low + ceiling) / 2 if expected is None else expected

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from kvpr_opt._types import Floats, Ints
 from kvpr_opt.limits import LimitsView
 from kvpr_opt.patterns.lp.central_program import CentralProgram, Layout, Trail
+from kvpr_opt.patterns.lp.dual import least_shortfall
 from kvpr_opt.patterns.lp.interior_point import CentralPoint, solve_central
 from kvpr_opt.patterns.lp.pool import PatternPool, loads, worths
 from kvpr_opt.patterns.lp.pricing import COARSE, Duals, Precision, Priced, grids, price, price_on
@@ -110,7 +111,8 @@ class CentralGeneration:
     active
         The patterns that were useful.
     shortfall
-        By which share the bins are too few, by the last LP solved, as closely as it was.
+        By which share the bins are too few, by the last LP solved, as closely as it was; at least,
+        if no LP had to be solved.
     """
 
     def __init__(
@@ -150,9 +152,10 @@ class CentralGeneration:
         one knapsack table.
         """
         refuted = self._start()
-        if refuted is not None:
-            return refuted
         question = self._question
+        if refuted is not None:
+            self.shortfall = least_shortfall(question, refuted)
+            return refuted
         gap = 1.0
         for _ in range(_MAX_ROUNDS):
             if self._limits.stopped:

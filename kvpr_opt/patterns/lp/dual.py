@@ -9,6 +9,7 @@ arithmetic: nothing rests on a float.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -115,6 +116,13 @@ def refutes(question: PackingQuestion, values: Ints) -> DualValues | None:
     if most is None or int(values @ question.counts) <= int(most @ question.multiplicities):
         return None
     return DualValues(tuple(values.tolist()), tuple(most.tolist()))
+
+
+def least_shortfall(question: PackingQuestion, proof: DualValues) -> float:
+    """By which share the bins are too few, at least."""
+    worth = np.array(proof.class_values, dtype=np.float64) @ question.counts
+    held = np.array(proof.type_values, dtype=np.float64) @ question.multiplicities
+    return float(worth / held) - 1 if held > 0 else math.nan
 
 
 def rounded(values: Floats, scale: float) -> Ints:

@@ -16,6 +16,9 @@ import numpy as np
 from kvpr_opt._types import Counts, Ints, Words
 from kvpr_opt.kernels import compiled
 
+#: Pairs of values compared at once by :func:`best_split`.
+PAIRS = 256
+
 
 @compiled
 def value_limit(sizes: Ints, values: Ints, capacity: int) -> int:
@@ -132,18 +135,44 @@ def _fill(pattern: Ints, room: int, sizes: Ints, owner: Ints, copies: Ints, coun
 
 
 @compiled
-def _best_split(before: Ints, after: Ints, room: int) -> tuple[int, int]:
-    """The pair of values of largest sum whose least loads in two rows fit together."""
-    at_u, at_v = 0, best_value(after, room)
-    reach, v = at_v, at_v
-    for u in range(before.size):
-        if before[u] > room:
-            break
-        while after[v] > room - before[u]:
-            v -= 1
-        if u + v > reach:
-            reach, at_u, at_v = u + v, u, v
-    return at_u, at_v
+def _least_sum(before: Ints, after: Ints, sums: Ints) -> int:
+    """The least sum of an entry of `before` and its counterpart from the end of `after`."""
+    # Two plain loops, which compile to vector code in the width of the rows.
+    for j in range(before.size):
+        sums[j] = before[j] + after[before.size - 1 - j]
+    least = sums[0]
+    for j in range(before.size):
+        value = sums[j]
+        least = value if value < least else least
+    return int(least)
+
+
+@compiled
+def best_split(before: Ints, after: Ints, sums: Ints, room: int, wanted: int) -> tuple[int, int]:
+    """The pair of values of largest sum whose least loads in two rows fit together.
+
+    If no sum is above `wanted`, the pair returned has that sum. `sums` is overwritten.
+    """
+    top, end = before.size - 1, best_value(before, room) + 1
+    at, reach = 0, best_value(after, room)
+    if reach < wanted:
+        at, reach = -1, wanted
+    # A larger sum is looked for by blocks: in most there is none.
+    for first in range(max(0, reach + 1 - top), end, sums.size):
+        start, last = max(first, reach + 1 - top), min(first + sums.size, end)
+        if start >= last:
+            continue
+        far = last > reach + 2  # values of `before` that are enough alone
+        if not far:
+            others = after[reach + 2 - last : reach + 2 - start]
+            if _least_sum(before[start:last], others, sums) > room:
+                continue
+        for u in range(start, last):
+            v = reach + 1 - u
+            while v <= top and (v < 0 or before[u] + after[v] <= room):
+                at, v = u, v + 1
+            reach = u + v - 1
+    return at, reach - at
 
 
 def best_through_each(
@@ -187,13 +216,14 @@ def _through_each(
     kind_of = np.empty(n * types, dtype=np.int64)
     found = 0
     pattern = np.zeros(counts.size, dtype=np.int64)
+    sums = np.empty(PAIRS, dtype=first.dtype)
     for i in range(n):
         before, after = first[i], last[n - 1 - i]
         for k in range(types):
             room = capacities[k] - sizes[i]
             if room < 0:
                 continue
-            u, v = _best_split(before, after, room)
+            u, v = best_split(before, after, sums, room, wanted[k] - values[i])
             if values[i] + u + v <= wanted[k]:
                 continue
             pattern[:] = 0

@@ -15,7 +15,12 @@ from numpy.typing import NDArray
 from kvpr_opt._types import Counts, Ints
 from kvpr_opt.kernels import compiled
 from kvpr_opt.patterns.lp.knapsack_by_load import BLOCK, add_item, best_loads, empty_row
-from kvpr_opt.patterns.lp.knapsack_by_value import _best_split, best_value, distinct_values
+from kvpr_opt.patterns.lp.knapsack_by_value import (
+    PAIRS,
+    best_split,
+    best_value,
+    distinct_values,
+)
 
 _Choices = NDArray[np.int16]
 _Row = NDArray[np.int32]
@@ -141,6 +146,7 @@ def best_through_options(
     bin_of = np.empty(sizes.size * bins, dtype=np.int64)
     found = 0
     pattern = np.zeros(counts.size, dtype=np.int64)
+    sums = np.empty(PAIRS, dtype=first.dtype)
     for s in range(stages):
         before, after = first[s], last[stages - 1 - s]
         for o in range(starts[s], starts[s + 1]):
@@ -148,7 +154,7 @@ def best_through_options(
                 room = capacities[k] - sizes[o]
                 if room < 0:
                     continue
-                u, v = _best_split(before, after, room)
+                u, v = best_split(before, after, sums, room, wanted[k] - values[o])
                 if values[o] + u + v <= wanted[k]:
                     continue
                 pattern[:] = 0
