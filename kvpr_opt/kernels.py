@@ -96,6 +96,11 @@ def interpreted() -> Iterator[None]:
         _interpreted.reset(before)
 
 
+def are_interpreted() -> bool:
+    """Whether kernels called here run as plain Python."""
+    return _interpreted.get()
+
+
 # -- where the code is kept ------------------------------------------------------------
 
 

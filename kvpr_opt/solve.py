@@ -53,10 +53,10 @@ def solve(
 ) -> Result:
     """Place a fleet so that its highest KVPR is as low as possible, and prove it.
 
-    Bounds first, then the heuristic, then the threshold search between the two;
-    each placement that the search finds is polished by the heuristic's local
-    search. When the maximum is settled, the next-worst GPUs are lowered in
-    turn, without a claim.
+    Bounds first, then the heuristic, then the pattern engine between the two (by
+    ``method="auto"``) or a threshold search with a formulation, each placement of
+    which is polished by the heuristic's local search. When the maximum is settled,
+    the next-worst GPUs are lowered in turn, without a claim.
 
     Parameters
     ----------

@@ -333,12 +333,13 @@ class SolveRun:
     def _engine_for_all_models(self) -> PatternEngine | None:
         """The pattern engine, unless it would ignore models that are rounded to nothing."""
         from kvpr_opt.patterns.engine import PatternEngine
+        from kvpr_opt.patterns.problem import RANGE_BITS
 
         tracker = self.tracker
         scaled, value = tracker.instance.scaled, tracker.value_to_beat
         threshold = scaled.finite() if value is None else scaled.below(value)
         whole = scaled.packing(threshold)
-        rounded = fit_range(whole)
+        rounded = fit_range(whole, RANGE_BITS)
         if any(size and not small for size, small in zip(whole.sizes, rounded.sizes, strict=True)):
             return None
         if self._engine is None:
@@ -468,7 +469,12 @@ class SolveRun:
 
         name = DEFAULT_FORMULATION if name in OWN_METHODS else name
         if capabilities_of(name).compiled and not self._kernels.wait_for("patterns"):
-            name = DEFAULT_FORMULATION  # this method runs no formulation
+            if name == self._method:
+                self._remark(
+                    "formulation",
+                    f"{name} needs compiled kernels; {DEFAULT_FORMULATION} ran in its place",
+                )
+            name = DEFAULT_FORMULATION
         instance = instance or self.tracker.instance
         return create(name, instance, seed=self._seed, threads=self._threads)
 

@@ -105,16 +105,21 @@ class _Search:
         self._class_of = class_of[order]
         self._sizes = question.sizes[self._class_of]
         types = np.repeat(np.arange(len(question.multiplicities)), question.multiplicities)
-        self._types = np.random.default_rng(seed).permutation(types)
+        # A bin that no item fits stays empty.
+        useful = question.capacities[types] >= self._sizes[-1]
+        self._slack = question.slack - int(question.capacities[types[~useful]].sum())
+        self._types = np.random.default_rng(seed).permutation(types[useful])
         self._unit = float(question.capacities[types].mean())
         self._random = seeded(seed)
         self._scratch = new_scratch()
 
     def run(self) -> Packing | None:
         """Fill bin after bin."""
-        number = self._question.bins
+        number = len(self._types)
+        if number == 0 or self._slack < 0:
+            return None
         squares = float(((self._sizes / self._unit) ** 2).sum())
-        states = _States.first(len(self._sizes), self._question.slack, squares)
+        states = _States.first(len(self._sizes), self._slack, squares)
         levels = [states]
         expected = 1
         for bins in range(number, 1, -1):

@@ -13,7 +13,6 @@ import math
 from collections.abc import Collection
 from fractions import Fraction
 
-from kvpr_opt.problem.exact import simplest_between
 from kvpr_opt.problem.scaled import ScaledInstance, Threshold
 from kvpr_opt.search.bounds import volume_bound
 
@@ -130,7 +129,7 @@ class Bracket:
             distance, around = (self.low + step - self._volume) / (1 - _ASIDE), _ASIDE
         if self._volume + distance > (self.low + high) / 2:
             return self.middle(high, others)
-        return self._simplest(
+        return self._scaled.simplest(
             self._volume + distance * (1 - around), self._volume + distance * (1 + around)
         )
 
@@ -157,7 +156,7 @@ class Bracket:
         if expected is not None:
             nearest = min(max((expected - low) / width + _ASIDE, _EDGE), 1 - _EDGE - _AROUND)
             share = nearest, nearest + _AROUND
-        middle = self._simplest(low + width * share[0], low + width * share[1])
+        middle = self._scaled.simplest(low + width * share[0], low + width * share[1])
         return middle if self.is_open(middle) and middle.value < ceiling else None
 
     def _expected(self) -> Fraction | None:
@@ -179,7 +178,3 @@ class Bracket:
         if self.top is not None and self._short_at_top < 0:
             return max(self.low, self.top + self._volume * Fraction(self._short_at_top) / free)
         return None
-
-    def _simplest(self, low: Fraction, high: Fraction) -> Threshold:
-        """The threshold of smallest numbers between two values."""
-        return self._scaled.at_most(simplest_between(low, high))

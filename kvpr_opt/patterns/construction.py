@@ -15,7 +15,7 @@ from kvpr_opt.search.bounds import volume_bound
 #: GPUs from which filling and a dive pay off, where a beam search does not.
 _CONSTRUCT_FROM = 28
 
-#: The largest distance from the volume bound that is tried, as a share of it.
+#: The largest distance from the bound that is tried, as a share of it.
 _FURTHEST = Fraction(1, 1000)
 
 #: Passes of beam searches, each with twice the work of the last: in all on small fleets; on large
@@ -70,7 +70,7 @@ def _construct(
         tried, way = replace(effort.hasty(), beam=effort.beam << number), 0
         while way < len(_WAYS) and not steps.tracker.done:
             low = max(volume, steps.low)
-            high = min(steps.high, volume * (1 + _FURTHEST))
+            high = min(steps.high, low * (1 + _FURTHEST))
             threshold = steps.scaled.at_most(low + (high - low) * _WAYS[way])
             lower = threshold.value < steps.high and attempt(threshold, tried)
             way = max(0, way - 1) if lower else way + 1

@@ -70,6 +70,9 @@ STAGES = ("lp_bound", "dives", "neighbourhoods", "exhaustive_search")
 #: Stages that raise the bound, and stages that find a first placement.
 _CLIMBING, _FINDING = ("lp_bound", "exhaustive_search"), ("dives", "exhaustive_search")
 
+#: Stages that lower the incumbent.
+_LOWERING = ("dives", "neighbourhoods", "exhaustive_search")
+
 #: Relative width to which the LP bound is narrowed: in the first pass, and later.
 _ROUGHLY, _CLOSELY = Fraction(1, 100_000), Fraction(1, 10**8)
 
@@ -116,8 +119,8 @@ class PatternEngine:
         and every placement and bound found goes to it.
     skip
         Stages to leave out, of :data:`STAGES`, for ablations. If no remaining stage
-        raises the bound there is only one round; if none finds a first placement
-        there are no rounds.
+        raises the bound, or none lowers the incumbent, there are one or two rounds; if none
+        finds a first placement there are no rounds.
     threads
         With 2 or more, one thread works on lowering the incumbent throughout, on small
         fleets from the second round on.
@@ -187,7 +190,7 @@ class PatternEngine:
             for number in count():
                 construct(steps, number)
                 narrowing.close(number)
-                if self._tracker.done:
+                if self._tracker.done or self._skip.issuperset(_LOWERING):
                     return
                 if number == 0 and self._local_search is not None:
                     self._local_search()
@@ -228,6 +231,9 @@ class PatternEngine:
         if self._threads == 1 or self._units <= _SMALL or not climbing:
             self._round(next(numbers))  # which settles most small fleets
         if self._tracker.done or not climbing:
+            return
+        if self._skip.issuperset(_LOWERING):
+            self._round(next(numbers))  # the LP alone knows no more after that
             return
         alone = self._threads == 1
         with nullcontext() if alone else assisted(self._tracker, self._skip, self._steps.findings):
@@ -329,11 +335,11 @@ class PatternEngine:
                 threshold, number = highest, number + 1
             effort = Effort.of_round(number)
             asked = "lp_bound" not in self._skip
+            step *= 2
             if asked and isinstance(steps.relax(threshold, Precision.FINE), DualValues):
                 continue
             if not steps.dive(threshold, effort) and threshold is highest:
                 steps.search(threshold, effort)
-            step *= 2
 
     def _narrow(self, rough: bool, precision: Precision) -> None:
         """Bisect for the lowest threshold that passes the LP.

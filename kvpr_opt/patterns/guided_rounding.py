@@ -192,7 +192,7 @@ def _vertex(
     duals = layout.rows_of(_INSIDE * volume.by_class, volume.by_type)
     prices = _PRICE * question.bins * volume.by_class[layout.classes]
     weightiest = np.argsort(-weights, kind="stable")
-    weightiest = weightiest[weights[weightiest] > 0]
+    weightiest = weightiest[(weights[weightiest] > 0) & layout.has(pool.types[weightiest])]
     random = np.random.default_rng(seed)
     number = _COLUMNS_EACH * len(layout.classes)
     while not limits.stopped:

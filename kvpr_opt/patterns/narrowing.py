@@ -11,8 +11,6 @@ while one rounds, the other asks, or both ask, each in a part of its own.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from fractions import Fraction
 
 from kvpr_opt.patterns.bracket import Bracket
@@ -111,10 +109,21 @@ class Narrowing:
                     self._changed.wait(_LOOK)
                     continue
                 before = state
-            if passed is not None:
-                self._round(steps, passed)
-            elif threshold is not None:
-                self._ask(steps, threshold)
+                # Other threads know of it before they choose.
+                if passed is not None:
+                    self._rounded[steps] = Fraction(passed.threshold.value)
+                elif threshold is not None:
+                    self._asked[steps] = Fraction(threshold.value)
+            try:
+                if threshold is not None:
+                    passed = self._ask(steps, threshold)
+                if passed is not None:
+                    self._round(steps, passed)
+            finally:
+                with self._changed:
+                    self._asked.pop(steps, None)
+                    self._rounded.pop(steps, None)
+                    self._changed.notify_all()
 
     # -- what to do next ---------------------------------------------------------------
 
@@ -182,8 +191,8 @@ class Narrowing:
 
     # -- doing it ----------------------------------------------------------------------
 
-    def _ask(self, steps: EngineSteps, threshold: Threshold) -> None:
-        """Ask the LP, and round what passes if that may help."""
+    def _ask(self, steps: EngineSteps, threshold: Threshold) -> Passed | None:
+        """Ask the LP; return what passes if rounding it may help."""
         bracket, value = self._bracket, Fraction(threshold.value)
         dividing, width = value < bracket.ceiling(steps.high), bracket.width(steps.high)
 
@@ -192,10 +201,10 @@ class Narrowing:
             return value < bracket.low or value >= ceiling
 
         relax = steps.relax_in_loads if self._rounds else steps.relax_rounded_down
-        with self._busy(self._asked, steps, value):
-            answer = relax(threshold, until=moot)
+        answer = relax(threshold, until=moot)
         with self._changed:
             self.answers += 1
+            del self._asked[steps]
             rounds = isinstance(answer, Fractional) and self._passes(steps, value)
             if isinstance(answer, DualValues):
                 bracket.refuted(value, steps.low, steps.lp.shortfall)
@@ -203,16 +212,19 @@ class Narrowing:
             if unclear:
                 bracket.unclear(value)
             bracket.look_back(width, steps.high)
+            if rounds:
+                self._rounded[steps] = value
+            self._changed.notify_all()
         if isinstance(answer, Fractional):
             passed = Passed(threshold, steps.lp, answer.weights)
             if rounds:
-                self._round(steps, passed)
-            else:
-                self._keep(passed)
-            return
+                return passed
+            self._keep(passed)
+            return None
         if unclear:
             self._raise_bound(steps)
         steps.shorten()
+        return None
 
     def _passes(self, steps: EngineSteps, value: Fraction) -> bool:
         """Note that a threshold passed; return whether to round it at once."""
@@ -240,8 +252,7 @@ class Narrowing:
     def _round(self, steps: EngineSteps, passed: Passed) -> None:
         """Round what passed, and decide how to go on."""
         value, number = Fraction(passed.threshold.value), self._number + self._failures
-        with self._busy(self._rounded, steps, value):
-            lower = steps.round_passed(passed, number)
+        lower = steps.round_passed(passed, number)
         with self._changed:
             if lower:
                 self._failures = 0
@@ -251,17 +262,3 @@ class Narrowing:
             elif value < steps.high:
                 self._failed.append(value)
                 self._failures += self._bracket.width(steps.high) <= _ROUNDABLE * steps.high
-
-    @contextmanager
-    def _busy(
-        self, what: dict[EngineSteps, Fraction], steps: EngineSteps, value: Fraction
-    ) -> Iterator[None]:
-        """Let other threads know what this one does."""
-        with self._changed:
-            what[steps] = value
-        try:
-            yield
-        finally:
-            with self._changed:
-                del what[steps]
-                self._changed.notify_all()

@@ -128,6 +128,7 @@ def _take_part(
     """Ask and round while there is something to ask or to round, else lower the incumbent."""
     answers = 0
     idle = worker(lambda: over.is_set() or narrowing.answers > answers)
+    idle.lp = steps.lp  # its patterns shorten proofs
     beam = suits_beam_search(idle.scaled)
     # A dive over hundreds of GPUs with an LP of its own would finish too late.
     place = idle.search_by_beam if beam else idle.fill_and_dive

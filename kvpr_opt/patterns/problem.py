@@ -17,9 +17,9 @@ from kvpr_opt.problem.constrained import ConstrainedInstance
 from kvpr_opt.problem.rules import Rules
 from kvpr_opt.problem.scaled import ScaledInstance, Threshold, fit_range
 
-#: Maximum copies of one model, which are counted in 16 bits, and maximum entries (models times
-#: GPU types times classes) of the patterns that one round of pricing may find.
-MAX_COPIES, MAX_PATTERN_ENTRIES = 2**15 - 1, 100_000_000
+#: Maximum copies of one model (these and one more are counted in 16 bits), and maximum entries
+#: (models times GPU types times classes) of the patterns that one round of pricing may find.
+MAX_COPIES, MAX_PATTERN_ENTRIES = 2**15 - 2, 100_000_000
 
 #: Every sum of item sizes or capacities stays below two to this power.
 RANGE_BITS = 60

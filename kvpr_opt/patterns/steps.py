@@ -36,7 +36,6 @@ from kvpr_opt.patterns.problem import (
 from kvpr_opt.patterns.proofs.case_proof import PROVING, bound_after, proving_seconds, tree_proof
 from kvpr_opt.patterns.proofs.evidence import dual_proof, exhaustion, packing_of, placement_of
 from kvpr_opt.patterns.proofs.shortening import shorten_dual
-from kvpr_opt.problem.exact import simplest_between
 from kvpr_opt.problem.placement import Placement
 from kvpr_opt.problem.scaled import Threshold
 from kvpr_opt.search.tracker import Tracker
@@ -60,8 +59,16 @@ _FILL_ALL_BUT = 24
 #: Dives that a rounding may try, more after each failure.
 _TRIES = 2
 
-#: Items that rounding leaves to a dive, the maximum bins, and the share less after each failure.
-_LAST_ITEMS, _LAST_BINS, _FEWER_BINS = 100, 48, 0.2
+#: Items that rounding leaves to a dive, the minimum and maximum bins, and the share less after
+#: each failure.
+_LAST_ITEMS, _LEAST_BINS, _LAST_BINS, _FEWER_BINS = 100, 2, 48, 0.2
+
+#: GPUs, and models a GPU, up to which a dive over all of them comes first: with three models a
+#: GPU the LP leaves no room, and rounding many at once seldom succeeds.
+_DIVE_OVER, _DIVE_MODELS = 128, 3.5
+
+#: The last round of which such a dive has the budget; more takes too long.
+_DIVE_ROUND = 1
 
 
 @dataclass
@@ -71,19 +78,22 @@ class Findings:
     Attributes
     ----------
     passing
-        The lowest value at which the LP was not refuted.
+        The lowest value at which the LP was found to pass.
     overflow
         Where the exhaustive search had too many patterns, and how many were allowed.
     refutation
         The highest threshold that the LP refuted: the question, and values that refute it.
     unproved
         The same, if the checker could not follow those values.
+    asking
+        Seconds that the last question about a large fleet took.
     """
 
     passing: Fraction | None = None
     overflow: tuple[Fraction, int] | None = None
     refutation: tuple[PackingQuestion, DualValues] | None = None
     unproved: tuple[PackingQuestion, DualValues] | None = None
+    asking: float = 0.0
 
 
 class Passed(NamedTuple):
@@ -136,8 +146,6 @@ class EngineSteps:
         self._limits = tracker.limits.until(lambda: tracker.settled or until())
         self._dives = self._repacks = seed
         self._proving = 0.0
-        # Seconds that the last question about a large fleet took.
-        self._asking = 0.0
 
     def _start(self, stage: str) -> None:
         """Begin a stage, after a proof for which it may be time."""
@@ -180,9 +188,9 @@ class EngineSteps:
         start = self.tracker.limits.elapsed
         question = PackingQuestion.of(self.scaled, threshold)
         answer = self.lp.decide(question.rounded_up(LOADS), self._limits.until(until))
-        if isinstance(answer, DualValues) and not self.refute_in_loads(threshold, answer):
+        if isinstance(answer, DualValues) and not self.refute_in_loads(threshold, answer, until):
             answer = Undecided(np.zeros(self.lp.pool.size))
-        self._asking = self.tracker.limits.elapsed - start
+        self.findings.asking = self.tracker.limits.elapsed - start
         return answer
 
     def relax_rounded_down(
@@ -196,24 +204,31 @@ class EngineSteps:
         start = self.tracker.limits.elapsed
         question = PackingQuestion.of(self.scaled, threshold)
         answer = self.lp.decide(question.rounded_down(LOADS), self._limits.until(until))
-        self._asking = self.tracker.limits.elapsed - start
+        self.findings.asking = self.tracker.limits.elapsed - start
         if isinstance(answer, DualValues):
             self._claim(question, answer)
         return answer
 
-    def refute_in_loads(self, threshold: Threshold, known: DualValues | None = None) -> bool:
+    def refute_in_loads(
+        self,
+        threshold: Threshold,
+        known: DualValues | None = None,
+        until: Callable[[], bool] = lambda: False,
+    ) -> bool:
         """Whether the LP, rounded down, refutes a threshold; if so, the bound is raised.
 
         Parameters
         ----------
         threshold, known
             The threshold, and the vector that refutes it rounded up.
+        until
+            Returns whether the question is moot.
         """
         question = PackingQuestion.of(self.scaled, threshold)
         if known is not None and question.rounded_down(LOADS) is question:
             self._claim(question, known)
             return True
-        return isinstance(self.relax_rounded_down(threshold), DualValues)
+        return isinstance(self.relax_rounded_down(threshold, until), DualValues)
 
     def search_by_beam(self, threshold: Threshold, effort: Effort) -> bool:
         """Whether a beam search improved the incumbent; fleets with rules have none."""
@@ -250,11 +265,17 @@ class EngineSteps:
         """
         if "dives" in self._skip:
             return False
+        gpus, models = len(self.scaled.capacities), len(self.scaled.sizes)
+        if gpus <= _DIVE_OVER and models <= _DIVE_MODELS * gpus:
+            effort = Effort.of_round(min(number, _DIVE_ROUND))
+            if self.dive(passed.threshold, effort):
+                return True
         self._start("rounding")
         value = Fraction(passed.threshold.value)
         question = PackingQuestion.of(self.scaled, passed.threshold).rounded_up(LOADS)
         self._dives += 1
-        bins = min(_LAST_BINS, _LAST_ITEMS * question.bins // int(question.counts.sum()))
+        items = int(question.counts.sum())
+        bins = max(_LEAST_BINS, min(_LAST_BINS, _LAST_ITEMS * question.bins // items))
         # One of many short dives succeeds sooner than a long one.
         effort = Effort.of_round(1 + number).hasty()
         packing = round_by_vertices(
@@ -342,19 +363,23 @@ class EngineSteps:
         self.tracker.enter(PROVING)
         start = limits.elapsed
         shorter = shorten_dual(question, vector, self.lp.pool, self._limits)
+        self._proving += limits.elapsed - start
+        if shorter is vector and self._limits.stopped:
+            if self.findings.unproved is None:
+                self.findings.unproved = unproved  # cut off: it may be tried again
+            return
         known = self.findings.refutation
-        if shorter is vector and not self._limits.stopped and known and known[1] is vector:
+        if shorter is vector and known and known[1] is vector:
             self.findings.refutation = None  # of no use for a proof at the end, either
         proof = self.tracker.shortened = dual_proof(self.scaled, question.threshold, shorter)
         self._refuted(question.threshold, proof, "pattern LP")
-        self._proving += limits.elapsed - start
 
     def _is_time_to_shorten(self, bound: Fraction | float) -> bool:
         limits = self.tracker.limits
         if proving_seconds(self.tracker, bound, self._proving) == math.inf:
             return True  # nothing else is missing, or nothing else is known
         left = _SHORTENING_SHARE * limits.elapsed - self._proving
-        seconds = _SHORTENING_EACH * self._asking
+        seconds = _SHORTENING_EACH * self.findings.asking
         if seconds and limits.remaining < math.inf:
             late = max(_LATE * (limits.elapsed + limits.remaining), _LATE_FOR * seconds)
             if limits.remaining <= late:
@@ -398,7 +423,7 @@ class EngineSteps:
         """A threshold of small integers about a share of the way from `low` to `high`."""
         middle = low + (high - low) * share
         around = (high - low) * min(share, 1 - share) / 4
-        return self.scaled.at_most(simplest_between(middle - around, middle + around))
+        return self.scaled.simplest(middle - around, middle + around)
 
     @property
     def over(self) -> bool:

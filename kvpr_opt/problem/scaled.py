@@ -29,7 +29,13 @@ from functools import cached_property
 from typing import NamedTuple
 
 from kvpr_opt.errors import InputError
-from kvpr_opt.problem.exact import farey_above, farey_below, farey_ceil, farey_floor
+from kvpr_opt.problem.exact import (
+    farey_above,
+    farey_below,
+    farey_ceil,
+    farey_floor,
+    simplest_between,
+)
 
 #: Bits of the common denominator of the pressures, times the models, up to which they are
 #: kept exactly; a pass over all models then takes milliseconds.
@@ -207,6 +213,15 @@ class ScaledInstance:
     def at_most(self, value: Fraction) -> Threshold:
         """The threshold ``max KVPR <= value``, in its smallest equivalent integers."""
         return self._threshold(farey_floor(value / self.kvpr_unit, self._denominators))
+
+    def simplest(self, low: Fraction, high: Fraction) -> Threshold:
+        """The threshold of smallest integers between two values, ``low < high``.
+
+        The smaller its integers, the smaller are the items and bins of the packing problem that
+        it means, and the shorter are tables by load.
+        """
+        unit = self.kvpr_unit
+        return self.at_most(simplest_between(low / unit, high / unit) * unit)
 
     def below(self, value: Fraction | float) -> Threshold:
         """The threshold ``max KVPR < value``, as the equivalent "at most" question.

@@ -1,6 +1,6 @@
 """Lower bounds on the maximum KVPR that need no search, each with its proof.
 
-Both are relaxations of bin packing carried over to thresholds: the volume
+The first two are relaxations of bin packing carried over to thresholds: the volume
 bound is the continuous (L1) bound, the counting bound is the pigeonhole
 argument known from parallel machines (of any k G + 1 jobs some machine has
 k + 1; Dell'Amico and Martello 1995, doi:10.1287/ijoc.7.2.191), here with GPUs
@@ -32,7 +32,8 @@ def lower_bounds(instance: Instance) -> list[LowerBound]:
     O(n log n) with a factor for the bits of the threshold. A bound of
     ``math.inf`` proves the fleet infeasible.
     """
-    found = [volume_bound(instance.scaled), counting_bound(instance.scaled)]
+    scaled = instance.scaled
+    found = [volume_bound(scaled), pinned_bound(scaled), counting_bound(scaled)]
     return sorted((bound for bound in found if bound), key=lambda bound: bound.value)
 
 

@@ -21,6 +21,9 @@ _MAX_NAMES = 20
 # The same, where they are the subject of the sentence.
 _MAX_SUBJECTS = 4
 
+# Work, about a second of one core a unit, that a question may take only to word the cause.
+_BUDGET = 5.0
+
 
 def cause(
     instance: Instance, evidence: Evidence, oracle: Callable[..., Oracle], limits: LimitsView
@@ -48,7 +51,7 @@ def cause(
         return _counting(instance, crowd)
     if instance.scaled.total_pressure == 0:
         return _cannot_be_packed(instance)
-    match oracle().decide(instance.scaled.fitting(), limits):
+    match oracle().decide(instance.scaled.fitting(), limits, budget=_BUDGET):
         case Feasible():
             return (
                 "the weights fit only by filling a GPU to the last unit that also carries "
@@ -126,7 +129,7 @@ def _conflict(instance: Instance, oracle: Callable[..., Oracle], limits: LimitsV
             continue
         other = instance.under(fewer)
         threshold = other.scaled.finite()
-        if isinstance(oracle(other).decide(threshold, limits), Feasible):
+        if isinstance(oracle(other).decide(threshold, limits, budget=_BUDGET), Feasible):
             return f"no placement keeps all constraints; without {name} there would be one"
     return ""
 

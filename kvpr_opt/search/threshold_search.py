@@ -26,7 +26,6 @@ from fractions import Fraction
 
 from kvpr_opt.certificates.evidence import LowerBound
 from kvpr_opt.limits import LimitsView
-from kvpr_opt.problem.exact import simplest_between
 from kvpr_opt.problem.placement import Placement
 from kvpr_opt.problem.scaled import Threshold
 from kvpr_opt.search.oracle import Feasible, Infeasible, Oracle, Unknown
@@ -138,9 +137,7 @@ class _Search:
             high = max(low, Fraction(self.blind_from))
         width = high - low
         middle = low + self.point * width
-        unit = self.scaled.kvpr_unit
-        near = simplest_between((middle - width / 16) / unit, (middle + width / 16) / unit)
-        threshold = self.scaled.at_most(near * unit)
+        threshold = self.scaled.simplest(middle - width / 16, middle + width / 16)
         if threshold.value < low:
             threshold = self.scaled.at_most(low)
         limit = min(self.scaled.below(incumbent).value, self.blind_from)

@@ -326,7 +326,7 @@ def test_long_proofs_of_large_fleets_wait_for_the_end_of_the_time(
     question = PackingQuestion.of(scaled, threshold)
     vector = steps.lp.decide(question, Limits())
     assert isinstance(vector, DualValues)
-    steps.findings.unproved, steps._asking = (question, vector), 1.0
+    steps.findings.unproved, steps.findings.asking = (question, vector), 1.0
     monkeypatch.setattr(time, "monotonic", lambda now=time.monotonic: now() + elapsed)
     steps.shorten()
     assert (steps.findings.unproved is None) == shortened

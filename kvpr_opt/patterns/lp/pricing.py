@@ -15,6 +15,7 @@ from enum import Enum, auto
 import numpy as np
 
 from kvpr_opt._types import Counts, Floats, Ints
+from kvpr_opt.kernels import are_interpreted
 from kvpr_opt.limits import LimitsView
 from kvpr_opt.patterns.lp.dual import Bundles, rounded
 from kvpr_opt.patterns.lp.knapsack_by_load import (
@@ -32,8 +33,12 @@ from kvpr_opt.patterns.problem import DualValues, PackingQuestion
 #: with one bit per entry.
 _COARSE_ENTRIES, _TABLE_ENTRIES, _BIT_ENTRIES = 40_000_000, 16_000_000, 500_000_000
 
-#: Entries of a table by load that take as long as a whole table by value, and the maximum.
-_SHORT_LOAD, _LONG_LOAD = 600_000_000, 3_000_000_000
+#: Entries of a table by load that take as long as a whole table by value, and the maximum; and
+#: the loads up to which it is worth that while rounds are to stay short.
+_SHORT_LOAD, _LONG_LOAD, _FEW_LOADS = 600_000_000, 3_000_000_000, 5_000_000
+
+#: How much shorter tables are without compiled code, which fills them a hundred times as fast.
+_INTERPRETED = 100
 
 #: Patterns per type and round if there is no whole table by value.
 _FEW = 100
@@ -74,10 +79,13 @@ def grids(question: PackingQuestion, precision: Precision) -> tuple[Grid, ...]:
         return COARSE
     items = Bundles.of(question, question.counts > 0)
     loads = int(question.capacities.max()) + 1
-    most = _LONG_LOAD if precision is Precision.FULL else _SHORT_LOAD
-    if loads <= MAX_LOADS and loads * len(items.sizes) <= most:
+    full = precision is Precision.FULL
+    most, longest = (_LONG_LOAD, MAX_LOADS) if full else (_SHORT_LOAD, _FEW_LOADS)
+    if are_interpreted():
+        most //= _INTERPRETED
+    if loads <= longest and loads * len(items.sizes) <= most:
         return COARSE + _BY_LOAD
-    return COARSE + (_BY_VALUE if precision is Precision.FULL else _BY_VALUE[:1])
+    return COARSE + (_BY_VALUE if full else _BY_VALUE[:1])
 
 
 def unrounded(question: PackingQuestion, values: Ints, full: int) -> Grid | None:

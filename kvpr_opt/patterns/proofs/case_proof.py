@@ -20,7 +20,7 @@ from kvpr_opt.limits import Limits
 from kvpr_opt.patterns.lp.column_generation import PatternLP
 from kvpr_opt.patterns.lp.pool import PatternPool
 from kvpr_opt.patterns.lp.pricing import Precision
-from kvpr_opt.patterns.problem import DualValues, PackingQuestion
+from kvpr_opt.patterns.problem import DualValues, PackingQuestion, beyond_patterns
 from kvpr_opt.patterns.proofs.evidence import dual_proof, points_by_model
 from kvpr_opt.patterns.proofs.shortening import shorten_dual
 from kvpr_opt.problem.constrained import ConstrainedInstance
@@ -140,6 +140,8 @@ def prove_bound(
     """
     bound, scaled, limits = tracker.bound, tracker.instance.scaled, tracker.limits
     if bound is None or bound.evidence.certified or limits.stopped:
+        return
+    if beyond_patterns([len(group.models) for group in scaled.classes], len(scaled.types)):
         return
     tracker.enter(PROVING)
     value = bound.value

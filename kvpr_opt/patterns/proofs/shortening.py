@@ -83,11 +83,11 @@ def shorten_dual(
             values, excess = comparison.best(candidates)
             if excess <= 0 or limits.stopped:
                 break
-            smaller = refutes(question, values)
-            if smaller is not None:
-                return smaller
+            checked = comparison.check(values, limits)
+            if isinstance(checked, DualValues):
+                return checked
             long_checks += low * items >= _LONG_CHECK
-            if not comparison.learn(values, limits):
+            if not checked:
                 break
         low *= _STEP
     return vector
@@ -161,14 +161,20 @@ class _Comparison:
         best = int(np.argmax(excess))
         return points[:, best], int(excess[best])
 
-    def learn(self, values: Ints, limits: LimitsView) -> bool:
-        """Add the patterns that invalidate the points, if they are quickly found."""
+    def check(self, values: Ints, limits: LimitsView) -> DualValues | bool:
+        """The refutation by these points, if they give one.
+
+        Otherwise, the patterns that invalidate them are added if they are quickly found;
+        returns whether they were.
+        """
         question = self._question
         tops = np.maximum(self._sample.tops(values[:, None])[:, 0], 1)
         duals = Duals(values.astype(np.float64), tops.astype(np.float64))
         grid = unrounded(question, values, int(tops.max()))
-        priced = None if grid is None else price(question, duals, grid, limits)
+        if grid is None:
+            return refutes(question, values) or False
+        priced = price(question, duals, grid, limits)
         if priced is None or isinstance(priced, DualValues):
-            return False
+            return priced or False
         self._sample.add(priced.patterns, priced.types)
         return True
