@@ -24,6 +24,9 @@ _FIRST, _AROUND = Fraction(5, 100_000), Fraction(1, 4)
 #: where the LP is expected to pass the next question is asked at least, and how far from both ends.
 _ASIDE, _EDGE = Fraction(1, 16), Fraction(1, 8)
 
+#: After this many refutations without a pass, the next question is just below the incumbent.
+_MANY = 3
+
 #: If an answer leaves more than this share of the bracket, the next question is in the middle.
 _MUCH = Fraction(3, 4)
 
@@ -110,6 +113,17 @@ class Bracket:
         if self.top is None:
             self._distance *= 2
 
+    def placed(self, high: Fraction, low: Fraction) -> None:
+        """Forget what was too close to call, if a placement of value `high` shows that it passes.
+
+        Parameters
+        ----------
+        high, low
+            The incumbent's value, and the bound.
+        """
+        if self._unclear is not None and high <= self._unclear:
+            self._unclear, self.low = None, low
+
     def look_back(self, before: Fraction, high: Fraction) -> None:
         """Compare the width with that before the last question."""
         self._astray = self.top is not None and self.width(high) > _MUCH * before
@@ -119,8 +133,11 @@ class Bracket:
     def first(self, high: Fraction, others: Collection[Fraction]) -> Threshold | None:
         """The question while nothing has passed; `others` are being asked already.
 
-        ``None`` if the bracket up to the incumbent's value is narrow enough.
+        ``None`` if the bracket up to the incumbent's value is narrow enough, or if so many were
+        refuted that the incumbent may well be optimal.
         """
+        if self._refutations >= _MANY:
+            return None
         distance, around = self._volume * self._distance * (2 if others else 1), _AROUND
         expected = self._expected()
         if expected is not None:

@@ -96,6 +96,7 @@ class Narrowing:
         before = None
         while not steps.over and self._failures <= _FAILURES:
             with self._changed:
+                self._bracket.placed(steps.high, steps.low)
                 self._bracket.low = max(self._bracket.low, steps.low)
                 passed = self._to_round(steps)
                 threshold = self._next(steps) if passed is None else None

@@ -101,3 +101,33 @@ def test_a_narrow_bracket_is_divided_no_more() -> None:
     bracket.passed(VOLUME * (1 + Fraction(1, 10**7)), math.nan)
     assert bracket.middle(HIGH) is None
     assert bracket.ceiling(HIGH) == VOLUME * (1 + Fraction(1, 10**7))
+
+
+def test_what_was_too_close_to_call_is_open_again_once_a_placement_is_below() -> None:
+    bracket = Bracket(FLEET, VOLUME)
+    bracket.unclear(TOP)
+    bracket.placed(HIGH, VOLUME)
+    assert bracket.low == TOP
+    bracket.placed(VOLUME * Fraction(10005, 10000), VOLUME)
+    assert bracket.low == VOLUME
+    assert bracket.is_open(FLEET.at_most(VOLUME * Fraction(10004, 10000)))
+
+
+def test_where_the_lp_passes_at_a_jump_the_next_question_is_below_the_incumbent() -> None:
+    bracket = known(0.5, -0.5)
+    third = VOLUME + (TOP - VOLUME) / 3
+    bracket.refuted(third, third, 0.49)
+    assert bracket.middle(TOP) is None
+    assert bracket.middle(HIGH) is not None, "nothing is placed where it passes"
+    bracket.passed(TOP - (TOP - VOLUME) / 10, -0.5)
+    assert bracket.middle(TOP) is not None, "it passes lower down"
+
+
+def test_after_refutations_without_a_pass_the_next_question_is_below_the_incumbent() -> None:
+    bracket = Bracket(FLEET, VOLUME)
+    asked = []
+    while (question := bracket.first(HIGH, [])) is not None:
+        asked.append(Fraction(question.value))
+        bracket.refuted(asked[-1], asked[-1], 1e-5)
+    assert len(asked) <= 3
+    assert asked == sorted(asked)
