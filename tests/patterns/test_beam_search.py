@@ -20,7 +20,7 @@ from kvpr_opt.patterns.best_fillings import new_best, new_scratch
 from kvpr_opt.patterns.fillings import find_fillings
 from kvpr_opt.patterns.problem import PackingQuestion
 from kvpr_opt.patterns.proofs.evidence import placement_of
-from kvpr_opt.problem.instance import Instance
+from kvpr_opt.problem.instance import GPU, Instance
 from kvpr_opt.search.bounds import volume_bound
 
 
@@ -170,3 +170,14 @@ def test_a_fleet_of_eight_models_a_gpu() -> None:
     packing = beam_search(question, Limits(), work=20_000, seed=1)
     assert packing is not None
     assert placement_of(instance, packing).max_kvpr <= question.threshold.value
+
+
+def test_a_gpu_that_no_model_fits_stays_empty() -> None:
+    plain = random_instance("real", gpus=12, models=48, seed=0)
+    spare = [GPU("spare", 1), GPU("full", 1000, reserved=1000)]
+    instance = Instance([*plain.gpus, *spare], plain.models)
+    question = question_above(instance, Fraction(1, 1000))
+    packing = beam_search(question, Limits(), work=100_000, seed=0)
+    assert packing is not None
+    placement = placement_of(instance, packing)
+    assert not {"spare", "full"} & set(placement.assignment.values())

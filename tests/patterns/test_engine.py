@@ -7,6 +7,7 @@ import math
 import random
 import time
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,6 +30,7 @@ from kvpr_opt.patterns.problem import (
     NoPacking,
     Packing,
     PackingQuestion,
+    Relaxed,
     Undecided,
 )
 from kvpr_opt.patterns.proofs.evidence import dual_proof, placement_of
@@ -375,3 +377,62 @@ def test_a_packing_that_is_neither_found_nor_ruled_out_is_called_that() -> None:
     )
     assert result.status is kv.Status.UNKNOWN
     assert result.message == "no placement found; none is ruled out"
+
+
+def test_an_infeasible_fleet_takes_few_questions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 41 models at most one fits each of 30 GPUs with another; counting does not see it."""
+    asked, decide = itertools.count(), PatternLP.decide
+
+    def counted(*arguments: Any, **options: Any) -> Relaxed:
+        next(asked)
+        return decide(*arguments, **options)
+
+    monkeypatch.setattr(PatternLP, "decide", counted)
+    sizes = [6 * 10**9 + 7919 * index for index in range(25)]
+    sizes += [5 * 10**9 + 104729 * index for index in range(12)]
+    instance = Instance(
+        [GPU(f"g{index}", 10**10) for index in range(30)],
+        [LLM(f"m{index}", size, pressure=1 + index % 7) for index, size in enumerate(sizes)],
+    )
+    result = kv.solve(instance, threads=1, time_limit=60)
+    assert result.status is kv.Status.INFEASIBLE
+    assert next(asked) < 60
+
+
+@pytest.mark.parametrize(("gpus", "models"), [(8, 48), (64, 256)])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_the_lp_alone_ends_when_it_knows_no_more(gpus: int, models: int, threads: int) -> None:
+    """The run goes on without it, and without any limit."""
+    tracker = Tracker(random_instance("uniform", gpus=gpus, models=models, seed=1), Limits())
+    tracker.raise_bound(volume_bound(tracker.instance.scaled), "volume bound")
+    placed = kv.solve(tracker.instance, method="heuristic").placement
+    assert placed is not None
+    tracker.offer(placed, "heuristic")
+    skip = ("dives", "neighbourhoods", "exhaustive_search")
+    PatternEngine(tracker, skip, threads=threads).run()
+    assert not tracker.done
+    volume, bound = volume_bound(tracker.instance.scaled).value, tracker.bound_value
+    assert bound is not None
+    assert bound > volume
+
+
+def test_a_long_proof_that_was_cut_off_may_be_tried_again() -> None:
+    tracker = Tracker(random_instance("uniform", gpus=8, models=64, seed=0), Limits())
+    scaled = tracker.instance.scaled
+    tracker.raise_bound(volume_bound(scaled), "volume bound")
+    placed = kv.solve(tracker.instance, method="heuristic").placement
+    assert placed is not None
+    tracker.offer(placed, "heuristic")
+    over = False
+    steps = EngineSteps(tracker, frozenset(), Findings(), until=lambda: over)
+    question = PackingQuestion.of(scaled, scaled.at_most(Fraction(23641, 76) * scaled.kvpr_unit))
+    vector = steps.lp.decide(question, Limits())
+    assert isinstance(vector, DualValues)
+    steps.findings.unproved = steps.findings.refutation = question, vector
+    over = True
+    steps.shorten()
+    assert steps.findings.unproved == steps.findings.refutation == (question, vector)
+    over = False
+    steps.shorten()
+    assert steps.findings.unproved is None
+    assert tracker.certified_bound is not None

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from small_fleets import brute_force, fleet, fleets
 
 from kvpr_opt.certificates.evidence import Counting, Volume
-from kvpr_opt.problem.instance import Instance
+from kvpr_opt.problem.instance import GPU, LLM, Instance
 from kvpr_opt.search.bounds import counting_bound, lower_bounds, volume_bound
+from kvpr_opt.solve import lower_bound
 
 
 @settings(max_examples=300)
@@ -85,3 +86,11 @@ def test_many_gpu_types_are_merged_without_losing_validity() -> None:
     assert bound is not None
     # Two models share a GPU; the largest that there is has 31.7.
     assert 0 < bound.value <= Fraction(6) / (Fraction(317, 10) - 4)
+
+
+def test_models_pinned_to_a_gpu_that_they_fill_leave_no_finite_bound() -> None:
+    instance = Instance(
+        [GPU("a", 10), GPU("b", 90)], [LLM("m", 10, pressure=1, pin="a"), LLM("n", 1, pressure=1)]
+    )
+    assert lower_bounds(instance)[-1].value == math.inf
+    assert lower_bound(instance) == math.inf

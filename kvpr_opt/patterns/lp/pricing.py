@@ -37,8 +37,8 @@ _COARSE_ENTRIES, _TABLE_ENTRIES, _BIT_ENTRIES = 40_000_000, 16_000_000, 500_000_
 #: the loads up to which it is worth that while rounds are to stay short.
 _SHORT_LOAD, _LONG_LOAD, _FEW_LOADS = 600_000_000, 3_000_000_000, 5_000_000
 
-#: How much shorter tables are without compiled code, which fills them a hundred times as fast.
-_INTERPRETED = 100
+#: How much shorter tables by load have to be without compiled code.
+_INTERPRETED = 3_000
 
 #: Patterns per type and round if there is no whole table by value.
 _FEW = 100

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import itertools
 import random
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
 import pytest
 from small_fleets import fleet
 
+from kvpr_opt import kernels
 from kvpr_opt.generate import random_instance
 from kvpr_opt.limits import Limits
 from kvpr_opt.patterns.lp.column_generation import PatternLP
 from kvpr_opt.patterns.lp.dual import refutes
+from kvpr_opt.patterns.lp.knapsack_by_value import PAIRS, best_split
 from kvpr_opt.patterns.lp.pricing import COARSE, Duals, Grid, Precision, grids, price
 from kvpr_opt.patterns.problem import DualValues, Fractional, PackingQuestion, Undecided
 from kvpr_opt.patterns.proofs.shortening import shorten_dual
@@ -103,3 +106,34 @@ def test_a_relaxation_short_of_a_packing_by_a_millionth_is_refuted() -> None:
     # The next value that a placement can have passes, and the optimum is there.
     above = scaled.at_most(scaled.next_value(question.threshold))
     assert isinstance(lp.decide(PackingQuestion.of(scaled, above), Limits()), Fractional)
+
+
+@pytest.mark.parametrize("precision", [Precision.FINE, Precision.FULL])
+def test_without_compiled_code_tables_take_no_longer(precision: Precision) -> None:
+    """A long table by load would take half a minute then, and no limit is looked at inside."""
+    scaled = random_instance("uniform", gpus=3, models=9, seed=0).scaled
+    question = PackingQuestion.of(scaled, scaled.at_most(Fraction(1, 10)))
+    factor = 3_000_000 // int(question.capacities.max())
+    long = replace(question, capacities=question.capacities * factor, sizes=question.sizes * factor)
+    assert any(grid.by_load for grid in grids(long, precision)), "the case is of that kind"
+    with kernels.interpreted():
+        assert not any(grid.by_load for grid in grids(long, precision))
+
+
+@pytest.mark.parametrize("wanted", [-(10**9), 0, 40, 55, 60])
+def test_the_best_split_of_values_is_found(wanted: int) -> None:
+    draw = np.random.default_rng(3)
+    for _ in range(200):
+        top, room = int(draw.integers(0, 700)), int(draw.integers(0, 3000))
+        rows = np.sort(draw.integers(0, 4000, (2, top + 1)), axis=1).astype(np.int32)
+        before, after = (np.concatenate([[0], row[1:]]).astype(np.int32) for row in rows)
+        pairs = [
+            (u, int(np.searchsorted(after, room - before[u], side="right")) - 1)
+            for u in range(top + 1)
+            if before[u] <= room
+        ]
+        best = max(u + v for u, v in pairs)
+        u, v = best_split(before, after, np.empty(PAIRS, dtype=np.int32), room, wanted)
+        assert u + v == max(best, wanted)
+        if best > wanted:
+            assert before[u] + after[v] <= room
