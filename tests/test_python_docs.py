@@ -93,7 +93,7 @@ WHAT_COMES_OUT = {
 def test_the_figures_are_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("matplotlib")
     monkeypatch.chdir(tmp_path)
-    exec(RECIPES["Pictures"], {})
+    exec(SCRIPTS["A picture in a notebook"], {})
     assert "gpu3" in (tmp_path / "placement.svg").read_text()
     assert "lower bound" in (tmp_path / "progress.svg").read_text()
 
