@@ -136,13 +136,14 @@ class Bracket:
         ``None`` if the bracket up to the incumbent's value is narrow enough, or if so many were
         refuted that the incumbent may well be optimal.
         """
-        if self._refutations >= _MANY:
+        if self._refutations >= _MANY and not others:
             return None
-        distance, around = self._volume * self._distance * (2 if others else 1), _AROUND
+        further = 2 if others else 1
+        distance, around = self._volume * self._distance * further, _AROUND
         expected = self._expected()
         if expected is not None:
             # By how much it was refuted tells where it passes; twice as far up each time.
-            step = (expected - self.low) * 2 ** (self._refutations - 1)
+            step = (expected - self.low) * 2 ** (self._refutations - 1) * further
             distance, around = (self.low + step - self._volume) / (1 - _ASIDE), _ASIDE
         if self._volume + distance > (self.low + high) / 2:
             return self.middle(high, others)
@@ -160,7 +161,7 @@ class Bracket:
         where the LP is expected to pass is divided.
         """
         low, ceiling, expected = self.low, self.ceiling(high), self._expected()
-        if self._jumps and ceiling == high:
+        if self._jumps and ceiling == high and not others:
             return None
         for other in others:
             if low < other < ceiling:

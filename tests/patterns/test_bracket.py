@@ -67,6 +67,9 @@ def test_one_end_tells_where_the_lp_is_expected_to_pass() -> None:
     first = from_below.first(HIGH, [])
     assert first is not None
     assert 0.3e-3 <= first.value / VOLUME - 1 <= 0.4e-3
+    second = from_below.first(HIGH, [Fraction(first.value)])
+    assert second is not None
+    assert second.value > first.value
     nothing = Bracket(FLEET, VOLUME)
     nothing.passed(TOP, math.nan)
     assert Fraction(1, 4) <= share(nothing) <= Fraction(3, 4)
@@ -118,6 +121,7 @@ def test_where_the_lp_passes_at_a_jump_the_next_question_is_below_the_incumbent(
     third = VOLUME + (TOP - VOLUME) / 3
     bracket.refuted(third, third, 0.49)
     assert bracket.middle(TOP) is None
+    assert bracket.middle(TOP, [TOP]) is not None, "another thread asks there"
     assert bracket.middle(HIGH) is not None, "nothing is placed where it passes"
     bracket.passed(TOP - (TOP - VOLUME) / 10, -0.5)
     assert bracket.middle(TOP) is not None, "it passes lower down"
@@ -131,3 +135,4 @@ def test_after_refutations_without_a_pass_the_next_question_is_below_the_incumbe
         bracket.refuted(asked[-1], asked[-1], 1e-5)
     assert len(asked) <= 3
     assert asked == sorted(asked)
+    assert bracket.first(HIGH, [HIGH]) is not None, "another thread asks there"
