@@ -37,7 +37,14 @@ _LARGE = {
     (engine, "_CONTINUOUS_UNITS"): -1,
     (engine, "count"): lambda: iter(range(2)),  # rounds: it need not end by itself
 }
-_ROUNDED = {**_LARGE, **_CENTRAL, (steps, "_LAST_BINS"): 1, (steps, "_FEWER_BINS"): 0}
+_ROUNDED = {
+    **_LARGE,
+    **_CENTRAL,
+    (steps, "_DIVE_OVER"): 0,
+    (steps, "_LEAST_BINS"): 1,
+    (steps, "_LAST_BINS"): 1,
+    (steps, "_FEWER_BINS"): 0,
+}
 FORCED: dict[str, dict[tuple[Any, str], Any]] = {
     "central duals": _CENTRAL,
     "tables by load": {
@@ -45,6 +52,7 @@ FORCED: dict[str, dict[tuple[Any, str], Any]] = {
         (central_generation, "_SHORT_TABLE"): _EVERYWHERE,
         (pricing, "_SHORT_LOAD"): _EVERYWHERE,
         (pricing, "_LONG_LOAD"): _EVERYWHERE,
+        (pricing, "_FEW_LOADS"): pricing.MAX_LOADS,
     },
     "bracket and rounding": _ROUNDED,
     "rounding in coarse loads": {**_ROUNDED, (steps, "LOADS"): 64},
