@@ -237,6 +237,10 @@ def test_a_fleet_of_a_kind_that_it_does_not_take_is_left_alone(candidate: Candid
 # machine is no fault of it. With a tracer, as for the coverage, Python is slower.
 LATEST = 1.5 if sys.gettrace() is None else 3
 
+# HiGHS looks at its time limit everywhere, but hears of an interrupt only after some of its
+# heuristics: on these questions, open after 15 s, nearly two seconds later.
+LATEST_INTERRUPTED = 3 * LATEST
+
 
 def check_stopped_or_done(instance: Instance, threshold: Threshold, verdict: Verdict) -> None:
     """Stopped, or quicker than the limit, with a placement or a proof to show for it."""
@@ -263,7 +267,7 @@ def test_it_stops_soon_after_an_interrupt_from_another_thread(candidate: Candida
     threading.Timer(0.3, limits.interrupt).start()
     start = time.process_time()
     verdict = asked.decide(threshold, limits)
-    assert time.process_time() - start < LATEST
+    assert time.process_time() - start < LATEST_INTERRUPTED
     check_stopped_or_done(instance, threshold, verdict)
 
 
@@ -311,7 +315,7 @@ def test_an_optimiser_stops_soon_after_an_interrupt(candidate: Candidate) -> Non
     threading.Timer(0.3, limits.interrupt).start()
     start = time.process_time()
     found = optimiser.improve(limits, incumbent=placement, bound=Fraction(0), gap=Fraction(0))
-    assert time.process_time() - start < LATEST
+    assert time.process_time() - start < LATEST_INTERRUPTED
     assert found.placement is not None
 
 
