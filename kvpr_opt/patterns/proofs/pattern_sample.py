@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from kvpr_opt._types import Counts, Ints
+from kvpr_opt._types import Counts, Floats, Ints
 from kvpr_opt.kernels import compiled
 
 
@@ -47,6 +47,27 @@ class PatternSample:
         ends = np.concatenate([[0], np.cumsum(self.copies * points[self.classes])])
         return np.asarray(ends[self.starts[1:]] - ends[self.starts[:-1]])
 
+    def margins(
+        self, shares: Floats, scales: Floats, offsets: Floats, counts: Ints, bins: Ints
+    ) -> Ints:
+        """By how much the items exceed the bins, for points that are shares of a scale.
+
+        Parameters
+        ----------
+        shares
+            By class.
+        scales, offsets
+            By vector: its points are the shares times the scale, plus the offset, rounded down.
+        counts, bins
+            Items by class, and bins by GPU type.
+        """
+        return np.asarray(
+            _margins(
+                shares, scales, offsets, counts, bins,
+                self.types, self.starts, self.classes, self.copies,
+            )
+        )  # fmt: skip
+
     def tops(self, points: Ints) -> Ints:
         """The most that a pattern of each type is worth, at least 0.
 
@@ -76,3 +97,28 @@ def _raise(
         for place in range(starts[p], starts[p + 1]):
             worth += copies[place] * points[classes[place]]
         most[types[p]] = np.maximum(most[types[p]], worth)
+
+
+@compiled
+def _margins(
+    shares: Floats, scales: Floats, offsets: Floats, counts: Ints, bins: Ints, types: Ints,
+    starts: Ints, classes: Ints, copies: Ints,
+) -> Ints:  # fmt: skip
+    """As :meth:`PatternSample.margins`; no table of all points is written."""
+    margins = np.zeros(scales.size, np.int64)
+    points, most = np.zeros(shares.size, np.int64), np.zeros(bins.size, np.int64)
+    for vector in range(scales.size):
+        margin = 0
+        for c in range(shares.size):
+            points[c] = np.int64(shares[c] * scales[vector] + offsets[vector])
+            margin += counts[c] * points[c]
+        most[:] = 0
+        for p in range(types.size):
+            worth = 0
+            for place in range(starts[p], starts[p + 1]):
+                worth += copies[place] * points[classes[place]]
+            most[types[p]] = max(most[types[p]], worth)
+        for gpu_type in range(bins.size):
+            margin -= bins[gpu_type] * most[gpu_type]
+        margins[vector] = margin
+    return margins

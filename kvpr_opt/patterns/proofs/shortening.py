@@ -34,7 +34,7 @@ _WORTHWHILE, _LONG = 3, 30_000_000
 
 #: Scales within this factor of the smallest are compared; so many of the best are repaired,
 #: and only the best of these is checked.
-_STEP, _REPAIRED = 1.5, 32
+_STEP, _REPAIRED = 1.7, 8
 
 #: Expensive exact checks that may fail, and the length (units times items) from which a check
 #: is expensive, that is, takes more than about a millisecond.
@@ -48,7 +48,7 @@ _TRIES = 10
 _POINTS, _MAX_POINTS, _BYTES, _MAX_SCALES = 100_000, 4_000_000, 10, 16_000
 
 #: All scales are first compared on a few patterns of each type, then the best ones on more.
-_FEW, _SCALES, _PATTERNS = 50, 1000, 5_000
+_FEW, _SCALES, _PATTERNS = 50, 300, 5_000
 
 #: Units a GPU up to which rounding down is compared as well, and the factor that keeps float
 #: error from rounding whole numbers down.
@@ -135,17 +135,18 @@ class _Comparison:
         first, end = math.ceil(low), math.ceil(high)
         all_whole = 0 < end - first <= number
         scales = np.arange(first, end) if all_whole else np.linspace(low, high, number)
-        exact = np.outer(self._shares, scales)
-        points = np.rint(exact)
+        # The nearest whole numbers, and where these are small, those below.
+        multiples, offsets = scales.astype(np.float64), np.full(len(scales), 0.5)
         if high <= _SIMPLE:
-            points = np.concatenate([points, np.floor(exact * _NEARLY)], axis=1)
-        points = points.astype(np.int64)
+            multiples = np.concatenate([multiples, multiples * _NEARLY])
+            offsets = np.concatenate([offsets, np.zeros(len(scales))])
         # A few patterns rule out most scales.
-        for sample, kept in ((self._few, _SCALES), (self._sample, _REPAIRED)):
-            held = self._question.multiplicities @ sample.tops(points)
-            excess = self._question.counts @ points - held
-            points = points[:, np.sort(np.argsort(-excess, kind="stable")[:kept])]
-        return np.asarray(points)
+        counts, bins = self._question.counts, self._question.multiplicities
+        excess = self._few.margins(self._shares, multiples, offsets, counts, bins)
+        kept = _largest(excess, _SCALES)
+        points = (np.outer(self._shares, multiples[kept]) + offsets[kept]).astype(np.int64)
+        excess = counts @ points - bins @ self._sample.tops(points)
+        return np.asarray(points[:, _largest(excess, _REPAIRED)])
 
     def best(self, candidates: Ints) -> tuple[Ints, int]:
         """The repaired points by class of the largest margin.
@@ -178,3 +179,8 @@ class _Comparison:
             return priced or False
         self._sample.add(priced.patterns, priced.types)
         return True
+
+
+def _largest(values: Ints, number: int) -> Ints:
+    """The places of the largest values, in rising order."""
+    return np.sort(np.argsort(-values, kind="stable")[:number])

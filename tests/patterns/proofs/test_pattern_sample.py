@@ -31,3 +31,16 @@ def test_patterns_are_found_by_class() -> None:
     assert starts.tolist() == [0, 2, 2, 4]
     assert patterns.tolist() == [0, 2, 0, 1]
     assert copies.tolist() == [2, 1, 1, 3]
+
+
+def test_margins_of_scaled_shares_are_those_of_their_points() -> None:
+    draw = np.random.default_rng(1)
+    types = draw.integers(0, 2, 30)
+    sample = PatternSample(2)
+    sample.add(draw.integers(0, 3, (30, 6)).astype(np.int16), types)
+    shares, scales = draw.random(6), draw.uniform(10, 5_000, 20)
+    offsets = np.where(np.arange(20) % 2, 0.5, 0.0)
+    counts, bins = draw.integers(0, 9, 6), np.array([5, 3])
+    points = np.floor(np.outer(shares, scales) + offsets).astype(np.int64)
+    expected = counts @ points - bins @ sample.tops(points)
+    assert (sample.margins(shares, scales, offsets, counts, bins) == expected).all()
