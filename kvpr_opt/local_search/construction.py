@@ -38,7 +38,7 @@ TAIL = 64
 _AT_ONCE = 25
 
 #: Rounds of local search on the last GPUs before a distance is given up.
-_TAIL_ROUNDS = 200
+_TAIL_ROUNDS = 60
 
 #: The first distance tried, as the spare capacity it leaves to each of the last GPUs.
 _FIRST_SPARE = 1e-3

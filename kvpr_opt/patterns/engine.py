@@ -57,9 +57,9 @@ from kvpr_opt.patterns.problem import (
     NoPacking,
     OutOfBudget,
     Packing,
-    PackingQuestion,
     Undecided,
 )
+from kvpr_opt.patterns.proofs.shortening import Refutation
 from kvpr_opt.patterns.steps import EngineSteps, Findings
 from kvpr_opt.problem.scaled import ScaledInstance
 from kvpr_opt.search.tracker import Tracker
@@ -251,8 +251,8 @@ class PatternEngine:
         return self._steps.lp
 
     @property
-    def refutation(self) -> tuple[PackingQuestion, DualValues] | None:
-        """The highest question that the LP refuted, and the values that refute it."""
+    def refutation(self) -> Refutation | None:
+        """The highest question that the LP refuted."""
         return self._steps.findings.refutation
 
     def _round(self, number: int) -> None:

@@ -33,9 +33,15 @@ from kvpr_opt.patterns.problem import (
     Relaxed,
     Undecided,
 )
-from kvpr_opt.patterns.proofs.case_proof import PROVING, bound_after, proving_seconds, tree_proof
+from kvpr_opt.patterns.proofs.case_proof import (
+    PROVING,
+    bound_after,
+    proving_seconds,
+    shortened,
+    tree_proof,
+)
 from kvpr_opt.patterns.proofs.evidence import dual_proof, exhaustion, packing_of, placement_of
-from kvpr_opt.patterns.proofs.shortening import shorten_dual
+from kvpr_opt.patterns.proofs.shortening import Refutation
 from kvpr_opt.problem.placement import Placement
 from kvpr_opt.problem.scaled import Threshold
 from kvpr_opt.search.tracker import Tracker
@@ -82,17 +88,17 @@ class Findings:
     overflow
         Where the exhaustive search had too many patterns, and how many were allowed.
     refutation
-        The highest threshold that the LP refuted: the question, and values that refute it.
+        The highest threshold that the LP refuted.
     unproved
-        The same, if the checker could not follow those values.
+        The same, if the checker could not follow its values.
     asking
         Seconds that the last question about a large fleet took.
     """
 
     passing: Fraction | None = None
     overflow: tuple[Fraction, int] | None = None
-    refutation: tuple[PackingQuestion, DualValues] | None = None
-    unproved: tuple[PackingQuestion, DualValues] | None = None
+    refutation: Refutation | None = None
+    unproved: Refutation | None = None
     asking: float = 0.0
 
 
@@ -336,9 +342,9 @@ class EngineSteps:
         """Raise the bound; leave a proof that is too long for :meth:`shorten`."""
         proof = dual_proof(self.scaled, question.threshold, vector)
         known = self.findings.refutation
-        if known is None or known[0].threshold.value <= question.threshold.value:
-            self.findings.refutation = question, vector
-            self.findings.unproved = None if proof.certified else (question, vector)
+        if known is None or known.question.threshold.value <= question.threshold.value:
+            refutation = self.findings.refutation = Refutation(question, vector, self.lp.pool)
+            self.findings.unproved = None if proof.certified else refutation
         self._refuted(question.threshold, proof, "pattern LP")
 
     def shorten(self) -> None:
@@ -351,8 +357,7 @@ class EngineSteps:
         unproved, proved = self.findings.unproved, self.tracker.certified_bound
         if unproved is None:
             return
-        question, vector = unproved
-        bound = bound_after(self.scaled, question.threshold)
+        bound = bound_after(self.scaled, unproved.question.threshold)
         if proved is not None and proved.value >= bound:
             self.findings.unproved = None
             return
@@ -362,17 +367,15 @@ class EngineSteps:
         limits = self.tracker.limits
         self.tracker.enter(PROVING)
         start = limits.elapsed
-        shorter = shorten_dual(question, vector, self.lp.pool, self._limits)
+        proof = shortened(self.tracker, unproved, self._limits)
         self._proving += limits.elapsed - start
-        if shorter is vector and self._limits.stopped:
+        if self.tracker.shortened is not proof:
             if self.findings.unproved is None:
                 self.findings.unproved = unproved  # cut off: it may be tried again
             return
-        known = self.findings.refutation
-        if shorter is vector and known and known[1] is vector:
+        if not proof.certified and self.findings.refutation is unproved:
             self.findings.refutation = None  # of no use for a proof at the end, either
-        proof = self.tracker.shortened = dual_proof(self.scaled, question.threshold, shorter)
-        self._refuted(question.threshold, proof, "pattern LP")
+        self._refuted(unproved.question.threshold, proof, "pattern LP")
 
     def _is_time_to_shorten(self, bound: Fraction | float) -> bool:
         limits = self.tracker.limits

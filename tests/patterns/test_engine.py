@@ -34,7 +34,7 @@ from kvpr_opt.patterns.problem import (
     Undecided,
 )
 from kvpr_opt.patterns.proofs.evidence import dual_proof, placement_of
-from kvpr_opt.patterns.proofs.shortening import shorten_dual
+from kvpr_opt.patterns.proofs.shortening import Refutation, shorten_dual
 from kvpr_opt.patterns.steps import EngineSteps, Findings
 from kvpr_opt.problem.instance import GPU, LLM, Instance
 from kvpr_opt.problem.placement import Placement
@@ -328,7 +328,8 @@ def test_long_proofs_of_large_fleets_wait_for_the_end_of_the_time(
     question = PackingQuestion.of(scaled, threshold)
     vector = steps.lp.decide(question, Limits())
     assert isinstance(vector, DualValues)
-    steps.findings.unproved, steps.findings.asking = (question, vector), 1.0
+    steps.findings.unproved = Refutation(question, vector, steps.lp.pool)
+    steps.findings.asking = 1.0
     monkeypatch.setattr(time, "monotonic", lambda now=time.monotonic: now() + elapsed)
     steps.shorten()
     assert (steps.findings.unproved is None) == shortened
@@ -428,10 +429,11 @@ def test_a_long_proof_that_was_cut_off_may_be_tried_again() -> None:
     question = PackingQuestion.of(scaled, scaled.at_most(Fraction(23641, 76) * scaled.kvpr_unit))
     vector = steps.lp.decide(question, Limits())
     assert isinstance(vector, DualValues)
-    steps.findings.unproved = steps.findings.refutation = question, vector
+    found = Refutation(question, vector, steps.lp.pool)
+    steps.findings.unproved = steps.findings.refutation = found
     over = True
     steps.shorten()
-    assert steps.findings.unproved == steps.findings.refutation == (question, vector)
+    assert steps.findings.unproved is steps.findings.refutation is found
     over = False
     steps.shorten()
     assert steps.findings.unproved is None

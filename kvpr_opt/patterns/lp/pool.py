@@ -39,6 +39,11 @@ class PatternPool:
         """GPU type by pattern."""
         return self._types[: self.size]
 
+    def snapshot(self) -> tuple[Counts, Ints]:
+        """Counts and types of the patterns known by now, while another thread may add more."""
+        size = self.size
+        return self._counts[:size], self._types[:size]
+
     def add(self, patterns: Counts, types: Ints) -> Ints:
         """Add the patterns that are new; return the pool positions of all acceptable ones."""
         if self._rules is not None:

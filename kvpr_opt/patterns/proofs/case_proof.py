@@ -16,13 +16,13 @@ from fractions import Fraction
 from kvpr_opt._types import Ints
 from kvpr_opt.certificates import evidence
 from kvpr_opt.certificates.evidence import LowerBound
-from kvpr_opt.limits import Limits
+from kvpr_opt.limits import Limits, LimitsView
 from kvpr_opt.patterns.lp.column_generation import PatternLP
 from kvpr_opt.patterns.lp.pool import PatternPool
 from kvpr_opt.patterns.lp.pricing import Precision
 from kvpr_opt.patterns.problem import DualValues, PackingQuestion, beyond_patterns
 from kvpr_opt.patterns.proofs.evidence import dual_proof, points_by_model
-from kvpr_opt.patterns.proofs.shortening import shorten_dual
+from kvpr_opt.patterns.proofs.shortening import Refutation, shorten_dual
 from kvpr_opt.problem.constrained import ConstrainedInstance
 from kvpr_opt.problem.scaled import ScaledInstance, Threshold
 from kvpr_opt.search.tracker import Tracker
@@ -125,7 +125,7 @@ def tree_proof(
 def prove_bound(
     tracker: Tracker,
     lp: PatternLP | None = None,
-    refutation: tuple[PackingQuestion, DualValues] | None = None,
+    refutation: Refutation | None = None,
 ) -> None:
     """Try, in the time left, to prove a bound of the run that rests on a solver's claim.
 
@@ -136,7 +136,7 @@ def prove_bound(
     lp
         The pattern LP of the fleet, if there is one that already has patterns.
     refutation
-        A question, and values that refute it; used if the bound, a finite one, follows from it.
+        What the LP refuted; used if the bound, a finite one, follows from it.
     """
     bound, scaled, limits = tracker.bound, tracker.instance.scaled, tracker.limits
     if bound is None or bound.evidence.certified or limits.stopped:
@@ -147,9 +147,9 @@ def prove_bound(
     value = bound.value
     lp = PatternLP(scaled) if lp is None else lp
     finite = value != math.inf
-    if refutation and finite and bound_after(scaled, refutation[0].threshold) == value:
-        question, vector = refutation
-        proof = _shortened(tracker, question, vector, lp.pool, limits)
+    follows = refutation and bound_after(scaled, refutation.question.threshold) == value
+    if refutation and finite and follows:
+        proof = shortened(tracker, refutation, limits)
         if _offer(tracker, value, proof):
             return
     threshold = scaled.below(value)
@@ -158,22 +158,20 @@ def prove_bound(
         return  # nothing takes any room, so there is a packing
     duals = lp.duals(question, limits, Precision.FULL)
     if isinstance(duals, DualValues):
-        _offer(tracker, value, _shortened(tracker, question, duals, lp.pool, limits))
+        found = Refutation(question, duals, lp.pool)
+        _offer(tracker, value, shortened(tracker, found, limits))
     elif duals is not None:
         _offer(tracker, value, tree_proof(scaled, threshold, duals, limits))
 
 
-def _shortened(
-    tracker: Tracker,
-    question: PackingQuestion,
-    vector: DualValues,
-    pool: PatternPool,
-    limits: Limits,
-) -> evidence.Evidence:
-    """The proof by values that refute a question, shortened if there is time."""
-    shorter = shorten_dual(question, vector, pool, limits)
-    proof = dual_proof(tracker.instance.scaled, question.threshold, shorter)
-    if shorter is not vector or not limits.stopped:
+def shortened(tracker: Tracker, refutation: Refutation, limits: LimitsView) -> evidence.Evidence:
+    """The proof by values that refute a question, shortened if there is time.
+
+    Unless the limits cut that off, the run knows that it need not be tried again.
+    """
+    shorter = shorten_dual(*refutation, limits)
+    proof = dual_proof(tracker.instance.scaled, refutation.question.threshold, shorter)
+    if shorter is not refutation.vector or not limits.stopped:
         tracker.shortened = proof
     return proof
 
@@ -215,6 +213,8 @@ def shorten_proof(tracker: Tracker, lp: PatternLP | None, limits: Limits) -> Non
     tracker.enter(PROVING)
     by_class = tuple(points.models[group.models[0]] for group in scaled.classes)
     pool = PatternPool(len(scaled.classes)) if lp is None else lp.pool
-    proof = _shortened(tracker, question, DualValues(by_class, points.gpus), pool, limits)
+    proof = shortened(
+        tracker, Refutation(question, DualValues(by_class, points.gpus), pool), limits
+    )
     if isinstance(proof, vectors):
         tracker.restate(proof)

@@ -12,6 +12,7 @@ yields patterns that were missing from the comparison.
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
@@ -53,6 +54,22 @@ _FEW, _SCALES, _PATTERNS = 50, 300, 5_000
 #: Units a GPU up to which rounding down is compared as well, and the factor that keeps float
 #: error from rounding whole numbers down.
 _SIMPLE, _NEARLY = 5_000, 1 + 1e-6
+
+
+class Refutation(NamedTuple):
+    """A question that an LP refuted.
+
+    Attributes
+    ----------
+    question, vector
+        The question, and what refutes it.
+    pool
+        The patterns of the LP: those worth most show how far the points can be rounded.
+    """
+
+    question: PackingQuestion
+    vector: DualValues
+    pool: PatternPool
 
 
 def shorten_dual(
@@ -121,9 +138,11 @@ class _Comparison:
         points = min(max(points, _POINTS), _MAX_POINTS)
         self._scales = min(points // max(1, len(question.counts)), _MAX_SCALES)
         self._few, self._sample = PatternSample(types), PatternSample(types)
-        usable = pool.usable(question)
+        # Another thread may add patterns in the meantime.
+        counts, type_of = pool.snapshot()
+        usable = pool.usable(question)[: len(type_of)]
         for gpu_type in range(types):
-            of_type = pool.counts[usable & (pool.types == gpu_type)]
+            of_type = counts[usable & (type_of == gpu_type)]
             worth = loads(of_type, np.array(vector.class_values, dtype=np.int64))
             best = of_type[np.argsort(-worth, kind="stable")[:_PATTERNS]]
             self._sample.add(best, np.full(len(best), gpu_type))

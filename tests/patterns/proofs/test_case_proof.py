@@ -17,9 +17,11 @@ from kvpr_opt.certificates.evidence import Counting, LowerBound, SolverClaim, Tr
 from kvpr_opt.generate import random_instance
 from kvpr_opt.limits import Limits
 from kvpr_opt.patterns.lp.column_generation import PatternLP
+from kvpr_opt.patterns.lp.pool import PatternPool
 from kvpr_opt.patterns.problem import DualValues, PackingQuestion
 from kvpr_opt.patterns.proofs.case_proof import prove_bound, proving_seconds, tree_proof
 from kvpr_opt.patterns.proofs.evidence import dual_proof
+from kvpr_opt.patterns.proofs.shortening import Refutation
 from kvpr_opt.problem.constrained import ConstrainedInstance
 from kvpr_opt.problem.instance import Instance
 from kvpr_opt.problem.placement import Placement
@@ -61,7 +63,9 @@ def test_a_refutation_at_hand_is_used_only_for_the_bound_that_follows_from_it(
         for value, calls in ((best, 0), (best * Fraction(99, 100), 1)):
             before = len(asked)
             tracker = tracker_with_a_word(instance, value)
-            prove_bound(tracker, None, (question, vector))
+            prove_bound(
+                tracker, None, Refutation(question, vector, PatternPool(len(question.counts)))
+            )
             assert len(asked) - before == calls
             assert tracker.bound is not None
             assert tracker.bound.evidence.certified
