@@ -20,6 +20,10 @@ from kvpr_opt.search.bounds import volume_bound
 #: a simple fraction may be: in small numbers, tables by load are short.
 _FIRST, _AROUND = Fraction(5, 100_000), Fraction(1, 4)
 
+#: The share of that distance at which a second question is asked at the same time: the first one
+#: mostly passes.
+_LESS = Fraction(1, 2)
+
 #: As shares of the bracket (of the distance, while nothing has passed): how far above the threshold
 #: where the LP is expected to pass the next question is asked at least, and how far from both ends.
 _ASIDE, _EDGE = Fraction(1, 16), Fraction(1, 8)
@@ -138,7 +142,7 @@ class Bracket:
         """
         if self._refutations >= _MANY and not others:
             return None
-        further = 2 if others else 1
+        further = _LESS if others else 1
         distance, around = self._volume * self._distance * further, _AROUND
         expected = self._expected()
         if expected is not None:
@@ -188,11 +192,13 @@ class Bracket:
         if self._astray:
             return None
         free = 1 - Fraction(self._scaled.total_size, self._scaled.total_capacity)
-        if self._short_at_low > 0:
+        if self._refuted is not None and self._short_at_low > 0:
             if self.top is None or not self._short_at_top < 0:
-                return self.low + self._volume * Fraction(self._short_at_low) / free
-            share = self._short_at_low / (self._short_at_low - self._short_at_top)
-            return self.low + Fraction(share) * (self.top - self.low)
+                step = self._volume * Fraction(self._short_at_low) / free
+            else:
+                share = self._short_at_low / (self._short_at_low - self._short_at_top)
+                step = Fraction(share) * (self.top - self._refuted)
+            return max(self.low, self._refuted + step)
         if self.top is not None and self._short_at_top < 0:
             return max(self.low, self.top + self._volume * Fraction(self._short_at_top) / free)
         return None

@@ -65,7 +65,7 @@ class Narrowing:
         self.answers = 0
         # What threads are asking, and rounding.
         self._asked: dict[EngineSteps, Fraction] = {}
-        self._rounded: dict[EngineSteps, Fraction] = {}
+        self._rounded: dict[EngineSteps, Passed] = {}
         self._changed = threading.Condition()
         # What passed but was not worth rounding yet.
         self._waiting: Passed | None = None
@@ -96,23 +96,19 @@ class Narrowing:
         before = None
         while not steps.over and self._failures <= _FAILURES:
             with self._changed:
-                self._bracket.placed(steps.high, steps.low)
-                self._bracket.low = max(self._bracket.low, steps.low)
-                passed = self._to_round(steps)
-                threshold = self._next(steps) if passed is None else None
+                passed, threshold = self._choose(steps)
                 bracket = self._bracket
                 state = threshold, bracket.low, bracket.top, steps.high, self._failures
                 # With small numbers thresholds are few: none may be left between low and top.
                 if passed is None and (threshold is None or state == before):
-                    others = (self._asked, self._rounded)
-                    if not any(self._by_others(what, steps) for what in others):
+                    if not (self._asked or self._rounded):
                         return
                     self._changed.wait(_LOOK)
                     continue
                 before = state
                 # Other threads know of it before they choose.
                 if passed is not None:
-                    self._rounded[steps] = Fraction(passed.threshold.value)
+                    self._rounded[steps] = passed
                 elif threshold is not None:
                     self._asked[steps] = Fraction(threshold.value)
             try:
@@ -128,10 +124,19 @@ class Narrowing:
 
     # -- what to do next ---------------------------------------------------------------
 
-    @staticmethod
-    def _by_others(what: dict[EngineSteps, Fraction], steps: EngineSteps) -> list[Fraction]:
-        """What other threads are asking, or rounding."""
-        return [value for other, value in what.items() if other is not steps]
+    def _choose(self, steps: EngineSteps) -> tuple[Passed | None, Threshold | None]:
+        """What to round, or else to ask, if anything is left."""
+        self._bracket.placed(steps.high, steps.low)
+        self._bracket.low = max(self._bracket.low, steps.low)
+        passed = self._to_round(steps) or self._to_round_as_well(steps)
+        return passed, self._next(steps) if passed is None else None
+
+    def _rounded_by_others(self, steps: EngineSteps) -> list[Fraction]:
+        return [
+            Fraction(passed.threshold.value)
+            for other, passed in self._rounded.items()
+            if other is not steps
+        ]
 
     def _to_round(self, steps: EngineSteps) -> Passed | None:
         """What has waited, if it is worth rounding by now."""
@@ -143,13 +148,21 @@ class Narrowing:
         passed, self._waiting = self._waiting, None
         return passed if value < steps.high else None
 
+    def _to_round_as_well(self, steps: EngineSteps) -> Passed | None:
+        """What another thread is rounding, if that would end the run: one of two may succeed."""
+        for other, passed in self._rounded.items():
+            last = passed.threshold.value <= self._bracket.low
+            if other is not steps and last and not self._failures:
+                return passed if passed.threshold.value < steps.high else None
+        return None
+
     def _is_worthwhile(self, steps: EngineSteps, value: Fraction) -> bool:
         """Whether to round at a passing threshold; this takes as long as two questions.
 
         What other threads are rounding is expected to succeed.
         """
         bracket, high = self._bracket, steps.high
-        expected = min([high, *self._by_others(self._rounded, steps)])
+        expected = min([high, *self._rounded_by_others(steps)])
         soon = _WORTHWHILE * (value - bracket.low) <= expected - bracket.low
         return soon or bracket.middle(high) is None
 
@@ -157,7 +170,7 @@ class Narrowing:
         """The next question; ``None`` if none is left."""
         bracket, high = self._bracket, steps.high
         last = steps.scaled.below(high)
-        others = self._by_others(self._asked, steps)
+        others = [value for other, value in self._asked.items() if other is not steps]
         if not bracket.is_open(last):
             return None
         if bracket.top is None:
@@ -186,7 +199,7 @@ class Narrowing:
         # Halfway up to the incumbent from what failed, or may fail; what it has come near to may
         # succeed next time.
         near = high - (high - bracket.low) * _NEAR
-        tried = [*self._failed, *self._by_others(self._rounded, steps)]
+        tried = [*self._failed, *self._rounded_by_others(steps)]
         tried = [value for value in tried if value < near]
         return steps.between(max(tried), high, Fraction(1, 2)) if tried else last
 
@@ -213,15 +226,15 @@ class Narrowing:
             if unclear:
                 bracket.unclear(value)
             bracket.look_back(width, steps.high)
-            if rounds:
-                self._rounded[steps] = value
+            if isinstance(answer, Fractional):
+                passed = Passed(threshold, steps.lp, answer.weights)
+                if rounds:
+                    self._rounded[steps] = passed
+                else:
+                    self._keep(passed)
             self._changed.notify_all()
         if isinstance(answer, Fractional):
-            passed = Passed(threshold, steps.lp, answer.weights)
-            if rounds:
-                return passed
-            self._keep(passed)
-            return None
+            return passed if rounds else None
         if unclear:
             self._raise_bound(steps)
         steps.shorten()
@@ -235,11 +248,10 @@ class Narrowing:
         return self._rounds and soon
 
     def _keep(self, passed: Passed) -> None:
-        """Let what passed wait, if nothing lower waits."""
-        with self._changed:
-            waiting = self._waiting
-            if waiting is None or passed.threshold.value < waiting.threshold.value:
-                self._waiting = passed
+        """Let what passed wait, if nothing lower does."""
+        waiting = self._waiting
+        if waiting is None or passed.threshold.value < waiting.threshold.value:
+            self._waiting = passed
 
     def _raise_bound(self, steps: EngineSteps) -> None:
         """Raise the bound by asking below a threshold left undecided only by rounding."""

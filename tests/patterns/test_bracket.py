@@ -69,10 +69,25 @@ def test_one_end_tells_where_the_lp_is_expected_to_pass() -> None:
     assert 0.3e-3 <= first.value / VOLUME - 1 <= 0.4e-3
     second = from_below.first(HIGH, [Fraction(first.value)])
     assert second is not None
-    assert second.value > first.value
+    assert VOLUME < second.value < first.value
     nothing = Bracket(FLEET, VOLUME)
     nothing.passed(TOP, math.nan)
     assert Fraction(1, 4) <= share(nothing) <= Fraction(3, 4)
+
+
+def test_shares_are_those_of_the_threshold_refuted_whatever_bound_follows() -> None:
+    bound = VOLUME + (TOP - VOLUME) / 4
+    bracket = Bracket(FLEET, VOLUME)
+    bracket.passed(TOP, -0.6)
+    bracket.refuted(VOLUME, bound, 0.4)
+    middle = bracket.middle(HIGH)
+    assert middle is not None
+    # Four tenths of the way from the volume bound, a little above that.
+    assert Fraction(2, 5) <= (Fraction(middle.value) - VOLUME) / (TOP - VOLUME) <= Fraction(5, 9)
+    bracket.refuted(VOLUME + (TOP - VOLUME) / 10, bound, 0.01)
+    middle = bracket.middle(HIGH)
+    assert middle is not None
+    assert Fraction(middle.value) >= bound
 
 
 def test_a_second_question_is_asked_in_the_other_part() -> None:
@@ -88,7 +103,7 @@ def test_while_nothing_passes_questions_move_away_from_the_bound() -> None:
     assert first is not None
     second = bracket.first(HIGH, [Fraction(first.value)])
     assert second is not None
-    assert second.value > first.value
+    assert VOLUME < second.value < first.value, "the first one mostly passes"
     asked = Fraction(first.value)
     for _ in range(3):
         bracket.unclear(asked)

@@ -226,6 +226,35 @@ def test_one_thread_asks_while_another_rounds(scaled: ScaledInstance) -> None:
     assert len(set(told.asked)) == len(told.asked) == len(first.asked) + len(second.asked)
 
 
+def test_what_may_end_the_run_is_rounded_by_both_threads(scaled: ScaledInstance) -> None:
+    volume = volume_bound(scaled).value
+    assert isinstance(volume, Fraction)
+    passes = Fraction(scaled.at_most(volume * (1 + Fraction(2, 10**5))).value)
+    told = Told(scaled, passes, start=volume * Fraction(1002, 1000))
+    both = threading.Barrier(2, timeout=10)
+
+    class Meeting(Hand):
+        """Where all below is refuted, a rounding succeeds once the other one has started."""
+
+        def round_passed(self, passed: Passed, number: int) -> bool:
+            if passed.threshold.value <= told.low:
+                both.wait()
+            return self._told.round_passed(passed, number)
+
+    shared = Narrowing(cast(Any, Meeting(told)))
+
+    def assist() -> None:
+        while not told.done:
+            shared.join(cast(Any, Meeting(told)))
+
+    thread = threading.Thread(target=assist)
+    thread.start()
+    shared.close(0)
+    thread.join()
+    assert told.done
+    assert told.rounded.count(told.high) == 2
+
+
 def test_what_another_thread_settles_is_moot(scaled: ScaledInstance) -> None:
     volume = volume_bound(scaled).value
     assert isinstance(volume, Fraction)

@@ -42,7 +42,7 @@ _STEP, _REPAIRED = 1.7, 8
 _CHECKS, _LONG_CHECK = 40, 200_000
 
 #: Checks within one step.
-_TRIES = 6
+_TRIES = 10
 
 #: Points compared at once, over all classes and scales: the minimum, the maximum, and between
 #: them one for this many bytes that a check of the given vector changes; and the maximum scales.
