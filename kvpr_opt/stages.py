@@ -364,7 +364,9 @@ class SolveRun:
             self._remark("pattern_engine", f"gave up: {error}")
 
     def _remark(self, key: str, text: str) -> None:
-        """Warn the user at once about a stage that failed, and record it in the result."""
+        """Warn the user at once about a stage that failed, and record it in the result, once."""
+        if self.statistics.get(key) == text:
+            return
         self.statistics[key] = text
         shown = f"{key.replace('_', ' ')} {text}" if key == "pattern_engine" else text
         if self.tracker.limits.remaining == math.inf:

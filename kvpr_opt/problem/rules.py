@@ -62,7 +62,12 @@ class Rules:
 
     def keep(self, counts: NDArray[np.integer], types: Ints) -> BoolArray:
         """Which patterns keep all rules."""
-        kept = ~((counts > 0) & ~self.allowed[types]).any(axis=1)
-        if len(self.member):
-            kept &= (counts @ self.member.T <= 1).all(axis=1)
-        return np.asarray(kept)
+        # Rows are long and sparse.
+        rows, classes = np.nonzero(counts)
+        kept = np.ones(len(counts), dtype=bool)
+        kept[rows[~self.allowed[types[rows], classes]]] = False
+        if len(self.member) and len(rows):
+            some, starts = np.unique(rows, return_index=True)
+            held = self.member.T.astype(np.int16)[classes] * counts[rows, classes, None]
+            kept[some[(np.add.reduceat(held, starts) > 1).any(axis=1)]] = False
+        return kept

@@ -128,7 +128,7 @@ class PatternLP:
         patience: Patience | None = None,
     ) -> Relaxed | BrokenDown:
         """Answer by column generation with central duals, from a sample of patterns."""
-        self._add_single_items(question)
+        self._add_single_items(question, limits)
         each = _SAMPLES[min(self._sampled, len(_SAMPLES) - 1)]
         sampled = sample_patterns(question, each=each, seed=self._sampled, limits=limits)
         places = self.pool.add(*sampled)
@@ -210,7 +210,7 @@ class PatternLP:
     def _rounds(
         self, question: PackingQuestion, limits: LimitsView, precision: Precision, *, stop_at: float
     ) -> LPSolution | DualValues:
-        self._add_single_items(question)
+        self._add_single_items(question, limits)
         left = grids(question, precision)
         sizes = np.where(question.counts > 0, question.sizes.astype(np.float64), 0.0)
         best = Duals(sizes, np.zeros(len(question.multiplicities)))
@@ -262,9 +262,11 @@ class PatternLP:
                 return new, best
         return 0, best
 
-    def _add_single_items(self, question: PackingQuestion) -> None:
+    def _add_single_items(self, question: PackingQuestion, limits: LimitsView) -> None:
         """Add a pattern for each item alone, so that even a small master can meet every row."""
         for gpu_type in np.flatnonzero(question.multiplicities):
+            if limits.stopped:
+                return
             fits = (question.counts > 0) & (question.sizes <= question.capacities[gpu_type])
             new = np.flatnonzero(fits & ~self._alone[gpu_type])
             alone = np.zeros((len(new), len(fits)), dtype=np.int16)

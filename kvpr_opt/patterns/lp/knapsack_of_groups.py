@@ -119,8 +119,9 @@ def _fill(pattern: Ints, room: int, sizes: Ints, usable: Ints, counts: Ints, mem
 def best_through_options(
     sizes: Ints, values: Ints, owner: Ints, copies: Ints, starts: Ints, first: Ints, last: Ints,
     of_class: Ints, usable: Ints, counts: Ints, member: Ints, capacities: Ints, wanted: Ints,
-) -> tuple[Counts, Ints, Ints]:  # fmt: skip
-    """For each option and capacity, the most valuable set that contains it.
+    begin: int, end: int,
+) -> tuple[Counts, Ints]:  # fmt: skip
+    """For each option of some stages and each capacity, the most valuable set that contains it.
 
     Parameters
     ----------
@@ -133,21 +134,21 @@ def best_through_options(
         each class a set may hold; and by group and class, whether the class is a member.
     capacities, wanted
         By bin; only sets worth more than `wanted` are returned.
+    begin, end
+        The first of the stages, and the one after the last.
 
     Returns
     -------
-    The sets (counts by class), the bin of each, and the largest value by bin.
+    The sets (counts by class), and the bin of each.
     """
     stages, bins = starts.size - 1, capacities.size
-    best = np.empty(bins, dtype=np.int64)
-    for k in range(bins):
-        best[k] = best_value(first[stages], capacities[k])
-    patterns = np.zeros((sizes.size * bins, counts.size), dtype=np.int16)
-    bin_of = np.empty(sizes.size * bins, dtype=np.int64)
+    most = (starts[end] - starts[begin]) * bins
+    patterns = np.zeros((most, counts.size), dtype=np.int16)
+    bin_of = np.empty(most, dtype=np.int64)
     found = 0
     pattern = np.zeros(counts.size, dtype=np.int64)
     sums = np.empty(PAIRS, dtype=first.dtype)
-    for s in range(stages):
+    for s in range(begin, end):
         before, after = first[s], last[stages - 1 - s]
         for o in range(starts[s], starts[s + 1]):
             for k in range(bins):
@@ -167,7 +168,7 @@ def best_through_options(
                 patterns[found, :] = pattern
                 bin_of[found] = k
                 found += 1
-    return patterns[:found], bin_of[:found], best
+    return patterns[:found], bin_of[:found]
 
 
 @compiled

@@ -26,7 +26,12 @@ from kvpr_opt.patterns.lp.knapsack_by_load import (
     sets_of_loads,
 )
 from kvpr_opt.patterns.lp.knapsack_by_value import best_of_all, best_through_each, value_limit
-from kvpr_opt.patterns.lp.pricing_with_rules import best_sets, longest_scale, most_worth
+from kvpr_opt.patterns.lp.pricing_with_rules import (
+    best_sets,
+    fits_by_load,
+    longest_scale,
+    most_worth,
+)
 from kvpr_opt.patterns.problem import DualValues, PackingQuestion
 
 #: Maximum entries of a whole table by value on a coarse grid and on a finer one, and of a table
@@ -192,15 +197,16 @@ def _price_with_rules(
 ) -> Priced | None:
     """As :func:`price_on`, when not every set that fits is a pattern."""
     worth_of_full = float(duals.by_type.max()) or float(question.capacities.max()) or 1.0
-    units = grid.scale if grid.by_load else min(grid.scale, longest_scale(question))
+    by_load = grid.by_load and fits_by_load(question)
+    units = grid.scale if by_load else min(grid.scale, longest_scale(question))
     scale = units / worth_of_full
     whole = rounded(duals.by_class, scale)
-    top = most_worth(question, whole) if grid.by_load else 0
+    top = most_worth(question, whole) if by_load else 0
     if top >= MAX_VALUE:
         scale *= MAX_VALUE / (2 * top)
         whole = rounded(duals.by_class, scale)
     wanted = np.floor(duals.by_type * scale).astype(np.int64) - 2
-    found = best_sets(question, whole, wanted, limits, by_load=grid.by_load)
+    found = best_sets(question, whole, wanted, limits, by_load=by_load)
     if found is None:
         return None
     return _priced(question, whole, *found)

@@ -8,6 +8,7 @@ refutation is still a proof.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,6 +34,9 @@ _WHOLE_ENTRIES, _CHOICE_ENTRIES, _ROW_ENTRIES = 8_000_000, 150_000_000, 1_000_00
 
 #: Options of a stage that a table by load can distinguish, in a byte.
 _MAX_OPTIONS = 127
+
+#: Sets looked for between two checks of the limits: a tenth of a second.
+_SETS_AT_ONCE = 500
 
 #: Patterns per type and round from a table with choices.
 _FEW = 100
@@ -117,7 +121,7 @@ def best_sets(
     wanted
         By type; only sets worth more are returned.
     by_load
-        Whether tables by load may replace those by value.
+        Whether tables are by load, where :func:`fits_by_load` says so; else by value.
     limits
         ``None`` is returned if they stop the work.
     """
@@ -131,7 +135,10 @@ def best_sets(
         if knapsack.stages.number == 0:
             continue
         of_profile = wanted[knapsack.types]
-        found, bins, most = _solve(question, rules, values, knapsack, of_profile, by_load)
+        solved = _solve(question, rules, values, knapsack, of_profile, limits, by_load)
+        if solved is None:
+            return None
+        found, bins, most = solved
         best[knapsack.types] = most
         of_type = knapsack.types[bins]
         kept = rules.keep(found, of_type)
@@ -148,13 +155,13 @@ def _solve(
     values: Ints,
     knapsack: _Knapsack,
     wanted: Ints,
+    limits: LimitsView,
     by_load: bool,
-) -> tuple[Counts, Ints, Ints]:
+) -> tuple[Counts, Ints, Ints] | None:
     stages, capacities = knapsack.stages, knapsack.capacities
     options = (stages.sizes, stages.worth(values), stages.owner, stages.copies, stages.starts)
     largest = int(capacities.max())
-    few = int(np.diff(stages.starts).max()) <= _MAX_OPTIONS
-    if by_load and few and (largest + 1) * stages.number <= _CHOICE_ENTRIES:
+    if by_load:
         return best_by_load(*options, len(values), capacities, wanted, _FEW)
     top = stages.limit(values, largest)
     sets = (question.sizes, knapsack.usable, question.counts, rules.member, capacities, wanted)
@@ -163,8 +170,25 @@ def _solve(
             least_loads_by_stage(*options[:2], stages.starts, backwards, top, largest)
             for backwards in (False, True)
         )
-        return best_through_options(*options, first, last, *sets)
+        best = np.array([best_value(first[-1], each) for each in capacities], dtype=np.int64)
+        parts = []
+        for begin, end in _parts(stages.starts, _SETS_AT_ONCE // len(capacities)):
+            if limits.stopped:
+                return None
+            parts.append(best_through_options(*options, first, last, *sets, begin, end))
+        patterns, bins = zip(*parts, strict=True)
+        return np.concatenate(patterns), np.concatenate(bins), best
     return best_by_value(*options, *sets, top, _FEW)
+
+
+def _parts(starts: Ints, options: int) -> Iterator[tuple[int, int]]:
+    """Divide stages into parts of about so many options: the first of each, and where it ends."""
+    begin = 0
+    while begin < len(starts) - 1:
+        end = int(np.searchsorted(starts, starts[begin] + options, side="right")) - 1
+        end = max(begin + 1, end)
+        yield begin, end
+        begin = end
 
 
 def most_worth(question: PackingQuestion, values: Ints) -> int:
@@ -175,10 +199,21 @@ def most_worth(question: PackingQuestion, values: Ints) -> int:
     )
 
 
+def fits_by_load(question: PackingQuestion) -> bool:
+    """Whether tables by load have a sensible size."""
+    return all(
+        int(np.diff(each.stages.starts).max(initial=0)) <= _MAX_OPTIONS
+        and (int(each.capacities.max()) + 1) * each.stages.number <= _CHOICE_ENTRIES
+        and (int(each.capacities.max()) + 1) * len(each.stages.owner) <= _ROW_ENTRIES
+        for each in _knapsacks(question, question.counts > 0)
+    )
+
+
 def longest_scale(question: PackingQuestion) -> int:
-    """The largest worth of a full bin, in units, that keeps the tables at a sensible size."""
-    stages = max(each.stages.number for each in _knapsacks(question, question.counts > 0))
-    return _CHOICE_ENTRIES // max(1, stages + 1)
+    """The largest worth of a full bin, in units, that keeps tables by value at a sensible size."""
+    stages = [each.stages for each in _knapsacks(question, question.counts > 0)]
+    most, options = (max(each.number for each in stages), max(len(each.owner) for each in stages))
+    return min(_CHOICE_ENTRIES // (most + 1), _ROW_ENTRIES // max(1, options))
 
 
 def most_with_rules(question: PackingQuestion, values: Ints) -> Ints | None:
