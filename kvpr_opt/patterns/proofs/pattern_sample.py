@@ -47,10 +47,24 @@ class PatternSample:
         ends = np.concatenate([[0], np.cumsum(self.copies * points[self.classes])])
         return np.asarray(ends[self.starts[1:]] - ends[self.starts[:-1]])
 
-    def margins(
+    def margins(self, points: Ints, counts: Ints, bins: Ints) -> Ints:
+        """By how much the items exceed the bins, by vector.
+
+        An upper bound: a pattern that is not in the sample may be worth more.
+
+        Parameters
+        ----------
+        points
+            Points by class and vector.
+        counts, bins
+            Items by class, and bins by GPU type.
+        """
+        return np.asarray(counts @ points - bins @ self.tops(points))
+
+    def margins_of_shares(
         self, shares: Floats, scales: Floats, offsets: Floats, counts: Ints, bins: Ints
     ) -> Ints:
-        """By how much the items exceed the bins, for points that are shares of a scale.
+        """As :meth:`margins`, for points that are shares of a scale, of many scales.
 
         Parameters
         ----------
@@ -104,7 +118,7 @@ def _margins(
     shares: Floats, scales: Floats, offsets: Floats, counts: Ints, bins: Ints, types: Ints,
     starts: Ints, classes: Ints, copies: Ints,
 ) -> Ints:  # fmt: skip
-    """As :meth:`PatternSample.margins`; no table of all points is written."""
+    """As :meth:`PatternSample.margins_of_shares`; no table of all points is written."""
     margins = np.zeros(scales.size, np.int64)
     points, most = np.zeros(shares.size, np.int64), np.zeros(bins.size, np.int64)
     for vector in range(scales.size):

@@ -51,8 +51,7 @@ def repaired(question: PackingQuestion, sample: PatternSample, points: Ints) -> 
             ):  # fmt: skip
                 left -= 1
     # What was lowered for one type may have lowered the top of another.
-    margins = better @ question.counts - bins @ sample.tops(better.T)
-    return better.T, np.asarray(margins)
+    return better.T, sample.margins(better.T, question.counts, bins)
 
 
 @compiled

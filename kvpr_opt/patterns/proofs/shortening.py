@@ -161,10 +161,10 @@ class _Comparison:
             offsets = np.concatenate([offsets, np.zeros(len(scales))])
         # A few patterns rule out most scales.
         counts, bins = self._question.counts, self._question.multiplicities
-        excess = self._few.margins(self._shares, multiples, offsets, counts, bins)
+        excess = self._few.margins_of_shares(self._shares, multiples, offsets, counts, bins)
         kept = _largest(excess, _SCALES)
         points = (np.outer(self._shares, multiples[kept]) + offsets[kept]).astype(np.int64)
-        excess = counts @ points - bins @ self._sample.tops(points)
+        excess = self._sample.margins(points, counts, bins)
         return np.asarray(points[:, _largest(excess, _REPAIRED)])
 
     def best(self, candidates: Ints) -> tuple[Ints, int]:

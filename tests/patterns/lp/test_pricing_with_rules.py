@@ -101,3 +101,9 @@ def test_patterns_that_break_a_rule_are_dropped(
     assert (kept == dense(rules, counts, types)).all()
     if len(counts):
         assert 0 < kept.sum() < len(kept)
+
+
+def test_many_items_of_a_group_are_not_taken_for_none() -> None:
+    rules = Rules.of(np.ones((1, 3), dtype=bool), [[0, 1, 2]], 3)
+    counts = np.array([[20_000, 12_768, 0], [0, 0, 1], [32_767, 32_767, 2]], dtype=np.int16)
+    assert rules.keep(counts, np.zeros(3, dtype=np.int64)).tolist() == [False, True, False]

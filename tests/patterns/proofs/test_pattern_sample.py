@@ -43,4 +43,5 @@ def test_margins_of_scaled_shares_are_those_of_their_points() -> None:
     counts, bins = draw.integers(0, 9, 6), np.array([5, 3])
     points = np.floor(np.outer(shares, scales) + offsets).astype(np.int64)
     expected = counts @ points - bins @ sample.tops(points)
-    assert (sample.margins(shares, scales, offsets, counts, bins) == expected).all()
+    assert (sample.margins_of_shares(shares, scales, offsets, counts, bins) == expected).all()
+    assert (sample.margins(points, counts, bins) == expected).all()
