@@ -147,8 +147,7 @@ def prove_bound(
     value = bound.value
     lp = PatternLP(scaled) if lp is None else lp
     finite = value != math.inf
-    follows = refutation and bound_after(scaled, refutation.question.threshold) == value
-    if refutation and finite and follows:
+    if refutation and finite and bound_after(scaled, refutation.question.threshold) == value:
         proof = shortened(tracker, refutation, limits)
         if _offer(tracker, value, proof):
             return
