@@ -4,7 +4,7 @@ One file, standard library only, to be read next to docs/certificate.md ("the pa
 it follows but for two things: the kinds that use constraints stand among the other kinds of
 proof, and relocations, which the same command checks, stand behind all checks of certificates.
 It believes nothing that wrote the certificate. From the fleet it derives the packing problem that
-each bound stands for, and it repeats the proof that this problem has no solution. Two tricks for
+each bound stands for, and it repeats the proof that this problem has no solution. Tricks for
 speed stand at the end of the file, apart from the argument.
 
 A claim that is false, or does not follow, raises a ValueError: the check fails, exit code 5.
@@ -30,6 +30,7 @@ CONSTRAINED_FLEET, CONSTRAINED_CERTIFICATE = "kvpr-opt/canonical/2", "kvpr-opt/c
 PASSED, FAILED, NOT_CHECKABLE = "passed", "FAILED", "not checkable"
 EXIT_CODES = {PASSED: 0, NOT_CHECKABLE: 3, FAILED: 5}
 UNREADABLE = 2
+EXCEEDED = "models of more points than a GPU may hold fit it"
 
 
 class Limits(NamedTuple):
@@ -44,7 +45,7 @@ class Limits(NamedTuple):
     pressure_bits: int = 100_000_000  # of those of the pressures, times GPUs and models
     sum_bits: int = 4_000_000  # of those of the pressures on one GPU
     row_bytes: int = 40_000_000  # of one row of least sizes
-    row_work: int = 2_500_000_000  # bytes of that row, times the models
+    row_work: int = 15_000_000_000  # bytes of that row, times the models
     table_bytes: int = 15_000_000  # of all rows that the search for patterns looks up
     constraint_names: int = 1_000_000  # of models and GPUs in the constraints of a fleet
     pairs: int = 50_000_000  # of a GPU, and a model or a name in what is to be apart
@@ -520,14 +521,14 @@ def check_constrained(
     work = 0
     for allowed, same in alike.items():
         bins = [(1, rooms[gpu] // common, limits[type_of[gpu]]) for gpu in same]
-        work += len(allowed) * (_most_points(bins) + 2) * _entry_bytes(bins)
+        work += len(allowed) * row_bytes(*_largest(bins))
         require(work <= LIMITS.row_work, "its points are too many: shorten it", TimeoutError)
         stages: dict[str | int, list[Item]] = {}
         for model in allowed:
             stages.setdefault(group_of.get(model, model), []).append(
                 (counted[model], points[model])
             )
-        _no_choice_exceeds_its_limit(list(stages.values()), bins)
+        _no_choice_exceeds_its_limit([*stages.values()], bins)
     ignored = " (without: nodes)" if constraints.together or constraints.spread else ""
     more = f"the points of the models exceed what the GPUs can hold by {-spare}"
     return PASSED, f"constrained: {more}{ignored}"
@@ -631,14 +632,15 @@ def refute(
     limits = sum(number * limit for number, _, limit in bins)
     spare = limits - sum(item[1] * copies for item, copies in held.items())
     require(spare < 0 or cases, f"the models have no more points than GPUs may hold, by {spare}")
-    room = max(capacity for _, capacity, _ in bins)
+    most, room = _largest(bins)
     # More copies than fit beside each other are never in one bin.
     copies = Counter({item: min(n, room // item[0]) for item, n in held.items()})
-    fitting = sorted(copies.elements(), reverse=True)
-    if spare < 0 and _one_row_will_do(len(fitting), bins, steps):
-        _no_set_exceeds_its_limit(fitting, bins)
+    bundled, row = bundles(copies), row_bytes(most, room)
+    work = LIMITS.row_work * steps // LIMITS.steps
+    if spare < 0 and row <= LIMITS.row_bytes and row * len(bundled) <= work:
+        _no_choice_exceeds_its_limit([[item] for item in bundled], bins)
     else:
-        patterns = _patterns(fitting, bins, spare, steps)
+        patterns = _patterns(sorted(copies.elements(), reverse=True), bins, spare, steps)
     if spare < 0:
         return f"the points of the models exceed what the GPUs can hold by {-spare}"
     held.update({(0, kind): number for kind, (number, _, _) in enumerate(bins)})
@@ -646,28 +648,29 @@ def refute(
     return f"{spare} points may be lost, {len(patterns)} sets lose no more, and {tried} cases fail"
 
 
-def _no_set_exceeds_its_limit(items: list[Item], bins: Sequence[Bins]) -> None:
-    """Check condition 2 of the page: the least size of a set of more points is too large."""
-    width = _entry_bytes(bins)
-    rows = rows_of_least_sizes(items, bins, width, unit=1)
-    for row in rows:  # the last one has all items
-        least = row
-    text = least.to_bytes((_most_points(bins) + 2) * width, "big")
-    for _, capacity, limit in bins:
-        place = (limit + 1) * width
-        size = int.from_bytes(text[place : place + width], "big")
-        require(size > capacity, "models of more points than a GPU may hold fit it")
+def bundles(copies: Mapping[Item, int]) -> list[Item]:
+    """Return items, each of some copies put together, of which sets have any number of copies."""
+    bundled = []
+    for (size, points), left in copies.items():
+        together = 1
+        while left > 0:
+            together = min(together, left)
+            bundled.append((together * size, together * points))
+            left, together = left - together, 2 * together
+    return bundled
 
 
 def _no_choice_exceeds_its_limit(stages: list[list[Item]], bins: Sequence[Bins]) -> None:
-    """Check that no set with one item at most of each stage fits a bin and exceeds its limit."""
-    width, top = _entry_bytes(bins), _most_points(bins)
-    require((top + 2) * width <= LIMITS.row_bytes, "its points are too many", TimeoutError)
-    least = row_of_stages(stages, bins, width).to_bytes((top + 2) * width, "big")
-    for _, capacity, limit in bins:
-        place = (limit + 1) * width
-        size = int.from_bytes(least[place : place + width], "big")
-        require(size > capacity, "models of more points than a GPU may hold fit it")
+    """Check condition 2 of the page, in the shorter way, for sets of one item a stage at most."""
+    most, room = _largest(bins)
+    require(row_bytes(most, room) <= LIMITS.row_bytes, "its points are too many", TimeoutError)
+    if _bytes_by_points(most, room) < _bytes_by_size(most, room):
+        row = row_of_least_sizes(stages, most, room)
+        right = all(_entry(row, most - limit) > capacity for _, capacity, limit in bins)
+    else:
+        row = row_of_most_points(stages, most, room)
+        right = all(_entry(row, room - capacity) <= limit for _, capacity, limit in bins)
+    require(right, EXCEEDED)
 
 
 def _patterns(items: list[Item], bins: Sequence[Bins], spare: int, steps: int) -> list[Pattern]:
@@ -677,10 +680,11 @@ def _patterns(items: list[Item], bins: Sequence[Bins], spare: int, steps: int) -
     have as many points as are still lacking exceeds the room: no set is missed then. The set of
     no item is found where it wastes few enough; no case has a use for it.
     """
-    width, unit = _entry_bytes(bins), _points_a_unit(len(items), bins)
+    most, room = _largest(bins)
+    width = (2 * room).bit_length() // 8 + 1  # bytes of two sizes, with the highest bit 0
+    unit = 1 + most * (len(items) + 50) * width // LIMITS.table_bytes  # points, counted as one
     rows = rows_of_least_sizes(items, bins, width, unit)
-    entries = _most_points(bins) // unit + 2
-    least = [row.to_bytes(entries * width, "big") for row in rows][::-1]
+    least = [row.to_bytes((most // unit + 2) * width, "big") for row in rows][::-1]
     spare, number = max(spare, -1), len(items)  # without any, one point too many is looked for
     patterns: list[Pattern] = []
     for kind, (_, capacity, limit) in enumerate(bins):
@@ -690,7 +694,7 @@ def _patterns(items: list[Item], bins: Sequence[Bins], spare: int, steps: int) -
             first, room, lacking, taken = branches.pop()
             if lacking <= 0:
                 waste = lacking + spare
-                require(waste >= 0, "models of more points than a GPU may hold fit it")
+                require(waste >= 0, EXCEEDED)
                 patterns.append((waste, Counter([*taken, (0, kind)])))
                 enough = len(patterns) <= LIMITS.patterns
                 require(enough, f"there are more than {LIMITS.patterns} sets", TimeoutError)
@@ -1005,9 +1009,9 @@ def check_moves(fleet: WholeFleet, relocation: Relocation, bound: Bound) -> tupl
             if worth[model] > 0 and sizes[model] <= room:
                 stage = stages.setdefault(group_of.get(model, model), [])
                 stage.append((sizes[model], worth[model]))
-        work += sum(map(len, stages.values())) * (_most_points(bins) + 2) * _entry_bytes(bins)
+        work += sum(map(len, stages.values())) * row_bytes(limits[gpu] - here, room)
         require(work <= LIMITS.row_work, "its points are too many: shorten it", TimeoutError)
-        _no_choice_exceeds_its_limit(list(stages.values()), bins)
+        _no_choice_exceeds_its_limit([*stages.values()], bins)
     tied = fleet.constraints
     ignored = " (without: nodes)" if tied.together or tied.spread else ""
     more = f"the points of the models exceed what GPUs and moves allow by {over}"
@@ -1054,21 +1058,112 @@ def check_either(canonical_text: str, text: str) -> Report:
     return (check_relocation if relocation else check)(canonical_text, text)
 
 
-# -- two tricks for speed ----------------------------------------------------------------------
+# -- tricks for speed --------------------------------------------------------------------------
 #
-# 1. The least sizes of sets with 0, 1, 2, ... points or more are the entries of one long integer,
-#    the first one highest: so few operations on it do what the page says of each entry.
-# 2. Where the table of all rows would be too long, points are counted in units, those of items
-#    and those that are lacking rounded up. The sizes are then too small rather than too large,
-#    so nothing is missed; it only takes more steps.
+# 1. A row of numbers, as the least sizes of sets of 0, 1, 2, ... points or more, stands in a few
+#    long integers, one for each bit of the numbers: in it, the highest bit is that of the first
+#    number. Few operations on them do what the page says of each number, as an adder and a
+#    comparator do in hardware.
+# 2. Where the search for patterns looks up many such rows, each is one integer, of entries of
+#    equally many bytes, the first one highest. Short rows are made faster so.
+# 3. Where the table of all these rows would be too long, points are counted in units, those of
+#    items and those that are lacking rounded up. The sizes are then too small rather than too
+#    large, so nothing is missed; it only takes more steps.
+
+
+def row_of_least_sizes(stages: Sequence[Sequence[Item]], most: int, room: int) -> list[int]:
+    """Return the least sizes for 0 to `most` + 1 points; those above `room` are `room` + 1.
+
+    They are those of sets with one item of each stage at most.
+    """
+    places, large = (1 << most + 2) - 1, room + 1
+    row = [places >> 1 if large >> b & 1 else 0 for b in range(large.bit_length())]
+    for stage in stages:
+        before = row
+        for size, points in stage:
+            if size <= room:
+                other, over = _added(before, size, points, places)
+                row = _chosen(row, other, _below(other, row) & ~over)
+    return row
+
+
+def row_of_most_points(stages: Sequence[Sequence[Item]], most: int, room: int) -> list[int]:
+    """Return the most points for sizes from 0 to `room`, of sets with one item of each stage.
+
+    It fails if they have clearly more than `most`, which no set that fits is to have.
+    """
+    places = (1 << room + 1) - 1
+    row = [0] * most.bit_length()
+    for stage in stages:
+        before = row
+        for size, points in stage:
+            if size <= room:
+                require(points <= most, EXCEEDED)
+                other, over = _added(before, points, size, places)
+                require(not over & places >> size, EXCEEDED)
+                row = _chosen(row, other, _below(row, other) & places >> size)
+    return row
+
+
+def _added(row: list[int], number: int, by: int, places: int) -> tuple[list[int], int]:
+    """Return the row moved on by so many places, with the number added, and where that is over.
+
+    Where the sum has more bits than the numbers of the row, these are missing.
+    """
+    added, carry = [], 0
+    for b, bits in enumerate(row):
+        bits >>= by
+        if number >> b & 1:
+            added.append(bits ^ carry ^ places)
+            carry |= bits
+        else:
+            added.append(bits ^ carry)
+            carry &= bits
+    return added, carry
+
+
+def _below(row: list[int], other: list[int]) -> int:
+    """Return where the numbers of a row are below those of another: the last bit that differs."""
+    below = 0
+    for bits, others in zip(row, other, strict=True):
+        below ^= (below ^ others) & (bits ^ others)
+    return below
+
+
+def _chosen(row: list[int], other: list[int], where: int) -> list[int]:
+    """Return a row with the numbers of another one in some places."""
+    return [bits ^ (bits ^ others) & where for bits, others in zip(row, other, strict=True)]
+
+
+def _entry(row: list[int], place: int) -> int:
+    """Return a number of a row, counted from its end."""
+    return sum((bits >> place & 1) << b for b, bits in enumerate(row))
+
+
+def row_bytes(most: int, room: int) -> int:
+    """Return how many bytes the shorter row has, for a limit and a capacity."""
+    return min(_bytes_by_points(most, room), _bytes_by_size(most, room))
+
+
+def _bytes_by_points(most: int, room: int) -> int:
+    return (most + 9) // 8 * (room + 1).bit_length()
+
+
+def _bytes_by_size(most: int, room: int) -> int:
+    return (room + 8) // 8 * max(1, most.bit_length())
+
+
+def _largest(bins: Sequence[Bins]) -> tuple[int, int]:
+    """Return the largest limit and the largest capacity."""
+    return max(limit for _, _, limit in bins), max(capacity for _, capacity, _ in bins)
 
 
 def rows_of_least_sizes(
     items: list[Item], bins: Sequence[Bins], width: int, unit: int
 ) -> Iterator[int]:
     """Yield the row of no item, of the last one, of the last two, ..., of all."""
-    room, entries = max(capacity for _, capacity, _ in bins), _most_points(bins) // unit + 2
-    high = 8 * width - 1
+    most, room = _largest(bins)
+    entries, high = most // unit + 2, 8 * width - 1
     ones = int.from_bytes((1).to_bytes(width, "big") * entries, "big")
     tops = ones << high
     row = ones * (room + 1) - ((room + 1) << (high + 1) * (entries - 1))  # too large but for 0
@@ -1079,45 +1174,6 @@ def rows_of_least_sizes(
         marks = more & tops
         row -= more & (marks - (marks >> high))
         yield row
-
-
-def row_of_stages(stages: list[list[Item]], bins: Sequence[Bins], width: int) -> int:
-    """Return the row of all stages, of each of which a set has one item at most."""
-    room, entries = max(capacity for _, capacity, _ in bins), _most_points(bins) + 2
-    high = 8 * width - 1
-    ones = int.from_bytes((1).to_bytes(width, "big") * entries, "big")
-    tops = ones << high
-    row = ones * (room + 1) - ((room + 1) << (high + 1) * (entries - 1))
-    for stage in stages:
-        before = row
-        for size, points in stage:
-            # An item larger than the room changes nothing, and must not overflow an entry.
-            if size <= room:
-                more = row + ones * ((1 << high) - size) - (before >> (high + 1) * points)
-                marks = more & tops
-                row -= more & (marks - (marks >> high))
-    return row
-
-
-def _most_points(bins: Sequence[Bins]) -> int:
-    return max(limit for _, _, limit in bins)
-
-
-def _entry_bytes(bins: Sequence[Bins]) -> int:
-    """How many bytes hold two sizes, with the highest bit 0."""
-    return (2 * max(capacity for _, capacity, _ in bins)).bit_length() // 8 + 1
-
-
-def _one_row_will_do(number: int, bins: Sequence[Bins], steps: int) -> bool:
-    """Whether the row of all so many items, with each point apart, is within the limits."""
-    row = (_most_points(bins) + 2) * _entry_bytes(bins)
-    work = LIMITS.row_work * steps // LIMITS.steps
-    return row <= LIMITS.row_bytes and row * number <= work
-
-
-def _points_a_unit(number: int, bins: Sequence[Bins]) -> int:
-    """How many points make a unit, so that the rows of so many items are not too long."""
-    return 1 + _most_points(bins) * (number + 50) * _entry_bytes(bins) // LIMITS.table_bytes
 
 
 # -- the program -------------------------------------------------------------------------------

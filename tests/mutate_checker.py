@@ -96,8 +96,9 @@ HARMLESS: dict[str, str] = {
         "with a placement, an infinite bound is refused before"
     ),
     "_read: LIMITS.file_bytes + 1 -> LIMITS.file_bytes + 2": "two bytes too many are refused, too",
-    "_points_a_unit: number + 50 -> number + 49": "a table somewhat longer",
-    "_points_a_unit: number + 50 -> number + 51": "a table somewhat coarser, so more steps",
+    "row_of_least_sizes: room + 1 -> room + 2": "any size above the room is as good",
+    "_patterns: len(items) + 50 -> len(items) + 49": "a table somewhat longer",
+    "_patterns: len(items) + 50 -> len(items) + 51": "a table somewhat coarser, so more steps",
     "_count_cases:  for item in needed if item[0] > 0 ->  for item in needed": (
         "bins are then needed as well as models; of an empty one the pattern is the empty set"
     ),

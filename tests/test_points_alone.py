@@ -1,4 +1,4 @@
-"""Points alone: one row of least sizes says exactly whether a set has too many, within limits."""
+"""Points alone: one row of numbers says exactly whether a set has too many, within limits."""
 
 from __future__ import annotations
 
@@ -112,18 +112,80 @@ def test_a_million_points_a_gpu_are_checked_in_seconds(models: int, gpus: int, p
 
 
 def test_rows_before_the_last_one_are_not_kept() -> None:
-    items, bins = [(1, 6_000)] * 100, [(1, 10, 60_000), (1, 0, 0)]
+    items, bins = [(size, size) for size in range(6_000, 6_100)], [(1, 60_000, 60_000), (1, 0, 0)]
     tracemalloc.start()
     assert verdict(items, bins).startswith("the points of the models exceed")
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert most < 10 * 60_002
+    assert most < 10 * CHECKER.row_bytes(60_000, 60_000)
+
+
+def test_a_row_has_whole_bytes_for_each_bit_of_its_numbers() -> None:
+    # For 0 to 7 points, and for 0 to 8; sizes of up to 15, and of up to 16.
+    assert [CHECKER._bytes_by_points(most, 14) for most in (6, 7)] == [4, 8]
+    assert [CHECKER._bytes_by_points(6, room) for room in (14, 15)] == [4, 5]
+    # For sizes 0 to 7, and 0 to 8; points of up to 15, up to 16, and none.
+    assert [CHECKER._bytes_by_size(15, room) for room in (7, 8)] == [4, 8]
+    assert [CHECKER._bytes_by_size(most, 7) for most in (16, 0)] == [5, 1]
+    assert CHECKER.row_bytes(6, 14) == 4
+    assert CHECKER.row_bytes(15, 7) == 4
+
+
+def refusal(stages: list[list[Item]], bins: list[Bins]) -> str:
+    """What the checker says against limits; nothing if they are right."""
+    try:
+        CHECKER._no_choice_exceeds_its_limit(stages, bins)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_both_rows_and_all_sets_say_the_same(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sets with one item of each stage at most."""
+    draw, verdicts = random.Random(seed), set()
+    for _ in range(100):
+        room = draw.choice([0, 1, 3, 10, 31])
+        most = draw.choice([0, 1, 3, 7, 8, 20])
+        stages = [
+            [(draw.randint(0, room + 2), draw.randint(0, most + 1)) for _ in range(length)]
+            for length in draw.choices(range(4), k=draw.randint(0, 4))
+        ]
+        sets = [
+            [sum(numbers) for numbers in zip(*held, strict=True)] or [0, 0]
+            for held in itertools.product(*([(0, 0), *stage] for stage in stages))
+        ]
+        bins = [(1, room, most), (1, draw.randint(0, room), draw.randint(0, most))]
+        truth = all(
+            points <= limit or size > capacity
+            for size, points in sets
+            for _, capacity, limit in bins
+        )
+        for by_points, by_size in ((0, 1), (1, 0)):
+            monkeypatch.setattr(CHECKER, "_bytes_by_points", lambda *_, n=by_points: n)
+            monkeypatch.setattr(CHECKER, "_bytes_by_size", lambda *_, n=by_size: n)
+            assert refusal(stages, bins) == ("" if truth else CHECKER.EXCEEDED)
+        verdicts.add(truth)
+    assert verdicts == {True, False}
+
+
+def test_copies_are_taken_in_bundles() -> None:
+    for copies in range(20):
+        bundled = CHECKER.bundles({(3, 5): copies})
+        assert all(size * 5 == points * 3 for size, points in bundled)
+        assert len(bundled) == copies.bit_length()
+        held = {
+            sum(size for size, _ in some)
+            for number in range(len(bundled) + 1)
+            for some in itertools.combinations(bundled, number)
+        }
+        assert held == {3 * number for number in range(copies + 1)}
 
 
 def test_the_row_may_be_just_so_long(monkeypatch: pytest.MonkeyPatch) -> None:
     """A longer one leaves the search, here without the steps that it takes."""
     items, bins = [(3, 5)] * 4, [(1, 8, 10), (1, 2, 3)]
-    bytes_of_row = (10 + 2) * 1
+    bytes_of_row = 2 * 4  # a bit for each of 0 to 11 points; sizes up to 9
     monkeypatch.setattr(CHECKER, "LIMITS", CHECKER.LIMITS._replace(table_bytes=1))
     for row, work, expected in [
         (bytes_of_row, 2 * bytes_of_row, "the points of the models exceed what the GPUs can hold"),

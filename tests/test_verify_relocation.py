@@ -273,13 +273,13 @@ def test_which_of_the_two_a_text_is() -> None:
 
 def work_of(free: int, top: int, room: int) -> int:
     """Bytes of the row of one GPU, times its models."""
-    return free * (top + 2) * ((2 * room).bit_length() // 8 + 1)
+    return free * CHECKER.row_bytes(top, room)
 
 
 def test_the_work_of_all_gpus_together_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    # At the bound 1 the threshold is 2/3, so items are 2 + 3 and the room is 8. On b, models are
-    # worth 1 each; all four count.
-    work = work_of(2, 3, 8) + work_of(2, 1, 8)
+    # At the bound 1 the threshold is 2/3, so items are 2 + 3 and the room is 8, or in units of
+    # 5, 1 and 1. On b, models are worth 1 each; all four count.
+    work = work_of(2, 3, 1) + work_of(2, 1, 1)
     for limit, code in ((work, 0), (work - 1, 2)):
         monkeypatch.setattr(CHECKER, "LIMITS", CHECKER.LIMITS._replace(row_work=limit))
         assert run(relocation()).exit_code == code
@@ -287,7 +287,7 @@ def test_the_work_of_all_gpus_together_has_a_limit(monkeypatch: pytest.MonkeyPat
 
 def test_models_worth_nothing_are_no_work(monkeypatch: pytest.MonkeyPatch) -> None:
     proof = {"kind": "moves", "models": "3 3", "gpus": "3 0", "price": "3/2"}
-    work = work_of(2, 3, 8)
+    work = work_of(2, 3, 1)
     monkeypatch.setattr(CHECKER, "LIMITS", CHECKER.LIMITS._replace(row_work=work))
     assert run(relocation(bounds=[{"value": "1", "proof": proof}])).exit_code == 0
     monkeypatch.setattr(CHECKER, "LIMITS", CHECKER.LIMITS._replace(row_work=work - 1))
@@ -297,13 +297,13 @@ def test_models_worth_nothing_are_no_work(monkeypatch: pytest.MonkeyPatch) -> No
 def test_models_that_do_not_fit_are_no_work(monkeypatch: pytest.MonkeyPatch) -> None:
     # Beside x there is room for 3 on a, and y takes 5; on b it is the only one that may be there.
     pin = {"kind": "only", "model": "x", "gpus": ["a"]}
-    work = work_of(1, 1, 8)
+    work = work_of(1, 1, 1)
     for limit, code in ((work, 0), (work - 1, 2)):
         monkeypatch.setattr(CHECKER, "LIMITS", CHECKER.LIMITS._replace(row_work=limit))
         assert tied(pin, gpus="3 1").exit_code == code
 
 
 def test_the_row_of_one_gpu_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    for limit, code in ((5, 0), (4, 2)):  # points 0 to 4, a byte each
+    for limit, code in ((2, 0), (1, 2)):  # a byte for points 0 to 4, for each bit of 2
         monkeypatch.setattr(CHECKER, "LIMITS", CHECKER.LIMITS._replace(row_bytes=limit))
         assert run(relocation()).exit_code == code

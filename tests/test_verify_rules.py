@@ -78,9 +78,9 @@ def test_a_proof_that_knows_no_constraints_says_so(constraint: dict[str, Any] | 
 
 def test_the_work_of_a_proof_with_constraints_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     # Without the idle one, which is pinned, and v, which has no points: sizes are 117 in a room
-    # of 400 at most, so 1 in 3; three models, points 0 to 2, a byte each.
+    # of 400 at most, so 1 in 3; three models, and a byte for sizes 0 to 3.
     pin = {"kind": "only", "model": "idle", "gpus": ["a"]}
-    for work, code in ((9, 0), (8, 2)):
+    for work, code in ((3, 0), (2, 2)):
         monkeypatch.setattr(CHECKER, "LIMITS", CHECKER.LIMITS._replace(row_work=work))
         assert run(APART, pin, value="infinite", proof=ONE_EACH).exit_code == code
 
@@ -168,10 +168,9 @@ def test_models_of_no_size_do_not_count() -> None:
 
 @pytest.mark.parametrize("size", [11, 127, 128, 129, 300, 10**30])
 def test_a_model_larger_than_the_room_changes_no_row(size: int) -> None:
-    """Though it has more bytes than an entry of the row."""
-    bins = [(1, 10, 2)]
-    width = CHECKER._entry_bytes(bins)
-    assert width == 1
-    alone = CHECKER.row_of_stages([[(3, 1)], [(4, 1)]], bins, width)
-    assert CHECKER.row_of_stages([[(size, 1), (3, 1)], [(size, 2)], [(4, 1)]], bins, width) == alone
-    assert [*alone.to_bytes(4, "big")] == [0, 3, 7, 11]
+    """Though it has more bits than a size of the row."""
+    row = CHECKER.row_of_least_sizes
+    alone = row([[(3, 1)], [(4, 1)]], 2, 10)
+    assert row([[(size, 1), (3, 1)], [(size, 2)], [(4, 1)]], 2, 10) == alone
+    # The bits of 0, 3, 7 and 11, the sizes of 0 to 3 points.
+    assert alone == [0b0111, 0b0111, 0b0010, 0b0001]

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import ClassVar, NamedTuple
 
-from kvpr_opt.verify import LIMITS
+from kvpr_opt.verify import LIMITS, bundles, row_bytes
 
 
 @dataclass(frozen=True)
@@ -86,14 +86,14 @@ class DualVector:
     def row_work(self, sizes: Sequence[int], room: int) -> int | None:
         """Bytes that the checker changes, given the sizes of the models and the largest capacity.
 
-        Its row of least sizes has an entry for each number of points, of two sizes and a
-        bit, and is changed once for each model; of equal ones, for as many as fit beside each
-        other. ``None`` where the checker uses no row, since it or the work would be too long.
+        Its row has the least size for each number of points, or the most points for each size,
+        and is changed once for each model; of equal ones, for bundles of those that fit beside
+        each other. ``None`` where the checker uses no row, since it or the work would be too long.
         """
-        row = (max(self.gpus) + 2) * ((2 * room).bit_length() // 8 + 1)
+        row = row_bytes(max(self.gpus), room)
         equal = Counter(zip(sizes, self.models, strict=True))
-        fitting = sum(min(number, room // size) for (size, _), number in equal.items() if size)
-        work = row * fitting
+        fitting = {item: min(n, room // item[0]) for item, n in equal.items() if item[0]}
+        work = row * len(bundles(fitting))
         return work if row <= LIMITS.row_bytes and work <= LIMITS.row_work else None
 
 
@@ -133,7 +133,7 @@ class ConstrainedVector:
             Names in all groups whose models are to be apart: the checker asks each GPU for
             each of them and for each model.
         """
-        row = (max(self.gpus) + 2) * ((2 * room).bit_length() // 8 + 1)
+        row = row_bytes(max(self.gpus), room)
         work = row * len(self.models) * profiles
         pairs = len(self.types) * (len(self.models) + grouped)
         within = row <= LIMITS.row_bytes and work <= LIMITS.row_work and pairs <= LIMITS.pairs

@@ -31,7 +31,7 @@ _SOON_DONE = 0.01
 
 #: What the checker does in a second: bytes of its rows of sizes that it changes; and models and
 #: GPUs that it reads.
-_BYTES, NAMES_CHECKED = 300_000_000, 45_000
+_BYTES, NAMES_CHECKED = 1_200_000_000, 45_000
 
 #: What its search for sets may take, which is done where the rows would be too long.
 _SETS_SECONDS = 3

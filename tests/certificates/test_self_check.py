@@ -82,8 +82,8 @@ def interrupted() -> Limits:
 def test_a_long_proof_is_not_checked_when_there_is_no_time_left(
     stop: Callable[[], Limits],
 ) -> None:
-    instance = long_numbers(64, 8)
-    bound = dual_bound(instance, 900_000)
+    instance = long_numbers(128, 16)
+    bound = dual_bound(instance, 3_500_000)
     work = seconds_to_check(instance, [bound])
     assert work > 2
     start = time.process_time()
@@ -195,13 +195,17 @@ def test_ctrl_c_during_the_check_does_not_cost_the_answer(
 
 
 def test_of_equal_models_only_those_that_fit_beside_each_other_are_work() -> None:
-    # Rows have W + 2 entries, here of one byte.
-    assert DualVector((1,) * 10, (2,)).row_work([4] * 10, 9) == 2 * (2 + 2)
-    assert DualVector((1,) * 10, (2,)).row_work([4] * 9 + [0], 9) == 2 * (2 + 2)
+    # The row has 4 sizes of up to 10: a byte for each of 4 bits.
+    assert DualVector((1,) * 10, (2,)).row_work([4] * 10, 9) == 2 * 4
+    assert DualVector((1,) * 10, (2,)).row_work([4] * 9 + [0], 9) == 2 * 4
     # As many points, but another size, or as large, but other points.
-    assert DualVector((1,) * 10, (2,)).row_work([4] * 9 + [10], 9) == 2 * (2 + 2)
-    assert DualVector((1,) * 9 + (2,), (2,)).row_work([4] * 10, 9) == 3 * (2 + 2)
-    # Above 2.5 billion bytes in all, the checker has no row.
-    points = DualVector((1,) * 700, (1_199_998,))
-    assert points.row_work([1] * 700, 700) == 1_200_000 * 2 * 700
-    assert points.row_work([1] * 700, 70_000) is None
+    assert DualVector((1,) * 10, (2,)).row_work([4] * 9 + [10], 9) == 2 * 4
+    assert DualVector((1,) * 9 + (2,), (2,)).row_work([4] * 10, 9) == 3 * 4
+    # Of many, bundles of 1, 2, 4 and so on.
+    assert DualVector((1,) * 100, (2,)).row_work([4] * 100, 400) == 7 * 9
+    # Above 40 million bytes, or 15 billion in all, the checker has no row.
+    points = DualVector(tuple(range(376)), (7_999_998,))
+    assert points.row_work([1] * 375 + [0], 10**12) == 1_000_000 * 40 * 375
+    assert points.row_work([1] * 376, 10**12) is None
+    assert points.row_work([1] * 5 + [0] * 371, 2**40 - 2) is not None
+    assert points.row_work([1] * 5 + [0] * 371, 2**40 - 1) is None

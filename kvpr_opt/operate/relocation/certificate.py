@@ -18,7 +18,7 @@ from kvpr_opt.operate.relocation.problem import NOWHERE, RelocationProblem
 from kvpr_opt.problem.constrained import ConstrainedInstance
 from kvpr_opt.problem.exact import fraction_text
 from kvpr_opt.result import Result
-from kvpr_opt.verify import LIMITS, RELOCATION_SCHEMA
+from kvpr_opt.verify import LIMITS, RELOCATION_SCHEMA, row_bytes
 from kvpr_opt.verify import Limits as CheckerLimits
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def within_checker(
 ) -> bool:
     """Whether the certificate has the points of a row, and the checker the time for them.
 
-    The checker keeps, for each GPU, a row of least sizes by points, and changes it once for each
+    The checker keeps, for each GPU, a row of sizes or of points, and changes it once for each
     model. It counts that work as here, but leaves out models that are worth nothing there.
     """
     scaled = problem.instance.scaled
@@ -96,8 +96,7 @@ def within_checker(
     threshold = scaled.finite() if isinstance(value, float) else scaled.below(value)
     capacities = scaled.packing(threshold).capacities
     lines = [
-        (most + 2) * ((2 * capacity).bit_length() // 8 + 1)
-        for most, capacity in zip(points.gpus, capacities, strict=True)
+        row_bytes(most, capacity) for most, capacity in zip(points.gpus, capacities, strict=True)
     ]
     grouped = scaled.rules_checked[1] if isinstance(scaled, ConstrainedInstance) else 0
     models = len(points.models)

@@ -24,25 +24,30 @@ from kvpr_opt.patterns.lp.pricing import Duals, price, unrounded
 from kvpr_opt.patterns.problem import DualValues, PackingQuestion
 from kvpr_opt.patterns.proofs.pattern_sample import PatternSample
 from kvpr_opt.patterns.proofs.point_repair import repaired
+from kvpr_opt.verify import LIMITS, row_bytes
 
 #: The search starts at the expected number of units a GPU divided by this: with few models
 #: the duals are multiples of a simple fraction, and fewer units can suffice.
 _LUCK = 4
 
 #: A vector with fewer than this many times the expected units is kept as it is, unless it is
-#: long. Length is units times items; the checker handles a hundred million a second.
-_WORTHWHILE, _LONG = 3, 30_000_000
+#: long: bytes that the checker changes, of which it handles some thousand millions a second.
+_WORTHWHILE, _LONG = 3, 300_000_000
 
-#: Scales within this factor of the smallest are compared; so many of the best are repaired,
-#: and only the best of these is checked.
-_STEP, _REPAIRED = 1.7, 8
+#: Units that leave the checker more than this share of its work are not looked for.
+_SHARE = 0.25
 
-#: Expensive exact checks that may fail, and the length (units times items) from which a check
-#: is expensive, that is, takes more than about a millisecond.
-_CHECKS, _LONG_CHECK = 40, 200_000
+#: Scales within this factor of the smallest are compared, where checks are cheap and where they
+#: are expensive; so many of the best are repaired, and only the best of these is checked.
+_STEP, _LONG_STEP, _REPAIRED = 1.7, 4.0, 8
 
-#: Checks within one step.
-_TRIES = 10
+#: Expensive exact checks that may fail, where the checker can follow the given vector and where
+#: it cannot, and the length (units times items) from which a check is expensive, that is, takes
+#: more than about a millisecond.
+_CHECKS, _ALL_CHECKS, _LONG_CHECK = 12, 40, 200_000
+
+#: Checks within one step, where they are cheap and where they are expensive.
+_TRIES, _LONG_TRIES = 10, 4
 
 #: Points compared at once, over all classes and scales: the minimum, the maximum, and between
 #: them one for this many bytes that a check of the given vector changes; and the maximum scales.
@@ -88,25 +93,31 @@ def shorten_dual(
         When to give up and return the given vector.
     """
     fullest, likely = max(vector.type_values), _likely(question, vector)
-    items = int(question.counts.sum())
-    long = fullest * items >= _LONG
-    if fullest <= 1 or (fullest < _WORTHWHILE * likely and not long):
+    items, room = int(question.counts.sum()), int(max(question.capacities))
+    row = row_bytes(fullest, room)
+    if fullest <= 1 or (fullest < _WORTHWHILE * likely and row * items < _LONG):
         return vector
     comparison = _Comparison(question, vector, pool)
     low, long_checks = max(1.0, likely / _LUCK), 0
-    while _STEP * low < fullest and long_checks < _CHECKS and not limits.stopped:
-        candidates = comparison.candidates(low)
-        for _ in range(_TRIES):
+    followed = row <= LIMITS.row_bytes and row * items <= LIMITS.row_work
+    allowed = _CHECKS if followed else _ALL_CHECKS
+    while long_checks < allowed and not limits.stopped:
+        long = low * items >= _LONG_CHECK
+        step, tries = (_LONG_STEP, _LONG_TRIES) if long else (_STEP, _TRIES)
+        if step * low >= fullest or row_bytes(math.ceil(low), room) > _SHARE * row:
+            break
+        candidates = comparison.candidates(low, step * low)
+        for _ in range(tries):
             values, excess = comparison.best(candidates)
             if excess <= 0 or limits.stopped:
                 break
             checked = comparison.check(values, limits)
             if isinstance(checked, DualValues):
                 return checked
-            long_checks += low * items >= _LONG_CHECK
-            if not checked:
+            long_checks += long
+            if not checked or long_checks >= allowed:
                 break
-        low *= _STEP
+        low *= step
     return vector
 
 
@@ -148,9 +159,9 @@ class _Comparison:
             self._sample.add(best, np.full(len(best), gpu_type))
             self._few.add(best[:_FEW], np.full(len(best[:_FEW]), gpu_type))
 
-    def candidates(self, low: float) -> Ints:
-        """The points by class of the largest margins, at scales from `low` up to a step above."""
-        high, number = _STEP * low, self._scales
+    def candidates(self, low: float, high: float) -> Ints:
+        """The points by class of the largest margins, at scales between two of them."""
+        number = self._scales
         first, end = math.ceil(low), math.ceil(high)
         all_whole = 0 < end - first <= number
         scales = np.arange(first, end) if all_whole else np.linspace(low, high, number)
