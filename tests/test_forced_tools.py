@@ -113,10 +113,12 @@ def checked_by_all_sets(scaled: ScaledInstance, threshold: Threshold, vector: Du
 def forced(name: str, calls: Counter[str]) -> Iterator[None]:
     proof = steps.dual_proof
 
-    def proved(scaled: ScaledInstance, threshold: Threshold, vector: DualValues) -> Evidence:
+    def proved(
+        scaled: ScaledInstance, threshold: Threshold, vector: DualValues, *, most: int
+    ) -> Evidence:
         calls["refutation"] += 1
         checked_by_all_sets(scaled, threshold, vector)
-        return proof(scaled, threshold, vector)
+        return proof(scaled, threshold, vector, most=most)
 
     with pytest.MonkeyPatch.context() as patch:
         for (module, key), value in FORCED[name].items():

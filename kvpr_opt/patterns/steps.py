@@ -50,6 +50,9 @@ from kvpr_opt.search.tracker import Tracker
 #: rounded to this many. A table by load for some hundred classes takes a second.
 LOADS = 2**22
 
+#: Bytes that the checker changes in some tenths of a second; a longer proof is shortened.
+_QUICK = 300_000_000
+
 #: The share of a run that may be spent on shortening points during the search, so that a run
 #: stopped by a limit has a proof of what it claims, and how long it takes, about, as a multiple
 #: of the question.
@@ -340,7 +343,7 @@ class EngineSteps:
 
     def _claim(self, question: PackingQuestion, vector: DualValues) -> None:
         """Raise the bound; leave a proof that is too long for :meth:`shorten`."""
-        proof = dual_proof(self.scaled, question.threshold, vector)
+        proof = dual_proof(self.scaled, question.threshold, vector, most=_QUICK)
         known = self.findings.refutation
         if known is None or known.question.threshold.value <= question.threshold.value:
             refutation = self.findings.refutation = Refutation(question, vector, self.lp.pool)

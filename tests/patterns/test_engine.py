@@ -14,6 +14,7 @@ import pytest
 
 import kvpr_opt as kv
 from kvpr_opt import stages
+from kvpr_opt.certificates.evidence import DualVector
 from kvpr_opt.generate import random_instance
 from kvpr_opt.limits import Limits
 from kvpr_opt.patterns import engine
@@ -289,7 +290,7 @@ def test_with_every_stage_left_out_it_ends_at_once() -> None:
 
 
 def test_proofs_beyond_the_checkers_limits_are_shortened_or_not_certified() -> None:
-    """Half a thousand million points a GPU: a row too long for the checker."""
+    """Half a thousand million points a GPU take more work than the checker may do."""
     scaled = random_instance("uniform", gpus=8, models=64, seed=0).scaled
     threshold = scaled.at_most(Fraction(23641, 76) * scaled.kvpr_unit)
     question = PackingQuestion.of(scaled, threshold)
@@ -301,10 +302,15 @@ def test_proofs_beyond_the_checkers_limits_are_shortened_or_not_certified() -> N
         tuple(value * factor for value in found.class_values),
         tuple(value * factor for value in found.type_values),
     )
-    assert not dual_proof(scaled, threshold, long).certified
+    proof, packing = dual_proof(scaled, threshold, long), scaled.packing(threshold)
+    assert isinstance(proof, DualVector)
+    work = proof.row_work(packing.sizes, max(packing.capacities))
+    assert work is not None
+    assert dual_proof(scaled, threshold, long, most=work).certified
+    assert not dual_proof(scaled, threshold, long, most=work - 1).certified
     short = shorten_dual(question, long, lp.pool, Limits())
     assert refutes(question, np.array(short.class_values)) == short
-    assert dual_proof(scaled, threshold, short).certified
+    assert dual_proof(scaled, threshold, short, most=work // 4).certified
     assert max(short.type_values) < max(found.type_values) // 10
 
 

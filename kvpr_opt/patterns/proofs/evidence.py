@@ -16,7 +16,7 @@ from kvpr_opt.problem.scaled import ScaledInstance, Threshold
 from kvpr_opt.verify import LIMITS
 
 #: Maximum points of a model or a GPU that the checker accepts.
-MAX_POINTS = 10**LIMITS.point_digits - 1
+MAX_POINTS: int = 10**LIMITS.point_digits - 1
 
 
 def points_by_model(scaled: ScaledInstance, class_values: Sequence[int]) -> tuple[int, ...]:
@@ -29,27 +29,32 @@ def points_by_model(scaled: ScaledInstance, class_values: Sequence[int]) -> tupl
 
 
 def dual_proof(
-    scaled: ScaledInstance, threshold: Threshold, vector: DualValues
+    scaled: ScaledInstance, threshold: Threshold, vector: DualValues, *, most: int = LIMITS.row_work
 ) -> evidence.Evidence:
     """A dual vector by model and GPU type, or a simpler argument that proves as much.
 
-    The checker accepts numbers of a few digits. Longer ones come from the sizes
-    themselves, where the volume refutes the threshold; any others become our own claim.
+    The checker accepts numbers of a few digits, and `most` bytes of work at most. Longer ones come
+    from the sizes themselves, where the volume refutes the threshold; any others become our own
+    claim.
     """
     problem = scaled.packing(threshold)
     if isinstance(scaled, ConstrainedInstance):
-        return _constrained_proof(scaled, threshold, vector)
+        return _constrained_proof(scaled, threshold, vector, most)
     points = evidence.DualVector(points_by_model(scaled, vector.class_values), vector.type_values)
-    short = max(*points.models, *points.gpus, 0) <= MAX_POINTS
-    if short and points.row_work(problem.sizes, max(problem.capacities)) is not None:
+    work = points.row_work(problem.sizes, max(problem.capacities))
+    if _is_short(points) and work is not None and work <= most:
         return points
     if sum(problem.sizes) > sum(problem.capacities):
         return evidence.Volume()
     return _own_claim(threshold, "dual vector of long numbers", {})
 
 
+def _is_short(points: evidence.DualVector | evidence.ConstrainedVector) -> bool:
+    return max(*points.models, *points.gpus, 0) <= MAX_POINTS
+
+
 def _constrained_proof(
-    scaled: ConstrainedInstance, threshold: Threshold, vector: DualValues
+    scaled: ConstrainedInstance, threshold: Threshold, vector: DualValues, most: int
 ) -> evidence.Evidence:
     types = [0] * len(scaled.capacities)
     for number, gpu_type in enumerate(scaled.types):
@@ -59,8 +64,8 @@ def _constrained_proof(
         points_by_model(scaled, vector.class_values), vector.type_values, tuple(types)
     )
     room = max(scaled.packing(threshold).capacities)
-    short = max(*points.models, *points.gpus, 0) <= MAX_POINTS
-    if short and room >= 0 and points.row_work(room, *scaled.rules_checked) is not None:
+    work = points.row_work(room, *scaled.rules_checked) if room >= 0 else None
+    if _is_short(points) and work is not None and work <= most:
         return points
     return _own_claim(threshold, "dual vector too long for the checker, under constraints", {})
 
