@@ -43,7 +43,6 @@ ORDER = [
     "local_search",
     "patterns",
     "warm_up",
-    "kernel_wait",
     "stages",
     "result",
     "solve",
@@ -147,7 +146,7 @@ def test_the_package_reaches_the_formulations_only_through_their_registry() -> N
         "kvpr_opt.cli.export",
         "kvpr_opt.operate.replan",
         "kvpr_opt.solve",
-        "kvpr_opt.stages",
+        "kvpr_opt.stages.formulation_stage",
         "kvpr_opt.study.experiments.formulations",
     }
 

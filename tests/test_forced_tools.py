@@ -26,6 +26,7 @@ from kvpr_opt.patterns import construction, continuous, engine, steps
 from kvpr_opt.patterns.lp import central_generation, column_generation, pricing
 from kvpr_opt.patterns.lp.central_generation import CentralGeneration
 from kvpr_opt.patterns.problem import DualValues, PackingQuestion
+from kvpr_opt.patterns.proofs import schedule
 from kvpr_opt.problem.scaled import ScaledInstance, Threshold
 
 _EVERYWHERE = 10**12
@@ -111,7 +112,7 @@ def checked_by_all_sets(scaled: ScaledInstance, threshold: Threshold, vector: Du
 
 @contextmanager
 def forced(name: str, calls: Counter[str]) -> Iterator[None]:
-    proof = steps.dual_proof
+    proof = schedule.dual_proof
 
     def proved(
         scaled: ScaledInstance, threshold: Threshold, vector: DualValues, *, most: int
@@ -125,7 +126,7 @@ def forced(name: str, calls: Counter[str]) -> Iterator[None]:
             patch.setattr(module, key, value)
         for (module, key), tool in TOOLS.items():
             patch.setattr(module, key, counted(calls, tool, getattr(module, key)))
-        patch.setattr(steps, "dual_proof", proved)
+        patch.setattr(schedule, "dual_proof", proved)
         yield
 
 

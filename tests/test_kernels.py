@@ -18,7 +18,7 @@ import pytest
 import formulations
 import kvpr_opt
 from kvpr_opt import kernels
-from kvpr_opt.kernel_wait import COMPILING
+from kvpr_opt.stages.kernel_wait import COMPILING
 
 
 def nowhere_to_write(tmp_path: Path) -> dict[str, str]:
@@ -59,7 +59,7 @@ def test_kernels_run_where_nothing_can_be_written(tmp_path: Path) -> None:
     code = """
 import json
 from kvpr_opt import kernels
-from kvpr_opt.kernel_wait import COMPILING
+from kvpr_opt.stages.kernel_wait import COMPILING
 from kvpr_opt.local_search.rng import draw, seeded
 folder, before = kernels.folder_kept_in(), kernels.are_ready()
 drawn = draw(seeded(1), 10)
@@ -91,7 +91,7 @@ def test_the_code_is_kept_with_the_mark_that_it_is_there(tmp_path: Path) -> None
     environment = nowhere_to_write(tmp_path) | {"NUMBA_CACHE_DIR": str(tmp_path / "kept")}
     code = """
 from kvpr_opt import kernels
-from kvpr_opt.kernel_wait import COMPILING
+from kvpr_opt.stages.kernel_wait import COMPILING
 print(kernels.are_ready("patterns"), kernels.are_ready())
 kernels.set_ready("patterns")
 """

@@ -12,8 +12,8 @@ from rich.spinner import Spinner
 from rich.text import Text
 
 from kvpr_opt.drawing.rows import gap_text, kvpr_text
-from kvpr_opt.kernel_wait import COMPILING
 from kvpr_opt.search.tracker import Progress
+from kvpr_opt.stages.kernel_wait import COMPILING
 from kvpr_opt.study.execution.runner import StudyProgress
 
 if TYPE_CHECKING:

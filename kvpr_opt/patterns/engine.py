@@ -47,6 +47,7 @@ from itertools import count
 from kvpr_opt.patterns.construction import construct, construct_by_beam
 from kvpr_opt.patterns.continuous import is_nearly_continuous, suits_beam_search
 from kvpr_opt.patterns.effort import Effort
+from kvpr_opt.patterns.findings import Findings
 from kvpr_opt.patterns.lp.column_generation import PatternLP
 from kvpr_opt.patterns.lp.pricing import Precision
 from kvpr_opt.patterns.narrowing import Narrowing
@@ -60,7 +61,7 @@ from kvpr_opt.patterns.problem import (
     Undecided,
 )
 from kvpr_opt.patterns.proofs.shortening import Refutation
-from kvpr_opt.patterns.steps import EngineSteps, Findings
+from kvpr_opt.patterns.steps import EngineSteps
 from kvpr_opt.problem.scaled import ScaledInstance
 from kvpr_opt.search.tracker import Tracker
 

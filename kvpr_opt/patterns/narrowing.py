@@ -237,7 +237,7 @@ class Narrowing:
             return passed if rounds else None
         if unclear:
             self._raise_bound(steps)
-        steps.shorten()
+        steps.prove()
         return None
 
     def _passes(self, steps: EngineSteps, value: Fraction) -> bool:

@@ -18,8 +18,9 @@ from itertools import count
 from kvpr_opt.errors import NumericalError
 from kvpr_opt.patterns.continuous import suits_beam_search
 from kvpr_opt.patterns.effort import Effort
+from kvpr_opt.patterns.findings import Findings
 from kvpr_opt.patterns.narrowing import Narrowing
-from kvpr_opt.patterns.steps import EngineSteps, Findings
+from kvpr_opt.patterns.steps import EngineSteps
 from kvpr_opt.problem.scaled import Threshold
 from kvpr_opt.search.tracker import Tracker
 

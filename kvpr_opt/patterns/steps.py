@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import NamedTuple
 
 import numpy as np
 
-from kvpr_opt._types import Floats, Ints
-from kvpr_opt.certificates.evidence import Evidence, LowerBound
+from kvpr_opt._types import Floats
 from kvpr_opt.errors import InvalidPlacementError
 from kvpr_opt.patterns.beam_search import beam_search
-from kvpr_opt.patterns.continuous import suits_beam_search
 from kvpr_opt.patterns.cover.exact_cover import cover
 from kvpr_opt.patterns.dive import Dive
 from kvpr_opt.patterns.effort import Effort
 from kvpr_opt.patterns.fill_and_dive import fill_and_dive
+from kvpr_opt.patterns.findings import Findings
 from kvpr_opt.patterns.guided_rounding import round_by_vertices
 from kvpr_opt.patterns.lns import repack
 from kvpr_opt.patterns.lp.column_generation import PatternLP
@@ -33,15 +30,8 @@ from kvpr_opt.patterns.problem import (
     Relaxed,
     Undecided,
 )
-from kvpr_opt.patterns.proofs.case_proof import (
-    PROVING,
-    bound_after,
-    proving_seconds,
-    shortened,
-    tree_proof,
-)
-from kvpr_opt.patterns.proofs.evidence import dual_proof, exhaustion, packing_of, placement_of
-from kvpr_opt.patterns.proofs.shortening import Refutation
+from kvpr_opt.patterns.proofs.evidence import packing_of, placement_of
+from kvpr_opt.patterns.proofs.schedule import ProofSchedule
 from kvpr_opt.problem.placement import Placement
 from kvpr_opt.problem.scaled import Threshold
 from kvpr_opt.search.tracker import Tracker
@@ -50,17 +40,8 @@ from kvpr_opt.search.tracker import Tracker
 #: rounded to this many. A table by load for some hundred classes takes a second.
 LOADS = 2**22
 
-#: Bytes that the checker changes in some tenths of a second; a longer proof is shortened.
-_QUICK = 300_000_000
-
-#: The share of a run that may be spent on shortening points during the search, so that a run
-#: stopped by a limit has a proof of what it claims, and how long it takes, about, as a multiple
-#: of the question.
-_SHORTENING_SHARE, _SHORTENING_EACH = 0.1, 2.0
-
-#: On large fleets it is left to the last share of a time limit, or, if longer, to the time of
-#: so many such proofs.
-_LATE, _LATE_FOR = 0.3, 3.0
+#: How far up, from the bound that is proved to the one whose proof is too long, another is tried.
+_LESS = Fraction(3, 4)
 
 #: GPUs that a construction leaves to a dive.
 _FILL_ALL_BUT = 24
@@ -78,31 +59,6 @@ _DIVE_OVER, _DIVE_MODELS = 128, 3.5
 
 #: The last round of which such a dive has the budget; more takes too long.
 _DIVE_ROUND = 1
-
-
-@dataclass
-class Findings:
-    """What steps learn about thresholds, besides incumbent and bound.
-
-    Attributes
-    ----------
-    passing
-        The lowest value at which the LP was found to pass.
-    overflow
-        Where the exhaustive search had too many patterns, and how many were allowed.
-    refutation
-        The highest threshold that the LP refuted.
-    unproved
-        The same, if the checker could not follow its values.
-    asking
-        Seconds that the last question about a large fleet took.
-    """
-
-    passing: Fraction | None = None
-    overflow: tuple[Fraction, int] | None = None
-    refutation: Refutation | None = None
-    unproved: Refutation | None = None
-    asking: float = 0.0
 
 
 class Passed(NamedTuple):
@@ -135,6 +91,8 @@ class EngineSteps:
         What is worked on, and what is known.
     lp
         The pattern LP, with all patterns found so far.
+    proofs
+        What becomes of refutations.
     """
 
     def __init__(
@@ -153,13 +111,32 @@ class EngineSteps:
         self.scaled = tracker.instance.scaled
         # Another thread working on the run may settle it in the meantime.
         self._limits = tracker.limits.until(lambda: tracker.settled or until())
+        self.proofs = ProofSchedule(tracker, findings, self._limits)
         self._dives = self._repacks = seed
-        self._proving = 0.0
 
     def _start(self, stage: str) -> None:
         """Begin a stage, after a proof for which it may be time."""
-        self.shorten()
+        self.prove()
         self.tracker.enter(stage)
+
+    def prove(self) -> None:
+        """Shorten a proof, if it is time, or prove a lower bound where that fails.
+
+        Near the threshold of the LP the bins fall short by a hair, and points of few digits
+        cannot show it; a little lower they can.
+        """
+        self.proofs.shorten()
+        value, proved = self.findings.too_long, self.tracker.certified_bound
+        self.findings.too_long = None
+        if value is None or proved is None or proved.value >= value or self.over:
+            return
+        start = self.tracker.limits.elapsed
+        threshold = self.between(Fraction(proved.value), value, _LESS)
+        question = PackingQuestion.of(self.scaled, threshold)
+        answer = self.lp.decide(question.rounded_down(LOADS), self._limits)
+        self.proofs.spend(self.tracker.limits.elapsed - start)
+        if isinstance(answer, DualValues):
+            self._refuted_by(question, answer)
 
     def relax(self, threshold: Threshold, precision: Precision) -> Relaxed:
         """Ask the LP; a refutation raises the bound."""
@@ -215,7 +192,7 @@ class EngineSteps:
         answer = self.lp.decide(question.rounded_down(LOADS), self._limits.until(until))
         self.findings.asking = self.tracker.limits.elapsed - start
         if isinstance(answer, DualValues):
-            self._claim(question, answer)
+            self.proofs.claim(question, answer, self.lp.pool)
         return answer
 
     def refute_in_loads(
@@ -235,7 +212,7 @@ class EngineSteps:
         """
         question = PackingQuestion.of(self.scaled, threshold)
         if known is not None and question.rounded_down(LOADS) is question:
-            self._claim(question, known)
+            self.proofs.claim(question, known, self.lp.pool)
             return True
         return isinstance(self.relax_rounded_down(threshold, until), DualValues)
 
@@ -327,7 +304,7 @@ class EngineSteps:
             duals=() if duals is None else (duals,),
         )  # fmt: skip
         if isinstance(answer, NoPacking):
-            self._exhausted(threshold, answer, duals)
+            self.proofs.exhausted(threshold, answer, duals)
         elif isinstance(answer, OutOfBudget) and answer.patterns and not self.over:
             self.findings.overflow = (Fraction(threshold.value), effort.patterns)
         elif isinstance(answer, Packing):
@@ -338,80 +315,8 @@ class EngineSteps:
         return answer
 
     def _refuted_by(self, question: PackingQuestion, vector: DualValues) -> None:
-        self._claim(question, vector)
-        self.shorten()
-
-    def _claim(self, question: PackingQuestion, vector: DualValues) -> None:
-        """Raise the bound; leave a proof that is too long for :meth:`shorten`."""
-        proof = dual_proof(self.scaled, question.threshold, vector, most=_QUICK)
-        known = self.findings.refutation
-        if known is None or known.question.threshold.value <= question.threshold.value:
-            refutation = self.findings.refutation = Refutation(question, vector, self.lp.pool)
-            self.findings.unproved = None if proof.certified else refutation
-        self._refuted(question.threshold, proof, "pattern LP")
-
-    def shorten(self) -> None:
-        """Shorten the proof of the highest refutation if it cannot be checked, and it is time.
-
-        That is so where the bound is all that is missing, and towards a time limit. Otherwise it
-        takes a share of the run's time; but on large fleets, where the next question may make it
-        useless, only if there is no limit, or the placements are those of beam searches.
-        """
-        unproved, proved = self.findings.unproved, self.tracker.certified_bound
-        if unproved is None:
-            return
-        bound = bound_after(self.scaled, unproved.question.threshold)
-        if proved is not None and proved.value >= bound:
-            self.findings.unproved = None
-            return
-        if not self._is_time_to_shorten(bound):
-            return
-        self.findings.unproved = None
-        limits = self.tracker.limits
-        self.tracker.enter(PROVING)
-        start = limits.elapsed
-        proof = shortened(self.tracker, unproved, self._limits)
-        self._proving += limits.elapsed - start
-        if self.tracker.shortened is not proof:
-            if self.findings.unproved is None:
-                self.findings.unproved = unproved  # cut off: it may be tried again
-            return
-        if not proof.certified and self.findings.refutation is unproved:
-            self.findings.refutation = None  # of no use for a proof at the end, either
-        self._refuted(unproved.question.threshold, proof, "pattern LP")
-
-    def _is_time_to_shorten(self, bound: Fraction | float) -> bool:
-        limits = self.tracker.limits
-        if proving_seconds(self.tracker, bound, self._proving) == math.inf:
-            return True  # nothing else is missing, or nothing else is known
-        left = _SHORTENING_SHARE * limits.elapsed - self._proving
-        seconds = _SHORTENING_EACH * self.findings.asking
-        if seconds and limits.remaining < math.inf:
-            late = max(_LATE * (limits.elapsed + limits.remaining), _LATE_FOR * seconds)
-            if limits.remaining <= late:
-                return left > 0
-            if not suits_beam_search(self.scaled):
-                return False
-        return left > seconds
-
-    def _exhausted(
-        self, threshold: Threshold, answer: NoPacking, duals: tuple[Ints, Ints] | None
-    ) -> None:
-        """Raise the bound after an exhaustive search: by a proof if it matters, else our claim."""
-        proof: Evidence | None = None
-        tracker, limits = self.tracker, self.tracker.limits
-        seconds = proving_seconds(tracker, bound_after(self.scaled, threshold), self._proving)
-        if duals is not None and seconds > 0:
-            tracker.enter(PROVING)
-            start = limits.elapsed
-            # Uses the limits themselves: a view of them cannot be left at once.
-            proof = tree_proof(self.scaled, threshold, duals, limits, seconds=seconds)
-            self._proving += limits.elapsed - start
-        word = exhaustion(threshold, answer)
-        self._refuted(threshold, word if proof is None else proof, "exhaustive search")
-
-    def _refuted(self, threshold: Threshold, evidence: Evidence, source: str) -> None:
-        self.tracker.raise_bound(LowerBound(bound_after(self.scaled, threshold), evidence), source)
+        self.proofs.claim(question, vector, self.lp.pool)
+        self.proofs.shorten()
 
     def _packed(self, packing: Packing, source: str) -> bool:
         """Whether a packing is a placement better than the incumbent."""

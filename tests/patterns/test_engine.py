@@ -23,6 +23,7 @@ from kvpr_opt.patterns.cover.enumeration import WasteBudget, _by_halves, _depth_
 from kvpr_opt.patterns.cover.exact_cover import cover
 from kvpr_opt.patterns.dive import Dive, DivePlan
 from kvpr_opt.patterns.engine import PatternEngine
+from kvpr_opt.patterns.findings import Findings
 from kvpr_opt.patterns.lp.column_generation import PatternLP
 from kvpr_opt.patterns.lp.dual import most_by_type, refutes
 from kvpr_opt.patterns.problem import (
@@ -36,7 +37,7 @@ from kvpr_opt.patterns.problem import (
 )
 from kvpr_opt.patterns.proofs.evidence import dual_proof, placement_of
 from kvpr_opt.patterns.proofs.shortening import Refutation, shorten_dual
-from kvpr_opt.patterns.steps import EngineSteps, Findings
+from kvpr_opt.patterns.steps import EngineSteps
 from kvpr_opt.problem.instance import GPU, LLM, Instance
 from kvpr_opt.problem.placement import Placement
 from kvpr_opt.search.bounds import lower_bounds, volume_bound
@@ -337,7 +338,7 @@ def test_long_proofs_of_large_fleets_wait_for_the_end_of_the_time(
     steps.findings.unproved = Refutation(question, vector, steps.lp.pool)
     steps.findings.asking = 1.0
     monkeypatch.setattr(time, "monotonic", lambda now=time.monotonic: now() + elapsed)
-    steps.shorten()
+    steps.proofs.shorten()
     assert (steps.findings.unproved is None) == shortened
 
 
@@ -438,9 +439,9 @@ def test_a_long_proof_that_was_cut_off_may_be_tried_again() -> None:
     found = Refutation(question, vector, steps.lp.pool)
     steps.findings.unproved = steps.findings.refutation = found
     over = True
-    steps.shorten()
+    steps.proofs.shorten()
     assert steps.findings.unproved is steps.findings.refutation is found
     over = False
-    steps.shorten()
+    steps.proofs.shorten()
     assert steps.findings.unproved is None
     assert tracker.certified_bound is not None

@@ -76,7 +76,7 @@ class Told:
         """Refute nothing else."""
         return False
 
-    def shorten(self) -> None:
+    def prove(self) -> None:
         """Nothing is too long."""
 
     def round_passed(self, passed: Passed, number: int) -> bool:

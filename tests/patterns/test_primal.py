@@ -14,10 +14,11 @@ from kvpr_opt.generate import random_instance
 from kvpr_opt.heuristics import run as place
 from kvpr_opt.limits import Limits
 from kvpr_opt.patterns import primal, steps
+from kvpr_opt.patterns.findings import Findings
 from kvpr_opt.patterns.narrowing import Narrowing
 from kvpr_opt.patterns.primal import assisted
 from kvpr_opt.patterns.problem import Fractional, PackingQuestion
-from kvpr_opt.patterns.steps import EngineSteps, Findings
+from kvpr_opt.patterns.steps import EngineSteps
 from kvpr_opt.search.bounds import volume_bound
 from kvpr_opt.search.tracker import Tracker
 

@@ -35,37 +35,6 @@ PROVING = "proof for the checker"
 #: that it may take.
 _CASES_A_SECOND, _STEPS_A_SECOND, _LONGEST = 15_000, 500_000, 3_600
 
-#: How far, relative to the incumbent, the proved bound may lag behind the bound during search.
-_MAX_LAG = Fraction(3, 100_000)
-
-#: The share of the time that proofs may take during search, and seconds below which none is
-#: tried.
-_SHARE, _TOO_SHORT = 0.1, 0.02
-
-
-def proving_seconds(tracker: Tracker, value: Fraction | float, spent: float) -> float:
-    """How long to try to prove a bound: as long as it takes, for a while, or not at all.
-
-    A bound that ends the run gets all the time left. Before that, only a bound well above
-    the last proved one gets a share of the time, so that a run stopped by a limit has a
-    proof of nearly all that it claims.
-
-    Parameters
-    ----------
-    tracker, value
-        The run, and the bound.
-    spent
-        Seconds that proofs during the search have taken so far.
-    """
-    incumbent, proved = tracker.value_to_beat, tracker.certified_bound
-    if isinstance(value, float) or incumbent is None:
-        return math.inf
-    if (incumbent - value) <= tracker.target_gap * incumbent:
-        return math.inf
-    lag = value - (Fraction(0) if proved is None else Fraction(proved.value))
-    left = _SHARE * tracker.limits.elapsed - spent
-    return left if lag > _MAX_LAG * incumbent and left > _TOO_SHORT else 0.0
-
 
 def tree_proof(
     scaled: ScaledInstance,

@@ -19,8 +19,9 @@ from kvpr_opt.limits import Limits
 from kvpr_opt.patterns.lp.column_generation import PatternLP
 from kvpr_opt.patterns.lp.pool import PatternPool
 from kvpr_opt.patterns.problem import DualValues, PackingQuestion
-from kvpr_opt.patterns.proofs.case_proof import prove_bound, proving_seconds, tree_proof
+from kvpr_opt.patterns.proofs.case_proof import prove_bound, tree_proof
 from kvpr_opt.patterns.proofs.evidence import dual_proof
+from kvpr_opt.patterns.proofs.schedule import proving_seconds
 from kvpr_opt.patterns.proofs.shortening import Refutation
 from kvpr_opt.problem.constrained import ConstrainedInstance
 from kvpr_opt.problem.instance import Instance
