@@ -96,11 +96,6 @@ HARMLESS: dict[str, str] = {
         "with a placement, an infinite bound is refused before"
     ),
     "_read: LIMITS.file_bytes + 1 -> LIMITS.file_bytes + 2": "two bytes too many are refused, too",
-    "_no_choice_exceeds_its_limit: _bytes_by_points(most, room) < _bytes_by_size(most, room) -> "
-    "_bytes_by_points(most, room) <= _bytes_by_size(most, room)": "both ways say the same",
-    "_patterns: (2 * room).bit_length() // 8 + 1 -> (2 * room).bit_length() // 8 + 2": (
-        "entries of a byte more, in a table somewhat coarser"
-    ),
     "_patterns: len(items) + 50 -> len(items) + 49": "a table somewhat longer",
     "_patterns: len(items) + 50 -> len(items) + 51": "a table somewhat coarser, so more steps",
     "_count_cases:  for item in needed if item[0] > 0 ->  for item in needed": (

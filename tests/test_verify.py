@@ -827,7 +827,7 @@ def test_it_can_be_read_function_by_function():
 
 def test_it_stays_short_enough_to_be_read():
     """So many lines in all, blank lines and comments included."""
-    assert len(CHECKER.read_text(encoding="utf-8").splitlines()) <= 1210
+    assert len(CHECKER.read_text(encoding="utf-8").splitlines()) <= 1230
 
 
 @pytest.fixture

@@ -304,6 +304,7 @@ def test_models_that_do_not_fit_are_no_work(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_the_row_of_one_gpu_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    for limit, code in ((2, 0), (1, 2)):  # a byte for points 0 to 4, for each bit of 2
+    most = CHECKER.row_bytes(3, 1)
+    for limit, code in ((most, 0), (most - 1, 2)):
         monkeypatch.setattr(CHECKER, "LIMITS", CHECKER.LIMITS._replace(row_bytes=limit))
         assert run(relocation()).exit_code == code

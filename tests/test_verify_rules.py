@@ -78,9 +78,10 @@ def test_a_proof_that_knows_no_constraints_says_so(constraint: dict[str, Any] | 
 
 def test_the_work_of_a_proof_with_constraints_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     # Without the idle one, which is pinned, and v, which has no points: sizes are 117 in a room
-    # of 400 at most, so 1 in 3; three models, and a byte for sizes 0 to 3.
+    # of 400 at most, so 1 in 3; three models of 1 point.
     pin = {"kind": "only", "model": "idle", "gpus": ["a"]}
-    for work, code in ((3, 0), (2, 2)):
+    most = 3 * CHECKER.row_bytes(1, 3)
+    for work, code in ((most, 0), (most - 1, 2)):
         monkeypatch.setattr(CHECKER, "LIMITS", CHECKER.LIMITS._replace(row_work=work))
         assert run(APART, pin, value="infinite", proof=ONE_EACH).exit_code == code
 
@@ -174,3 +175,8 @@ def test_a_model_larger_than_the_room_changes_no_row(size: int) -> None:
     assert row([[(size, 1), (3, 1)], [(size, 2)], [(4, 1)]], 2, 10) == alone
     # The bits of 0, 3, 7 and 11, the sizes of 0 to 3 points.
     assert alone == [0b0111, 0b0111, 0b0010, 0b0001]
+    # Or in one integer, a byte for each size.
+    *_, entries = CHECKER.rows_of_least_sizes(
+        [[(size, 1), (3, 1)], [(size, 2)], [(4, 1)]], 2, 10, 1
+    )
+    assert [*entries.to_bytes(4, "big")] == [0, 3, 7, 11]

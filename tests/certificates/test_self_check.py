@@ -25,6 +25,7 @@ from kvpr_opt.patterns.problem import PackingQuestion
 from kvpr_opt.patterns.proofs.case_proof import shorten_proof
 from kvpr_opt.search.bounds import volume_bound
 from kvpr_opt.search.tracker import Tracker
+from kvpr_opt.verify import row_bytes
 
 
 def long_numbers(models: int, gpus: int) -> Instance:
@@ -195,16 +196,16 @@ def test_ctrl_c_during_the_check_does_not_cost_the_answer(
 
 
 def test_of_equal_models_only_those_that_fit_beside_each_other_are_work() -> None:
-    # The row has 4 sizes of up to 10: a byte for each of 4 bits.
-    assert DualVector((1,) * 10, (2,)).row_work([4] * 10, 9) == 2 * 4
-    assert DualVector((1,) * 10, (2,)).row_work([4] * 9 + [0], 9) == 2 * 4
+    row = row_bytes(2, 9)
+    assert DualVector((1,) * 10, (2,)).row_work([4] * 10, 9) == 2 * row
+    assert DualVector((1,) * 10, (2,)).row_work([4] * 9 + [0], 9) == 2 * row
     # As many points, but another size, or as large, but other points.
-    assert DualVector((1,) * 10, (2,)).row_work([4] * 9 + [10], 9) == 2 * 4
-    assert DualVector((1,) * 9 + (2,), (2,)).row_work([4] * 10, 9) == 3 * 4
+    assert DualVector((1,) * 10, (2,)).row_work([4] * 9 + [10], 9) == 2 * row
+    assert DualVector((1,) * 9 + (2,), (2,)).row_work([4] * 10, 9) == 3 * row
     # Of many, bundles of 1, 2, 4 and so on.
-    assert DualVector((1,) * 100, (2,)).row_work([4] * 100, 400) == 7 * 9
+    assert DualVector((1,) * 100, (2,)).row_work([4] * 100, 400) == 7 * row_bytes(2, 400)
     # Above 40 million bytes, or 15 billion in all, the checker has no row.
-    points = DualVector(tuple(range(376)), (7_999_998,))
+    points = DualVector(tuple(range(376)), (7_991_998,))
     assert points.row_work([1] * 375 + [0], 10**12) == 1_000_000 * 40 * 375
     assert points.row_work([1] * 376, 10**12) is None
     assert points.row_work([1] * 5 + [0] * 371, 2**40 - 2) is not None

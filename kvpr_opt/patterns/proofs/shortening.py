@@ -34,7 +34,7 @@ _LUCK = 4
 #: long: bytes that the checker changes, of which it handles some thousand millions a second.
 _WORTHWHILE, _LONG = 3, 300_000_000
 
-#: Units that leave the checker more than this share of its work are not looked for.
+#: Units that leave the checker more than this share of long work are not looked for.
 _SHARE = 0.25
 
 #: Scales within this factor of the smallest are compared, where checks are cheap and where they
@@ -95,16 +95,20 @@ def shorten_dual(
     fullest, likely = max(vector.type_values), _likely(question, vector)
     items, room = int(question.counts.sum()), int(max(question.capacities))
     row = row_bytes(fullest, room)
-    if fullest <= 1 or (fullest < _WORTHWHILE * likely and row * items < _LONG):
+    work = row * _bundles(question, room)
+    is_long = work >= _LONG
+    if fullest <= 1 or (fullest < _WORTHWHILE * likely and not is_long):
         return vector
     comparison = _Comparison(question, vector, pool)
     low, long_checks = max(1.0, likely / _LUCK), 0
-    followed = row <= LIMITS.row_bytes and row * items <= LIMITS.row_work
+    followed = row <= LIMITS.row_bytes and work <= LIMITS.row_work
     allowed = _CHECKS if followed else _ALL_CHECKS
     while long_checks < allowed and not limits.stopped:
         long = low * items >= _LONG_CHECK
         step, tries = (_LONG_STEP, _LONG_TRIES) if long else (_STEP, _TRIES)
-        if step * low >= fullest or row_bytes(math.ceil(low), room) > _SHARE * row:
+        if step * low >= fullest:
+            break
+        if is_long and row_bytes(math.ceil(low), room) > _SHARE * row:
             break
         candidates = comparison.candidates(low, step * low)
         for _ in range(tries):
@@ -119,6 +123,13 @@ def shorten_dual(
                 break
         low *= step
     return vector
+
+
+def _bundles(question: PackingQuestion, room: int) -> int:
+    """How often the checker changes its row: bundles of 1, 2, 4, ... copies are one item."""
+    sizes, counts = question.sizes.tolist(), question.counts.tolist()
+    fitting = (min(n, room // size) for size, n in zip(sizes, counts, strict=True) if size)
+    return sum(map(int.bit_length, fitting))
 
 
 def _likely(question: PackingQuestion, vector: DualValues) -> int:
