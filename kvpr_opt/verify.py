@@ -44,7 +44,7 @@ class Limits(NamedTuple):
     memory_bits: int = 4_000  # of all different denominators of memories and sizes
     pressure_bits: int = 100_000_000  # of those of the pressures, times GPUs and models
     sum_bits: int = 4_000_000  # of those of the pressures on one GPU
-    row_bytes: int = 40_000_000  # of one row of least sizes
+    row_bytes: int = 40_000_000  # of one row of sizes or points
     row_work: int = 15_000_000_000  # bytes of that row, times the models
     table_bytes: int = 15_000_000  # of all rows that the search for patterns looks up
     constraint_names: int = 1_000_000  # of models and GPUs in the constraints of a fleet
@@ -1016,7 +1016,7 @@ def check_moves(fleet: WholeFleet, relocation: Relocation, bound: Bound) -> tupl
             if worth[model] > 0 and sizes[model] <= room:
                 stage = stages.setdefault(group_of.get(model, model), [])
                 stage.append((sizes[model], worth[model]))
-        work += sum(map(len, stages.values())) * row_bytes(limits[gpu] - here, room)
+        work += sum(map(len, stages.values())) * row_bytes(*_largest(bins))
         require(work <= LIMITS.row_work, "its points are too many: shorten it", TimeoutError)
         _no_choice_exceeds_its_limit([*stages.values()], bins)
     tied = fleet.constraints

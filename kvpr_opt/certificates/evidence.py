@@ -17,6 +17,9 @@ from typing import ClassVar, NamedTuple
 
 from kvpr_opt.verify import LIMITS, bundles, row_bytes
 
+#: Bytes that the checker changes in some tenths of a second.
+QUICK_WORK = 300_000_000
+
 
 @dataclass(frozen=True)
 class Volume:
@@ -90,11 +93,23 @@ class DualVector:
         and is changed once for each model; of equal ones, for bundles of those that fit beside
         each other. ``None`` where the checker uses no row, since it or the work would be too long.
         """
-        row = row_bytes(max(self.gpus), room)
-        equal = Counter(zip(sizes, self.models, strict=True))
-        fitting = {item: min(n, room // item[0]) for item, n in equal.items() if item[0]}
-        work = row * len(bundles(fitting))
-        return work if row <= LIMITS.row_bytes and work <= LIMITS.row_work else None
+        return row_work(Counter(zip(sizes, self.models, strict=True)), max(self.gpus), room)
+
+
+def row_work(held: Mapping[tuple[int, int], int], most: int, room: int) -> int | None:
+    """As :meth:`DualVector.row_work`.
+
+    Parameters
+    ----------
+    held
+        How many models there are of each size and points.
+    most, room
+        The most points of any type, and the largest capacity.
+    """
+    row = row_bytes(most, room)
+    fitting = {item: min(n, room // item[0]) for item, n in held.items() if item[0]}
+    work = row * len(bundles(fitting))
+    return work if row <= LIMITS.row_bytes and work <= LIMITS.row_work else None
 
 
 @dataclass(frozen=True)

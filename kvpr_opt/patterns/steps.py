@@ -130,11 +130,10 @@ class EngineSteps:
         self.findings.too_long = None
         if value is None or proved is None or proved.value >= value or self.over:
             return
-        start = self.tracker.limits.elapsed
         threshold = self.between(Fraction(proved.value), value, _LESS)
         question = PackingQuestion.of(self.scaled, threshold)
-        answer = self.lp.decide(question.rounded_down(LOADS), self._limits)
-        self.proofs.spend(self.tracker.limits.elapsed - start)
+        with self.proofs.charged():
+            answer = self.lp.decide(question.rounded_down(LOADS), self._limits)
         if isinstance(answer, DualValues):
             self._refuted_by(question, answer)
 

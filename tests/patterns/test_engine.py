@@ -14,7 +14,7 @@ import pytest
 
 import kvpr_opt as kv
 from kvpr_opt import stages
-from kvpr_opt.certificates.evidence import DualVector
+from kvpr_opt.certificates.evidence import DualVector, Evidence
 from kvpr_opt.generate import random_instance
 from kvpr_opt.limits import Limits
 from kvpr_opt.patterns import engine
@@ -35,7 +35,8 @@ from kvpr_opt.patterns.problem import (
     Relaxed,
     Undecided,
 )
-from kvpr_opt.patterns.proofs.evidence import dual_proof, placement_of
+from kvpr_opt.patterns.proofs import schedule
+from kvpr_opt.patterns.proofs.evidence import dual_proof, exhaustion, placement_of
 from kvpr_opt.patterns.proofs.shortening import Refutation, shorten_dual
 from kvpr_opt.patterns.steps import EngineSteps
 from kvpr_opt.problem.instance import GPU, LLM, Instance
@@ -422,6 +423,43 @@ def test_the_lp_alone_ends_when_it_knows_no_more(gpus: int, models: int, threads
     volume, bound = volume_bound(tracker.instance.scaled).value, tracker.bound_value
     assert bound is not None
     assert bound > volume
+
+
+def test_where_a_proof_stays_too_long_a_lower_bound_is_proved(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tracker = Tracker(random_instance("uniform", gpus=8, models=64, seed=0), Limits())
+    scaled = tracker.instance.scaled
+    volume = volume_bound(scaled)
+    tracker.raise_bound(volume, "volume bound")
+    placed = kv.solve(tracker.instance, method="heuristic").placement
+    assert placed is not None
+    tracker.offer(placed, "heuristic")
+    steps = EngineSteps(tracker, frozenset(), Findings())
+    question = PackingQuestion.of(scaled, scaled.at_most(Fraction(23641, 76) * scaled.kvpr_unit))
+    vector = steps.lp.decide(question, Limits())
+    assert isinstance(vector, DualValues)
+
+    shortened = schedule.shortened
+
+    def once_too_long(tracker: Tracker, found: Refutation, limits: Limits) -> Evidence:
+        if found.question is not question:
+            return shortened(tracker, found, limits)
+        tracker.shortened = exhaustion(question.threshold, NoPacking(0))
+        return tracker.shortened
+
+    monkeypatch.setattr(schedule, "shortened", once_too_long)
+    # Late enough for a share of the time.
+    monkeypatch.setattr(time, "monotonic", lambda now=time.monotonic: now() + 1_000)
+    steps.findings.unproved = Refutation(question, vector, steps.lp.pool)
+    steps.findings.refutation = steps.findings.unproved
+    steps.prove()
+    claimed = scaled.next_value(question.threshold)
+    assert tracker.bound_value == claimed
+    assert tracker.certified_bound is not None
+    # With numbers as small as these, the threshold in between may be the same one.
+    assert volume.value < tracker.certified_bound.value <= claimed
+    assert steps.findings.too_long is None
 
 
 def test_a_long_proof_that_was_cut_off_may_be_tried_again() -> None:

@@ -42,15 +42,18 @@ def dual_proof(
         return _constrained_proof(scaled, threshold, vector, most)
     points = evidence.DualVector(points_by_model(scaled, vector.class_values), vector.type_values)
     work = points.row_work(problem.sizes, max(problem.capacities))
-    if _is_short(points) and work is not None and work <= most:
+    if _can_be_checked(points, work, most):
         return points
     if sum(problem.sizes) > sum(problem.capacities):
         return evidence.Volume()
     return _own_claim(threshold, "dual vector of long numbers", {})
 
 
-def _is_short(points: evidence.DualVector | evidence.ConstrainedVector) -> bool:
-    return max(*points.models, *points.gpus, 0) <= MAX_POINTS
+def _can_be_checked(
+    points: evidence.DualVector | evidence.ConstrainedVector, work: int | None, most: int
+) -> bool:
+    short = max(*points.models, *points.gpus, 0) <= MAX_POINTS
+    return short and work is not None and work <= most
 
 
 def _constrained_proof(
@@ -65,7 +68,7 @@ def _constrained_proof(
     )
     room = max(scaled.packing(threshold).capacities)
     work = points.row_work(room, *scaled.rules_checked) if room >= 0 else None
-    if _is_short(points) and work is not None and work <= most:
+    if _can_be_checked(points, work, most):
         return points
     return _own_claim(threshold, "dual vector too long for the checker, under constraints", {})
 

@@ -8,10 +8,12 @@ that is missing, within a share of the run, or towards its end.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 
 from kvpr_opt._types import Ints
-from kvpr_opt.certificates.evidence import Evidence, LowerBound
+from kvpr_opt.certificates.evidence import QUICK_WORK, Evidence, LowerBound
 from kvpr_opt.limits import LimitsView
 from kvpr_opt.patterns.continuous import suits_beam_search
 from kvpr_opt.patterns.findings import Findings
@@ -23,13 +25,8 @@ from kvpr_opt.patterns.proofs.shortening import Refutation
 from kvpr_opt.problem.scaled import Threshold
 from kvpr_opt.search.tracker import Tracker
 
-#: Bytes that the checker changes in some tenths of a second; a longer proof is shortened.
-_QUICK = 300_000_000
-
-#: The share of a run that may be spent on shortening points during the search, so that a run
-#: stopped by a limit has a proof of what it claims, and how long it takes, about, as a multiple
-#: of the question.
-_SHORTENING_SHARE, _SHORTENING_EACH = 0.1, 2.0
+#: How long shortening takes, about, as a multiple of the question.
+_EACH = 2.0
 
 #: On large fleets it is left to the last share of a time limit, or, if longer, to the time of
 #: so many such proofs.
@@ -38,8 +35,8 @@ _LATE, _LATE_FOR = 0.3, 3.0
 #: How far, relative to the incumbent, the proved bound may lag behind the bound during search.
 _MAX_LAG = Fraction(3, 100_000)
 
-#: The share of the time that proofs may take during search, and seconds below which none is
-#: tried.
+#: The share of the time that proofs may take during search, so that a run stopped by a limit has
+#: a proof of what it claims, and seconds below which none is tried by cases.
 _SHARE, _TOO_SHORT = 0.1, 0.02
 
 
@@ -70,7 +67,7 @@ class ProofSchedule:
         question, vector, pool
             As in :class:`~kvpr_opt.patterns.proofs.shortening.Refutation`.
         """
-        proof = dual_proof(self._scaled, question.threshold, vector, most=_QUICK)
+        proof = dual_proof(self._scaled, question.threshold, vector, most=QUICK_WORK)
         known = self._findings.refutation
         if known is None or known.question.threshold.value <= question.threshold.value:
             refutation = self._findings.refutation = Refutation(question, vector, pool)
@@ -94,11 +91,9 @@ class ProofSchedule:
         if not self._is_time_to_shorten(bound):
             return
         self._findings.unproved = None
-        limits = self._tracker.limits
         self._tracker.enter(PROVING)
-        start = limits.elapsed
-        proof = shortened(self._tracker, unproved, self._limits)
-        self._spent += limits.elapsed - start
+        with self.charged():
+            proof = shortened(self._tracker, unproved, self._limits)
         if self._tracker.shortened is not proof:
             if self._findings.unproved is None:
                 self._findings.unproved = unproved  # cut off: it may be tried again
@@ -108,16 +103,19 @@ class ProofSchedule:
             self._findings.too_long = Fraction(bound) if bound < math.inf else None
         self._refuted(unproved.question.threshold, proof, "pattern LP")
 
-    def spend(self, seconds: float) -> None:
-        """Count time that was spent for the sake of a proof."""
-        self._spent += seconds
+    @contextmanager
+    def charged(self) -> Iterator[None]:
+        """Count the time of a block as spent on proofs."""
+        start = self._tracker.limits.elapsed
+        yield
+        self._spent += self._tracker.limits.elapsed - start
 
     def _is_time_to_shorten(self, bound: Fraction | float) -> bool:
         limits = self._tracker.limits
         if proving_seconds(self._tracker, bound, self._spent) == math.inf:
             return True  # nothing else is missing, or nothing else is known
-        left = _SHORTENING_SHARE * limits.elapsed - self._spent
-        seconds = _SHORTENING_EACH * self._findings.asking
+        left = _SHARE * limits.elapsed - self._spent
+        seconds = _EACH * self._findings.asking
         if seconds and limits.remaining < math.inf:
             late = max(_LATE * (limits.elapsed + limits.remaining), _LATE_FOR * seconds)
             if limits.remaining <= late:
@@ -131,14 +129,13 @@ class ProofSchedule:
     ) -> None:
         """Raise the bound after an exhaustive search: by a proof if it matters, else our claim."""
         proof: Evidence | None = None
-        tracker, limits = self._tracker, self._tracker.limits
+        tracker = self._tracker
         seconds = proving_seconds(tracker, bound_after(self._scaled, threshold), self._spent)
         if duals is not None and seconds > 0:
             tracker.enter(PROVING)
-            start = limits.elapsed
-            # Uses the limits themselves: a view of them cannot be left at once.
-            proof = tree_proof(self._scaled, threshold, duals, limits, seconds=seconds)
-            self._spent += limits.elapsed - start
+            with self.charged():
+                # Uses the limits themselves: a view of them cannot be left at once.
+                proof = tree_proof(self._scaled, threshold, duals, tracker.limits, seconds=seconds)
         word = exhaustion(threshold, answer)
         self._refuted(threshold, word if proof is None else proof, "exhaustive search")
 

@@ -12,11 +12,13 @@ yields patterns that were missing from the comparison.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from typing import NamedTuple
 
 import numpy as np
 
 from kvpr_opt._types import Ints
+from kvpr_opt.certificates.evidence import QUICK_WORK, row_work
 from kvpr_opt.limits import LimitsView
 from kvpr_opt.patterns.lp.dual import refutes
 from kvpr_opt.patterns.lp.pool import PatternPool, loads
@@ -24,15 +26,15 @@ from kvpr_opt.patterns.lp.pricing import Duals, price, unrounded
 from kvpr_opt.patterns.problem import DualValues, PackingQuestion
 from kvpr_opt.patterns.proofs.pattern_sample import PatternSample
 from kvpr_opt.patterns.proofs.point_repair import repaired
-from kvpr_opt.verify import LIMITS, row_bytes
+from kvpr_opt.verify import row_bytes
 
 #: The search starts at the expected number of units a GPU divided by this: with few models
 #: the duals are multiples of a simple fraction, and fewer units can suffice.
 _LUCK = 4
 
 #: A vector with fewer than this many times the expected units is kept as it is, unless it is
-#: long: bytes that the checker changes, of which it handles some thousand millions a second.
-_WORTHWHILE, _LONG = 3, 300_000_000
+#: more work for the checker than is quickly done.
+_WORTHWHILE = 3
 
 #: Units that leave the checker more than this share of long work are not looked for.
 _SHARE = 0.25
@@ -94,15 +96,13 @@ def shorten_dual(
     """
     fullest, likely = max(vector.type_values), _likely(question, vector)
     items, room = int(question.counts.sum()), int(max(question.capacities))
-    row = row_bytes(fullest, room)
-    work = row * _bundles(question, room)
-    is_long = work >= _LONG
+    row, work = row_bytes(fullest, room), _work(question, vector, room)
+    is_long = work is None or work >= QUICK_WORK
     if fullest <= 1 or (fullest < _WORTHWHILE * likely and not is_long):
         return vector
     comparison = _Comparison(question, vector, pool)
     low, long_checks = max(1.0, likely / _LUCK), 0
-    followed = row <= LIMITS.row_bytes and work <= LIMITS.row_work
-    allowed = _CHECKS if followed else _ALL_CHECKS
+    allowed = _ALL_CHECKS if work is None else _CHECKS
     while long_checks < allowed and not limits.stopped:
         long = low * items >= _LONG_CHECK
         step, tries = (_LONG_STEP, _LONG_TRIES) if long else (_STEP, _TRIES)
@@ -125,11 +125,13 @@ def shorten_dual(
     return vector
 
 
-def _bundles(question: PackingQuestion, room: int) -> int:
-    """How often the checker changes its row: bundles of 1, 2, 4, ... copies are one item."""
-    sizes, counts = question.sizes.tolist(), question.counts.tolist()
-    fitting = (min(n, room // size) for size, n in zip(sizes, counts, strict=True) if size)
-    return sum(map(int.bit_length, fitting))
+def _work(question: PackingQuestion, vector: DualValues, room: int) -> int | None:
+    """Bytes that the checker changes for the given vector; ``None`` if it cannot follow it."""
+    held = Counter[tuple[int, int]]()
+    items = zip(question.sizes.tolist(), vector.class_values, strict=True)
+    for item, number in zip(items, question.counts.tolist(), strict=True):
+        held[item] += number
+    return row_work(held, max(vector.type_values), room)
 
 
 def _likely(question: PackingQuestion, vector: DualValues) -> int:
