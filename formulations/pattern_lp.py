@@ -88,6 +88,7 @@ from formulations.pattern_highs import choose
 from kvpr_opt.errors import NumericalError
 from kvpr_opt.limits import LimitsView
 from kvpr_opt.patterns.lp.column_generation import PatternLP
+from kvpr_opt.patterns.lp.item_lists import ItemLists
 from kvpr_opt.patterns.problem import (
     DualValues,
     Packing,
@@ -174,16 +175,17 @@ class Formulation:
         types = np.zeros(len(scaled.capacities), dtype=np.int64)
         for k, gpu_type in enumerate(scaled.types):
             types[list(gpu_type.gpus)] = k
-        self._lp.pool.add(counts, types)
+        self._lp.pool.add(ItemLists.of(counts, types))
 
     def _restricted_master(
         self, question: PackingQuestion, limits: LimitsView, budget: float | None
     ) -> Verdict:
         """(1) and (2) in whole numbers, over the columns at hand."""
         pool = self._lp.pool
-        usable = np.flatnonzero(pool.usable(question))[-MAX_COLUMNS:]
-        counts = np.where(question.counts > 0, pool.counts[usable], np.int16(0))
-        columns = Columns(counts, pool.types[usable], question.counts, question.multiplicities)
+        usable = np.flatnonzero(pool.patterns.usable(question))[-MAX_COLUMNS:]
+        counts = np.where(question.counts > 0, pool.counts(usable), np.int16(0))
+        types = pool.patterns.types[usable]
+        columns = Columns(counts, types, question.counts, question.multiplicities)
         options = dict(self.parameters)
         if budget is not None:
             options["mip_max_nodes"] = max(1, int(budget * _NODES_PER_UNIT))

@@ -100,13 +100,13 @@ def _of_large_fleets(fleet: Instance, question: PackingQuestion) -> None:
     sizes = WasteBudget.of(question, question.sizes, question.capacities)
     enumerate_patterns(question, BitPacking.of(question.counts), [sizes], 1, Limits())
     lp = PatternLP(fleet.scaled)
-    lp.pool.add(*sample_patterns(question, each=1, seed=0, limits=Limits()))
+    lp.pool.add(sample_patterns(question, each=1, seed=0, limits=Limits()))
     # The interior point method is called only if nothing is refuted at once.
     passed = PackingQuestion.of(fleet.scaled, fleet.scaled.finite())
     for asked in (question, passed):
         CentralGeneration(asked, lp.pool, None, Limits(), Precision.FULL).run()
     sample = PatternSample(len(question.capacities))
-    sample.add(lp.pool.counts, lp.pool.types)
+    sample.add(lp.pool.patterns)
     repaired(question, sample, np.ones((len(question.counts), 1), dtype=np.int64))
     beam_search(question, Limits(), work=1, seed=0)
     items = Bundles.of(question, question.counts > 0)

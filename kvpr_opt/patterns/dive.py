@@ -17,7 +17,6 @@ from kvpr_opt._types import Floats, Ints
 from kvpr_opt.limits import LimitsView
 from kvpr_opt.patterns.cover.exact_cover import cover
 from kvpr_opt.patterns.lp.column_generation import PatternLP
-from kvpr_opt.patterns.lp.pool import loads
 from kvpr_opt.patterns.lp.pricing import Precision
 from kvpr_opt.patterns.problem import DualValues, NoPacking, OutOfBudget, Packing, PackingQuestion
 
@@ -138,15 +137,15 @@ class Dive:
 
     def _waste(self, question: PackingQuestion, patterns: int) -> Ints:
         """Capacity left over by the first `patterns` patterns, counting only unpacked items."""
-        pool = self._lp.pool
-        packed = loads(pool.counts[:patterns], question.sizes, question.counts)
-        return np.asarray(question.capacities[pool.types[:patterns]] - packed)
+        known = self._lp.pool.patterns
+        counted = known._replace(copies=np.minimum(known.copies, question.counts[known.classes]))
+        packed = counted.sums(question.sizes)
+        return np.asarray(question.capacities[known.types] - packed)[:patterns]
 
     def _pick(
         self, question: PackingQuestion, weights: Floats, tabu: frozenset[int]
     ) -> tuple[Packing, frozenset[int]] | None:
         """The patterns to fix, as bins, and their numbers in the pool."""
-        pool = self._lp.pool
         most = max(1, question.bins // _SHARE)
         left, numbers = question.counts.copy(), question.multiplicities.copy()
         bins, types = [], []
@@ -154,20 +153,25 @@ class Dive:
         # Capacity saved on the first bins is available to the last ones.
         thrifty = self._waste(question, len(weights)) <= question.slack / question.bins
         noise = 1 - self._plan.jitter * self._random.random(len(weights))
-        for p in np.argsort(-weights * noise * np.where(thrifty, 1.0, _THRIFT), kind="stable"):
-            if weights[p] <= 1e-6 or (chosen and (weights[p] < _WEIGHTY or len(chosen) >= most)):
+        order = np.argsort(-weights * noise * np.where(thrifty, 1.0, _THRIFT), kind="stable")
+        order = order[weights[order] > 1e-6]
+        pool = self._lp.pool
+        for p, gpu_type, counts in zip(
+            order.tolist(), pool.patterns.types[order].tolist(), pool.counts(order), strict=True
+        ):
+            if chosen and (weights[p] < _WEIGHTY or len(chosen) >= most):
                 break
             # A covering row may be covered twice: only what is still to pack counts.
-            whole = np.minimum(pool.counts[p], question.counts)
+            whole = np.minimum(counts, question.counts)
             pattern = np.minimum(whole, left)
             clash = bool(chosen) and bool((pattern != whole).any())
-            if int(p) in tabu or clash or numbers[pool.types[p]] == 0 or not pattern.any():
+            if p in tabu or clash or numbers[gpu_type] == 0 or not pattern.any():
                 continue
             left -= pattern
-            numbers[pool.types[p]] -= 1
+            numbers[gpu_type] -= 1
             bins.append(pattern)
-            types.append(int(pool.types[p]))
-            chosen.append(int(p))
+            types.append(gpu_type)
+            chosen.append(p)
         if not chosen:
             return None
         packing = Packing(np.array(bins, dtype=np.int16), np.array(types, dtype=np.int64))

@@ -64,7 +64,7 @@ def fill_and_dive(
     if rest.slack < 0 or limits.stopped:
         return None
     lp = PatternLP(scaled)
-    lp.pool.add(*sample_patterns(rest, each=_SAMPLES, seed=seed, limits=limits))
+    lp.pool.add(sample_patterns(rest, each=_SAMPLES, seed=seed, limits=limits))
     packed = Dive(lp, limits, plan, seed=seed).run(rest)
     return None if packed is None else filled.with_bins(packed)
 

@@ -192,7 +192,8 @@ def _vertex(
     duals = layout.rows_of(_INSIDE * volume.by_class, volume.by_type)
     prices = _PRICE * question.bins * volume.by_class[layout.classes]
     weightiest = np.argsort(-weights, kind="stable")
-    weightiest = weightiest[(weights[weightiest] > 0) & layout.has(pool.types[weightiest])]
+    types = pool.patterns.types
+    weightiest = weightiest[(weights[weightiest] > 0) & layout.has(types[weightiest])]
     random = np.random.default_rng(seed)
     number = _COLUMNS_EACH * len(layout.classes)
     while not limits.stopped:
@@ -206,7 +207,7 @@ def _vertex(
         if point is None:
             return None
         if point.objective <= (1 + _TOLERANCE) * question.bins:
-            return _Vertex(pool.counts[chosen], pool.types[chosen], point.primal[: len(chosen)])
+            return _Vertex(pool.counts(chosen), types[chosen], point.primal[: len(chosen)])
         if number >= len(weightiest):
             return None
         number *= _MORE_COLUMNS

@@ -129,7 +129,10 @@ class Narrowing:
         self._bracket.placed(steps.high, steps.low)
         self._bracket.low = max(self._bracket.low, steps.low)
         passed = self._to_round(steps) or self._to_round_as_well(steps)
-        return passed, self._next(steps) if passed is None else None
+        threshold = self._next(steps) if passed is None else None
+        if passed is None and threshold is None:
+            passed = self._to_round_meanwhile(steps)
+        return passed, threshold
 
     def _rounded_by_others(self, steps: EngineSteps) -> list[Fraction]:
         return [
@@ -155,6 +158,16 @@ class Narrowing:
             if other is not steps and last and not self._failures:
                 return passed if passed.threshold.value < steps.high else None
         return None
+
+    def _to_round_meanwhile(self, steps: EngineSteps) -> Passed | None:
+        """What waits, while another thread asks below it and nothing else is left to do.
+
+        If the question is refuted, the rounding is the last step, and it has begun early.
+        """
+        if not self._rounds or self._waiting is None or not self._asked or self._failures:
+            return None
+        passed, self._waiting = self._waiting, None
+        return passed if passed.threshold.value < steps.high else None
 
     def _is_worthwhile(self, steps: EngineSteps, value: Fraction) -> bool:
         """Whether to round at a passing threshold; this takes as long as two questions.

@@ -258,7 +258,7 @@ def test_fractional_answers_cover_every_class() -> None:
     question = PackingQuestion.of(instance.scaled, instance.scaled.finite())
     answer = lp.decide(question, Limits())
     if isinstance(answer, Fractional):
-        covered = answer.weights @ lp.pool.counts
+        covered = answer.weights @ lp.pool.counts(np.arange(lp.pool.size))
         assert (covered >= question.counts - 1e-6).all()
 
 

@@ -76,7 +76,7 @@ def test_a_thread_adopts_the_patterns_of_another() -> None:
     assert len(weights) == second.lp.pool.size < first.lp.pool.size
     for mine, theirs in ((second, weights), (first, answer.weights)):
         used = np.flatnonzero(theirs)
-        packed = mine.lp.pool.counts[used].T @ theirs[used]
+        packed = mine.lp.pool.counts(used).T @ theirs[used]
         assert (packed >= PackingQuestion.of(first.scaled, threshold).counts - 1e-6).all()
 
 

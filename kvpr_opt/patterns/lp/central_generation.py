@@ -16,14 +16,13 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from kvpr_opt._types import Floats, Ints
 from kvpr_opt.limits import LimitsView
 from kvpr_opt.patterns.lp.central_program import CentralProgram, Layout, Trail
 from kvpr_opt.patterns.lp.dual import least_shortfall
 from kvpr_opt.patterns.lp.interior_point import CentralPoint, solve_central
-from kvpr_opt.patterns.lp.pool import PatternPool, loads, worths
+from kvpr_opt.patterns.lp.pool import PatternPool
 from kvpr_opt.patterns.lp.pricing import COARSE, Duals, Precision, Priced, grids, price, price_on
 from kvpr_opt.patterns.problem import DualValues, Fractional, PackingQuestion, Undecided
 
@@ -212,7 +211,7 @@ class CentralGeneration:
             if isinstance(priced, DualValues):
                 return priced
             if priced is not None:
-                places = self._pool.add(priced.patterns, priced.types)
+                places = self._pool.add(priced.patterns)
                 self.active = np.union1d(self.active, places)
         self._choose_active()
         return None
@@ -284,38 +283,37 @@ class CentralGeneration:
 
     def _take(self, priced: Priced, duals: Duals) -> int:
         """Add the patterns worth more than their bin; return how many were not active before."""
-        worth = worths(priced.patterns, duals.by_class) - duals.by_type[priced.types]
-        good = (worth > 1e-10 * float(duals.by_type.max())) & self._layout.has(priced.types)
+        patterns = priced.patterns
+        worth = patterns.sums(duals.by_class) - duals.by_type[patterns.types]
+        good = (worth > 1e-10 * float(duals.by_type.max())) & self._layout.has(patterns.types)
         before = len(self.active)
-        places = self._pool.add(priced.patterns[good], priced.types[good])
+        places = self._pool.add(patterns.chosen(np.flatnonzero(good)))
         self.active = np.union1d(self.active, places)
         return len(self.active) - before
 
     def _choose_active(self) -> None:
         """Choose the initial patterns: the fullest ones that the question allows."""
-        question, pool = self._question, self._pool
-        wanted = self._alone(np.arange(pool.size))
+        question, known = self._question, self._pool.patterns
+        wanted = self._pool.alone()
         wanted[self.active] = True
-        usable = np.flatnonzero(wanted & pool.usable(question) & self._layout.has(pool.types))
+        usable = np.flatnonzero(wanted & known.usable(question) & self._layout.has(known.types))
         # Patterns that waste less than their share count as equally good; ties are random.
         usable = np.random.default_rng(len(usable)).permutation(usable)
-        packed = loads(pool.counts[usable], np.where(question.counts > 0, question.sizes, 0))
-        waste = question.capacities[pool.types[usable]] - packed
+        some = known.chosen(usable)
+        packed = some.sums(np.where(question.counts > 0, question.sizes, 0))
+        waste = question.capacities[some.types] - packed
         self._keep(usable, np.maximum(waste, question.slack // question.bins))
-
-    def _alone(self, patterns: Ints) -> NDArray[np.bool_]:
-        """Which patterns are a single item; with these, all rows can be met."""
-        return np.asarray(self._pool.counts[patterns].sum(axis=1) == 1)
 
     def _drop_columns(self, point: CentralPoint) -> None:
         """If there are too many columns, keep those worth most."""
         duals = self._duals(point)
-        counts, types = self._pool.counts[self.active], self._pool.types[self.active]
-        self._keep(self.active, duals.by_type[types] - worths(counts, duals.by_class))
+        some = self._pool.patterns.chosen(self.active)
+        self._keep(self.active, duals.by_type[some.types] - some.sums(duals.by_class))
 
     def _keep(self, patterns: Ints, costs: Ints | Floats) -> None:
         """Make some patterns the active ones; only the cheapest, if there are too many."""
         if len(patterns) > self._most:
-            keys = np.where(self._alone(patterns), -np.inf, costs.astype(np.float64))
+            # With the single items, all rows can be met.
+            keys = np.where(self._pool.alone()[patterns], -np.inf, costs.astype(np.float64))
             patterns = patterns[np.argsort(keys, kind="stable")[: int(_KEPT * self._most)]]
         self.active = np.sort(patterns)

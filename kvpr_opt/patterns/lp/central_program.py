@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from kvpr_opt._types import Counts, Floats, Ints
+from kvpr_opt._types import Floats, Ints
 from kvpr_opt.kernels import compiled
 from kvpr_opt.patterns.lp.interior_point import Iterate, start_from
 from kvpr_opt.patterns.lp.pool import PatternPool
@@ -129,11 +129,14 @@ class CentralProgram(NamedTuple):
         bins = float(question.multiplicities[main])
         row_of_type = np.full(len(question.multiplicities), -1)
         row_of_type[others] = len(layout.classes) + np.arange(len(others))
+        row_of_class = np.full(len(question.counts), -1)
+        row_of_class[layout.classes] = np.arange(len(layout.classes))
+        known = pool.patterns
         starts, rows, entries = _columns(
-            pool.counts, pool.types, patterns, layout.classes, main, row_of_type,
+            *known, patterns, row_of_class, len(layout.classes), main, row_of_type,
             question.multiplicities[others] / bins,
         )  # fmt: skip
-        own = np.append(pool.types[patterns] == main, True)
+        own = np.append(known.types[patterns] == main, True)
         costs = np.concatenate([np.where(own, question.bins / bins, 0.0), prices])
         return cls(patterns, SparseColumns(starts, rows, entries), costs)
 
@@ -169,43 +172,36 @@ class CentralProgram(NamedTuple):
 
 @compiled
 def _columns(
-    counts: Counts, types: Ints, patterns: Ints, classes: Ints, main: int, row_of_type: Ints,
-    shares: Floats,
+    types: Ints, starts: Ints, classes: Ints, copies: Ints, patterns: Ints, row_of_class: Ints,
+    items: int, main: int, row_of_type: Ints, shares: Floats,
 ) -> tuple[Ints, Ints, Floats]:  # fmt: skip
     """The matrix by columns: the patterns, the empty pattern, and each item alone."""
     number, others = patterns.size, shares.size
-    starts = np.zeros(number + 1 + classes.size + 1, np.int64)
-    for p in range(number):
-        length = 0
-        for c in classes:
-            length += counts[patterns[p], c] != 0
-        length += others if types[patterns[p]] == main else 1
-        starts[p + 1] = starts[p] + length
-    starts[number + 1] = starts[number] + others
-    starts[number + 2 :] = starts[number + 1] + np.arange(1, classes.size + 1)
-    rows = np.empty(starts[starts.size - 1], np.int64)
+    ends = np.zeros(number + 1 + items + 1, np.int64)
+    for column in range(number):
+        p = patterns[column]
+        length = others if types[p] == main else 1
+        for place in range(starts[p], starts[p + 1]):
+            length += row_of_class[classes[place]] >= 0
+        ends[column + 1] = ends[column] + length
+    ends[number + 1] = ends[number] + others
+    ends[number + 2 :] = ends[number + 1] + np.arange(1, items + 1)
+    rows = np.empty(ends[ends.size - 1], np.int64)
     entries = np.empty(rows.size, np.float64)
-    for p in range(number):
-        at = _fill(counts[patterns[p]], classes, starts[p], rows, entries)
-        if types[patterns[p]] == main:
-            rows[at : starts[p + 1]] = classes.size + np.arange(others)
-            entries[at : starts[p + 1]] = shares
+    for column in range(number):
+        p, at = patterns[column], ends[column]
+        for place in range(starts[p], starts[p + 1]):
+            row = row_of_class[classes[place]]
+            if row >= 0:
+                rows[at], entries[at] = row, copies[place]
+                at += 1
+        if types[p] == main:
+            rows[at : ends[column + 1]] = items + np.arange(others)
+            entries[at : ends[column + 1]] = shares
         else:
-            rows[at], entries[at] = row_of_type[types[patterns[p]]], -1.0
-    rows[starts[number] : starts[number + 1]] = classes.size + np.arange(others)
-    entries[starts[number] : starts[number + 1]] = shares
-    rows[starts[number + 1] :] = np.arange(classes.size)
-    entries[starts[number + 1] :] = 1.0
-    return starts, rows, entries
-
-
-@compiled
-def _fill(pattern: Counts, classes: Ints, start: int, rows: Ints, entries: Floats) -> int:
-    """Write the items of a pattern from `start` on; return where they end."""
-    at = start
-    for row in range(classes.size):
-        held = pattern[classes[row]]
-        if held:
-            rows[at], entries[at] = row, held
-            at += 1
-    return at
+            rows[at], entries[at] = row_of_type[types[p]], -1.0
+    rows[ends[number] : ends[number + 1]] = items + np.arange(others)
+    entries[ends[number] : ends[number + 1]] = shares
+    rows[ends[number + 1] :] = np.arange(items)
+    entries[ends[number + 1] :] = 1.0
+    return ends, rows, entries

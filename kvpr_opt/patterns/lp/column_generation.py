@@ -18,8 +18,9 @@ from kvpr_opt._types import Floats, Ints
 from kvpr_opt.limits import LimitsView
 from kvpr_opt.patterns.lp.central_generation import BrokenDown, CentralGeneration, Patience
 from kvpr_opt.patterns.lp.dual import most_by_type, refuted_at_once, rounded
+from kvpr_opt.patterns.lp.item_lists import ItemLists
 from kvpr_opt.patterns.lp.master import LPSolution, Master
-from kvpr_opt.patterns.lp.pool import PatternPool, loads, worths
+from kvpr_opt.patterns.lp.pool import PatternPool
 from kvpr_opt.patterns.lp.pricing import COARSE, Duals, Grid, Precision, Priced, grids, price
 from kvpr_opt.patterns.lp.sampling import sample_patterns
 from kvpr_opt.patterns.problem import DualValues, Fractional, PackingQuestion, Relaxed, Undecided
@@ -131,7 +132,7 @@ class PatternLP:
         self._add_single_items(question, limits)
         each = _SAMPLES[min(self._sampled, len(_SAMPLES) - 1)]
         sampled = sample_patterns(question, each=each, seed=self._sampled, limits=limits)
-        places = self.pool.add(*sampled)
+        places = self.pool.add(sampled)
         self._sampled += 1
         if self._recent is not None:
             self._recent = np.union1d(self._recent, places)
@@ -159,18 +160,17 @@ class PatternLP:
 
     def _adopted(self, other: PatternLP, patterns: Ints) -> Ints:
         """Where patterns of another LP are in this pool."""
-        return self.pool.add(other.pool.counts[patterns], other.pool.types[patterns])
+        return self.pool.add(other.pool.patterns.chosen(patterns))
 
     def part(self, question: PackingQuestion) -> PatternLP:
         """An LP for a part of the items and bins, with the patterns that suit it."""
         part = PatternLP(self.scaled)
         present = question.counts > 0
-        packed = loads(self.pool.counts, np.where(present, question.sizes, 0))
-        full = packed >= _WELL_FILLED * question.capacities[self.pool.types]
-        good = np.flatnonzero(self.pool.usable(question) & full)
-        counts = self.pool.counts[good]
-        counts[:, ~present] = 0
-        part.pool.add(counts, self.pool.types[good])
+        known = self.pool.patterns
+        packed = known.sums(np.where(present, question.sizes, 0))
+        full = packed >= _WELL_FILLED * question.capacities[known.types]
+        good = known.chosen(np.flatnonzero(known.usable(question) & full))
+        part.pool.add(good.of_classes(present))
         return part
 
     def duals(
@@ -218,7 +218,7 @@ class PatternLP:
         if isinstance(first, DualValues):
             return first
         if first is not None:
-            self.pool.add(first.patterns, first.types)
+            self.pool.add(first.patterns)
             best = first.duals
         self._master.pose(question)
         while True:
@@ -269,15 +269,15 @@ class PatternLP:
                 return
             fits = (question.counts > 0) & (question.sizes <= question.capacities[gpu_type])
             new = np.flatnonzero(fits & ~self._alone[gpu_type])
-            alone = np.zeros((len(new), len(fits)), dtype=np.int16)
-            alone[np.arange(len(new)), new] = 1
-            self.pool.add(alone, np.full(len(new), gpu_type))
+            starts, one = np.arange(len(new) + 1), np.ones(len(new), dtype=np.int64)
+            self.pool.add(ItemLists(gpu_type * one, starts, new, one))
             self._alone[gpu_type] |= fits
 
     def _take(self, priced: Priced, duals: Duals) -> int:
         """Add the patterns worth more than their bin; return how many are new."""
-        worth = worths(priced.patterns, duals.by_class) - duals.by_type[priced.types]
+        patterns = priced.patterns
+        worth = patterns.sums(duals.by_class) - duals.by_type[patterns.types]
         good = worth > 1e-9 * float(duals.by_type.max())
         before = self.pool.size
-        self.pool.add(priced.patterns[good], priced.types[good])
+        self.pool.add(patterns.chosen(np.flatnonzero(good)))
         return self.pool.size - before

@@ -132,7 +132,7 @@ class Master:
         self._highs.changeRowsBounds(self._classes, rows, demand, infinity)
         for k, number in enumerate(question.multiplicities):
             self._highs.changeCoeff(self._classes + k, 0, -float(number))
-        closed = ~self._pool.usable(question)
+        closed = ~self._pool.patterns.usable(question)
         changed = np.flatnonzero(closed != self._closed)
         if changed.size:
             upper = np.where(closed[changed], 0.0, highspy.kHighsInf)
@@ -177,15 +177,12 @@ class Master:
         new = self._pool.size - self._columns
         if not new:
             return
-        counts = self._pool.counts[self._columns :]
-        types = self._pool.types[self._columns :]
-        pattern, row = np.nonzero(counts)
-        entries = counts[pattern, row]
-        pattern = np.concatenate([pattern, np.arange(new)])
-        order = np.argsort(pattern, kind="stable")
-        row = np.concatenate([row, self._classes + types])[order].astype(np.int32)
-        entries = np.concatenate([entries, np.ones(new)])[order].astype(np.float64)
-        starts = np.searchsorted(pattern[order], np.arange(new)).astype(np.int32)
+        types, starts, classes, copies = self._pool.since(self._columns)
+        # The row of the type comes last in each column.
+        ends, before = starts[1:], np.arange(new)
+        row = np.insert(classes, ends, self._classes + types).astype(np.int32)
+        entries = np.insert(copies, ends, 1).astype(np.float64)
+        starts = (starts[:-1] + before).astype(np.int32)
         zeros, infinity = np.zeros(new), np.full(new, highspy.kHighsInf)
         self._highs.addCols(new, zeros, zeros, infinity, len(row), starts, row, entries)
         self._columns = self._pool.size

@@ -5,14 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from kvpr_opt._types import Counts, Floats, Ints
-from kvpr_opt.kernels import compiled
-from kvpr_opt.patterns.problem import PackingQuestion
+from kvpr_opt._types import Counts, Ints
+from kvpr_opt.patterns.lp.item_lists import ItemLists
 from kvpr_opt.problem.rules import Rules
 
 
 class PatternPool:
-    """A growing set of patterns: counts by class, and the GPU type each one is for.
+    """A growing set of patterns: the items of each, and the GPU type it is for.
 
     Parameters
     ----------
@@ -23,102 +22,77 @@ class PatternPool:
     """
 
     def __init__(self, classes: int, rules: Rules | None = None) -> None:
-        self._rules = rules
-        self._counts: Counts = np.zeros((256, classes), dtype=np.int16)
+        self._number, self._rules = classes, rules
+        # With room for more at the end.
         self._types: Ints = np.zeros(256, dtype=np.int64)
+        self._starts: Ints = np.zeros(257, dtype=np.int64)
+        self._classes: Ints = np.zeros(1024, dtype=np.int64)
+        self._copies: Ints = np.zeros(1024, dtype=np.int64)
         self._known: dict[tuple[int, bytes], int] = {}
         self.size = 0
 
     @property
-    def counts(self) -> Counts:
-        """Counts by pattern and class."""
-        return self._counts[: self.size]
+    def patterns(self) -> ItemLists:
+        """The patterns known by now; another thread may add more."""
+        return self.since(0)
 
-    @property
-    def types(self) -> Ints:
-        """GPU type by pattern."""
-        return self._types[: self.size]
-
-    def snapshot(self) -> tuple[Counts, Ints]:
-        """Counts and types of the patterns known by now, while another thread may add more."""
+    def since(self, first: int) -> ItemLists:
+        """The patterns from a position on."""
         size = self.size
-        return self._counts[:size], self._types[:size]
+        starts = self._starts[first : size + 1]
+        items = slice(int(starts[0]), int(starts[-1]))
+        return ItemLists(
+            self._types[first:size], starts - starts[0] if first else starts,
+            self._classes[items], self._copies[items],
+        )  # fmt: skip
 
-    def add(self, patterns: Counts, types: Ints) -> Ints:
+    def counts(self, patterns: Ints) -> Counts:
+        """Counts of some patterns, by class."""
+        return self.patterns.chosen(patterns).counts(self._number)
+
+    def add(self, patterns: ItemLists) -> Ints:
         """Add the patterns that are new; return the pool positions of all acceptable ones."""
         if self._rules is not None:
-            kept = self._rules.keep(patterns, types)
-            patterns, types = patterns[kept], types[kept]
-        places = np.empty(len(types), dtype=np.int64)
-        for row, (pattern, gpu_type) in enumerate(zip(patterns, types, strict=True)):
-            key = (int(gpu_type), pattern.tobytes())
-            place = self._known.setdefault(key, self.size)
-            places[row] = place
-            if place < self.size:
-                continue
-            if self.size == len(self._types):
-                self._counts = np.concatenate([self._counts, np.zeros_like(self._counts)])
-                self._types = np.concatenate([self._types, np.zeros_like(self._types)])
-            self._counts[self.size] = pattern
-            self._types[self.size] = gpu_type
-            self.size += 1
+            kept = self._rules.keep(patterns.counts(self._number), patterns.types)
+            patterns = patterns.chosen(np.flatnonzero(kept))
+        places, new = self._places(patterns)
+        if new:
+            self._append(patterns.chosen(np.array(new, dtype=np.int64)))
         return places
 
-    def usable(self, question: PackingQuestion) -> NDArray[np.bool_]:
-        """Which patterns fit and take no more of a class than is left (unless none is left)."""
-        return _usable(
-            self.counts, self.types, question.sizes, question.counts, question.capacities
-        )
+    def _places(self, patterns: ItemLists) -> tuple[Ints, list[int]]:
+        """The positions that patterns have or get, and which of them are new."""
+        places = np.empty(patterns.number, dtype=np.int64)
+        new: list[int] = []
+        items = np.column_stack([patterns.classes, patterns.copies]).tobytes()
+        ends = (patterns.starts * (len(items) // max(1, len(patterns.classes)))).tolist()
+        for row, gpu_type in enumerate(patterns.types.tolist()):
+            key = (gpu_type, items[ends[row] : ends[row + 1]])
+            free = self.size + len(new)
+            places[row] = place = self._known.setdefault(key, free)
+            if place == free:
+                new.append(row)
+        return places, new
+
+    def _append(self, patterns: ItemLists) -> None:
+        size, items = self.size, int(self._starts[self.size])
+        last, end = size + patterns.number, items + len(patterns.classes)
+        self._types = _with_room(self._types, last)
+        self._starts = _with_room(self._starts, last + 1)
+        self._classes = _with_room(self._classes, end)
+        self._copies = _with_room(self._copies, end)
+        self._types[size:last] = patterns.types
+        self._starts[size + 1 : last + 1] = items + patterns.starts[1:]
+        self._classes[items:end], self._copies[items:end] = patterns.classes, patterns.copies
+        self.size = last
+
+    def alone(self) -> NDArray[np.bool_]:
+        """Which patterns are a single item."""
+        return np.asarray(self.patterns.sums(np.ones(self._number, dtype=np.int64)) == 1)
 
 
-def loads(counts: Counts, sizes: Ints, most: Ints | None = None) -> Ints:
-    """The load of each row of counts, counting at most `most` items of each class."""
-    return _loads(counts, sizes, np.full(len(sizes), _ANY) if most is None else most)
-
-
-#: More than any count.
-_ANY = 2**15
-
-
-# Rows are long and sparse. Compiled, because numpy would widen all entries before multiplying.
-
-
-@compiled
-def _loads(counts: Counts, sizes: Ints, most: Ints) -> Ints:
-    total = np.zeros(len(counts), np.int64)
-    for row in range(len(counts)):
-        load = 0
-        for c in range(sizes.size):
-            if counts[row, c]:
-                load += min(np.int64(counts[row, c]), most[c]) * sizes[c]
-        total[row] = load
-    return total
-
-
-@compiled
-def _usable(
-    counts: Counts, types: Ints, sizes: Ints, left: Ints, capacities: Ints
-) -> NDArray[np.bool_]:
-    fits = np.zeros(len(counts), np.bool_)
-    for row in range(len(counts)):
-        room = capacities[types[row]]
-        for c in range(sizes.size):
-            held = np.int64(counts[row, c])
-            room -= held * sizes[c]
-            if held > left[c] > 0:
-                room = -1
-                break
-        fits[row] = room >= 0
-    return fits
-
-
-@compiled
-def worths(counts: Counts, values: Floats) -> Floats:
-    """The worth of each row of counts, in a single thread, unlike matrix products in numpy."""
-    total = np.zeros(len(counts))
-    for row in range(len(counts)):
-        worth = 0.0
-        for c in range(values.size):
-            worth += counts[row, c] * values[c]
-        total[row] = worth
-    return total
+def _with_room(values: Ints, length: int) -> Ints:
+    """The values, in an array of at least a length, at least doubled if it has to grow."""
+    if length <= len(values):
+        return values
+    return np.concatenate([values, np.zeros(max(length, 2 * len(values)) - len(values), np.int64)])

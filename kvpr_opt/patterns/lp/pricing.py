@@ -18,6 +18,7 @@ from kvpr_opt._types import Counts, Floats, Ints
 from kvpr_opt.kernels import are_interpreted
 from kvpr_opt.limits import LimitsView
 from kvpr_opt.patterns.lp.dual import Bundles, rounded
+from kvpr_opt.patterns.lp.item_lists import ItemLists
 from kvpr_opt.patterns.lp.knapsack_by_load import (
     MAX_LOADS,
     MAX_VALUE,
@@ -141,13 +142,12 @@ class Duals:
 
 @dataclass(frozen=True)
 class Priced:
-    """The most valuable patterns for some duals, their types, and the duals as priced.
+    """The most valuable patterns for some duals, and the duals as priced.
 
     Includes the proof that there is no packing, if the duals give one.
     """
 
-    patterns: Counts
-    types: Ints
+    patterns: ItemLists
     duals: Duals
     refutation: DualValues | None = None
 
@@ -219,7 +219,8 @@ def _priced(
     refuted = int(values @ question.counts) > int(best @ question.multiplicities)
     proof = DualValues(tuple(values.tolist()), tuple(best.tolist())) if refuted else None
     total = float(best @ question.multiplicities) or 1.0  # where all is rounded to nothing
-    return Priced(patterns, types, Duals(values / total, best / total), proof)
+    found = ItemLists.of(patterns, types)
+    return Priced(found, Duals(values / total, best / total), proof)
 
 
 def _scale(grid: Grid, items: int) -> int:

@@ -15,6 +15,7 @@ from kvpr_opt._types import Counts, Ints
 from kvpr_opt.kernels import compiled
 from kvpr_opt.limits import LimitsView
 from kvpr_opt.local_search.rng import draw, seeded
+from kvpr_opt.patterns.lp.item_lists import ItemLists
 from kvpr_opt.patterns.problem import PackingQuestion
 
 #: Attempts for each pattern wanted, and choices of a first item when finishing each.
@@ -29,7 +30,7 @@ _MISSES = 50
 
 def sample_patterns(
     question: PackingQuestion, *, each: int, seed: int, limits: LimitsView
-) -> tuple[Counts, Ints]:
+) -> ItemLists:
     """Patterns for each class that fits a bin, some of every type.
 
     Parameters
@@ -45,12 +46,12 @@ def sample_patterns(
 
     Returns
     -------
-    Counts by class, and the types; of the rules, groups are ignored. A pattern wastes at
-    most half of its bin's share of the slack, if a few tries find one that does. Takes
-    some ten microseconds a pattern for every hundred classes.
+    The patterns; of the rules, groups are ignored. A pattern wastes at most half of its bin's
+    share of the slack, if a few tries find one that does. Takes some ten microseconds a
+    pattern for every hundred classes.
     """
     random = seeded(seed)
-    counts, types = [np.zeros((0, len(question.counts)), dtype=np.int16)], []
+    patterns = ItemLists.none()
     allowed = max(0, question.slack // max(1, 2 * question.bins))
     for gpu_type in np.flatnonzero(question.multiplicities):
         capacity = int(question.capacities[gpu_type])
@@ -61,19 +62,15 @@ def sample_patterns(
         classes = classes[np.argsort(-question.sizes[classes], kind="stable")]
         if classes.size == 0:
             continue
-        rounds = [np.zeros((0, len(classes)), dtype=np.int16)]
-        while len(rounds) <= each and not limits.stopped:
-            rounds.append(
-                _sample(
-                    question.sizes[classes], question.counts[classes], capacity, allowed, random
-                )
+        rounds = 0
+        while rounds < each and not limits.stopped:
+            counts = np.zeros((len(classes), len(question.counts)), dtype=np.int16)
+            counts[:, classes] = _sample(
+                question.sizes[classes], question.counts[classes], capacity, allowed, random
             )
-        found = np.concatenate(rounds)
-        patterns = np.zeros((len(found), len(question.counts)), dtype=np.int16)
-        patterns[:, classes] = found
-        counts.append(patterns)
-        types.append(np.full(len(found), gpu_type, dtype=np.int64))
-    return np.concatenate(counts), np.concatenate([np.zeros(0, dtype=np.int64), *types])
+            patterns = patterns.with_more(ItemLists.of(counts, np.full(len(counts), gpu_type)))
+            rounds += 1
+    return patterns
 
 
 @compiled

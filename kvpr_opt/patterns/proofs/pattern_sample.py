@@ -1,51 +1,38 @@
-"""Patterns as lists of items, by which the worth of a bin is judged for many vectors of points."""
+"""Patterns by which the worth of a bin is judged, for many vectors of points."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from kvpr_opt._types import Counts, Floats, Ints
+from kvpr_opt._types import Floats, Ints
 from kvpr_opt.kernels import compiled
+from kvpr_opt.patterns.lp.item_lists import ItemLists
 
 
 class PatternSample:
-    """Patterns of all GPU types, each stored as its classes and the number of items of each.
+    """Patterns of all GPU types.
 
     Attributes
     ----------
-    types
-        GPU type by pattern.
-    starts, classes, copies
-        Pattern p has `copies` items of `classes`, both from `starts[p]` up to `starts[p + 1]`.
+    patterns
+        Those added so far.
     """
 
     def __init__(self, types: int) -> None:
         self._number = types
-        self.types: Ints = np.zeros(0, dtype=np.int64)
-        self.starts: Ints = np.zeros(1, dtype=np.int64)
-        self.classes: Ints = np.zeros(0, dtype=np.int64)
-        self.copies: Ints = np.zeros(0, dtype=np.int64)
+        self.patterns = ItemLists.none()
 
-    def add(self, counts: Counts, types: Ints) -> None:
-        """Add patterns, given by their counts by class, and their GPU types."""
-        rows, classes = np.nonzero(counts)
-        ends = np.searchsorted(rows, np.arange(len(counts)), side="right")
-        self.types = np.concatenate([self.types, np.asarray(types, dtype=np.int64)])
-        self.starts = np.concatenate([self.starts, self.starts[-1] + ends])
-        self.classes = np.concatenate([self.classes, classes])
-        self.copies = np.concatenate([self.copies, counts[rows, classes].astype(np.int64)])
+    def add(self, patterns: ItemLists) -> None:
+        """Add patterns."""
+        self.patterns = self.patterns.with_more(patterns)
 
     def by_class(self, classes: int) -> tuple[Ints, Ints, Ints]:
         """For each class, where its patterns start; the patterns, and their items of the class."""
-        order = np.argsort(self.classes, kind="stable")
-        pattern_of = np.repeat(np.arange(len(self.types)), np.diff(self.starts))
-        starts = np.searchsorted(self.classes[order], np.arange(classes + 1))
-        return starts, pattern_of[order], self.copies[order]
-
-    def worths(self, points: Ints) -> Ints:
-        """What each pattern is worth, from the points of the classes."""
-        ends = np.concatenate([[0], np.cumsum(self.copies * points[self.classes])])
-        return np.asarray(ends[self.starts[1:]] - ends[self.starts[:-1]])
+        known = self.patterns
+        order = np.argsort(known.classes, kind="stable")
+        pattern_of = np.repeat(np.arange(known.number), np.diff(known.starts))
+        starts = np.searchsorted(known.classes[order], np.arange(classes + 1))
+        return starts, pattern_of[order], known.copies[order]
 
     def margins(self, points: Ints, counts: Ints, bins: Ints) -> Ints:
         """By how much the items exceed the bins, by vector.
@@ -75,12 +62,7 @@ class PatternSample:
         counts, bins
             Items by class, and bins by GPU type.
         """
-        return np.asarray(
-            _margins(
-                shares, scales, offsets, counts, bins,
-                self.types, self.starts, self.classes, self.copies,
-            )
-        )  # fmt: skip
+        return np.asarray(_margins(shares, scales, offsets, counts, bins, *self.patterns))
 
     def tops(self, points: Ints) -> Ints:
         """The most that a pattern of each type is worth, at least 0.
@@ -96,7 +78,7 @@ class PatternSample:
         """
         most = np.zeros((self._number, points.shape[1]), dtype=np.int64)
         by_class = np.ascontiguousarray(points)
-        _raise(most, self.types, self.starts, self.classes, self.copies, by_class)
+        _raise(most, *self.patterns, by_class)
         return most
 
 

@@ -38,16 +38,16 @@ def repaired(question: PackingQuestion, sample: PatternSample, points: Ints) -> 
     counts = np.maximum(question.counts.astype(np.int64), 1)
     starts, holders, copies = sample.by_class(len(counts))
     # Rounding changes the worth of a set by a unit an item at most: no more can be luck.
-    most = int(sample.worths(np.ones_like(counts)).max(initial=0))
+    most = int(sample.patterns.sums(np.ones_like(counts)).max(initial=0))
     better = np.ascontiguousarray(points.T)
     tops = np.ascontiguousarray(sample.tops(points).T)
     for vector, top in zip(better, tops, strict=True):
-        worths = sample.worths(vector)
+        worths = sample.patterns.sums(vector)
         for gpu_type in order[bins[order] > 0]:
             left = most
             while min(left, top[gpu_type]) > 0 and _lower(
-                vector, worths, top, int(gpu_type), int(bins[gpu_type]), counts, sample.types,
-                sample.starts, sample.classes, starts, holders, copies,
+                vector, worths, top, int(gpu_type), int(bins[gpu_type]), counts,
+                *sample.patterns[:3], starts, holders, copies,
             ):  # fmt: skip
                 left -= 1
     # What was lowered for one type may have lowered the top of another.

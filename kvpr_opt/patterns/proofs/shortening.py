@@ -21,7 +21,7 @@ from kvpr_opt._types import Ints
 from kvpr_opt.certificates.evidence import QUICK_WORK, row_work
 from kvpr_opt.limits import LimitsView
 from kvpr_opt.patterns.lp.dual import refutes
-from kvpr_opt.patterns.lp.pool import PatternPool, loads
+from kvpr_opt.patterns.lp.pool import PatternPool
 from kvpr_opt.patterns.lp.pricing import Duals, price, unrounded
 from kvpr_opt.patterns.problem import DualValues, PackingQuestion
 from kvpr_opt.patterns.proofs.pattern_sample import PatternSample
@@ -162,15 +162,14 @@ class _Comparison:
         points = min(max(points, _POINTS), _MAX_POINTS)
         self._scales = min(points // max(1, len(question.counts)), _MAX_SCALES)
         self._few, self._sample = PatternSample(types), PatternSample(types)
-        # Another thread may add patterns in the meantime.
-        counts, type_of = pool.snapshot()
-        usable = pool.usable(question)[: len(type_of)]
+        patterns = pool.patterns
+        usable = patterns.usable(question)
         for gpu_type in range(types):
-            of_type = counts[usable & (type_of == gpu_type)]
-            worth = loads(of_type, np.array(vector.class_values, dtype=np.int64))
-            best = of_type[np.argsort(-worth, kind="stable")[:_PATTERNS]]
-            self._sample.add(best, np.full(len(best), gpu_type))
-            self._few.add(best[:_FEW], np.full(len(best[:_FEW]), gpu_type))
+            of_type = patterns.chosen(np.flatnonzero(usable & (patterns.types == gpu_type)))
+            worth = of_type.sums(np.array(vector.class_values, dtype=np.int64))
+            best = np.argsort(-worth, kind="stable")[:_PATTERNS]
+            self._sample.add(of_type.chosen(best))
+            self._few.add(of_type.chosen(best[:_FEW]))
 
     def candidates(self, low: float, high: float) -> Ints:
         """The points by class of the largest margins, at scales between two of them."""
@@ -220,7 +219,7 @@ class _Comparison:
         priced = price(question, duals, grid, limits)
         if priced is None or isinstance(priced, DualValues):
             return priced or False
-        self._sample.add(priced.patterns, priced.types)
+        self._sample.add(priced.patterns)
         return True
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from kvpr_opt.patterns.lp.central_program import CentralProgram, Layout, Trail
 from kvpr_opt.patterns.lp.interior_point import solve_central
+from kvpr_opt.patterns.lp.item_lists import ItemLists
 from kvpr_opt.patterns.lp.pool import PatternPool
 from kvpr_opt.patterns.problem import PackingQuestion
 from kvpr_opt.problem.instance import GPU, LLM, Instance
@@ -22,7 +23,7 @@ def question_of(memories: list[int], weights: list[int]) -> PackingQuestion:
 
 def pool_of(rows: list[list[int]], types: list[int]) -> PatternPool:
     pool = PatternPool(len(rows[0]))
-    pool.add(np.array(rows, dtype=np.int16), np.array(types))
+    pool.add(ItemLists.of(np.array(rows), np.array(types)))
     return pool
 
 

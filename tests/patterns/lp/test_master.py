@@ -20,7 +20,7 @@ def test_a_stop_signal_ends_a_solve_and_is_not_remembered() -> None:
     question = PackingQuestion.of(scaled, scaled.at_most(value))
     lp = PatternLP(scaled)
     lp._add_single_items(question, Limits())
-    lp.pool.add(*sample_patterns(question, each=5, seed=0, limits=Limits()))
+    lp.pool.add(sample_patterns(question, each=5, seed=0, limits=Limits()))
     master = Master(lp.pool, len(scaled.classes), len(scaled.types))
     master.pose(question)
     stopped = Limits()

@@ -1,41 +1,47 @@
-"""Loads, worth and fit of patterns, against numpy's own sums."""
+"""A pool keeps each pattern once, in the order of its arrival."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from kvpr_opt.generate import random_instance
-from kvpr_opt.patterns.lp.pool import PatternPool, loads, worths
-from kvpr_opt.patterns.problem import PackingQuestion
+from kvpr_opt.patterns.lp.item_lists import ItemLists
+from kvpr_opt.patterns.lp.pool import PatternPool
+from kvpr_opt.problem.constrained import ConstrainedInstance
+from kvpr_opt.problem.instance import GPU, LLM, Instance
 
 
-def test_loads_and_worth_are_sums() -> None:
+def test_each_pattern_is_kept_once() -> None:
     random = np.random.default_rng(0)
-    counts = (random.integers(0, 8, (300, 40)) * (random.random((300, 40)) < 0.2)).astype(np.int16)
-    sizes, most = random.integers(0, 2**40, 40), random.integers(0, 4, 40)
-    values = random.random(40)
-    assert (loads(counts, sizes) == counts.astype(np.int64) @ sizes).all()
-    assert (loads(counts, sizes, most) == np.minimum(counts, most).astype(np.int64) @ sizes).all()
-    assert np.allclose(worths(counts, values), counts.astype(np.float64) @ values)
-    assert loads(counts[:0], sizes).shape == worths(counts[:0], values).shape == (0,)
+    pool, known = PatternPool(6), list[tuple[int, ...]]()
+    for size in (0, 3, 400, 1, 900):
+        counts, types = random.integers(0, 3, (size, 6)), random.integers(0, 2, size)
+        places = pool.add(ItemLists.of(counts, types))
+        for row, place in zip(np.column_stack([types, counts]).tolist(), places, strict=True):
+            if tuple(row) not in known:
+                known.append(tuple(row))
+            assert known.index(tuple(row)) == place
+        assert pool.size == len(known)
+    kept = np.array(known)
+    assert (pool.patterns.types == kept[:, 0]).all()
+    assert (pool.counts(np.arange(pool.size)) == kept[:, 1:]).all()
+    assert (pool.alone() == (kept[:, 1:].sum(axis=1) == 1)).all()
+    assert (pool.since(700).counts(6) == kept[700:, 1:]).all()
 
 
-def test_usable_patterns_fit_and_take_what_there_is() -> None:
-    scaled = random_instance("mixed", gpus=4, models=20, seed=1).scaled
-    whole = PackingQuestion.of(scaled, scaled.finite())
-    random = np.random.default_rng(2)
-    classes, types = len(whole.counts), len(whole.multiplicities)
-    pool = PatternPool(classes)
-    drawn = random.integers(0, 3, (200, classes)) * (random.random((200, classes)) < 0.2)
-    pool.add(drawn.astype(np.int16), random.integers(0, types, 200))
-    left = np.where(random.random(classes) < 0.3, 0, np.minimum(whole.counts, 1))
-    found = set()
-    for question in (whole, whole.left(left, whole.multiplicities)):
-        usable = pool.usable(question)
-        for pattern, gpu_type, fits in zip(pool.counts, pool.types, usable, strict=True):
-            load = int(pattern.astype(np.int64) @ question.sizes)
-            present = question.counts > 0
-            few = bool((pattern[present] <= question.counts[present]).all())
-            assert fits == (load <= question.capacities[gpu_type] and few)
-            found.add(bool(fits))
-    assert found == {True, False}
+def test_what_another_thread_holds_stays_as_it_is() -> None:
+    pool = PatternPool(3)
+    pool.add(ItemLists.of(np.eye(3, dtype=np.int64), np.zeros(3)))
+    before = pool.patterns
+    pool.add(ItemLists.of(np.arange(6_000).reshape(2_000, 3), np.ones(2_000)))
+    assert (before.counts(3) == np.eye(3)).all()
+    assert pool.size == 2_003
+
+
+def test_patterns_that_break_a_rule_are_not_accepted() -> None:
+    models = [LLM(f"m{n}", 2, pressure=1 + n, apart="x") for n in range(2)]
+    scaled = Instance([GPU("a", 9), GPU("b", 9)], models).scaled
+    assert isinstance(scaled, ConstrainedInstance)
+    pool = PatternPool(2, scaled.rules)
+    places = pool.add(ItemLists.of(np.array([[1, 0], [1, 1], [0, 1]]), np.zeros(3)))
+    assert places.tolist() == [0, 1]
+    assert pool.counts(places).tolist() == [[1, 0], [0, 1]]

@@ -8,6 +8,7 @@ import pytest
 from kvpr_opt._types import Ints
 from kvpr_opt.generate import random_instance
 from kvpr_opt.limits import Limits
+from kvpr_opt.patterns.lp.item_lists import ItemLists
 from kvpr_opt.patterns.lp.sampling import sample_patterns
 from kvpr_opt.patterns.problem import PackingQuestion
 from kvpr_opt.patterns.proofs.pattern_sample import PatternSample
@@ -20,9 +21,10 @@ def test_the_margin_grows_and_is_what_it_is_said_to_be(family: str, seed: int) -
     scaled = random_instance(family, gpus=64, models=256, seed=seed).scaled
     volume = volume_bound(scaled).value
     question = PackingQuestion.of(scaled, scaled.at_most(volume))
-    counts, types = sample_patterns(question, each=10, seed=0, limits=Limits(None))
+    patterns = sample_patterns(question, each=10, seed=0, limits=Limits(None))
+    counts, types = patterns.counts(len(question.counts)), patterns.types
     sample = PatternSample(len(question.multiplicities))
-    sample.add(counts, types)
+    sample.add(patterns)
     units = np.array([[20_000, 30_000, 31_001]])
     points = np.rint(question.sizes[:, None] * units / question.capacities.max()).astype(np.int64)
 
@@ -48,7 +50,7 @@ def test_nothing_is_lowered_where_that_gains_nothing() -> None:
     points = np.ones((len(question.counts), 1), dtype=np.int64)
     # Each model alone: all classes would have to be lowered at once.
     sample = PatternSample(1)
-    sample.add(np.eye(len(points), dtype=np.int16), np.zeros(len(points), dtype=np.int64))
+    sample.add(ItemLists.of(np.eye(len(points), dtype=np.int16), np.zeros(len(points))))
     same, excess = repaired(question, sample, points)
     assert (same == points).all()
     assert excess == question.counts.sum() - question.bins
@@ -64,7 +66,7 @@ def test_the_margin_is_what_it_is_said_to_be_where_types_share_classes() -> None
         counts = (draw.random((12, classes)) < 0.2).astype(np.int16)
         of_type = draw.integers(0, types, 12)
         sample = PatternSample(types)
-        sample.add(counts, of_type)
+        sample.add(ItemLists.of(counts, of_type))
         better, excess = repaired(question, sample, draw.integers(0, 40, (classes, 3)))
         margin = question.counts @ better - question.multiplicities @ sample.tops(better)
         assert (excess == margin).all()
