@@ -44,7 +44,6 @@ _ROUNDED = {
     (steps, "_DIVE_OVER"): 0,
     (steps, "_LEAST_BINS"): 1,
     (steps, "_LAST_BINS"): 1,
-    (steps, "_FEWER_BINS"): 0,
 }
 FORCED: dict[str, dict[tuple[Any, str], Any]] = {
     "central duals": _CENTRAL,

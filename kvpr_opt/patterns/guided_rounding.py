@@ -29,8 +29,9 @@ from kvpr_opt.patterns.problem import DualValues, Fractional, Packing, PackingQu
 #: if these are not enough.
 _COLUMNS_EACH, _MORE_COLUMNS = 6, 3
 
-#: Maximum relative change of a cost, and the relative gap up to which the LP is solved.
-_NOISE, _TIGHT = 1e-5, 1e-9
+#: Maximum relative change of a cost, and the relative gap up to which the LP is solved. At the
+#: threshold of the LP a millionth of the bins is all that may be wasted.
+_NOISE, _TIGHT = 1e-8, 1e-9
 
 #: Prices of items beside patterns, and their values at the start, as multiples of their share
 #: of the volume.
@@ -39,18 +40,37 @@ _PRICE, _INSIDE = 1.3, 0.9
 #: Fractional parts of at least this are rounded up, within the limit of a step.
 _WEIGHTY = 0.3
 
-#: A step fixes at least this share of the remaining bins. The share is halved when the LP
-#: does not pass afterwards, down to the second value.
-_STEP, _LEAST_STEP = 0.4, 0.1
+#: The share of the remaining bins that a step fixes is halved when the LP does not pass
+#: afterwards, down to this.
+_LEAST_STEP = 0.1
 
 #: How many times the last bins are left where the tries after the first begin.
-_TURN = 3
+_TURN = 4
 
-#: Tolerance on the factor of the bins up to which a vertex counts as a fractional packing.
-_TOLERANCE = 1e-5
+#: Tolerance on the factor of the bins up to which a vertex counts as a fractional packing, and up
+#: to which the last bins are left to a dive even though the LP does not pass.
+_TOLERANCE, _NEAR_MISS = 1e-8, 1e-5
 
 #: Weights within this of a whole number count as whole.
 _NEARLY = 1e-4
+
+
+class RoundingPlan(NamedTuple):
+    """How a rounding proceeds.
+
+    Attributes
+    ----------
+    step
+        The least share of the remaining bins that are fixed at once.
+    dive
+        The plan of a dive that packs the last bins.
+    tries
+        How many dives may fail.
+    """
+
+    step: float
+    dive: DivePlan
+    tries: int = 1
 
 
 def round_by_vertices(
@@ -58,10 +78,9 @@ def round_by_vertices(
     question: PackingQuestion,
     answer: Fractional | None,
     limits: LimitsView,
-    plan: DivePlan,
+    plan: RoundingPlan,
     *,
     last_bins: int,
-    tries: int = 1,
     seed: int,
 ) -> Packing | None:
     """Return a packing, if rounding finds one.
@@ -75,22 +94,22 @@ def round_by_vertices(
     limits
         When to give up.
     plan
-        The plan of a dive that packs the last bins.
+        Its budgets.
     last_bins
         How many bins are left to the dive.
-    tries
-        How many dives may fail.
     seed
         The random seed of the dive.
     """
-    rounding = _Rounding(lp, limits, last_bins)
+    rounding = _Rounding(lp, limits, last_bins, plan.step)
     start = _State(Packing.empty(len(question.counts)), question, answer)
-    for number in range(tries):
+    for number in range(plan.tries):
         end = rounding.fix_most(start, seed + number)
-        if end is not None:
-            rest = Dive(lp.part(end.question), limits, plan, seed=seed + number).run(end.question)
-            if rest is not None:
-                return end.packing.with_bins(rest)
+        if end is None:
+            return None
+        dive = Dive(lp.part(end.question), limits, plan.dive, seed=seed + number)
+        rest = dive.run(end.question)
+        if rest is not None:
+            return end.packing.with_bins(rest)
         if limits.stopped or rounding.turn is None:
             return None
         start = rounding.turn
@@ -115,14 +134,14 @@ class _Rounding:
         little.
     """
 
-    def __init__(self, lp: PatternLP, limits: LimitsView, last_bins: int) -> None:
-        self._lp, self._limits, self._last_bins = lp, limits, last_bins
+    def __init__(self, lp: PatternLP, limits: LimitsView, last_bins: int, most: float) -> None:
+        self._lp, self._limits, self._last_bins, self._most = lp, limits, last_bins, most
         self.turn: _State | None = None
 
     def fix_most(self, state: _State, seed: int) -> _State | None:
         """Fix all but the last bins; ``None`` if the LP does not pass on the way."""
         level: _Level | None = None
-        step = _STEP
+        step = self._most
         while state.question.bins > self._last_bins and state.question.counts.any():
             state = self._answered(state)
             packing, question, answer = state
@@ -134,12 +153,12 @@ class _Rounding:
                 vertex = _vertex(self._lp.pool, question, answer.weights, self._limits, seed)
                 if vertex is None:
                     return None
-                level, step = _Level(packing, question, vertex), min(_STEP, 2 * step)
+                level, step = _Level(packing, question, vertex), min(self._most, 2 * step)
             elif level is None or step < _LEAST_STEP:
                 return None
             else:
                 step /= 2  # too much was fixed at once
-            fixed = _fix(level.question, level.vertex, step)
+            fixed = _fix(level.question, level.vertex, step, step / self._most)
             if fixed is None:
                 return None
             left = _without(level.question, fixed)
@@ -151,7 +170,7 @@ class _Rounding:
         if state.answer is not None:
             return state
         decided = self._lp.decide(state.question, self._limits, precision=Precision.FINE)
-        if isinstance(decided, DualValues) or self._lp.shortfall > _TOLERANCE:
+        if isinstance(decided, DualValues) or self._lp.shortfall > _NEAR_MISS:
             return state
         return state._replace(answer=Fractional(decided.weights))
 
@@ -214,18 +233,27 @@ def _vertex(
     return None
 
 
-def _fix(question: PackingQuestion, vertex: _Vertex, step: float) -> Packing | None:
+def _fix(question: PackingQuestion, vertex: _Vertex, step: float, share: float) -> Packing | None:
     """Fix bins of a vertex: the whole part of each weight, then the largest fractional parts.
 
     The whole parts cost hardly anything: but for its tolerance, the rest of the vertex packs the
     remaining items. So of a smaller step they are a smaller share.
+
+    Parameters
+    ----------
+    question, vertex
+        What is packed, and how in fractions.
+    step
+        The least share of the bins to fix.
+    share
+        Which share of the whole parts to fix.
     """
     counts, types, values = vertex
     whole = np.floor(values + _NEARLY)
     rest = values - whole
     left, free = question.counts.copy(), question.multiplicities.copy()
     fixed: list[int] = []
-    most, least = math.ceil(step / _STEP * whole.sum()), max(1, int(step * question.bins))
+    most, least = math.ceil(share * whole.sum()), max(1, int(step * question.bins))
     for p in np.argsort(-values, kind="stable"):
         for _ in range(min(int(whole[p]), most - len(fixed))):
             if not _fits(counts[p], types[p], left, free):

@@ -67,7 +67,9 @@ class Narrowing:
         self._asked: dict[EngineSteps, Fraction] = {}
         self._rounded: dict[EngineSteps, Passed] = {}
         self._changed = threading.Condition()
-        # What passed but was not worth rounding yet.
+        # What passed, by threshold: where a rounding failed, another may succeed.
+        self._passed: dict[Fraction, Passed] = {}
+        # What passed last but was not worth rounding yet.
         self._waiting: Passed | None = None
         # Thresholds at which roundings have failed, and how many have in a row.
         self._failed: list[Fraction] = []
@@ -106,6 +108,8 @@ class Narrowing:
                     self._changed.wait(_LOOK)
                     continue
                 before = state
+                if threshold is not None and Fraction(threshold.value) in self._passed:
+                    passed, threshold = self._passed[Fraction(threshold.value)], None
                 # Other threads know of it before they choose.
                 if passed is not None:
                     self._rounded[steps] = passed
@@ -128,7 +132,7 @@ class Narrowing:
         """What to round, or else to ask, if anything is left."""
         self._bracket.placed(steps.high, steps.low)
         self._bracket.low = max(self._bracket.low, steps.low)
-        passed = self._to_round(steps) or self._to_round_as_well(steps)
+        passed = self._to_round(steps)
         threshold = self._next(steps) if passed is None else None
         if passed is None and threshold is None:
             passed = self._to_round_meanwhile(steps)
@@ -150,14 +154,6 @@ class Narrowing:
             return None
         passed, self._waiting = self._waiting, None
         return passed if value < steps.high else None
-
-    def _to_round_as_well(self, steps: EngineSteps) -> Passed | None:
-        """What another thread is rounding, if that would end the run: one of two may succeed."""
-        for other, passed in self._rounded.items():
-            last = passed.threshold.value <= self._bracket.low
-            if other is not steps and last and not self._failures:
-                return passed if passed.threshold.value < steps.high else None
-        return None
 
     def _to_round_meanwhile(self, steps: EngineSteps) -> Passed | None:
         """What waits, while another thread asks below it and nothing else is left to do.
@@ -241,6 +237,8 @@ class Narrowing:
             bracket.look_back(width, steps.high)
             if isinstance(answer, Fractional):
                 passed = Passed(threshold, steps.lp, answer.weights)
+                if self._rounds:
+                    self._passed[value] = passed
                 if rounds:
                     self._rounded[steps] = passed
                 else:

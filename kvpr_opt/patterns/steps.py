@@ -16,7 +16,7 @@ from kvpr_opt.patterns.dive import Dive
 from kvpr_opt.patterns.effort import Effort
 from kvpr_opt.patterns.fill_and_dive import fill_and_dive
 from kvpr_opt.patterns.findings import Findings
-from kvpr_opt.patterns.guided_rounding import round_by_vertices
+from kvpr_opt.patterns.guided_rounding import RoundingPlan, round_by_vertices
 from kvpr_opt.patterns.lns import repack
 from kvpr_opt.patterns.lp.column_generation import PatternLP
 from kvpr_opt.patterns.lp.pricing import Precision
@@ -46,12 +46,15 @@ _LESS = Fraction(3, 4)
 #: GPUs that a construction leaves to a dive.
 _FILL_ALL_BUT = 24
 
-#: Dives that a rounding may try, more after each failure.
-_TRIES = 2
+#: How a rounding proceeds: in one step, which mostly succeeds, else in smaller ones, which waste
+#: less, and where these failed before, with more dives. One of many short dives succeeds sooner
+#: than a long one.
+_BOLD = RoundingPlan(0.85, Effort.of_round(1).hasty().dive, tries=3)
+_CAREFUL = RoundingPlan(0.4, Effort.of_round(1).hasty().dive, tries=2)
+_STUBBORN = RoundingPlan(0.4, Effort.of_round(3).hasty().dive, tries=8)
 
-#: Items that rounding leaves to a dive, the minimum and maximum bins, and the share less after
-#: each failure.
-_LAST_ITEMS, _LEAST_BINS, _LAST_BINS, _FEWER_BINS = 100, 2, 48, 0.2
+#: Items that rounding leaves to a dive, and the minimum and maximum bins.
+_LAST_ITEMS, _LEAST_BINS, _LAST_BINS = 100, 2, 48
 
 #: GPUs, and models a GPU, up to which a dive over all of them comes first: with three models a
 #: GPU the LP leaves no room, and rounding many at once seldom succeeds.
@@ -246,7 +249,7 @@ class EngineSteps:
         passed
             The answer of this LP, or of another thread's, of which the patterns are adopted.
         number
-            How often this was tried: more work is done each time.
+            How often this was tried: more work is done after a failure.
         """
         if "dives" in self._skip:
             return False
@@ -258,18 +261,18 @@ class EngineSteps:
         self._start("rounding")
         value = Fraction(passed.threshold.value)
         question = PackingQuestion.of(self.scaled, passed.threshold).rounded_up(LOADS)
-        self._dives += 1
         items = int(question.counts.sum())
         bins = max(_LEAST_BINS, min(_LAST_BINS, _LAST_ITEMS * question.bins // items))
-        # One of many short dives succeeds sooner than a long one.
-        effort = Effort.of_round(1 + number).hasty()
-        packing = round_by_vertices(
-            self.lp, question, Fractional(self.lp.translated(passed.weights, passed.lp)),
-            self._limits.until(lambda: self.high <= value), effort.dive,
-            last_bins=int(bins * (1 - _FEWER_BINS * min(number, 3))), tries=_TRIES * (1 + number),
-            seed=self._dives,
-        )  # fmt: skip
-        return packing is not None and self._packed(packing, "rounding")
+        limits = self._limits.until(lambda: self.high <= value)
+        for plan in (_BOLD, _STUBBORN if number else _CAREFUL):
+            self._dives += 1
+            packing = round_by_vertices(
+                self.lp, question, Fractional(self.lp.translated(passed.weights, passed.lp)),
+                limits, plan, last_bins=bins, seed=self._dives,
+            )  # fmt: skip
+            if packing is not None:
+                return self._packed(packing, "rounding")
+        return False
 
     def repack(self, threshold: Threshold, effort: Effort) -> bool:
         """Whether repacking a few GPUs at a time improved the incumbent."""
