@@ -132,11 +132,14 @@ class Narrowing:
         """What to round, or else to ask, if anything is left."""
         self._bracket.placed(steps.high, steps.low)
         self._bracket.low = max(self._bracket.low, steps.low)
+        # A rounding that may end the run is not slowed down.
+        if any(value <= self._bracket.low for value in self._rounded_by_others(steps)):
+            return None, None
         passed = self._to_round(steps)
-        threshold = self._next(steps) if passed is None else None
-        if passed is None and threshold is None:
-            passed = self._to_round_meanwhile(steps)
-        return passed, threshold
+        return passed, self._next(steps) if passed is None else None
+
+    def _asked_by_others(self, steps: EngineSteps) -> list[Fraction]:
+        return [value for other, value in self._asked.items() if other is not steps]
 
     def _rounded_by_others(self, steps: EngineSteps) -> list[Fraction]:
         return [
@@ -155,31 +158,21 @@ class Narrowing:
         passed, self._waiting = self._waiting, None
         return passed if value < steps.high else None
 
-    def _to_round_meanwhile(self, steps: EngineSteps) -> Passed | None:
-        """What waits, while another thread asks below it and nothing else is left to do.
-
-        If the question is refuted, the rounding is the last step, and it has begun early.
-        """
-        if not self._rounds or self._waiting is None or not self._asked or self._failures:
-            return None
-        passed, self._waiting = self._waiting, None
-        return passed if passed.threshold.value < steps.high else None
-
     def _is_worthwhile(self, steps: EngineSteps, value: Fraction) -> bool:
-        """Whether to round at a passing threshold; this takes as long as two questions.
+        """Whether to round at a passing threshold: it divides the gap, or nothing else is left.
 
         What other threads are rounding is expected to succeed.
         """
         bracket, high = self._bracket, steps.high
         expected = min([high, *self._rounded_by_others(steps)])
         soon = _WORTHWHILE * (value - bracket.low) <= expected - bracket.low
-        return soon or bracket.middle(high) is None
+        return soon or bracket.middle(high, self._asked_by_others(steps)) is None
 
     def _next(self, steps: EngineSteps) -> Threshold | None:
         """The next question; ``None`` if none is left."""
         bracket, high = self._bracket, steps.high
         last = steps.scaled.below(high)
-        others = [value for other, value in self._asked.items() if other is not steps]
+        others = self._asked_by_others(steps)
         if not bracket.is_open(last):
             return None
         if bracket.top is None:

@@ -15,7 +15,7 @@ from kvpr_opt.patterns import construction, continuous, engine, guided_rounding,
 from kvpr_opt.patterns.dive import DivePlan
 from kvpr_opt.patterns.engine import PatternEngine
 from kvpr_opt.patterns.fill_and_dive import fill_and_dive
-from kvpr_opt.patterns.guided_rounding import round_by_vertices
+from kvpr_opt.patterns.guided_rounding import RoundingPlan, round_by_vertices
 from kvpr_opt.patterns.lp import central_generation, column_generation
 from kvpr_opt.patterns.lp.central_generation import Patience
 from kvpr_opt.patterns.lp.column_generation import PatternLP
@@ -163,7 +163,13 @@ def test_rounding_and_construction_give_packings(large: None) -> None:
         plan = DivePlan(discrepancies=1)
         found: list[Packing | None] = [
             round_by_vertices(
-                PatternLP(scaled), question, None, Limits(), plan, last_bins=3, seed=seed
+                PatternLP(scaled),
+                question,
+                None,
+                Limits(),
+                RoundingPlan(0.4, plan),
+                last_bins=3,
+                seed=seed,
             ),
             fill_and_dive(scaled, question, Limits(), plan, last_bins=4, seed=seed),
         ]
@@ -181,13 +187,20 @@ def test_a_program_that_is_refuted_is_not_rounded(large: None) -> None:
     assert isinstance(volume, Fraction)
     question = PackingQuestion.of(scaled, scaled.at_most(volume * Fraction(99, 100)))
     answer = round_by_vertices(
-        PatternLP(scaled), question, None, Limits(), DivePlan(), last_bins=2, seed=0
+        PatternLP(scaled),
+        question,
+        None,
+        Limits(),
+        RoundingPlan(0.4, DivePlan()),
+        last_bins=2,
+        seed=0,
     )
     assert answer is None
     stopped = Limits()
     stopped.interrupt()
     assert guided_rounding.round_by_vertices(
-        PatternLP(scaled), question, None, stopped, DivePlan(), last_bins=2, seed=0
+        PatternLP(scaled), question, None, stopped, RoundingPlan(0.4, DivePlan()),
+        last_bins=2, seed=0,
     ) is None  # fmt: skip
 
 
@@ -212,7 +225,13 @@ def test_rounding_goes_back_where_too_much_was_fixed(
 
     monkeypatch.setattr(lp, "decide", refuted_once)
     packing = round_by_vertices(
-        lp, question, None, Limits(), DivePlan(discrepancies=1), last_bins=3, seed=0
+        lp,
+        question,
+        None,
+        Limits(),
+        RoundingPlan(0.4, DivePlan(discrepancies=1)),
+        last_bins=3,
+        seed=0,
     )
     assert asked[0] == 12
     # After the refusal more bins are left than before it.
