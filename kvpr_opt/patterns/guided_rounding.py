@@ -30,7 +30,7 @@ from kvpr_opt.patterns.problem import DualValues, Fractional, Packing, PackingQu
 _COLUMNS_EACH, _MORE_COLUMNS = 6, 3
 
 #: Maximum relative change of a cost, and the relative gap up to which the LP is solved. At the
-#: threshold of the LP a millionth of the bins is all that may be wasted.
+#: threshold of the LP a ten-millionth of the bins is all that may be wasted.
 _NOISE, _TIGHT = 1e-8, 1e-9
 
 #: Prices of items beside patterns, and their values at the start, as multiples of their share

@@ -264,12 +264,12 @@ class EngineSteps:
         items = int(question.counts.sum())
         bins = max(_LEAST_BINS, min(_LAST_BINS, _LAST_ITEMS * question.bins // items))
         limits = self._limits.until(lambda: self.high <= value)
+        answer = Fractional(self.lp.translated(passed.weights, passed.lp))
         for plan in (_BOLD, _STUBBORN if number else _CAREFUL):
             self._dives += 1
             packing = round_by_vertices(
-                self.lp, question, Fractional(self.lp.translated(passed.weights, passed.lp)),
-                limits, plan, last_bins=bins, seed=self._dives,
-            )  # fmt: skip
+                self.lp, question, answer, limits, plan, last_bins=bins, seed=self._dives
+            )
             if packing is not None:
                 return self._packed(packing, "rounding")
         return False

@@ -294,7 +294,7 @@ class CentralGeneration:
     def _choose_active(self) -> None:
         """Choose the initial patterns: the fullest ones that the question allows."""
         question, known = self._question, self._pool.patterns
-        wanted = self._pool.alone()
+        wanted = known.alone
         wanted[self.active] = True
         usable = np.flatnonzero(wanted & known.usable(question) & self._layout.has(known.types))
         # Patterns that waste less than their share count as equally good; ties are random.
@@ -314,6 +314,6 @@ class CentralGeneration:
         """Make some patterns the active ones; only the cheapest, if there are too many."""
         if len(patterns) > self._most:
             # With the single items, all rows can be met.
-            keys = np.where(self._pool.alone()[patterns], -np.inf, costs.astype(np.float64))
+            keys = np.where(self._pool.patterns.alone[patterns], -np.inf, costs.astype(np.float64))
             patterns = patterns[np.argsort(keys, kind="stable")[: int(_KEPT * self._most)]]
         self.active = np.sort(patterns)

@@ -131,12 +131,12 @@ class CentralProgram(NamedTuple):
         row_of_type[others] = len(layout.classes) + np.arange(len(others))
         row_of_class = np.full(len(question.counts), -1)
         row_of_class[layout.classes] = np.arange(len(layout.classes))
-        known = pool.patterns
+        some = pool.patterns.chosen(patterns)
         starts, rows, entries = _columns(
-            *known, patterns, row_of_class, len(layout.classes), main, row_of_type,
+            *some, row_of_class, len(layout.classes), main, row_of_type,
             question.multiplicities[others] / bins,
         )  # fmt: skip
-        own = np.append(known.types[patterns] == main, True)
+        own = np.append(some.types == main, True)
         costs = np.concatenate([np.where(own, question.bins / bins, 0.0), prices])
         return cls(patterns, SparseColumns(starts, rows, entries), costs)
 
@@ -172,32 +172,31 @@ class CentralProgram(NamedTuple):
 
 @compiled
 def _columns(
-    types: Ints, starts: Ints, classes: Ints, copies: Ints, patterns: Ints, row_of_class: Ints,
-    items: int, main: int, row_of_type: Ints, shares: Floats,
+    types: Ints, starts: Ints, classes: Ints, copies: Ints, row_of_class: Ints, items: int,
+    main: int, row_of_type: Ints, shares: Floats,
 ) -> tuple[Ints, Ints, Floats]:  # fmt: skip
     """The matrix by columns: the patterns, the empty pattern, and each item alone."""
-    number, others = patterns.size, shares.size
+    number, others = types.size, shares.size
     ends = np.zeros(number + 1 + items + 1, np.int64)
-    for column in range(number):
-        p = patterns[column]
+    for p in range(number):
         length = others if types[p] == main else 1
         for place in range(starts[p], starts[p + 1]):
             length += row_of_class[classes[place]] >= 0
-        ends[column + 1] = ends[column] + length
+        ends[p + 1] = ends[p] + length
     ends[number + 1] = ends[number] + others
     ends[number + 2 :] = ends[number + 1] + np.arange(1, items + 1)
     rows = np.empty(ends[ends.size - 1], np.int64)
     entries = np.empty(rows.size, np.float64)
-    for column in range(number):
-        p, at = patterns[column], ends[column]
+    for p in range(number):
+        at = ends[p]
         for place in range(starts[p], starts[p + 1]):
             row = row_of_class[classes[place]]
             if row >= 0:
                 rows[at], entries[at] = row, copies[place]
                 at += 1
         if types[p] == main:
-            rows[at : ends[column + 1]] = items + np.arange(others)
-            entries[at : ends[column + 1]] = shares
+            rows[at : ends[p + 1]] = items + np.arange(others)
+            entries[at : ends[p + 1]] = shares
         else:
             rows[at], entries[at] = row_of_type[types[p]], -1.0
     rows[ends[number] : ends[number + 1]] = items + np.arange(others)

@@ -47,6 +47,13 @@ class ItemLists(NamedTuple):
         """How many patterns there are."""
         return len(self.types)
 
+    @property
+    def alone(self) -> NDArray[np.bool_]:
+        """Which patterns are a single item."""
+        alone = np.asarray(np.diff(self.starts) == 1)
+        alone[alone] = self.copies[self.starts[:-1][alone]] == 1
+        return alone
+
     def counts(self, classes: int) -> Counts:
         """Counts by pattern and class."""
         counts = np.zeros((self.number, classes), dtype=np.int16)

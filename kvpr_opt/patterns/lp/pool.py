@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from kvpr_opt._types import Counts, Ints
 from kvpr_opt.patterns.lp.item_lists import ItemLists
@@ -85,10 +84,6 @@ class PatternPool:
         self._starts[size + 1 : last + 1] = items + patterns.starts[1:]
         self._classes[items:end], self._copies[items:end] = patterns.classes, patterns.copies
         self.size = last
-
-    def alone(self) -> NDArray[np.bool_]:
-        """Which patterns are a single item."""
-        return np.asarray(self.patterns.sums(np.ones(self._number, dtype=np.int64)) == 1)
 
 
 def _with_room(values: Ints, length: int) -> Ints:

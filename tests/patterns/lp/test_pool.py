@@ -24,7 +24,7 @@ def test_each_pattern_is_kept_once() -> None:
     kept = np.array(known)
     assert (pool.patterns.types == kept[:, 0]).all()
     assert (pool.counts(np.arange(pool.size)) == kept[:, 1:]).all()
-    assert (pool.alone() == (kept[:, 1:].sum(axis=1) == 1)).all()
+    assert (pool.patterns.alone == (kept[:, 1:].sum(axis=1) == 1)).all()
     assert (pool.since(700).counts(6) == kept[700:, 1:]).all()
 
 
