@@ -142,12 +142,13 @@ class Bracket:
         """
         if self._refutations >= _MANY and not others:
             return None
-        further = _LESS if others else 1
-        distance, around = self._volume * self._distance * further, _AROUND
+        distance, around = self._volume * self._distance * (_LESS if others else 1), _AROUND
         expected = self._expected()
+        if expected is not None and any(expected <= other < high for other in others):
+            return self.below(high, others)  # what is asked there is expected to pass
         if expected is not None:
             # By how much it was refuted tells where it passes; twice as far up each time.
-            step = (expected - self.low) * 2 ** (self._refutations - 1) * further
+            step = (expected - self.low) * 2 ** (self._refutations - 1)
             distance, around = (self.low + step - self._volume) / (1 - _ASIDE), _ASIDE
         if self._volume + distance > (self.low + high) / 2:
             return self.middle(high, others)
@@ -159,19 +160,35 @@ class Bracket:
         """The question that divides the bracket; ``None`` if it is narrow enough.
 
         Also ``None`` if the LP seems to pass at a jump, as with two models a GPU, where single
-        pairs decide, and the incumbent's value is the likely place. The question is asked around
-        the middle, or a little above where the LP is expected to pass, if that is known: what
-        passes there can be rounded. Of a bracket that questions `others` divide already, the part
-        where the LP is expected to pass is divided.
+        pairs decide, and the incumbent's value is the likely place. Of a bracket that questions
+        `others` divide already, the part where the LP is expected to pass is divided, or, if that
+        is expected about where another question is, the larger part.
         """
         low, ceiling, expected = self.low, self.ceiling(high), self._expected()
         if self._jumps and ceiling == high and not others:
             return None
         for other in others:
             if low < other < ceiling:
-                goal = (low + ceiling) / 2 if expected is None else expected
+                goal = (low + ceiling) / 2
+                if expected is not None and abs(expected - other) >= _EDGE * (ceiling - low):
+                    goal = expected
                 low, ceiling = (low, other) if goal < other else (other, ceiling)
-        width = ceiling - low
+        return self._between(low, ceiling, high, others)
+
+    def below(self, high: Fraction, others: Collection[Fraction]) -> Threshold | None:
+        """The question that divides the lowest part that questions `others` leave."""
+        inside = [other for other in others if self.low < other < self.ceiling(high)]
+        return self._between(self.low, min(inside), high, others) if inside else None
+
+    def _between(
+        self, low: Fraction, ceiling: Fraction, high: Fraction, others: Collection[Fraction]
+    ) -> Threshold | None:
+        """A question in a part of the bracket; ``None`` if it is too narrow, or asked already.
+
+        It is asked around the middle, or a little above where the LP is expected to pass, if that
+        is known: what passes there can be rounded.
+        """
+        width, expected = ceiling - low, self._expected()
         if width <= _NARROW * high:
             return None
         share = _AROUND, 1 - _AROUND
@@ -179,7 +196,8 @@ class Bracket:
             nearest = min(max((expected - low) / width + _ASIDE, _EDGE), 1 - _EDGE - _AROUND)
             share = nearest, nearest + _AROUND
         middle = self._scaled.simplest(low + width * share[0], low + width * share[1])
-        return middle if self.is_open(middle) and middle.value < ceiling else None
+        is_new = self.is_open(middle) and Fraction(middle.value) not in others
+        return middle if is_new and middle.value < ceiling else None
 
     def _expected(self) -> Fraction | None:
         """Where the LP is expected to pass, ``None`` if unknown.

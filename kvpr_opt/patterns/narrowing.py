@@ -194,6 +194,7 @@ class Narrowing:
         if not self._rounds and bracket.width(high) <= _CLOSELY * (high - bracket.low):
             return None
         middle = None if self._failures else bracket.middle(high, others)
+        middle = middle or bracket.below(high, others)
         if middle is not None:
             return middle
         if not self._rounds:

@@ -23,8 +23,9 @@ from numpy.typing import NDArray
 
 from kvpr_opt._types import Floats, Ints
 from kvpr_opt.kernels import compiled
-from kvpr_opt.patterns.lp.interior_point import Iterate, start_from
+from kvpr_opt.patterns.lp.interior_point import start_from
 from kvpr_opt.patterns.lp.pool import PatternPool
+from kvpr_opt.patterns.lp.predictor_corrector import Iterate
 from kvpr_opt.patterns.lp.sparse_columns import SparseColumns, transposed_product
 from kvpr_opt.patterns.problem import PackingQuestion
 
