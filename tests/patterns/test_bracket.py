@@ -70,6 +70,8 @@ def test_one_end_tells_where_the_lp_is_expected_to_pass() -> None:
     second = from_below.first(HIGH, [Fraction(first.value)])
     assert second is not None
     assert VOLUME < second.value < first.value
+    # Another thread that asks where a refutation is expected changes nothing.
+    assert from_below.first(HIGH, [VOLUME * (1 + Fraction(1, 10**5))]) == first
     nothing = Bracket(FLEET, VOLUME)
     nothing.passed(TOP, math.nan)
     assert Fraction(1, 4) <= share(nothing) <= Fraction(3, 4)
@@ -95,6 +97,28 @@ def test_a_second_question_is_asked_in_the_other_part() -> None:
     assert share(known(0.2, -0.8), [above]) < Fraction(6, 10)
     below = VOLUME + (TOP - VOLUME) * Fraction(2, 10)
     assert share(known(0.6, -0.4), [below]) > Fraction(2, 10)
+
+
+@pytest.mark.parametrize("crossing", [0.25, 0.35, 0.65, 0.75])
+def test_where_another_thread_asks_already_the_larger_part_is_divided(crossing: float) -> None:
+    bracket, tenths = known(crossing, crossing - 1), round(10 * crossing)
+    other = VOLUME + (TOP - VOLUME) * Fraction(tenths, 10)
+    assert (share(bracket, [other]) > Fraction(tenths, 10)) == (tenths < 5)
+    below = bracket.below(HIGH, [other, TOP])
+    assert below is not None
+    assert VOLUME <= below.value < other
+    assert bracket.below(HIGH, [TOP]) is None, "nothing is asked within"
+
+
+def test_what_another_thread_asks_is_not_asked_again() -> None:
+    # Between two values that KVPR can take, there is no other.
+    scaled = random_instance("uniform", gpus=64, models=256, seed=0).scaled
+    value = scaled.at_most(volume_of(scaled) * (1 + Fraction(3, 10**5)))
+    low, top = Fraction(value.value), Fraction(scaled.next_value(value))
+    bracket = Bracket(scaled, low)
+    bracket.passed(top, math.nan)
+    assert bracket.middle(2 * top) == value
+    assert bracket.middle(2 * top, [low]) is None
 
 
 def test_while_nothing_passes_questions_move_away_from_the_bound() -> None:

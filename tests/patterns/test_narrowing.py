@@ -257,6 +257,41 @@ def test_what_may_end_the_run_is_rounded_by_one_thread_alone(scaled: ScaledInsta
     assert others == [0, 0]
 
 
+def test_with_nothing_left_to_ask_a_thread_rounds_what_waits(scaled: ScaledInstance) -> None:
+    volume = volume_bound(scaled).value
+    assert isinstance(volume, Fraction)
+    low = scaled.at_most(volume * (1 + Fraction(2, 10**5)))
+    passes = Fraction(scaled.next_value(low))
+    told = Told(scaled, passes, start=volume * Fraction(10_001, 10_000))
+    told.low = Fraction(low.value)
+    waited: list[bool] = []
+
+    class Slow(Hand):
+        """The question that is refuted takes as long as there is anything else to do."""
+
+        def relax_in_loads(self, threshold: Threshold, until: Callable[[], bool]) -> Relaxed:
+            end = time.monotonic() + 5
+            while threshold.value < passes <= told.high and time.monotonic() < end:
+                if told.high == passes:
+                    waited.append(True)
+                    break
+                time.sleep(0.001)
+            return super().relax_in_loads(threshold, until)
+
+    shared = Narrowing(cast(Any, Slow(told)))
+
+    def assist() -> None:
+        while not told.done:
+            shared.join(cast(Any, Slow(told)))
+
+    thread = threading.Thread(target=assist)
+    thread.start()
+    shared.close(0)
+    thread.join()
+    assert told.done
+    assert waited
+
+
 def test_where_a_rounding_failed_it_is_tried_again_without_a_question(
     scaled: ScaledInstance,
 ) -> None:
