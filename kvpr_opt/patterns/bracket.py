@@ -144,9 +144,9 @@ class Bracket:
             return None
         distance, around = self._volume * self._distance * (_LESS if others else 1), _AROUND
         expected = self._expected()
-        if expected is not None and any(expected <= other < high for other in others):
-            return self.below(high, others)  # what is asked there is expected to pass
         if expected is not None:
+            if any(expected <= other < high for other in others):
+                return self.below(high, others)  # what is asked there is expected to pass
             # By how much it was refuted tells where it passes; twice as far up each time.
             step = (expected - self.low) * 2 ** (self._refutations - 1)
             distance, around = (self.low + step - self._volume) / (1 - _ASIDE), _ASIDE

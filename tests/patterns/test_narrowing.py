@@ -201,6 +201,21 @@ class Hand:
         return self._told.round_passed(passed, number)
 
 
+def close_together(told: Told, first: Hand, second: Hand) -> None:
+    """Close the bracket by two threads."""
+    shared = Narrowing(cast(Any, first))
+
+    def assist() -> None:
+        while not told.done:
+            shared.join(cast(Any, second))
+
+    thread = threading.Thread(target=assist)
+    thread.start()
+    shared.close(0)
+    thread.join()
+    assert told.done
+
+
 def test_one_thread_asks_while_another_rounds(scaled: ScaledInstance) -> None:
     volume = volume_bound(scaled).value
     assert isinstance(volume, Fraction)
@@ -243,17 +258,7 @@ def test_what_may_end_the_run_is_rounded_by_one_thread_alone(scaled: ScaledInsta
                 others.extend(np.subtract((len(told.asked), len(told.rounded)), before).tolist())
             return self._told.round_passed(passed, number)
 
-    shared = Narrowing(cast(Any, Patient(told)))
-
-    def assist() -> None:
-        while not told.done:
-            shared.join(cast(Any, Patient(told)))
-
-    thread = threading.Thread(target=assist)
-    thread.start()
-    shared.close(0)
-    thread.join()
-    assert told.done
+    close_together(told, Patient(told), Patient(told))
     assert others == [0, 0]
 
 
@@ -278,17 +283,7 @@ def test_with_nothing_left_to_ask_a_thread_rounds_what_waits(scaled: ScaledInsta
                 time.sleep(0.001)
             return super().relax_in_loads(threshold, until)
 
-    shared = Narrowing(cast(Any, Slow(told)))
-
-    def assist() -> None:
-        while not told.done:
-            shared.join(cast(Any, Slow(told)))
-
-    thread = threading.Thread(target=assist)
-    thread.start()
-    shared.close(0)
-    thread.join()
-    assert told.done
+    close_together(told, Slow(told), Slow(told))
     assert waited
 
 

@@ -25,7 +25,7 @@ from kvpr_opt._types import Floats, Ints
 from kvpr_opt.kernels import compiled
 from kvpr_opt.patterns.lp.interior_point import start_from
 from kvpr_opt.patterns.lp.pool import PatternPool
-from kvpr_opt.patterns.lp.predictor_corrector import Iterate
+from kvpr_opt.patterns.lp.predictor_corrector import Iterate, centre_of, gap_of
 from kvpr_opt.patterns.lp.sparse_columns import SparseColumns, transposed_product
 from kvpr_opt.patterns.problem import PackingQuestion
 
@@ -101,7 +101,7 @@ class Trail(NamedTuple):
     def at(self, gap: float) -> Iterate:
         """The last iterate with at least this gap."""
         for iterate in reversed(self.path):
-            if iterate.gap >= gap:
+            if gap_of(iterate) >= gap:
                 return iterate
         return self.path[0]
 
@@ -158,7 +158,7 @@ class CentralProgram(NamedTuple):
         if trail is None:
             return start_from(self.columns, self.costs, layout.demand, duals)
         last = trail.at(_FURTHER * gap * layout.question.bins)
-        centre = last.centre
+        centre = centre_of(last)
         slack = self.costs - transposed_product(self.columns, last.dual)
         slack = np.maximum(slack, centre / _MOST_NEW)
         primal = centre / slack

@@ -55,16 +55,6 @@ class Iterate(NamedTuple):
     dual: Floats
     slack: Floats
 
-    @property
-    def gap(self) -> float:
-        """The sum of the products of pairs: of a feasible point, the gap of its objectives."""
-        return gap_of(self)
-
-    @property
-    def centre(self) -> float:
-        """The mean of the products of pairs."""
-        return centre_of(self)
-
 
 class Errors(NamedTuple):
     """By how much a point violates its constraints, and its objective values.
@@ -85,7 +75,7 @@ class Errors(NamedTuple):
 
 @compiled
 def gap_of(point: Iterate) -> float:
-    """The sum of the products of pairs."""
+    """The sum of the products of pairs: of a feasible point, the gap of its objectives."""
     return dot(point.primal, point.slack) + dot(point.surplus, point.dual)
 
 

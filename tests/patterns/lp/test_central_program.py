@@ -9,6 +9,7 @@ from kvpr_opt.patterns.lp.central_program import CentralProgram, Layout, Trail
 from kvpr_opt.patterns.lp.interior_point import solve_central
 from kvpr_opt.patterns.lp.item_lists import ItemLists
 from kvpr_opt.patterns.lp.pool import PatternPool
+from kvpr_opt.patterns.lp.predictor_corrector import centre_of, gap_of
 from kvpr_opt.patterns.problem import PackingQuestion
 from kvpr_opt.problem.instance import GPU, LLM, Instance
 
@@ -85,14 +86,14 @@ def test_a_program_with_more_patterns_starts_from_the_way_to_the_last_solution()
     assert point is not None
     assert point.objective == pytest.approx(3, rel=1e-5)
     trail = Trail(few.patterns, point.path)
-    assert trail.at(0.1).gap >= 0.1
+    assert gap_of(trail.at(0.1)) >= 0.1
     assert trail.at(1e9) is point.path[0]
     more = CentralProgram.over(layout, pool, np.arange(5), prices)
     warm = more.start(layout, inside, trail, 0.05)
     last = trail.at(0.15 * question.bins)
     np.testing.assert_allclose(warm.dual, last.dual)
     # Not far from the centre, whatever is new.
-    products = warm.primal * warm.slack / last.centre
+    products = warm.primal * warm.slack / centre_of(last)
     assert products.min() >= 0.099
     assert products.max() <= 10.01
     assert (warm.slack > 0).all()

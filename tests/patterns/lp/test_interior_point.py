@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from kvpr_opt.patterns.lp.cholesky import factorise, solve_factorised
-from kvpr_opt.patterns.lp.interior_point import Iterate, solve_central, start_from
+from kvpr_opt.patterns.lp.interior_point import solve_central, start_from
+from kvpr_opt.patterns.lp.predictor_corrector import Iterate, gap_of
 from kvpr_opt.patterns.lp.sparse_columns import SparseColumns
 
 
@@ -96,7 +97,7 @@ def test_it_goes_on_from_a_point_on_the_way_to_a_similar_solution() -> None:
     columns, costs, demand, start = draw_program(7, 40, 300)
     first = solve_central(columns, costs, demand, start, tolerance=1e-6)
     assert first is not None
-    near = [point for point in first.path if point.gap >= 1e-3 * first.objective][-1]
+    near = [point for point in first.path if gap_of(point) >= 1e-3 * first.objective][-1]
     changed = demand + np.random.default_rng(0).uniform(-0.01, 0.01, len(demand))
     again = solve_central(columns, costs, changed, near, tolerance=1e-6)
     anew = solve_central(columns, costs, changed, start, tolerance=1e-6)
