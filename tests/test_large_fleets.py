@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from fractions import Fraction
+from typing import Any
 
 import pytest
 
-from kvpr_opt import GPU, LLM, Instance, Status, solve
+from kvpr_opt import GPU, LLM, Instance, Progress, Status, local_search, solve
+from kvpr_opt.generate import random_instance
 from kvpr_opt.patterns.problem import MAX_COPIES
 
 #: Solves a seeded fleet of G GPUs and N models, M of them without pressure, in T seconds.
@@ -79,6 +82,26 @@ def test_more_copies_of_a_model_than_the_engine_counts_are_placed_right() -> Non
     result = solve(fleet, time_limit=20)
     assert result.status is Status.OPTIMAL
     assert result.max_kvpr == Fraction(copies + 3, copies // 2 - 2)
+
+
+def test_with_two_threads_the_lp_is_asked_while_the_first_local_search_runs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked, waited = threading.Event(), list[bool]()
+    search = local_search.search
+
+    def patient(*arguments: Any, **options: Any) -> Any:
+        waited.append(asked.wait(20))
+        return search(*arguments, **options)
+
+    def note(event: Progress) -> None:
+        if event.stage == "pattern LP":
+            asked.set()
+
+    monkeypatch.setattr(local_search, "search", patient)
+    fleet = random_instance("uniform", gpus=40, models=160, seed=0)
+    assert solve(fleet, threads=2, time_limit=30, on_progress=note).certified
+    assert waited[0]
 
 
 def test_a_fleet_too_large_for_tables_of_patterns_is_left_to_others() -> None:

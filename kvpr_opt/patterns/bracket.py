@@ -90,6 +90,12 @@ class Bracket:
         """From what is refuted to what passes, or to the incumbent."""
         return self.ceiling(high) - self.low
 
+    @property
+    def likely(self) -> Fraction:
+        """The lowest threshold that is likely to pass."""
+        expected = self._expected()
+        return self.low if expected is None else expected
+
     # -- answers ---------------------------------------------------------------------
 
     def passed(self, value: Fraction, short: float) -> None:

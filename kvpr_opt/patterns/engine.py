@@ -142,15 +142,19 @@ class PatternEngine:
         self._steps = EngineSteps(tracker, self._skip, Findings())
         self._units = len(self._scaled.sizes) * len(self._scaled.capacities)
 
-    def run(self, local_search: Callable[[], None] | None = None) -> None:
+    def run(
+        self, local_search: Callable[[], None] | None = None, *, search_first: bool = False
+    ) -> None:
         """Work until the tracker is done. It must already have a lower bound.
 
         Parameters
         ----------
         local_search
             Called after the first question, if that leaves a gap.
+        search_first
+            Call it before, too, while another thread asks; heeded if work is shared.
         """
-        self._local_search = local_search
+        self._local_search, self._search_first = local_search, search_first
         steps = self._steps
         if self._skip.issuperset(STAGES):
             return
@@ -175,6 +179,11 @@ class PatternEngine:
             self._rounds()
 
     @property
+    def shares_work(self) -> bool:
+        """Whether a second thread takes part from the start, as on large fleets."""
+        return self._threads > 1 and self._large
+
+    @property
     def _large(self) -> bool:
         """Whether only the LP can decide, because exhaustive search is out of reach."""
         return "lp_bound" not in self._skip and is_large(self._scaled)
@@ -182,12 +191,13 @@ class PatternEngine:
     def _settle_large(self) -> None:
         """Close the bracket around the LP threshold, with growing effort."""
         steps, narrowing = self._steps, Narrowing(self._steps)
-        alone = self._threads == 1
         with (
-            nullcontext()
-            if alone
-            else assisted(self._tracker, self._skip, steps.findings, narrowing)
+            assisted(self._tracker, self._skip, steps.findings, narrowing)
+            if self.shares_work
+            else nullcontext()
         ):
+            if self._search_first and self._local_search is not None:
+                self._local_search()
             for number in count():
                 construct(steps, number)
                 narrowing.close(number)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 
+from kvpr_opt.patterns.lp.exchange import PatternExchange
 from kvpr_opt.patterns.proofs.shortening import Refutation
 
 
@@ -27,6 +28,8 @@ class Findings:
         one is tried.
     asking
         Seconds that the last question about a large fleet took.
+    exchange
+        Where the LPs of the threads give each other patterns.
     """
 
     passing: Fraction | None = None
@@ -35,3 +38,4 @@ class Findings:
     unproved: Refutation | None = None
     too_long: Fraction | None = None
     asking: float = 0.0
+    exchange: PatternExchange = field(default_factory=PatternExchange)

@@ -164,8 +164,8 @@ class Narrowing:
         What other threads are rounding is expected to succeed.
         """
         bracket, high = self._bracket, steps.high
-        expected = min([high, *self._rounded_by_others(steps)])
-        soon = _WORTHWHILE * (value - bracket.low) <= expected - bracket.low
+        expected, likely = min([high, *self._rounded_by_others(steps)]), bracket.likely
+        soon = _WORTHWHILE * (value - likely) <= expected - likely
         return soon or bracket.middle(high, self._asked_by_others(steps)) is None
 
     def _next(self, steps: EngineSteps) -> Threshold | None:

@@ -108,7 +108,7 @@ class EngineSteps:
         until: Callable[[], bool] = lambda: False,
     ) -> None:
         self.findings = findings
-        self.lp = PatternLP(tracker.instance.scaled)
+        self.lp = PatternLP(tracker.instance.scaled, findings.exchange)
         self.tracker = tracker
         self._skip = skip
         self.scaled = tracker.instance.scaled

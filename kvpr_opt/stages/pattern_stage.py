@@ -111,12 +111,14 @@ class PatternStage:
             if waiting:
                 self._compiled_search(*waiting.pop(0))
 
-        if not near and (too_large or not self._constructs):
+        search_first = not near and (too_large or not self._constructs)
+        together = search_first and not too_large and self._asks_meanwhile
+        if search_first and not together:
             if not too_large:
                 self.ask_first()
             search_on()
         if not too_large:
-            self._pattern_engine(search_on)
+            self._pattern_engine(search_on, together=together)
         search_on()  # if the engine did not call it
 
     def _compiled_search(self, rounds: int, constructions: int) -> None:
@@ -184,10 +186,18 @@ class PatternStage:
         wanted = not self._skip & {"dives", "lp_bound"}
         return wanted and is_large(scaled) and suits_beam_search(scaled)
 
+    @property
+    def _asks_meanwhile(self) -> bool:
+        """Whether the engine asks the LP in one thread while another does a local search."""
+        if self._relaxed or self._tracker.incumbent is None:
+            return False
+        engine = self._engine_for_all_models()
+        return engine is not None and engine.shares_work
+
     def _offer_compiled(self, placement: Placement) -> None:
         self._tracker.offer(placement, "compiled local search")
 
-    def _pattern_engine(self, local_search: Callable[[], None]) -> None:
+    def _pattern_engine(self, local_search: Callable[[], None], *, together: bool) -> None:
         if self._tracker.done:
             return
         if self._relaxed:
@@ -195,7 +205,7 @@ class PatternStage:
             return
         engine = self._engine_for_all_models()
         if engine is not None:
-            self._run_engine(partial(engine.run, local_search))
+            self._run_engine(partial(engine.run, local_search, search_first=together))
         elif self._tracker.value_to_beat is not None:
             from kvpr_opt.patterns.engine import PatternEngine
 

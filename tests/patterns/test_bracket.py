@@ -77,6 +77,14 @@ def test_one_end_tells_where_the_lp_is_expected_to_pass() -> None:
     assert Fraction(1, 4) <= share(nothing) <= Fraction(3, 4)
 
 
+def test_what_passes_with_little_to_spare_is_the_lowest_that_is_likely_to_pass() -> None:
+    bracket = Bracket(FLEET, VOLUME)
+    assert bracket.likely == VOLUME
+    bracket.passed(TOP, -1e-6 * free_share())
+    assert 0.99e-6 <= (TOP - bracket.likely) / VOLUME <= 1.01e-6
+    assert known(0.3, -0.7).likely == VOLUME + (TOP - VOLUME) * Fraction(0.3)
+
+
 def test_shares_are_those_of_the_threshold_refuted_whatever_bound_follows() -> None:
     bound = VOLUME + (TOP - VOLUME) / 4
     bracket = Bracket(FLEET, VOLUME)

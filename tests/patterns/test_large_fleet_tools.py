@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,10 +17,11 @@ from kvpr_opt.patterns.dive import DivePlan
 from kvpr_opt.patterns.engine import PatternEngine
 from kvpr_opt.patterns.fill_and_dive import fill_and_dive
 from kvpr_opt.patterns.guided_rounding import RoundingPlan, round_by_vertices
-from kvpr_opt.patterns.lp import central_generation, column_generation
+from kvpr_opt.patterns.lp import active_patterns, central_generation, column_generation
 from kvpr_opt.patterns.lp.central_generation import Patience
 from kvpr_opt.patterns.lp.column_generation import PatternLP
 from kvpr_opt.patterns.lp.dual import Bundles, Items, refutes
+from kvpr_opt.patterns.lp.exchange import PatternExchange
 from kvpr_opt.patterns.lp.pricing import Precision
 from kvpr_opt.patterns.problem import (
     DualValues,
@@ -38,7 +40,7 @@ from kvpr_opt.search.tracker import Tracker
 def central(monkeypatch: pytest.MonkeyPatch) -> None:
     """Central duals for programs of any size, with few columns and rounds of both grids."""
     monkeypatch.setattr(column_generation, "_CENTRAL_FROM", 1)
-    monkeypatch.setattr(central_generation, "_FEW_CLASSES", 1)
+    monkeypatch.setattr(active_patterns, "_FEW_CLASSES", 1)
 
 
 @pytest.fixture
@@ -89,6 +91,32 @@ def test_both_methods_decide_alike(central: None, monkeypatch: pytest.MonkeyPatc
                 # Every refutation holds in whole numbers.
                 assert refutes(question, np.array(one.class_values)) is not None
     assert decided > 25
+
+
+def test_what_one_lp_found_saves_another_the_search(
+    central: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scaled = random_instance("uniform", gpus=64, models=256, seed=0).scaled
+    volume = volume_bound(scaled).value
+    assert isinstance(volume, Fraction)
+    question = PackingQuestion.of(scaled, scaled.at_most(volume * (1 + Fraction(3, 10**5))))
+    priced: list[int] = []
+    price_on = central_generation.price_on
+
+    def counted(*arguments: Any) -> Any:
+        priced[-1] += 1
+        return price_on(*arguments)
+
+    monkeypatch.setattr(central_generation, "price_on", counted)
+    exchange = PatternExchange()
+    together = [PatternLP(scaled, exchange) for _ in range(2)]
+    answers = []
+    for lp in (*together, PatternLP(scaled)):
+        priced.append(0)
+        answers.append(type(lp.decide(question, Limits())))
+    first, second, alone = priced
+    assert 2 * second < first == alone
+    assert len(set(answers)) == 1
 
 
 def test_a_fractional_packing_covers_all_items(central: None) -> None:

@@ -156,6 +156,29 @@ def test_roundings_are_few(scaled: ScaledInstance) -> None:
     assert len(failing.asked) < 60
 
 
+def test_what_passes_with_little_to_spare_is_rounded_at_once(scaled: ScaledInstance) -> None:
+    volume = volume_bound(scaled).value
+    assert isinstance(volume, Fraction)
+    passes = Fraction(scaled.at_most(volume * (1 + Fraction(2, 10**5))).value)
+    free = 1 - scaled.total_size / scaled.total_capacity
+    before: list[int] = []
+
+    class Noting(Told):
+        """Notes how many questions come before each rounding."""
+
+        def round_passed(self, passed: Passed, number: int) -> bool:
+            before.append(len(self.asked))
+            return super().round_passed(passed, number)
+
+    told = Noting(scaled, passes, start=volume * Fraction(1002, 1000), slope=free / float(volume))
+    close(told)
+    assert told.done
+    # The second question passes, too, far above the bound but near where the first expected it.
+    assert told.asked[0] > told.asked[1] >= passes
+    assert told.asked[1] - volume > (told.asked[0] - volume) / 4
+    assert before[:2] == [1, 2]
+
+
 def test_where_beam_search_finds_placements_the_lp_gives_the_bound_and_nothing_is_rounded() -> None:
     scaled = random_instance("real", gpus=24, models=96, seed=0).scaled
     volume = volume_bound(scaled).value

@@ -17,13 +17,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kvpr_opt._types import Floats, Ints
+from kvpr_opt._types import Ints
 from kvpr_opt.limits import LimitsView
+from kvpr_opt.patterns.lp.active_patterns import ActivePatterns
 from kvpr_opt.patterns.lp.central_program import CentralProgram, Layout, Trail
 from kvpr_opt.patterns.lp.dual import least_shortfall
+from kvpr_opt.patterns.lp.exchange import ExchangeMember, PatternExchange
 from kvpr_opt.patterns.lp.interior_point import CentralPoint, solve_central
 from kvpr_opt.patterns.lp.pool import PatternPool
-from kvpr_opt.patterns.lp.pricing import COARSE, Duals, Precision, Priced, grids, price, price_on
+from kvpr_opt.patterns.lp.pricing import COARSE, Duals, Precision, grids, price, price_on
 from kvpr_opt.patterns.problem import DualValues, Fractional, PackingQuestion, Undecided
 
 #: Share of the way towards the best known duals at which patterns are priced.
@@ -39,18 +41,11 @@ _FEW_BY_VALUE, _FEW_BY_LOAD = 60, 10
 #: A grid is dropped once the gap is less than this many of its units.
 _FINE_GAP = 10.0
 
-#: Maximum columns of an LP, per class and type, and the share kept (those worth most) when it
-#: is exceeded.
-_COLUMNS_EACH, _KEPT = 40, 0.65
-
 #: How far from the best known duals, towards those of the volume, the method starts.
 _INSIDE = 0.2
 
 #: Loads of a table that is as short as a table by value on a coarse grid.
 _SHORT_TABLE = 200_000
-
-#: Minimum number of classes assumed.
-_FEW_CLASSES = 300
 
 #: Tolerance on the factor up to which a solution counts as a fractional packing.
 _TOLERANCE = 1e-8
@@ -104,11 +99,11 @@ class CentralGeneration:
         How finely duals may be rounded.
     patience
         How long to go on after a refutation.
+    exchange
+        Where LPs of the same fleet give each other patterns; ``None`` if there are no others.
 
     Attributes
     ----------
-    active
-        The patterns that were useful.
     shortfall
         By which share the bins are too few, by the last LP solved, as closely as it was; at least,
         if no LP had to be solved.
@@ -122,6 +117,7 @@ class CentralGeneration:
         limits: LimitsView,
         precision: Precision,
         patience: Patience | None = None,
+        exchange: ExchangeMember | None = None,
     ) -> None:
         self._question, self._pool, self._limits = question, pool, limits
         self._layout = Layout.of(question)
@@ -139,10 +135,14 @@ class CentralGeneration:
         patience = patience or Patience()
         self._ample, self._more_rounds = patience.ample, patience.rounds
         self._best = self._volume = Duals.of_volume(question)
-        self.active: Ints = np.arange(pool.size) if recent is None else recent
-        types = 1 + len(self._layout.others)
-        self._most = _COLUMNS_EACH * max(_FEW_CLASSES, len(self._classes) * types)
+        exchange = exchange or PatternExchange().join()
+        self._active = ActivePatterns(self._layout, pool, recent, exchange)
         self._trail: Trail | None = None
+
+    @property
+    def active(self) -> Ints:
+        """Where the patterns that were useful are in the pool."""
+        return self._active.places
 
     def run(self) -> Fractional | DualValues | Undecided | BrokenDown:
         """Decide the question, or find it too close to call, by rounds of LP and pricing.
@@ -173,14 +173,15 @@ class CentralGeneration:
                 self._premium *= _DEARER
                 gap = max(0.0, 1.0 - self._best.bound(question))
                 continue
-            new = self._price(point)
+            duals = self._duals(point)
+            new = self._price(duals)
             factor = point.objective / question.bins
             if self._is_proved(factor):
                 break
             gap = max(0.0, (factor - self._best.bound(question)) / factor)
             self._refine(gap)
             if new:
-                self._drop_columns(point)
+                self._active.drop(duals)
             elif bought:
                 self._premium *= _DEARER
             else:
@@ -211,9 +212,8 @@ class CentralGeneration:
             if isinstance(priced, DualValues):
                 return priced
             if priced is not None:
-                places = self._pool.add(priced.patterns)
-                self.active = np.union1d(self.active, places)
-        self._choose_active()
+                self._active.include(priced.patterns)
+        self._active.start()
         return None
 
     def _solve(self, gap: float) -> CentralPoint | None:
@@ -238,7 +238,7 @@ class CentralGeneration:
 
     def _bought(self, point: CentralPoint) -> float:
         """How many bins the bought items would fill."""
-        items = point.primal[len(self.active) + 1 :]
+        items = point.primal[len(self._active) + 1 :]
         return float((items * self._volume.by_class[self._classes]).sum()) * self._question.bins
 
     def _remember(self, point: CentralPoint) -> None:
@@ -249,10 +249,12 @@ class CentralGeneration:
         """The duals of a point, scaled so that all bins together are worth 1."""
         return Duals(*self._layout.of_rows(point.dual))
 
-    def _price(self, point: CentralPoint) -> int:
-        """Add patterns worth more than their bins, refining grids as needed; return how many."""
-        duals = self._duals(point)
-        share = _SMOOTHING
+    def _price(self, duals: Duals) -> int:
+        """Add patterns worth more than their bins, those of other LPs first; return how many.
+
+        Grids are refined as needed.
+        """
+        new, share = self._active.receive(duals), _SMOOTHING
         while self._grids and not self._limits.stopped:
             grid = self._grids[0]
             wanted = duals.towards(self._best, share)
@@ -264,7 +266,7 @@ class CentralGeneration:
                 self._best = priced.duals
             if better or self._refutation is None:
                 self._refutation = priced.refutation or self._refutation
-            new = self._take(priced, duals)
+            new += self._active.add(priced.patterns, duals)
             few = _FEW_BY_LOAD if grid.by_load else _FEW_BY_VALUE
             if new == 0 and share > 0:
                 share = 0.0
@@ -274,46 +276,9 @@ class CentralGeneration:
                 self._grids, share = self._grids[1:], _SMOOTHING
             if new or last:
                 return new
-        return 0
+        return new
 
     def _refine(self, gap: float) -> None:
         """Drop the grids that are too coarse for the remaining gap."""
         while len(self._grids) > 1 and gap * self._grids[0].scale < _FINE_GAP:
             self._grids = self._grids[1:]
-
-    def _take(self, priced: Priced, duals: Duals) -> int:
-        """Add the patterns worth more than their bin; return how many were not active before."""
-        patterns = priced.patterns
-        worth = patterns.sums(duals.by_class) - duals.by_type[patterns.types]
-        good = (worth > 1e-10 * float(duals.by_type.max())) & self._layout.has(patterns.types)
-        before = len(self.active)
-        places = self._pool.add(patterns.chosen(np.flatnonzero(good)))
-        self.active = np.union1d(self.active, places)
-        return len(self.active) - before
-
-    def _choose_active(self) -> None:
-        """Choose the initial patterns: the fullest ones that the question allows."""
-        question, known = self._question, self._pool.patterns
-        wanted = known.alone
-        wanted[self.active] = True
-        usable = np.flatnonzero(wanted & known.usable(question) & self._layout.has(known.types))
-        # Patterns that waste less than their share count as equally good; ties are random.
-        usable = np.random.default_rng(len(usable)).permutation(usable)
-        some = known.chosen(usable)
-        packed = some.sums(np.where(question.counts > 0, question.sizes, 0))
-        waste = question.capacities[some.types] - packed
-        self._keep(usable, np.maximum(waste, question.slack // question.bins))
-
-    def _drop_columns(self, point: CentralPoint) -> None:
-        """If there are too many columns, keep those worth most."""
-        duals = self._duals(point)
-        some = self._pool.patterns.chosen(self.active)
-        self._keep(self.active, duals.by_type[some.types] - some.sums(duals.by_class))
-
-    def _keep(self, patterns: Ints, costs: Ints | Floats) -> None:
-        """Make some patterns the active ones; only the cheapest, if there are too many."""
-        if len(patterns) > self._most:
-            # With the single items, all rows can be met.
-            keys = np.where(self._pool.patterns.alone[patterns], -np.inf, costs.astype(np.float64))
-            patterns = patterns[np.argsort(keys, kind="stable")[: int(_KEPT * self._most)]]
-        self.active = np.sort(patterns)

@@ -18,6 +18,7 @@ from kvpr_opt._types import Floats, Ints
 from kvpr_opt.limits import LimitsView
 from kvpr_opt.patterns.lp.central_generation import BrokenDown, CentralGeneration, Patience
 from kvpr_opt.patterns.lp.dual import most_by_type, refuted_at_once, rounded
+from kvpr_opt.patterns.lp.exchange import PatternExchange
 from kvpr_opt.patterns.lp.item_lists import ItemLists
 from kvpr_opt.patterns.lp.master import LPSolution, Master
 from kvpr_opt.patterns.lp.pool import PatternPool
@@ -71,6 +72,8 @@ class PatternLP:
     ----------
     scaled
         The fleet in integers.
+    exchange
+        Where LPs of the fleet give each other patterns; ``None`` if there are no others.
 
     Attributes
     ----------
@@ -81,8 +84,9 @@ class PatternLP:
         there were more than enough; not a number if unknown.
     """
 
-    def __init__(self, scaled: ScaledInstance) -> None:
+    def __init__(self, scaled: ScaledInstance, exchange: PatternExchange | None = None) -> None:
         self.scaled = scaled
+        self._exchange = None if exchange is None else exchange.join()
         self.shortfall = math.nan
         rules = scaled.rules if isinstance(scaled, ConstrainedInstance) else None
         self.pool = PatternPool(len(scaled.classes), rules)
@@ -137,7 +141,7 @@ class PatternLP:
         if self._recent is not None:
             self._recent = np.union1d(self._recent, places)
         generation = CentralGeneration(
-            question, self.pool, self._recent, limits, precision, patience
+            question, self.pool, self._recent, limits, precision, patience, self._exchange
         )
         answer = generation.run()
         self._recent, self.shortfall = generation.active, generation.shortfall
