@@ -152,9 +152,9 @@ class PatternEngine:
         local_search
             Called after the first question, if that leaves a gap.
         search_first
-            Call it before, too, while another thread asks; heeded if work is shared.
+            On a large fleet, call it before, too: a second thread asks meanwhile.
         """
-        self._local_search, self._search_first = local_search, search_first
+        self._local_search = local_search
         steps = self._steps
         if self._skip.issuperset(STAGES):
             return
@@ -166,7 +166,7 @@ class PatternEngine:
         if self._tracker.done or self._tracker.incumbent is None:
             return
         if self._large:
-            self._settle_large()
+            self._settle_large(search_first=search_first)
             return
         self.ask_first()
         if suits_beam_search(self._scaled):
@@ -188,7 +188,7 @@ class PatternEngine:
         """Whether only the LP can decide, because exhaustive search is out of reach."""
         return "lp_bound" not in self._skip and is_large(self._scaled)
 
-    def _settle_large(self) -> None:
+    def _settle_large(self, *, search_first: bool) -> None:
         """Close the bracket around the LP threshold, with growing effort."""
         steps, narrowing = self._steps, Narrowing(self._steps)
         with (
@@ -196,7 +196,7 @@ class PatternEngine:
             if self.shares_work
             else nullcontext()
         ):
-            if self._search_first and self._local_search is not None:
+            if search_first and self._local_search is not None:
                 self._local_search()
             for number in count():
                 construct(steps, number)

@@ -189,7 +189,7 @@ class PatternStage:
     @property
     def _asks_meanwhile(self) -> bool:
         """Whether the engine asks the LP in one thread while another does a local search."""
-        if self._relaxed or self._tracker.incumbent is None:
+        if self._threads == 1 or self._relaxed or self._tracker.incumbent is None:
             return False
         engine = self._engine_for_all_models()
         return engine is not None and engine.shares_work

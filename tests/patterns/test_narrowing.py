@@ -224,11 +224,14 @@ class Hand:
         return self._told.round_passed(passed, number)
 
 
-def close_together(told: Told, first: Hand, second: Hand) -> None:
-    """Close the bracket by two threads."""
+def close_together(
+    told: Told, first: Hand, second: Hand, *, after: threading.Event | None = None
+) -> None:
+    """Close the bracket by two threads, of which the second joins `after` an event."""
     shared = Narrowing(cast(Any, first))
 
     def assist() -> None:
+        assert after is None or after.wait(10)
         while not told.done:
             shared.join(cast(Any, second))
 
@@ -245,18 +248,7 @@ def test_one_thread_asks_while_another_rounds(scaled: ScaledInstance) -> None:
     passes = Fraction(scaled.at_most(volume * (1 + Fraction(2, 10**5))).value)
     told = Told(scaled, passes, start=volume * Fraction(1002, 1000))
     first, second = Hand(told, slow=True), Hand(told)
-    shared = Narrowing(cast(Any, first))
-
-    def assist() -> None:
-        assert first.rounding.wait(10)
-        while not told.done:
-            shared.join(cast(Any, second))
-
-    thread = threading.Thread(target=assist)
-    thread.start()
-    shared.close(0)
-    thread.join()
-    assert told.done
+    close_together(told, first, second, after=first.rounding)
     assert told.low == told.high
     assert first.asked
     assert len(second.asked) >= 3

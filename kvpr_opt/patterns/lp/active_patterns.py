@@ -60,7 +60,8 @@ class ActivePatterns:
 
     def include(self, patterns: ItemLists) -> None:
         """Add patterns, whatever they are worth."""
-        self.places = np.union1d(self.places, self._pool.add(patterns))
+        if patterns.number:
+            self.places = np.union1d(self.places, self._pool.add(patterns))
 
     def start(self) -> None:
         """Choose the initial patterns: the fullest ones that the question allows."""
@@ -88,16 +89,15 @@ class ActivePatterns:
         return self._add(usable, duals)[1]
 
     def _add(self, found: ItemLists, duals: Duals) -> tuple[ItemLists, int]:
-        worth = found.sums(duals.by_class) - duals.by_type[found.types]
-        good = (worth > _MORE * float(duals.by_type.max())) & self._layout.has(found.types)
+        good = duals.gains(found) > _MORE * float(duals.by_type.max())
+        good &= self._layout.has(found.types)
         before, kept = len(self), found.chosen(np.flatnonzero(good))
         self.include(kept)
         return kept, len(self) - before
 
     def drop(self, duals: Duals) -> None:
         """If there are too many, keep those worth most."""
-        some = self.patterns
-        self._keep(self.places, duals.by_type[some.types] - some.sums(duals.by_class))
+        self._keep(self.places, -duals.gains(self.patterns))
 
     def _keep(self, places: Ints, costs: Ints | Floats) -> None:
         """Make some patterns the active ones; only the cheapest, if there are too many."""

@@ -279,9 +279,7 @@ class PatternLP:
 
     def _take(self, priced: Priced, duals: Duals) -> int:
         """Add the patterns worth more than their bin; return how many are new."""
-        patterns = priced.patterns
-        worth = patterns.sums(duals.by_class) - duals.by_type[patterns.types]
-        good = worth > 1e-9 * float(duals.by_type.max())
+        good = duals.gains(priced.patterns) > 1e-9 * float(duals.by_type.max())
         before = self.pool.size
-        self.pool.add(patterns.chosen(np.flatnonzero(good)))
+        self.pool.add(priced.patterns.chosen(np.flatnonzero(good)))
         return self.pool.size - before

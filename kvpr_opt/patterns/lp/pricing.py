@@ -132,6 +132,10 @@ class Duals:
         """The worth of all items; a lower bound on the factor if all bins are worth 1."""
         return float(self.by_class @ question.counts)
 
+    def gains(self, patterns: ItemLists) -> Floats:
+        """By how much each pattern is worth more than its bin."""
+        return np.asarray(patterns.sums(self.by_class) - self.by_type[patterns.types])
+
     def towards(self, other: Duals, share: float) -> Duals:
         """Move these duals a share of the way towards others."""
         return Duals(
